@@ -1,0 +1,1 @@
+"""What the hotline does: the rules of calls, cases, routing and the roster."""

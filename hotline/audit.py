@@ -1,0 +1,42 @@
+"""What was done and looked at, in a chain: each entry's digest covers the one before it."""
+
+import hashlib
+import json
+from typing import Any
+
+from sqlalchemy import text
+from sqlmodel import Session, col, select
+
+from models import AuditEntry
+from models.types import now
+
+FIRST = "0" * 64
+
+
+def note_act(session: Session, act: str, subject: str, *, by_id: int | None, **detail: Any) -> AuditEntry:
+    """Append one act to the chain. `subject` is an id such as `case:12`; `detail` holds ids and codes, nothing personal."""
+    if session.get_bind().dialect.name == "postgresql":
+        # One appender at a time, else two entries would follow the same one. SQLite has one writer anyway.
+        session.connection().execute(text("SELECT pg_advisory_xact_lock(1800124)"))
+    before = session.exec(select(AuditEntry.digest).order_by(col(AuditEntry.id).desc()).limit(1)).first() or FIRST
+    entry = AuditEntry(at=now(), by_id=by_id, act=act, subject=subject, detail=detail, digest="")
+    entry.digest = digest_of(entry, before)
+    session.add(entry)
+    session.flush()
+    return entry
+
+
+def digest_of(entry: AuditEntry, before: str) -> str:
+    """SHA-256 over the digest before and the entry's own words."""
+    words = [before, entry.at.isoformat(), entry.by_id, entry.act, entry.subject, entry.detail]
+    return hashlib.sha256(json.dumps(words, sort_keys=True).encode()).hexdigest()
+
+
+def first_broken(session: Session) -> int | None:
+    """The id of the first entry that does not fit the one before it; None when the chain is whole."""
+    before = FIRST
+    for entry in session.exec(select(AuditEntry).order_by(col(AuditEntry.id))):
+        if entry.digest != digest_of(entry, before):
+            return entry.id
+        before = entry.digest
+    return None

@@ -1,0 +1,193 @@
+"""One row a call. Whoever learns a fact says `saw`; whoever sees the end says `close`. Both are harmless twice."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy.exc import IntegrityError
+from sqlmodel import Session, col, select
+
+from hotline import cases
+from hotline.callers import find_or_add
+from hotline.keys import Keys
+from models import CallbackSafety, Caller, Channel, Contact, Outcome, Recording
+
+
+class Fact(StrEnum):
+    """What can be seen of a call. Each is a moment, kept the first time it is said."""
+
+    ARRIVED = "arrived_at"
+    KEY = "key_at"
+    LANGUAGE = "language_at"
+    QUEUED = "queued_at"
+    ANSWERED = "answered_at"
+    MESSAGE = "message_at"
+    CALLBACK = "callback_at"
+    FAILED = "failed_at"
+    ENDED = "ended_at"
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What came with a fact. `number` is as the trunk sent it and is sealed at once; `country` reads national numbers."""
+
+    linkedid: str | None = None
+    line: str | None = None
+    language: str | None = None
+    queue: str | None = None
+    handler_id: int | None = None
+    number: str | None = None
+    callback_said: CallbackSafety | None = None
+
+
+def find(session: Session, call: str | None = None, linkedid: str | None = None) -> Contact | None:
+    """The row of a call by its id, else by Asterisk's linkedid."""
+    if call is not None:
+        contact = session.exec(select(Contact).where(col(Contact.call) == call)).first()
+        if contact is not None:
+            return contact
+    if linkedid is None:
+        return None
+    return session.exec(select(Contact).where(col(Contact.linkedid) == linkedid)).first()
+
+
+def saw(
+    session: Session,
+    keys: Keys,
+    call: str,
+    fact: Fact,
+    at: datetime,
+    seen: Seen = Seen(),
+    country: str = "TH",
+) -> Contact:
+    """Keep a fact of a call: insert the row or fill in what it lacks; never overwrite.
+
+    `call` is FREELINE_CALL. A row that the sweep made from Asterisk's records alone is taken over by its linkedid.
+    """
+    contact = find(session, call, seen.linkedid)
+    if contact is None:
+        contact = _insert(session, call, seen.linkedid, at)
+    if contact.call != call and contact.call.startswith(UNNAMED):
+        contact.call = call
+    if fact is Fact.ARRIVED:
+        contact.arrived_at = min(contact.arrived_at, at)
+    elif getattr(contact, fact.value) is None:
+        setattr(contact, fact.value, at)
+    for name in ("linkedid", "line", "language", "queue", "handler_id"):
+        if getattr(contact, name) is None:
+            setattr(contact, name, getattr(seen, name))
+    if seen.callback_said is not None and contact.callback_said is CallbackSafety.UNKNOWN:
+        contact.callback_said = seen.callback_said
+    _recognise(session, keys, contact, seen, at, country)
+    session.add(contact)
+    session.flush()
+    if contact.ended_at is not None and contact.case_id is not None:
+        settle(session, contact)
+    return contact
+
+
+UNNAMED = "linkedid:"
+
+
+def _insert(session: Session, call: str, linkedid: str | None, at: datetime) -> Contact:
+    """Insert the row, or take the one that another process inserted at the same moment."""
+    try:
+        with session.begin_nested():
+            contact = Contact(call=call, linkedid=linkedid, arrived_at=at)
+            session.add(contact)
+            session.flush()
+        return contact
+    except IntegrityError:
+        found = find(session, call, linkedid)
+        if found is None:
+            raise
+        return found
+
+
+def _recognise(session: Session, keys: Keys, contact: Contact, seen: Seen, at: datetime, country: str) -> None:
+    caller: Caller | None = None
+    if contact.caller_id is None and seen.number is not None:
+        caller = find_or_add(session, keys, seen.number, country, at)
+        contact.caller_id = caller.id if caller else None
+    if seen.language is not None and contact.caller_id is not None:
+        caller = caller or session.get(Caller, contact.caller_id)
+        if caller is not None:
+            caller.last_language = seen.language
+            session.add(caller)
+
+
+def outcome_of(contact: Contact, *, recorded: bool) -> Outcome:
+    """What the line saw, from the facts. A message that was recorded counts before a call-back asked for earlier."""
+    if contact.answered_at is not None:
+        return Outcome.ANSWERED
+    if recorded:
+        return Outcome.VOICEMAIL
+    if contact.callback_at is not None:
+        return Outcome.CALLBACK_REQUESTED
+    if contact.failed_at is not None:
+        return Outcome.FAILED
+    if contact.queued_at is not None:
+        return Outcome.ABANDONED_IN_QUEUE
+    return Outcome.ABANDONED_IN_MENU
+
+
+def settle(session: Session, contact: Contact) -> None:
+    """Set the outcome again from the facts, and the channel: a fact can come late, a recording after the hang-up."""
+    recorded = session.exec(select(Recording.id).where(col(Recording.contact_id) == contact.id)).first() is not None
+    contact.outcome = outcome_of(contact, recorded=recorded)
+    contact.channel = Channel.VOICEMAIL if contact.outcome is Outcome.VOICEMAIL else Channel.VOICE
+    session.add(contact)
+    session.flush()
+
+
+def close(session: Session, contact: Contact, at: datetime, *, join_within_s: int, brief_s: int) -> Contact:
+    """End a call: its outcome and its one case, in the caller's transaction. Harmless twice.
+
+    `join_within_s` and `brief_s` are seconds; see hotline.cases.file_call for the rules.
+    """
+    if contact.ended_at is None:
+        contact.ended_at = max(at, contact.arrived_at)
+    settle(session, contact)
+    if contact.case_id is None:
+        cases.file_call(session, contact, join_within_s=join_within_s, brief_s=brief_s)
+    else:
+        cases.settle_brief(session, contact, brief_s=brief_s)
+    session.flush()
+    return contact
+
+
+def attach(session: Session, contact: Contact, recording: Recording) -> bool:
+    """Keep a recording with its call. False when the same spool file was attached before."""
+    before = session.exec(select(Recording.id).where(col(Recording.spool_name) == recording.spool_name)).first()
+    if before is not None:
+        return False
+    recording.contact_id = contact.id or 0
+    session.add(recording)
+    session.flush()
+    if contact.ended_at is not None:
+        settle(session, contact)
+        if contact.case_id is not None:
+            cases.recorded(session, contact, recording)
+    return True
+
+
+def in_progress(session: Session) -> list[Contact]:
+    """Calls that have not ended, oldest first."""
+    query = select(Contact).where(col(Contact.ended_at).is_(None)).order_by(col(Contact.arrived_at))
+    return list(session.exec(query))
+
+
+def waiting(session: Session) -> list[Contact]:
+    """Callers in a queue now, longest wait first."""
+    query = (
+        select(Contact)
+        .where(
+            col(Contact.ended_at).is_(None),
+            col(Contact.queued_at).is_not(None),
+            col(Contact.answered_at).is_(None),
+            col(Contact.message_at).is_(None),
+            col(Contact.callback_at).is_(None),
+        )
+        .order_by(col(Contact.queued_at))
+    )
+    return list(session.exec(query))

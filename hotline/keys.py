@@ -1,0 +1,75 @@
+"""Sealing with age, and finding a sealed number by a keyed hash.
+
+The public key seals, the identity opens, and the index key lets its holder test whether a number is known. Who holds
+which is in docs/privacy.md.
+"""
+
+import hashlib
+import hmac
+import os
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyrage
+
+from hotline.errors import NotAllowed, PartMissing
+
+PUBLIC, IDENTITY, INDEX = "public.age", "identity.age", "index.key"
+
+
+@dataclass(frozen=True)
+class Keys:
+    """The keys a process holds. Without an identity it can seal and find, but not open."""
+
+    public: str
+    index: bytes
+    identity: str | None = None
+
+    def seal(self, plain: bytes) -> bytes:
+        """Encrypt for the organisation."""
+        return bytes(pyrage.encrypt(plain, [pyrage.x25519.Recipient.from_str(self.public)]))
+
+    def open(self, sealed: bytes) -> bytes:
+        """Decrypt. Raises `NotAllowed` when this process holds no identity, ValueError when it is not ours or damaged."""
+        if self.identity is None:
+            raise NotAllowed("this process holds no key to open what is sealed")
+        try:
+            return bytes(pyrage.decrypt(sealed, [pyrage.x25519.Identity.from_str(self.identity)]))
+        except pyrage.DecryptError as error:
+            raise ValueError("this was sealed with another key or is damaged") from error
+
+    def find_by(self, number: str) -> str:
+        """The keyed hash of a number in E.164: HMAC-SHA256 under the index key, in hex."""
+        return hmac.new(self.index, number.encode(), hashlib.sha256).hexdigest()
+
+
+def make_keys(folder: Path) -> None:
+    """Make the keys once; what is there is never overwritten."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not (folder / PUBLIC).exists():
+        identity = pyrage.x25519.Identity.generate()
+        _write_once(folder / IDENTITY, str(identity).encode())
+        _write_once(folder / PUBLIC, str(identity.to_public()).encode())
+    if not (folder / INDEX).exists():
+        _write_once(folder / INDEX, secrets.token_hex(32).encode())
+
+
+def load_keys(folder: Path, *, may_open: bool) -> Keys:
+    """The keys of this process. Raises `PartMissing` when they were never made."""
+    try:
+        return Keys(
+            public=(folder / PUBLIC).read_text().strip(),
+            index=bytes.fromhex((folder / INDEX).read_text().strip()),
+            identity=(folder / IDENTITY).read_text().strip() if may_open else None,
+        )
+    except OSError as error:
+        raise PartMissing("the keys are missing: run `freeline up` once, or restore the keys folder") from error
+
+
+def _write_once(path: Path, content: bytes) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())

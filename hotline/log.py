@@ -1,0 +1,41 @@
+"""Logs: key and value, one line each. Nothing about a caller is ever passed to them."""
+
+import logging
+import sys
+from typing import Any
+
+import structlog
+
+
+def start_log(process: str) -> None:
+    """Send this process's log to stderr, each line marked with the process's name."""
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(message)s")
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            _name_only,
+            structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "process", "event"]),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    structlog.contextvars.bind_contextvars(process=process)
+
+
+def _name_only(_logger: Any, _method: str, entry: Any) -> Any:
+    """Keep of an exception its type alone: its text may quote a row, and a row may hold a caller."""
+    error = entry.pop("error", None)
+    if isinstance(error, BaseException):
+        entry["error"] = type(error).__name__
+    elif error is not None:
+        entry["error"] = error
+    entry.pop("exc_info", None)
+    return entry
+
+
+def log() -> Any:
+    """The process's logger: `log().info("what happened", key=value)`."""
+    return structlog.get_logger()

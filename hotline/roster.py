@@ -1,0 +1,116 @@
+"""Who is expected when. The roster says who should be there and where the gaps are; who is rung is another matter."""
+
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from sqlmodel import Session, col, select
+
+from hotline.errors import Invalid
+from models import Agent, Proficiency, Shift, Speaks
+
+SLOT = timedelta(minutes=30)
+
+
+@dataclass(frozen=True)
+class Span:
+    """A shift as it falls on a day: aware moments, end exclusive."""
+
+    agent_id: int
+    starts: datetime
+    ends: datetime
+    at_home: bool
+
+
+def spans(session: Session, start: datetime, end: datetime, zone: ZoneInfo) -> list[Span]:
+    """All shifts that touch the time from `start` to `end`, in the zone's wall-clock time, across midnight."""
+    shifts = session.exec(
+        select(Shift).join(Agent, col(Agent.id) == col(Shift.agent_id)).where(col(Agent.active))
+    ).all()
+    first = start.astimezone(zone).date() - timedelta(days=1)
+    last = end.astimezone(zone).date()
+    found = []
+    day = first
+    while day <= last:
+        for shift in shifts:
+            if shift.on_date == day or (shift.on_date is None and shift.weekday == day.weekday()):
+                span = _span(shift, day, zone)
+                if span.starts < end and span.ends > start:
+                    found.append(span)
+        day += timedelta(days=1)
+    return sorted(found, key=lambda s: (s.starts, s.agent_id))
+
+
+def _span(shift: Shift, day: date, zone: ZoneInfo) -> Span:
+    until = day + timedelta(days=1) if shift.ends <= shift.starts else day
+    return Span(
+        shift.agent_id,
+        datetime.combine(day, shift.starts, zone).astimezone(UTC),
+        datetime.combine(until, shift.ends, zone).astimezone(UTC),
+        shift.at_home,
+    )
+
+
+def expected(session: Session, at: datetime, zone: ZoneInfo) -> dict[str, list[int]]:
+    """Ids of the agents expected at a moment, by language."""
+    there = {s.agent_id for s in spans(session, at, at + timedelta(microseconds=1), zone)}
+    by_language: dict[str, list[int]] = defaultdict(list)
+    for speaks in session.exec(select(Speaks).order_by(col(Speaks.agent_id))):
+        if speaks.agent_id in there:
+            by_language[speaks.language].append(speaks.agent_id)
+    return dict(by_language)
+
+
+def cover(session: Session, day: date, zone: ZoneInfo, languages: list[str]) -> dict[str, list[int]]:
+    """How many speakers are expected in each half hour of a local day, by language: 48 counts on most days.
+
+    Basic speakers are backup and do not count as cover.
+    """
+    start = datetime.combine(day, time(), zone).astimezone(UTC)
+    end = datetime.combine(day + timedelta(days=1), time(), zone).astimezone(UTC)
+    speaks = defaultdict(set)
+    for row in session.exec(select(Speaks).where(col(Speaks.proficiency) != Proficiency.BASIC)):
+        speaks[row.agent_id].add(row.language)
+    slots = int((end - start) / SLOT)
+    counts = {language: [0] * slots for language in languages}
+    for language in languages:
+        present: list[set[int]] = [set() for _ in range(slots)]
+        for span in spans(session, start, end, zone):
+            if language in speaks[span.agent_id]:
+                for slot in range(slots):
+                    moment = start + SLOT * slot
+                    if span.starts < moment + SLOT and span.ends > moment:
+                        present[slot].add(span.agent_id)
+        counts[language] = [len(p) for p in present]
+    return counts
+
+
+def add_shift(
+    session: Session,
+    agent_id: int,
+    *,
+    starts: time,
+    ends: time,
+    weekday: int | None = None,
+    on_date: date | None = None,
+    at_home: bool = False,
+) -> Shift:
+    """Expect an agent each week on a weekday (0 is Monday), or once on a date. Raises `Invalid`."""
+    if (weekday is None) == (on_date is None):
+        raise Invalid(weekday="Choose a weekday or a date.")
+    if weekday is not None and not 0 <= weekday <= 6:
+        raise Invalid(weekday="A weekday is Monday to Sunday.")
+    same = session.exec(
+        select(Shift).where(
+            col(Shift.agent_id) == agent_id,
+            col(Shift.weekday) == weekday if weekday is not None else col(Shift.on_date) == on_date,
+            col(Shift.starts) == starts,
+        )
+    ).first()
+    if same is not None:
+        raise Invalid(starts="She already has a shift that starts then.")
+    shift = Shift(agent_id=agent_id, weekday=weekday, on_date=on_date, starts=starts, ends=ends, at_home=at_home)
+    session.add(shift)
+    session.flush()
+    return shift

@@ -1,0 +1,168 @@
+"""Settings, from the environment with the prefix FREELINE_; `_FILE` variants read a secret from a file."""
+
+import os
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from pydantic import Field, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from hotline.errors import SettingsWrong
+
+PREFIX = "FREELINE_"
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class Settings(BaseSettings):
+    """What an organisation sets outside the screen. Durations are seconds; times of day are in `timezone`."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore")
+
+    data: Path = Path("var")
+    cache: Path = Field(default_factory=lambda: Path.home() / ".cache" / "freeline")
+    database_url: str = ""
+    redis_url: str = ""
+    console_host: str = "127.0.0.1"
+    console_port: int = 8080
+    sip_host: str = "0.0.0.0"  # noqa: S104  (phones on other machines are the purpose)
+    sip_port: int = 5060
+    rtp_ports: str = "10000-10399"
+    asterisk_http_host: str = "127.0.0.1"
+    asterisk_http_port: int = 8088
+    ami_host: str = "127.0.0.1"
+    ami_port: int = 5038
+    agi_host: str = "127.0.0.1"
+    agi_port: int = 4573
+    lines: str = "1800123456"
+    trunk_host: str = ""
+    trunk_match: str = "127.0.0.1"
+    trunk_user: str = ""
+    trunk_password: str = ""
+    trunk_caller_id: str = ""
+    external_ip: str = ""
+    timezone: str = "Asia/Bangkok"
+    country: str = "TH"
+    secure_cookies: bool = False
+
+    calls_at_once: int = 200
+    backup_after_s: int = 20
+    comfort_every_s: int = 30
+    ring_s: int = 20
+    limit_unanswered_s: int = 1800
+    limit_talking_s: int = 4 * 3600
+    message_max_s: int = 300
+    message_silence_s: int = 8
+    free_space_floor_mb: int = 200
+    join_within_s: int = 15 * 60
+    brief_abandon_s: int = 10
+    wrong_keys: int = 3
+    menu_wait_s: int = 5
+    lease_s: int = 300
+    tries: int = 3
+    workers: int = 1
+    sign_in_h: int = 12
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_files(cls, values: Any) -> Any:
+        """FREELINE_X_FILE gives X from a file, for secrets that should not be in the environment."""
+        for name in cls.model_fields:
+            path = os.environ.get(f"{PREFIX}{name.upper()}_FILE")
+            if path and isinstance(values, dict) and name not in values:
+                try:
+                    values[name] = Path(path).read_text().strip()
+                except OSError as error:
+                    raise SettingsWrong(f"{PREFIX}{name.upper()}_FILE cannot be read: {error.strerror}") from error
+        return values
+
+    @field_validator("data", "cache")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        return value.expanduser().resolve()
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        ZoneInfo(value)
+        return value
+
+    @field_validator("rtp_ports")
+    @classmethod
+    def _port_range(cls, value: str) -> str:
+        first, _, last = value.partition("-")
+        if not (first.isdigit() and last.isdigit() and 1024 <= int(first) < int(last) <= 65535):
+            raise ValueError("RTP_PORTS is FIRST-LAST, for example 10000-10399")
+        return value
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The line's own time zone."""
+        return ZoneInfo(self.timezone)
+
+    @property
+    def database(self) -> str:
+        """The database's URL: SQLite in the data folder unless set."""
+        if self.database_url:
+            return self.database_url.replace("postgresql://", "postgresql+psycopg://", 1)
+        return f"sqlite:///{self.data / 'freeline.db'}"
+
+    @property
+    def redis(self) -> str:
+        """Redis's URL: a private server on a unix socket in the data folder unless set."""
+        return self.redis_url or f"unix://{self.run / 'redis.sock'}"
+
+    @property
+    def run(self) -> Path:
+        """Sockets, process ids and what the supervisor knows."""
+        return self.data / "run"
+
+    @property
+    def spool(self) -> Path:
+        """Where Asterisk leaves recordings and the net its notes, until the transcriber has ingested them."""
+        return self.data / "spool"
+
+    @property
+    def vault(self) -> Path:
+        """Encrypted recordings."""
+        return self.data / "vault"
+
+    @property
+    def keys(self) -> Path:
+        """The age key pair and the index key."""
+        return self.data / "keys"
+
+    @property
+    def sounds(self) -> Path:
+        """Built prompts, one folder a language, headerless 8 kHz slin."""
+        return self.data / "sounds"
+
+    @property
+    def own_prompts(self) -> Path:
+        """Where the organisation drops its own recordings: prompts/LANGUAGE/NAME.wav."""
+        return self.data / "prompts"
+
+    @property
+    def speech_models(self) -> Path:
+        """Speech models, one folder each."""
+        return self.data / "speech-models"
+
+    @property
+    def asterisk(self) -> Path:
+        """Asterisk's rendered configuration and all it changes."""
+        return self.data / "asterisk"
+
+    @property
+    def line_numbers(self) -> list[str]:
+        """The numbers workers dial."""
+        return [n.strip() for n in self.lines.split(",") if n.strip()]
+
+
+@lru_cache(maxsize=1)
+def settings() -> Settings:
+    """The settings of this process, read once. Raises `SettingsWrong` with what to mend."""
+    try:
+        return Settings()
+    except ValueError as error:
+        raise SettingsWrong(f"a FREELINE_ setting is wrong: {error}") from error

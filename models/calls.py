@@ -1,0 +1,79 @@
+"""Contacts and the tokens that stand for callers' numbers."""
+
+from datetime import datetime
+
+from sqlmodel import Field, Index, SQLModel
+
+from models.enums import CallbackSafety, Channel, Direction, Disposition, Outcome, stored
+from models.types import UtcDateTime, now
+
+
+class Caller(SQLModel, table=True):
+    """A telephone, not a person: people share phones. The number is sealed; `number_index` is its keyed hash."""
+
+    __tablename__ = "caller"
+    id: int | None = Field(default=None, primary_key=True)
+    number_index: str = Field(max_length=64, unique=True)
+    number_sealed: bytes
+    last_language: str | None = Field(default=None, max_length=16)
+    first_seen_at: datetime = Field(default_factory=now, sa_type=UtcDateTime)
+    last_seen_at: datetime = Field(default_factory=now, sa_type=UtcDateTime)
+
+
+class Contact(SQLModel, table=True):
+    """One call: exactly one row, unique on FREELINE_CALL. Facts are filled in and never overwritten.
+
+    `caller_id` is None when the number was withheld. `linkedid` is Asterisk's id for the call, the only one CEL has.
+    """
+
+    __tablename__ = "contact"
+    __table_args__ = (
+        Index("ix_contact_open", "ended_at", "arrived_at"),
+        Index("ix_contact_caller", "caller_id", "arrived_at"),
+    )
+    id: int | None = Field(default=None, primary_key=True)
+    call: str = Field(max_length=64, unique=True)
+    linkedid: str | None = Field(default=None, max_length=64, unique=True)
+    channel: Channel = Field(default=Channel.VOICE, sa_type=stored(Channel))
+    direction: Direction = Field(default=Direction.INBOUND, sa_type=stored(Direction))
+    line: str | None = Field(default=None, max_length=32)
+    language: str | None = Field(default=None, max_length=16)
+    queue: str | None = Field(default=None, max_length=16)
+    caller_id: int | None = Field(default=None, foreign_key="caller.id")
+    handler_id: int | None = Field(default=None, foreign_key="agent.id")
+    case_id: int | None = Field(default=None, foreign_key="case_file.id", index=True)
+    arrived_at: datetime = Field(sa_type=UtcDateTime)
+    key_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    language_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    queued_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    answered_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    message_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    callback_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    failed_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    ended_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    callback_said: CallbackSafety = Field(
+        default=CallbackSafety.UNKNOWN,
+        sa_type=stored(CallbackSafety),
+    )
+    outcome: Outcome | None = Field(default=None, sa_type=stored(Outcome))
+    disposition: Disposition | None = Field(default=None, sa_type=stored(Disposition))
+
+    @property
+    def wait_s(self) -> int | None:
+        """Seconds in the queue, until answered or gone; None for a call that never queued."""
+        if self.queued_at is None:
+            return None
+        until = self.answered_at or self.message_at or self.callback_at or self.ended_at
+        return None if until is None else max(0, round((until - self.queued_at).total_seconds()))
+
+    @property
+    def talk_s(self) -> int | None:
+        """Seconds in conversation; None for a call nobody answered or that still goes on."""
+        if self.answered_at is None or self.ended_at is None:
+            return None
+        return max(0, round((self.ended_at - self.answered_at).total_seconds()))
+
+    @property
+    def duration_s(self) -> int | None:
+        """Seconds from arrival to the end; None while it goes on."""
+        return None if self.ended_at is None else max(0, round((self.ended_at - self.arrived_at).total_seconds()))

@@ -1,0 +1,82 @@
+"""Cases: what is being done for a worker, and how it came about."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON
+from sqlmodel import Field, Index, SQLModel
+
+from models.enums import CallbackSafety, CaseStatus, EventKind, stored
+from models.types import UtcDateTime, now
+
+
+class Case(SQLModel, table=True):
+    """One case. `touched_at` is when a person first acted on it: until then a further call may join it by itself."""
+
+    __tablename__ = "case_file"
+    __table_args__ = (
+        Index("ix_case_unclaimed", "owner_id", "status", "opened_at"),
+        Index("ix_case_caller", "caller_id", "opened_at"),
+    )
+    id: int | None = Field(default=None, primary_key=True)
+    reference: str | None = Field(default=None, max_length=20, unique=True)
+    language: str | None = Field(default=None, max_length=16)
+    caller_id: int | None = Field(default=None, foreign_key="caller.id")
+    status: CaseStatus = Field(default=CaseStatus.NEW, sa_type=stored(CaseStatus))
+    level: str | None = Field(default=None, max_length=2)
+    summary: str = ""
+    alias: str | None = Field(default=None, max_length=120)
+    workers_affected: int | None = None
+    workers_estimated: bool = True
+    owner_id: int | None = Field(default=None, foreign_key="agent.id")
+    opened_at: datetime = Field(default_factory=now, sa_type=UtcDateTime)
+    claimed_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    touched_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    closed_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    closing_reason: str | None = Field(default=None, max_length=64)
+    version: int = 1
+
+
+class Safety(SQLModel, table=True):
+    """What is safe for the worker of a case; asked first, always on screen. Unknown is the default everywhere."""
+
+    __tablename__ = "safety"
+    case_id: int = Field(foreign_key="case_file.id", primary_key=True)
+    in_danger: bool | None = None
+    can_talk: bool | None = None
+    near: str | None = Field(default=None, max_length=120)
+    phone_owner: str | None = Field(default=None, max_length=16)
+    callback: CallbackSafety = Field(
+        default=CallbackSafety.UNKNOWN,
+        sa_type=stored(CallbackSafety),
+    )
+    window: str | None = Field(default=None, max_length=120)
+    message: str | None = Field(default=None, max_length=16)
+    cover_phrase: str | None = Field(default=None, max_length=200)
+    if_drops: str | None = Field(default=None, max_length=16)
+    reviewed_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+
+class CaseEvent(SQLModel, table=True):
+    """A line of the timeline; append-only. `by_id` is None for the machine. `detail` holds words, never identity."""
+
+    __tablename__ = "case_event"
+    __table_args__ = (Index("ix_case_event_case", "case_id", "at"),)
+    id: int | None = Field(default=None, primary_key=True)
+    case_id: int = Field(foreign_key="case_file.id")
+    at: datetime = Field(sa_type=UtcDateTime)
+    kind: EventKind = Field(sa_type=stored(EventKind))
+    by_id: int | None = Field(default=None, foreign_key="agent.id")
+    detail: dict[str, Any] = Field(default_factory=dict, sa_type=JSON)
+
+
+class Note(SQLModel, table=True):
+    """What an agent wrote down, in our words, never verbatim."""
+
+    __tablename__ = "note"
+    __table_args__ = (Index("ix_note_case", "case_id", "at"),)
+    id: int | None = Field(default=None, primary_key=True)
+    case_id: int = Field(foreign_key="case_file.id")
+    by_id: int = Field(foreign_key="agent.id")
+    at: datetime = Field(sa_type=UtcDateTime)
+    text: str

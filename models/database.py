@@ -1,0 +1,98 @@
+"""Database sessions on SQLite and PostgreSQL. This room reads no settings: it is given a URL."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Engine, event, text
+from sqlalchemy.engine import make_url
+from sqlmodel import Session, create_engine
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+class Database:
+    """One engine. `busy_s` is how long to wait for another writer, in seconds, before `OperationalError` is raised."""
+
+    def __init__(self, url: str, busy_s: float = 5.0) -> None:
+        self.url = url
+        self.sqlite = make_url(url).get_backend_name() == "sqlite"
+        if self.sqlite:
+            self.engine = create_engine(url, connect_args={"check_same_thread": False, "timeout": busy_s})
+            _prepare_sqlite(self.engine, busy_s)
+        else:
+            wait_ms = int(busy_s * 1000)
+            self.engine = create_engine(
+                url,
+                pool_pre_ping=True,
+                pool_timeout=busy_s,
+                connect_args={
+                    "connect_timeout": max(2, int(busy_s)),
+                    "options": f"-c lock_timeout={wait_ms} -c statement_timeout={max(wait_ms, 30_000)}",
+                },
+            )
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """A session for looking only; what it changes is thrown away."""
+        with Session(self.engine, expire_on_commit=False) as session:
+            yield session
+            session.rollback()
+
+    @contextmanager
+    def write(self) -> Iterator[Session]:
+        """A session that commits at the end, or rolls back on an error.
+
+        On SQLite it takes the one write lock at the start (BEGIN IMMEDIATE), so that it cannot fail half-way for want of
+        it. No transaction spans a telephone command, a network call or a decode.
+        """
+        options = {"freeline_write": True}
+        with (
+            self.engine.connect().execution_options(**options) as connection,
+            Session(connection, expire_on_commit=False) as session,
+        ):
+            yield session
+            session.commit()
+
+    def migrate(self) -> None:
+        """Bring the tables to the newest shape. Safe to run at every start, and by two processes at once."""
+        command.upgrade(self.alembic_config(), "head")
+
+    def alembic_config(self) -> Config:
+        """Alembic's settings for this database."""
+        config = Config()
+        config.set_main_option("script_location", str(MIGRATIONS))
+        config.attributes["engine"] = self.engine
+        return config
+
+    def ping(self) -> None:
+        """Raise `OperationalError` when the database does not answer."""
+        with self.engine.connect() as connection:
+            connection.execute(text("SELECT 1"))
+
+    def dispose(self) -> None:
+        """Close all connections."""
+        self.engine.dispose()
+
+
+def _prepare_sqlite(engine: Engine, busy_s: float) -> None:
+    """Give each SQLite connection its pragmas, and begin transactions ourselves: the driver begins them too late."""
+
+    @event.listens_for(engine, "connect")
+    def connect(raw: Any, _record: Any) -> None:
+        raw.isolation_level = None
+        for pragma in (
+            f"busy_timeout={int(busy_s * 1000)}",
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            "foreign_keys=ON",
+        ):
+            raw.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Any) -> None:
+        write = connection.get_execution_options().get("freeline_write")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")

@@ -1,0 +1,133 @@
+"""The closed lists of the domain, by the names people use."""
+
+from enum import StrEnum
+
+from sqlalchemy import Enum as SaEnum
+
+
+def stored(kind: type[StrEnum]) -> SaEnum:
+    """A column that keeps the value as plain text, so that adding one needs no migration on either database."""
+    return SaEnum(kind, native_enum=False, length=32, values_callable=lambda e: [m.value for m in e])
+
+
+class Role(StrEnum):
+    """What a member of staff may do; see hotline.permissions."""
+
+    AGENT = "agent"
+    SUPERVISOR = "supervisor"
+    ADMINISTRATOR = "administrator"
+
+
+class Proficiency(StrEnum):
+    """How well an agent speaks a language. Basic speakers are rung as backup only."""
+
+    NATIVE = "native"
+    FLUENT = "fluent"
+    BASIC = "basic"
+
+
+class AgentStatus(StrEnum):
+    """What an agent is doing now."""
+
+    OFFLINE = "offline"
+    READY = "ready"
+    NOT_READY = "not_ready"
+    ON_CALL = "on_call"
+
+
+class Channel(StrEnum):
+    """How a worker reached the hotline."""
+
+    VOICE = "voice"
+    VOICEMAIL = "voicemail"
+    SMS = "sms"
+    CHAT = "chat"
+    SOCIAL = "social"
+    OUTREACH = "outreach"
+    WALK_IN = "walk_in"
+
+
+class Direction(StrEnum):
+    """Who called whom."""
+
+    INBOUND = "inbound"
+    OUTBOUND = "outbound"
+
+
+class Outcome(StrEnum):
+    """What the line saw of a call."""
+
+    ANSWERED = "answered"
+    VOICEMAIL = "voicemail"
+    ABANDONED_IN_MENU = "abandoned_in_menu"
+    ABANDONED_IN_QUEUE = "abandoned_in_queue"
+    CALLBACK_REQUESTED = "callback_requested"
+    FAILED = "failed"
+
+
+class Disposition(StrEnum):
+    """What a person said a contact was. Silent, test, wrong number and abusive are set by a person only."""
+
+    SUBSTANTIVE = "substantive"
+    INFORMATION = "information"
+    FOLLOW_UP = "follow_up"
+    TEST = "test"
+    SILENT = "silent"
+    WRONG_NUMBER = "wrong_number"
+    ABUSIVE = "abusive"
+
+
+class CaseStatus(StrEnum):
+    """Where a case stands. The allowed moves are data: hotline/data/case_moves.toml."""
+
+    NEW = "new"
+    TRIAGED = "triaged"
+    ASSESSED = "assessed"
+    ACTIVE = "active"
+    WITH_SUPPLIER = "with_supplier"
+    REFERRED = "referred"
+    REMEDY_PROPOSED = "remedy_proposed"
+    WORKER_VERIFICATION = "worker_verification"
+    RESOLVED = "resolved"
+    CLOSED = "closed"
+
+
+class CallbackSafety(StrEnum):
+    """Whether the caller may be called back. Only `safe` ever allows it."""
+
+    UNKNOWN = "unknown"
+    SAFE = "safe"
+    UNSAFE = "unsafe"
+    NEVER = "never"
+
+
+class EventKind(StrEnum):
+    """What a line of a case's timeline tells."""
+
+    FILED = "filed"
+    JOINED = "joined"
+    CLAIMED = "claimed"
+    RELEASED = "released"
+    HANDED_OVER = "handed_over"
+    MOVED = "moved"
+    NOTE = "note"
+    DISPOSITION = "disposition"
+    RECORDED = "recorded"
+    TRANSCRIBED = "transcribed"
+    NEEDS_LISTENER = "needs_listener"
+    TRANSCRIPTION_FAILED = "transcription_failed"
+    CORRECTED = "corrected"
+    SAFETY = "safety"
+    SUMMARY = "summary"
+    HEARD = "heard"
+    NUMBER_SHOWN = "number_shown"
+
+
+class RecordingState(StrEnum):
+    """Where a recording stands on its way to text."""
+
+    WAITING = "waiting"
+    TRANSCRIBING = "transcribing"
+    TRANSCRIBED = "transcribed"
+    NEEDS_LISTENER = "needs_listener"
+    FAILED = "failed"

@@ -1,0 +1,41 @@
+"""Runs the migrations on the engine that models.database hands over."""
+
+from typing import Any, Literal
+
+import sqlalchemy as sa
+from alembic import context
+from sqlalchemy import Engine, text
+from sqlmodel import SQLModel
+from sqlmodel.sql.sqltypes import AutoString
+
+import models  # noqa: F401  (the import fills the metadata)
+from models.types import UtcDateTime
+
+engine: Engine = context.config.attributes["engine"]
+# One migrator at a time: several processes start together. The number is ours and has no other meaning.
+ADVISORY_LOCK = 1_800_123
+
+
+def render_item(kind: str, item: Any, _autogen: Any) -> str | Literal[False]:
+    """Write columns in plain words, so that an old migration does not change when a list of values grows."""
+    if kind != "type":
+        return False
+    if isinstance(item, UtcDateTime):
+        return "models.types.UtcDateTime()"
+    if isinstance(item, sa.String | AutoString):  # Enum and AutoString are both kept as text
+        return f"sa.String({item.length})" if item.length else "sa.Text()"
+    return False
+
+
+with engine.connect().execution_options(freeline_write=True) as connection:
+    context.configure(
+        connection=connection,
+        target_metadata=SQLModel.metadata,
+        render_as_batch=engine.dialect.name == "sqlite",
+        render_item=render_item,
+        compare_type=False,
+    )
+    with connection.begin():
+        if engine.dialect.name == "postgresql":
+            connection.execute(text(f"SELECT pg_advisory_xact_lock({ADVISORY_LOCK})"))
+        context.run_migrations()

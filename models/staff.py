@@ -1,0 +1,81 @@
+"""The people of the hotline: agents, what they speak, when they are expected, what they do now."""
+
+from datetime import date, datetime, time
+
+from sqlmodel import Field, SQLModel, UniqueConstraint
+
+from models.enums import AgentStatus, Proficiency, Role, stored
+from models.types import UtcDateTime, now
+
+
+class Agent(SQLModel, table=True):
+    """A member of staff who signs in. `phone_secret_ha1` is the SIP digest of a softphone's secret, never the secret."""
+
+    __tablename__ = "agent"
+    id: int | None = Field(default=None, primary_key=True)
+    login: str = Field(max_length=64, unique=True)
+    name: str = Field(max_length=120)
+    role: Role = Field(sa_type=stored(Role))
+    password_hash: str | None = Field(default=None, max_length=255)
+    must_change_password: bool = False
+    screen_language: str = Field(default="en", max_length=16)
+    active: bool = True
+    phone_secret_ha1: str | None = Field(default=None, max_length=64)
+    created_at: datetime = Field(default_factory=now, sa_type=UtcDateTime)
+
+    @property
+    def sip_name(self) -> str:
+        """The name of this agent's phone in Asterisk: it says nothing about the person."""
+        return f"agent{self.id}"
+
+
+class Speaks(SQLModel, table=True):
+    """An agent speaks a language, so well."""
+
+    __tablename__ = "speaks"
+    agent_id: int = Field(foreign_key="agent.id", primary_key=True)
+    language: str = Field(max_length=16, primary_key=True, index=True)
+    proficiency: Proficiency = Field(sa_type=stored(Proficiency))
+
+
+class AgentState(SQLModel, table=True):
+    """What an agent does now, one row each. Rung means `ready` *and* `reachable`, whatever the roster says.
+
+    `reachable` is written by the switchboard only: her phone is registered. `call` is the call she is on.
+    """
+
+    __tablename__ = "agent_state"
+    agent_id: int = Field(foreign_key="agent.id", primary_key=True)
+    status: AgentStatus = Field(default=AgentStatus.OFFLINE, sa_type=stored(AgentStatus))
+    reason: str | None = Field(default=None, max_length=64)
+    reachable: bool = False
+    call: str | None = Field(default=None, max_length=64)
+    since: datetime = Field(default_factory=now, sa_type=UtcDateTime)
+
+
+class AgentStateChange(SQLModel, table=True):
+    """One change of an agent's status; append-only."""
+
+    __tablename__ = "agent_state_change"
+    id: int | None = Field(default=None, primary_key=True)
+    agent_id: int = Field(foreign_key="agent.id", index=True)
+    at: datetime = Field(sa_type=UtcDateTime)
+    status: AgentStatus = Field(sa_type=stored(AgentStatus))
+    reason: str | None = Field(default=None, max_length=64)
+
+
+class Shift(SQLModel, table=True):
+    """When an agent is expected: each week on `weekday` (0 is Monday) or once on `on_date`, in the line's own time zone.
+
+    `ends` at or before `starts` means the next day, so 22:00-06:00 crosses midnight and 00:00-00:00 is a whole day.
+    """
+
+    __tablename__ = "shift"
+    __table_args__ = (UniqueConstraint("agent_id", "weekday", "on_date", "starts"),)
+    id: int | None = Field(default=None, primary_key=True)
+    agent_id: int = Field(foreign_key="agent.id", index=True)
+    weekday: int | None = None
+    on_date: date | None = None
+    starts: time
+    ends: time
+    at_home: bool = False
