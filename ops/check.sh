@@ -1,0 +1,11 @@
+#!/usr/bin/env bash
+# Lint, types, import rules and all tests. Any that fails, fails this.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+export PATH="$PWD/.venv/bin:$PATH"
+step() { printf '\n== %s\n' "$*"; }
+step "ruff"; ruff format --check . ; ruff check .
+step "mypy"; mypy
+step "imports"; lint-imports
+[ "${1:-}" = lint ] && exit 0
+step "tests"; python -m pytest "$@"

@@ -1,0 +1,106 @@
+"""Names that Asterisk's dialplan and our processes share: channel variables, globals, labels, queues and files."""
+
+from pathlib import Path
+
+# Channel variables. CALL is inherited by the agents' legs and is on AMI events as ChanVariable.
+CALL = "FREELINE_CALL"
+LINE = "FREELINE_LINE"
+NUMBER = "FREELINE_NUMBER"  # digits and +, empty when withheld; CALLERID(num) is wiped before an agent is rung
+ARRIVED = "FREELINE_ARRIVED"  # whole epoch seconds
+DONE = "FREELINE_DONE"  # the script's name, set last by the script; anything else means that it failed
+WAY = "FREELINE_WAY"
+QUEUE = "FREELINE_QUEUE"  # language code; set by choose_language as soon as the caller has chosen
+MAX_PENALTY = "FREELINE_MAX_PENALTY"
+RECORDING = "FREELINE_RECORDING"  # "1" from just before Record: after that the net does not ask again
+CHOICE = "FREELINE_CHOICE"
+QUEUE_STATUS = "QUEUESTATUS"  # app_queue's own: TIMEOUT, LEAVEEMPTY, JOINEMPTY, CONTINUE, ...
+RECORD_STATUS = "RECORD_STATUS"
+
+# Values of WAY, set by route and after_queue. WAY_END hangs up: the script has said goodbye.
+WAY_QUEUE = "queue"
+WAY_MESSAGE = "message"
+WAY_END = "end"
+
+# Values of CHOICE, set by the digit that left the queue; empty when the queue ended by itself.
+CHOICE_CALLBACK = "callback"
+CHOICE_MESSAGE = "message"
+
+# Globals of the dialplan, rendered from the settings and the menu.
+TOKEN = "FREELINE_TOKEN"  # noqa: S105  (a name)
+AGI = "FREELINE_AGI"  # host:port
+SOUNDS = "FREELINE_SOUNDS"
+SPOOL = "FREELINE_SPOOL"
+KEY_PREFIX = "FREELINE_KEY_"  # FREELINE_KEY_1 = the code of the language on key 1
+MENU = "FREELINE_MENU"  # invitation files joined by &, in the order of the menu
+NO_KEY = "FREELINE_NO_KEY"  # the language of a caller who presses nothing
+QUIET_KEY = "FREELINE_QUIET_KEY"
+
+# AGI scripts. A script, its file, its function and its label in [freeline] have one name.
+ANSWER = "answer"
+CHOOSE_LANGUAGE = "choose_language"
+ROUTE = "route"
+AFTER_QUEUE = "after_queue"
+LEAVE_VOICEMAIL = "leave_voicemail"
+PING = "ping"  # asked by the supervisor, never by the dialplan
+SCRIPTS = (ANSWER, CHOOSE_LANGUAGE, ROUTE, AFTER_QUEUE, LEAVE_VOICEMAIL)
+
+# Contexts and labels of the dialplan.
+CONTEXT_TRUNK = "from-trunk"
+CONTEXT_LINE = "freeline"
+CONTEXT_QUEUE_EXIT = "queue-exit"
+CONTEXT_NET = "net"
+CONTEXT_AGENTS = "agents"
+EXTENSION = "call"
+LABEL_QUEUE = "queue"
+LABEL_NET = "net"
+ECHO_TEST = "echo"  # what an agent may dial from her phone: she hears herself
+
+# The INVITE that rings an agent carries the call's id, so that her page knows which call rings.
+CALL_HEADER = "X-Freeline-Call"
+
+# PJSIP endpoints and transports.
+TRUNK = "trunk"
+CALLER = "caller"
+REALM = "freeline"
+TRANSPORT_UDP = "transport-udp"
+TRANSPORT_WS = "transport-ws"
+
+# AMI and ARI users; their passwords are in telephony.secrets.
+AMI_READER = "reader"
+AMI_ACTOR = "actor"
+ARI_USER = "freeline"
+
+QUIET = "0"  # the key for "I cannot speak"
+MOH_CLASS = "hold"
+QUEUE_RULE = "backups"
+CEL_FILE = "calls.json"
+
+
+def agent_interface(agent_id: int) -> str:
+    """The queue member and dial string of an agent's phone."""
+    return f"PJSIP/{agent_endpoint(agent_id)}"
+
+
+def agent_endpoint(agent_id: int) -> str:
+    """The PJSIP endpoint, auth and aor of an agent."""
+    return f"agent{agent_id}"
+
+
+def agi_url(host: str, port: int, script: str) -> str:
+    """Where the dialplan finds a script."""
+    return f"agi://{host}:{port}/{script}"
+
+
+def spool_sound(spool: Path, call: str) -> Path:
+    """The message of a call: headerless 8 kHz 16-bit little-endian mono."""
+    return spool / f"{call}.sln"
+
+
+def spool_note(spool: Path, call: str) -> Path:
+    """What the net wrote about a call: one JSON object a line, later lines fill in."""
+    return spool / f"{call}.call"
+
+
+def cel_path(asterisk: Path) -> Path:
+    """Where Asterisk appends its channel events as JSON; `asterisk` is Settings.asterisk."""
+    return asterisk / "log" / "cel-custom" / CEL_FILE

@@ -1,0 +1,104 @@
+"""What all tests share: settings of their own, keys, both databases and one cast of people."""
+
+import shutil
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from argon2 import PasswordHasher
+
+from hotline import languages, people
+from hotline.keys import Keys, load_keys, make_keys
+from hotline.settings import Settings
+from models import Database
+from tests import cast as cast_of_people
+from tests.cast import Cast
+from tests.ports import free_port, rtp_range
+from tests.postgres import Postgres
+
+
+# Five people are hired in most tests: the real cost of a password would be most of the run.
+people._hasher = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """Settings with a data folder and ports of their own; shared downloads stay in the usual cache."""
+    return Settings(
+        data=tmp_path / "data",
+        console_port=free_port(),
+        sip_host="127.0.0.1",
+        sip_port=free_port(),
+        rtp_ports=rtp_range(),
+        asterisk_http_port=free_port(),
+        ami_port=free_port(),
+        agi_port=free_port(),
+    )
+
+
+@pytest.fixture
+def keys(settings: Settings) -> Keys:
+    """Keys that seal and open."""
+    make_keys(settings.keys)
+    return load_keys(settings.keys, may_open=True)
+
+
+@pytest.fixture(scope="session")
+def _sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("template") / "freeline.db"
+    db = Database(f"sqlite:///{path}")
+    db.migrate()
+    db.dispose()
+    return path
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL cluster for the run, with a migrated template."""
+    server = Postgres()
+    try:
+        db = Database(server.create("freeline_template"))
+        db.migrate()
+        db.dispose()
+        yield server
+    finally:
+        server.close()
+
+
+@pytest.fixture
+def sqlite_db(settings: Settings, _sqlite_template: Path) -> Iterator[Database]:
+    """A fresh SQLite database at the settings' own place."""
+    settings.data.mkdir(parents=True, exist_ok=True)
+    shutil.copy(_sqlite_template, settings.data / "freeline.db")
+    db = Database(settings.database)
+    yield db
+    db.dispose()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def db(request: pytest.FixtureRequest) -> Iterator[Database]:
+    """A fresh database, once on SQLite and once on PostgreSQL."""
+    if request.param == "sqlite":
+        yield request.getfixturevalue("sqlite_db")
+        return
+    server: Postgres = request.getfixturevalue("postgres")
+    database = Database(server.create(f"t{uuid.uuid4().hex[:12]}", "freeline_template"))
+    yield database
+    database.dispose()
+
+
+@pytest.fixture
+def staff(db: Database) -> Cast:
+    """The cast, hired in the test's database, with the demo's languages."""
+    with db.write() as session:
+        languages.seed(session, ["1800123456"], demo=True)
+        return cast_of_people.hire(session)
+
+
+@pytest.fixture
+def sqlite_staff(sqlite_db: Database) -> Cast:
+    """The cast in the settings' own SQLite database."""
+    with sqlite_db.write() as session:
+        languages.seed(session, ["1800123456"], demo=True)
+        return cast_of_people.hire(session)
