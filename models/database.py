@@ -54,6 +54,7 @@ class Database:
             self.engine.connect().execution_options(**options) as connection,
             Session(connection, expire_on_commit=False) as session,
         ):
+            session.connection()  # begins now, not at the first statement
             yield session
             session.commit()
 

@@ -14,7 +14,8 @@ class Recording(SQLModel, table=True):
     """One encrypted recording. `vault_key` is its random name in the vault; `sha256` is of the plain audio.
 
     `peaks` are loudnesses 0-100 for drawing. `attempts`, `lease_until` and `next_try_at` serve the transcriber.
-    `spool_name` is the file it came from, unique, so that ingesting twice makes one row.
+    `spool_name` is the file it came from, unique, so that ingesting twice makes one row. `erased_at` is when the audio was
+    deleted for good; the row and its transcript stay.
     """
 
     __tablename__ = "recording"
@@ -42,6 +43,7 @@ class Recording(SQLModel, table=True):
     error: str | None = Field(default=None, max_length=200)
     heard_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     heard_by_id: int | None = Field(default=None, foreign_key="agent.id")
+    erased_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
 
 class Transcript(SQLModel, table=True):

@@ -17,7 +17,6 @@ from tests.cast import Cast
 from tests.ports import free_port, rtp_range
 from tests.postgres import Postgres
 
-
 # Five people are hired in most tests: the real cost of a password would be most of the run.
 people._hasher = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
 

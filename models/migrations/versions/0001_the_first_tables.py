@@ -339,6 +339,7 @@ def upgrade() -> None:
         sa.Column("error", sa.String(200), nullable=True),
         sa.Column("heard_at", models.types.UtcDateTime(), nullable=True),
         sa.Column("heard_by_id", sa.Integer(), nullable=True),
+        sa.Column("erased_at", models.types.UtcDateTime(), nullable=True),
         sa.ForeignKeyConstraint(
             ["contact_id"],
             ["contact.id"],

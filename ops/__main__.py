@@ -1,0 +1,5 @@
+"""`python -m ops` is the freeline command."""
+
+from ops.cli import main
+
+main()

@@ -1,0 +1,186 @@
+"""The `freeline` command. Exit codes: 0 fine, 1 failed, 2 wrong use."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from hotline.errors import FreelineError, Invalid, SettingsWrong
+from hotline.settings import Settings, settings
+from models import Database, Proficiency, Role
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+user_app = typer.Typer(no_args_is_help=True, help="The people who sign in.")
+speech_app = typer.Typer(no_args_is_help=True, help="The models that turn messages into text, offline.")
+app.add_typer(user_app, name="user")
+app.add_typer(speech_app, name="speech")
+
+
+def main() -> None:
+    """Run the command; an error is one or two lines, never a traceback."""
+    try:
+        app()
+    except SettingsWrong as error:
+        print(f"freeline: {error}", file=sys.stderr)
+        sys.exit(2)
+    except FreelineError as error:
+        print(f"freeline: {error}", file=sys.stderr)
+        sys.exit(1)
+
+
+@app.command()
+def up(
+    demo: Annotated[bool, typer.Option(help="Demo people, shifts and calls on a first start.")] = True,
+) -> None:
+    """Run everything on this machine until Ctrl-C."""
+    from ops.up import up as run_up
+
+    raise typer.Exit(run_up(settings(), with_demo=demo))
+
+
+@app.command()
+def run(process: str) -> None:
+    """Run one process in the foreground: redis, asterisk, ivr, switchboard, transcriber or console."""
+    from ops.run import run as run_process
+
+    raise typer.Exit(run_process(process, settings()))
+
+
+@app.command()
+def status(json_: Annotated[bool, typer.Option("--json", help="For programs.")] = False) -> None:
+    """How it stands: processes, calls, cases, recordings, agents. Exit 0 only when ready."""
+    from ops.status import status as ask
+
+    found = ask(settings())
+    if json_:
+        print(json.dumps(found, indent=2))
+    else:
+        _show_status(found)
+    raise typer.Exit(0 if found["ready"] else 1)
+
+
+def _show_status(found: dict[str, object]) -> None:
+    screen = Console(highlight=False)
+    screen.print("[green]ready[/green]" if found["ready"] else "[red]not ready[/red]")
+    table = Table(box=None, pad_edge=False, show_header=False)
+    processes = found["processes"]
+    assert isinstance(processes, dict)  # noqa: S101
+    for name, process in processes.items():
+        table.add_row(name, process["state"], process["since"] or "")
+    for part in ("calls", "cases", "recordings", "agents"):
+        numbers = found[part]
+        assert isinstance(numbers, dict)  # noqa: S101
+        table.add_row(part, ", ".join(f"{value} {key}" for key, value in numbers.items()))
+    for part in ("database", "redis", "asterisk", "ivr", "console"):
+        table.add_row(part, str(found[part]))
+    screen.print(table)
+
+
+@app.command()
+def call(
+    press: Annotated[str, typer.Option(help="The language's key in the menu.")] = "",
+    say: Annotated[Path | None, typer.Option(help="A sound file to say after the tone.")] = None,
+    from_: Annotated[str, typer.Option("--from", help="The caller's number; 'withheld' for none.")] = "0812345678",
+    safe: Annotated[bool, typer.Option(help="Press 1 when asked if it is safe to call back.")] = False,
+) -> None:
+    """Place a real SIP call into the line."""
+    from ops.calling import pcm_of, place
+
+    done = place(
+        settings(),
+        press=press,
+        pcm=pcm_of(say) if say else b"",
+        number=None if from_ == "withheld" else from_,
+        safe=safe,
+        say=lambda text: print(text, flush=True),
+    )
+    raise typer.Exit(0 if done else 1)
+
+
+@app.command()
+def doctor() -> None:
+    """Check the machine and the set-up, and say what to do about each thing that is not right."""
+    from ops.doctor import examine
+
+    screen = Console(highlight=False)
+    worst = 0
+    for finding in examine(settings()):
+        mark = {"ok": "[green]ok  [/green]", "note": "[yellow]note[/yellow]", "bad": "[red]bad [/red]"}[finding.grade]
+        screen.print(f"{mark}  {finding.text}", soft_wrap=True)
+        worst = max(worst, 1 if finding.grade == "bad" else 0)
+    raise typer.Exit(worst)
+
+
+@user_app.command("add")
+def user_add(
+    login: str,
+    name: Annotated[str, typer.Option(help="As colleagues see it.")] = "",
+    role: Annotated[Role, typer.Option()] = Role.AGENT,
+    speaks: Annotated[str, typer.Option(help="Languages, for example my:native,th:fluent,en:basic")] = "",
+) -> None:
+    """Add a person; the password is asked for, or read from standard input."""
+    from hotline.people import add_agent
+
+    password = (
+        typer.prompt("Password", hide_input=True, confirmation_prompt=True)
+        if sys.stdin.isatty()
+        else sys.stdin.readline().rstrip("\n")
+    )
+    db = _database(settings())
+    try:
+        with db.write() as session:
+            add_agent(session, login, name or login, role, password, _languages(speaks))
+    except Invalid as error:
+        print(f"freeline: {error}", file=sys.stderr)
+        raise typer.Exit(2) from error
+    finally:
+        db.dispose()
+    print(f"{login} can sign in now")
+
+
+def _languages(text: str) -> dict[str, Proficiency]:
+    from hotline.languages import catalogue
+
+    found = {}
+    for part in filter(None, (p.strip() for p in text.split(","))):
+        code, _, how_well = part.partition(":")
+        if code not in catalogue():
+            raise Invalid(speaks=f"{code!r} is not a language of the catalogue: {', '.join(catalogue())}")
+        try:
+            found[code] = Proficiency(how_well or "fluent")
+        except ValueError as error:
+            raise Invalid(speaks=f"{how_well!r} is not one of {', '.join(Proficiency)}") from error
+    return found
+
+
+def _database(config: Settings) -> Database:
+    config.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    db = Database(config.database)
+    db.migrate()
+    return db
+
+
+@speech_app.command("list")
+def speech_list() -> None:
+    """The models there are, and which are installed."""
+    from recordings.speech import list_models
+
+    table = Table(box=None, pad_edge=False)
+    for heading in ("language", "model", "size", "installed"):
+        table.add_column(heading)
+    for model in list_models(settings()):
+        size = f"{model.size / 1e6:.0f} MB" if model.size else "?"
+        table.add_row(model.language, model.name, size, "yes" if model.installed else "")
+    Console(highlight=False).print(table)
+
+
+@speech_app.command("install")
+def speech_install(name: str) -> None:
+    """Download a model, check it and unpack it. Continues where an earlier download stopped."""
+    from ops.speech import install_with_progress
+
+    install_with_progress(settings(), name)

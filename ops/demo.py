@@ -1,0 +1,205 @@
+"""Demo people, shifts and calls, so that the first look is at a hotline at work. All of it is made up."""
+
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import time as clock
+from pathlib import Path
+
+from sqlmodel import Session, col, func, select
+
+from hotline import agents, roster
+from hotline import people as staff
+from hotline.events import AGENTS_CHANGED, Nudges
+from hotline.settings import Settings
+from models import Agent, AgentStatus, Contact, Database, Proficiency, Recording, RecordingState, Role
+from ops.calling import CallFailed, pcm_of, place
+from ops.status import spool_files
+from telephony.phone import Phone
+from telephony.secrets import demo_password
+
+Say = Callable[[str], None]
+NATIVE, FLUENT, BASIC = Proficiency.NATIVE, Proficiency.FLUENT, Proficiency.BASIC
+DAY, EVENING, NIGHT = (clock(7), clock(15)), (clock(15), clock(23)), (clock(23), clock(7))
+HOME_NIGHT = (clock(21), clock(7))
+ANSWERS = "mali"
+
+
+@dataclass(frozen=True)
+class Person:
+    """A made-up colleague and her weekly hours."""
+
+    login: str
+    name: str
+    role: Role
+    speaks: dict[str, Proficiency]
+    shifts: tuple[tuple[clock, clock], ...] = ()
+
+
+PEOPLE = (
+    Person("suda", "Suda Wong", Role.SUPERVISOR, {"th": NATIVE, "en": FLUENT}, (DAY,)),
+    Person("mali", "Mali Srisai", Role.AGENT, {"th": NATIVE, "lo": FLUENT, "en": BASIC}, (DAY, EVENING)),
+    Person("aung", "Aung Min", Role.AGENT, {"my": NATIVE, "th": FLUENT}, (DAY,)),
+    Person("thida", "Thida Hlaing", Role.AGENT, {"my": NATIVE, "en": FLUENT}, (EVENING, HOME_NIGHT)),
+    Person("sokha", "Sokha Chan", Role.AGENT, {"km": NATIVE, "en": FLUENT}, (DAY,)),
+    Person("dara", "Dara Keo", Role.AGENT, {"km": NATIVE, "th": BASIC}, (NIGHT,)),
+    Person("khamla", "Khamla Vong", Role.AGENT, {"lo": NATIVE, "th": FLUENT}, (NIGHT,)),
+    Person("linh", "Linh Tran", Role.AGENT, {"vi": NATIVE, "en": FLUENT}, (DAY, EVENING)),
+    Person("minjun", "Min-jun Lee", Role.AGENT, {"ko": NATIVE, "en": FLUENT}, (EVENING,)),
+    Person("admin", "Alex Admin", Role.ADMINISTRATOR, {}),
+)
+
+# What the made-up callers say, in words espeak-ng can speak. Language, key of the menu, number, words, safe to call back.
+MESSAGES = (
+    (
+        "ko",
+        "7",
+        "0891230001",
+        "안녕하세요. 저는 공장에서 일합니다. 두 달 동안 월급을 받지 못했습니다. 도와주세요.",
+        True,
+    ),
+    ("en", "6", "0891230002", "Hello. I work on a farm. The owner keeps our passports. Please help us.", False),
+    ("my", "1", None, "မင်္ဂလာပါ။ ကျွန်တော် စက်ရုံမှာ အလုပ်လုပ်ပါတယ်။", True),
+    ("vi", "5", "0891230003", "Xin chào. Tôi bị giữ tiền lương ba tháng nay.", True),
+)
+
+
+def people(settings: Settings, say: Say) -> bool:
+    """Add the demo people on a first start. False when there are people already."""
+    db = Database(settings.database)
+    try:
+        with db.write() as session:
+            if session.exec(select(func.count()).select_from(Agent)).one() > 0:
+                return False
+            for person in PEOPLE:
+                _add(session, person, demo_password(settings))
+        say(f"demo people: {len(PEOPLE)}")
+        return True
+    finally:
+        db.dispose()
+
+
+def _add(session: Session, person: Person, word: str) -> None:
+    agent = staff.add_agent(session, person.login, person.name, person.role, word, person.speaks)
+    for starts, ends in person.shifts:
+        for weekday in range(7):
+            roster.add_shift(session, agent.id or 0, weekday=weekday, starts=starts, ends=ends)
+
+
+def password(settings: Settings) -> str:
+    """The demo people's password: random, made on the first start."""
+    return demo_password(settings)
+
+
+def sign_ins(settings: Settings) -> list[tuple[str, str]]:
+    """Demo sign-ins that are there, one of each kind and the agent who answered: login and role."""
+    shown = {"mali", "thida", "suda", "admin"}
+    db = Database(settings.database)
+    try:
+        with db.read() as session:
+            found = session.exec(select(Agent).where(col(Agent.login).in_(shown), col(Agent.active)))
+            return [(agent.login, agent.role.value) for agent in found]
+    finally:
+        db.dispose()
+
+
+def calls(settings: Settings, say: Say) -> None:
+    """Place a handful of real calls through the line, and wait until they are over, filed and transcribed."""
+    db = Database(settings.database)
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            threads = [
+                threading.Thread(target=_leave, args=(settings, Path(folder), *message, say), daemon=True)
+                for message in MESSAGES
+            ]
+            threads.append(threading.Thread(target=_hang_up_early, args=(settings,), daemon=True))
+            say(f"demo calls: {len(threads) + 1}, placed for real; this takes about a minute")
+            for thread in threads:
+                thread.start()
+            _answered(settings, db, say)
+            for thread in threads:
+                thread.join(180)
+        _wait_filed(settings, db)
+        say("demo calls are over and filed")
+    finally:
+        db.dispose()
+
+
+def _leave(
+    settings: Settings, folder: Path, code: str, key: str, number: str | None, words: str, safe: bool, say: Say
+) -> None:
+    file = folder / f"{code}.wav"
+    subprocess.run(["espeak-ng", "-v", code, "-s", "140", "-w", str(file), words], check=True, capture_output=True)
+    try:
+        place(settings, press=key, pcm=pcm_of(file), number=number, safe=safe)
+        say(f"demo message in {code}")
+    except CallFailed as error:
+        say(f"demo message in {code}: {error}")
+
+
+def _hang_up_early(settings: Settings) -> None:
+    place(settings, press="3", number="0891230004", hangup_after_s=14)
+
+
+def _answered(settings: Settings, db: Database, say: Say) -> None:
+    """One demo agent answers a call on a real phone of hers."""
+    with db.write() as session:
+        agent = session.exec(select(Agent).where(col(Agent.login) == ANSWERS)).one()
+        secret = staff.new_phone_secret(session, agent.id or 0, by_id=None)
+        agents.set_status(session, agent.id or 0, AgentStatus.READY)
+    nudges = Nudges(settings.redis)
+    nudges.tell(AGENTS_CHANGED)
+    with Phone(("127.0.0.1", settings.sip_port), agent.sip_name, secret) as phone:
+        if not _until(lambda: phone.register() == 200, 20):
+            say("demo agent: her phone could not register")
+            return
+        _until(lambda: _reachable(db, agent.id or 0), 20)
+        caller = threading.Thread(
+            target=place, args=(settings,), kwargs={"press": "2", "number": "0891230005"}, daemon=True
+        )
+        caller.start()
+        ringing = phone.wait_ring(60)
+        if ringing is not None:
+            time.sleep(1.5)
+            ringing.answer()
+            ringing.wait_ended(6)
+            ringing.hangup()
+            say("demo call answered in th")
+        caller.join(30)
+        phone.register(0)
+    with db.write() as session:
+        agents.set_status(session, agent.id or 0, AgentStatus.NOT_READY)
+    nudges.tell(AGENTS_CHANGED)
+
+
+def _reachable(db: Database, agent_id: int) -> bool:
+    with db.read() as session:
+        return agents.state_of(session, agent_id).reachable
+
+
+def _wait_filed(settings: Settings, db: Database) -> None:
+    def filed() -> bool:
+        with db.read() as session:
+            open_calls = session.exec(
+                select(func.count()).select_from(Contact).where(col(Contact.case_id).is_(None))
+            ).one()
+            waiting = session.exec(
+                select(func.count())
+                .select_from(Recording)
+                .where(col(Recording.state).in_([RecordingState.WAITING, RecordingState.TRANSCRIBING]))
+            ).one()
+        return open_calls == 0 and waiting == 0 and not spool_files(settings)
+
+    _until(filed, 120)
+
+
+def _until(done: Callable[[], bool], within_s: float) -> bool:
+    end = time.monotonic() + within_s
+    while time.monotonic() < end:
+        if done():
+            return True
+        time.sleep(0.5)
+    return False

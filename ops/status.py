@@ -1,0 +1,139 @@
+"""What `freeline status` tells: counts and states, nothing personal."""
+
+import json
+import socket
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy.exc import SQLAlchemyError
+from sqlmodel import Session, col, func, select
+
+from hotline.events import Nudges
+from hotline.settings import Settings
+from models import Agent, AgentState, Case, CaseStatus, Contact, Database, Recording, RecordingState
+from models.types import now
+from ops import names
+from ops.probe import ivr_answers
+
+
+def status(settings: Settings) -> dict[str, Any]:
+    """The state of everything. `ready` is true only when a call would be served in full."""
+    found: dict[str, Any] = {"ready": False, "processes": processes(settings)}
+    found |= counts(settings)
+    found["redis"] = "ok" if Nudges(settings.redis).there() else "down"
+    found["asterisk"] = "ok" if port_answers(settings.ami_host, settings.ami_port) else "down"
+    found["ivr"] = "ok" if ivr_answers(settings) else "down"
+    found["console"] = "ok" if console_answers(settings) else "down"
+    parts = [found[part] for part in ("database", "redis", "asterisk", "ivr", "console")]
+    found["ready"] = all(part == "ok" for part in parts) and all(
+        process["state"] == "running" for process in found["processes"].values()
+    )
+    return found
+
+
+def processes(settings: Settings) -> dict[str, dict[str, Any]]:
+    """Each process's state and since when, as the supervisor wrote it; `down` when there is no supervisor."""
+    which = [n for n in names.PROCESSES if not (n == names.REDIS and settings.redis_url)]
+    try:
+        state = json.loads((settings.run / "processes.json").read_text())
+        if not _alive(state["supervisor"]):
+            raise ValueError("the supervisor is gone")
+        kept = state["processes"]
+    except (OSError, ValueError, KeyError):
+        return {name: {"state": "down", "since": None} for name in which}
+    return {
+        name: {
+            "state": row["state"] if row["pid"] is None or _alive(row["pid"]) else "down",
+            "since": row["since"],
+            "pid": row["pid"],
+            "restarts": row["restarts"],
+        }
+        for name, row in kept.items()
+    }
+
+
+def _alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def counts(settings: Settings) -> dict[str, Any]:
+    """Counts of calls, cases, recordings and agents; empty counts and `database: down` when it does not answer."""
+    db = Database(settings.database, busy_s=2.0)
+    try:
+        with db.read() as session:
+            return _counts(session) | {"database": "ok"} | _spool(settings, session)
+    except SQLAlchemyError:
+        return {
+            "calls": {"now": 0, "total": 0},
+            "cases": {"total": 0, "unclaimed": 0},
+            "recordings": {"total": 0, "spool": len(spool_files(settings)), "untranscribed": 0, "failed": 0},
+            "agents": {},
+            "database": "down",
+        }
+    finally:
+        db.dispose()
+
+
+def _counts(session: Session) -> dict[str, Any]:
+    def count(model: Any, *where: Any) -> int:
+        return session.exec(select(func.count()).select_from(model).where(*where)).one()
+
+    states = session.exec(
+        select(AgentState.status, func.count())
+        .join(Agent, col(Agent.id) == col(AgentState.agent_id))
+        .where(col(Agent.active))
+        .group_by(col(AgentState.status))
+    )
+    return {
+        "calls": {"now": count(Contact, col(Contact.ended_at).is_(None)), "total": count(Contact)},
+        "cases": {
+            "total": count(Case),
+            "unclaimed": count(Case, col(Case.owner_id).is_(None), col(Case.status) != CaseStatus.CLOSED),
+        },
+        "agents": {status.value: number for status, number in states},
+        "at": now().isoformat(timespec="seconds"),
+    }
+
+
+def _spool(settings: Settings, session: Session) -> dict[str, Any]:
+    by_state = dict(session.exec(select(Recording.state, func.count()).group_by(col(Recording.state))).all())
+    return {
+        "recordings": {
+            "total": sum(by_state.values()),
+            "spool": len(spool_files(settings)),
+            "untranscribed": by_state.get(RecordingState.WAITING, 0) + by_state.get(RecordingState.TRANSCRIBING, 0),
+            "needs_listener": by_state.get(RecordingState.NEEDS_LISTENER, 0),
+            "failed": by_state.get(RecordingState.FAILED, 0),
+        }
+    }
+
+
+def spool_files(settings: Settings) -> list[str]:
+    """Names of what waits in the spool."""
+    try:
+        return [p.name for p in settings.spool.iterdir() if p.suffix in {".sln", ".call"}]
+    except OSError:
+        return []
+
+
+def port_answers(host: str, port: int) -> bool:
+    """Whether somebody listens there."""
+    try:
+        with socket.create_connection((host, port), timeout=2):
+            return True
+    except OSError:
+        return False
+
+
+def console_answers(settings: Settings) -> bool:
+    """Whether the console serves and reaches its database."""
+    url = f"http://{settings.console_host}:{settings.console_port}/alive"
+    try:
+        with urllib.request.urlopen(url, timeout=3) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False

@@ -1,0 +1,156 @@
+"""Staff, keys, settings and the audit chain."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlmodel import col, select
+
+from hotline import audit, languages, people
+from hotline.errors import Invalid, NotAllowed, NotFound, SettingsWrong
+from hotline.keys import Keys, load_keys, make_keys
+from hotline.numbers import one_spelling
+from hotline.permissions import ALLOWED, Permission, may
+from hotline.settings import Settings
+from models import Agent, AuditEntry, Database, Role, SignIn
+from models.types import now
+from tests.cast import PASSWORD, Cast
+
+
+def test_sign_in_needs_the_right_password_of_somebody_still_here(db: Database, staff: Cast) -> None:
+    with db.read() as s:
+        assert people.check_password(s, " Alice ", PASSWORD) is not None
+        assert people.check_password(s, "alice", PASSWORD + "x") is None
+        assert people.check_password(s, "nobody", PASSWORD) is None
+        assert people.check_password(s, "charlie", PASSWORD) is None
+
+
+@pytest.mark.parametrize("login", ["", "a", "Ünïcode", "alice", "a b", "x" * 65])
+def test_a_login_that_cannot_be_used_is_refused(db: Database, staff: Cast, login: str) -> None:
+    with db.write() as s, pytest.raises(Invalid):
+        people.add_agent(s, login, "Name", Role.AGENT, PASSWORD)
+
+
+def test_a_short_password_is_refused(db: Database, staff: Cast) -> None:
+    with db.write() as s, pytest.raises(Invalid, match="10"):
+        people.add_agent(s, "dora", "Dora", Role.AGENT, "short")
+
+
+def test_a_new_password_ends_every_sign_in(db: Database, staff: Cast) -> None:
+    with db.write() as s:
+        s.add(SignIn(token_sha256="t", agent_id=staff.alice.id or 0, csrf="c", expires_at=now()))
+        alice = s.get(Agent, staff.alice.id)
+        assert alice is not None
+        people.set_password(s, alice, "another good password", by_id=staff.adam.id, must_change=True)
+        assert s.exec(select(SignIn).where(col(SignIn.ended_at).is_(None))).all() == []
+
+
+def test_only_the_digest_of_a_phone_secret_is_kept(db: Database, staff: Cast) -> None:
+    with db.write() as s:
+        secret = people.new_phone_secret(s, staff.alice.id or 0, by_id=None)
+        alice = s.get(Agent, staff.alice.id)
+        assert alice is not None
+        assert alice.phone_secret_ha1
+        assert secret not in alice.phone_secret_ha1
+
+
+def test_an_administrator_sees_no_case_and_no_number() -> None:
+    hers = ALLOWED[Role.ADMINISTRATOR]
+    assert not hers & {Permission.WORK_CASES, Permission.SEE_NUMBER, Permission.HEAR_AUDIO, Permission.SEE_QUEUE}
+
+
+def test_who_has_left_may_nothing(staff: Cast) -> None:
+    assert not any(may(staff.charlie, permission) for permission in Permission)
+
+
+def test_a_changed_audit_entry_breaks_the_chain(db: Database, staff: Cast) -> None:
+    with db.write() as s:
+        for n in range(4):
+            audit.note_act(s, "number_shown", f"case:{n}", by_id=staff.alice.id)
+        assert audit.first_broken(s) is None
+        entry = s.exec(select(AuditEntry).where(col(AuditEntry.subject) == "case:2")).one()
+        entry.by_id = staff.bob.id
+        s.add(entry)
+        s.flush()
+        assert audit.first_broken(s) == entry.id
+
+
+def test_a_removed_audit_entry_breaks_the_chain(db: Database, staff: Cast) -> None:
+    with db.write() as s:
+        for n in range(3):
+            audit.note_act(s, "number_shown", f"case:{n}", by_id=staff.alice.id)
+        s.delete(s.exec(select(AuditEntry).where(col(AuditEntry.subject) == "case:1")).one())
+        s.flush()
+        assert audit.first_broken(s) is not None
+
+
+def test_keys_are_made_once_and_private(tmp_path: Path) -> None:
+    make_keys(tmp_path / "keys")
+    before = load_keys(tmp_path / "keys", may_open=True)
+    make_keys(tmp_path / "keys")
+    assert load_keys(tmp_path / "keys", may_open=True) == before
+    assert all(p.stat().st_mode & 0o077 == 0 for p in (tmp_path / "keys").iterdir())
+
+
+def test_without_the_identity_nothing_opens(keys: Keys) -> None:
+    sealer = Keys(keys.public, keys.index)
+    sealed = sealer.seal(b"secret")
+    assert keys.open(sealed) == b"secret"
+    with pytest.raises(NotAllowed):
+        sealer.open(sealed)
+    with pytest.raises(ValueError):
+        keys.open(sealed[:-1] + b"x")
+
+
+@pytest.mark.parametrize(
+    ("heard", "kept"),
+    [
+        ("0812345678", "+66812345678"),
+        ("+66812345678", "+66812345678"),
+        ("66812345678", "+66812345678"),
+        ("anonymous", None),
+        ("Anonymous", None),
+        ("", None),
+        (None, None),
+        ("12", None),
+        ("1506", "1506"),
+    ],
+)
+def test_one_number_has_one_spelling(heard: str | None, kept: str | None) -> None:
+    assert one_spelling(heard, "TH") == kept
+
+
+@given(st.text(max_size=60))
+def test_no_text_breaks_the_reading_of_a_number(heard: str) -> None:
+    kept = one_spelling(heard, "TH")
+    assert kept is None or set(kept) <= set("+0123456789")
+
+
+def test_a_key_chooses_one_language(db: Database) -> None:
+    with db.write() as s:
+        languages.seed(s, ["1800123456"], demo=True)
+        with pytest.raises(Invalid, match="Burmese"):
+            languages.put_language(s, "ne", key="1", position=9)
+        with pytest.raises(Invalid):
+            languages.put_language(s, "ne", key="0", position=9)
+        with pytest.raises(NotFound):
+            languages.put_language(s, "xx", key="8", position=9)
+        languages.put_language(s, "ne", key="8", position=9, is_for_no_key=True)
+        assert [row.code for row in languages.menu(s)] == ["my", "th", "km", "lo", "vi", "en", "ko", "ne"]
+        assert languages.for_no_key(s) == "ne"
+
+
+def test_a_secret_is_read_from_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "secret").write_text("s3cret\n")
+    monkeypatch.setenv("FREELINE_TRUNK_PASSWORD_FILE", str(tmp_path / "secret"))
+    assert Settings().trunk_password == "s3cret"
+    monkeypatch.setenv("FREELINE_TRUNK_PASSWORD_FILE", str(tmp_path / "missing"))
+    with pytest.raises(SettingsWrong, match="cannot be read"):
+        Settings()
+
+
+@pytest.mark.parametrize("ports", ["10000", "20-10", "a-b", "10-99999"])
+def test_a_port_range_that_makes_no_sense_is_refused(ports: str) -> None:
+    with pytest.raises(ValueError, match="RTP_PORTS"):
+        Settings(rtp_ports=ports)

@@ -1,0 +1,111 @@
+"""Who is expected, who can be rung, and where a call goes."""
+
+from datetime import UTC, date, datetime, time
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from hotline import agents, queues, roster, routing
+from hotline.errors import Invalid, Refused
+from hotline.routing import Way
+from models import AgentStatus, Database
+from tests.cast import Cast
+
+BANGKOK = ZoneInfo("Asia/Bangkok")
+
+
+def at(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=BANGKOK)
+
+
+def test_a_shift_across_midnight_counts_on_both_days(db: Database, staff: Cast) -> None:
+    with db.write() as s:
+        roster.add_shift(s, staff.alice.id or 0, weekday=6, starts=time(22), ends=time(6))
+        assert roster.expected(s, at("2026-11-22 23:30"), BANGKOK)["my"] == [staff.alice.id]
+        assert roster.expected(s, at("2026-11-23 05:59"), BANGKOK)["my"] == [staff.alice.id]
+        assert roster.expected(s, at("2026-11-23 06:00"), BANGKOK) == {}
+        assert roster.expected(s, at("2026-11-22 21:59"), BANGKOK) == {}
+
+
+def test_a_shift_is_in_the_lines_time_zone(db: Database, staff: Cast) -> None:
+    with db.write() as s:
+        roster.add_shift(s, staff.alice.id or 0, weekday=0, starts=time(8), ends=time(16))
+        assert roster.expected(s, datetime(2026, 11, 23, 1, 0, tzinfo=UTC), BANGKOK)
+        assert not roster.expected(s, datetime(2026, 11, 23, 10, 0, tzinfo=UTC), BANGKOK)
+
+
+def test_a_whole_day_is_midnight_to_midnight(db: Database, staff: Cast) -> None:
+    with db.write() as s:
+        roster.add_shift(s, staff.alice.id or 0, on_date=date(2026, 11, 22), starts=time(0), ends=time(0))
+        counts = roster.cover(s, date(2026, 11, 22), BANGKOK, ["my", "vi"])
+        assert counts["my"] == [1] * 48
+        assert counts["vi"] == [0] * 48
+
+
+def test_a_day_on_which_the_clock_changes_is_covered_whole(db: Database, staff: Cast) -> None:
+    berlin = ZoneInfo("Europe/Berlin")
+    with db.write() as s:
+        roster.add_shift(s, staff.alice.id or 0, on_date=date(2026, 10, 25), starts=time(0), ends=time(0))
+        assert roster.cover(s, date(2026, 10, 25), berlin, ["my"])["my"] == [1] * 50
+
+
+def test_basic_speakers_and_people_who_left_are_no_cover(db: Database, staff: Cast) -> None:
+    with db.write() as s:
+        for who in (staff.bob, staff.charlie):
+            roster.add_shift(s, who.id or 0, on_date=date(2026, 11, 22), starts=time(0), ends=time(0))
+        counts = roster.cover(s, date(2026, 11, 22), BANGKOK, ["km", "my"])
+        assert counts == {"km": [0] * 48, "my": [0] * 48}
+
+
+def test_the_same_shift_twice_is_refused(db: Database, staff: Cast) -> None:
+    with db.write() as s:
+        roster.add_shift(s, staff.alice.id or 0, weekday=0, starts=time(8), ends=time(16))
+        with pytest.raises(Invalid):
+            roster.add_shift(s, staff.alice.id or 0, weekday=0, starts=time(8), ends=time(12))
+
+
+@pytest.mark.parametrize(
+    ("status", "reachable", "way"),
+    [
+        (AgentStatus.READY, True, Way.QUEUE),
+        (AgentStatus.ON_CALL, True, Way.QUEUE),
+        (AgentStatus.READY, False, Way.MESSAGE),
+        (AgentStatus.NOT_READY, True, Way.MESSAGE),
+        (AgentStatus.OFFLINE, False, Way.MESSAGE),
+    ],
+)
+def test_a_call_waits_only_when_somebody_can_be_rung(
+    db: Database, staff: Cast, status: AgentStatus, reachable: bool, way: Way
+) -> None:
+    with db.write() as s:
+        agents.set_status(s, staff.alice.id or 0, status)
+        agents.set_reachable(s, staff.alice.id or 0, reachable)
+        assert routing.route(s, "my").way is way
+        assert routing.route(s, "lo").way is Way.MESSAGE
+
+
+def test_with_backups_only_they_are_rung_at_once(db: Database, staff: Cast) -> None:
+    with db.write() as s:
+        agents.set_status(s, staff.bob.id or 0, AgentStatus.READY)
+        agents.set_reachable(s, staff.bob.id or 0, True)
+        assert routing.route(s, "km").backups_at_once is True
+        assert routing.route(s, "th").backups_at_once is False
+
+
+def test_not_ready_is_paused_and_never_removed(db: Database, staff: Cast) -> None:
+    with db.write() as s:
+        agents.set_status(s, staff.alice.id or 0, AgentStatus.READY)
+        found = {(m.queue, m.interface): (m.penalty, m.paused) for m in queues.desired_members(s)}
+        alice, bob = f"PJSIP/agent{staff.alice.id}", f"PJSIP/agent{staff.bob.id}"
+        assert found["my", alice] == (0, False)
+        assert found["th", bob] == (0, True)
+        assert found["km", bob] == (10, True)
+        assert not any(i == f"PJSIP/agent{staff.charlie.id}" for _, i in found)
+
+
+def test_the_ready_button_is_refused_on_a_call(db: Database, staff: Cast) -> None:
+    with db.write() as s:
+        agents.on_call(s, staff.alice.id or 0, "a", at("2026-11-22 10:00"))
+        with pytest.raises(Refused):
+            agents.choose_status(s, staff.alice, ready=False)
+        assert agents.off_call(s, staff.alice.id or 0, at("2026-11-22 10:05")).status is AgentStatus.READY

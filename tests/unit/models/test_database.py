@@ -1,0 +1,67 @@
+"""The tables, their history and the two databases."""
+
+import multiprocessing
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy.exc import OperationalError
+from sqlmodel import SQLModel, select
+
+from models import Database, Wording
+from models.types import now
+
+
+def test_the_migrations_make_exactly_the_tables_of_the_models(db: Database) -> None:
+    with db.engine.connect() as connection:
+        # Lengths of text are not compared: SQLite keeps none.
+        context = MigrationContext.configure(connection, opts={"compare_type": False})
+        differences = compare_metadata(context, SQLModel.metadata)
+    assert differences == []
+
+
+def _migrate(url: str) -> None:
+    db = Database(url)
+    db.migrate()
+    db.dispose()
+
+
+def test_processes_that_migrate_at_once_and_again_do_no_harm(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'f.db'}"
+    spawn = multiprocessing.get_context("spawn")
+    processes = [spawn.Process(target=_migrate, args=(url,)) for _ in range(3)]
+    for p in processes:
+        p.start()
+    for p in processes:
+        p.join(60)
+    assert [p.exitcode for p in processes] == [0, 0, 0]
+    _migrate(url)
+    with Database(url).read() as s:
+        assert s.exec(select(Wording)).all() == []
+
+
+def test_a_moment_comes_back_in_utc_and_needs_a_zone(db: Database) -> None:
+    with db.write() as s:
+        s.add(Wording(language="en", prompt="a", text="x", changed_at=datetime(2026, 1, 1, tzinfo=UTC)))
+    with db.read() as s:
+        assert s.exec(select(Wording)).one().changed_at == datetime(2026, 1, 1, tzinfo=UTC)
+    with pytest.raises(Exception, match="time zone"), db.write() as s:
+        s.add(Wording(language="en", prompt="b", text="x", changed_at=datetime(2026, 1, 1)))  # noqa: DTZ001
+
+
+def test_a_failed_write_leaves_nothing(db: Database) -> None:
+    with pytest.raises(RuntimeError), db.write() as s:
+        s.add(Wording(language="en", prompt="a", text="x", changed_at=now()))
+        s.flush()
+        raise RuntimeError
+    with db.read() as s:
+        assert s.exec(select(Wording)).all() == []
+
+
+def test_a_second_writer_waits_only_so_long(sqlite_db: Database) -> None:
+    impatient = Database(sqlite_db.url, busy_s=0.2)
+    with sqlite_db.write(), pytest.raises(OperationalError, match="locked"), impatient.write():
+        pass
+    impatient.dispose()
