@@ -1,0 +1,94 @@
+"""A browser, sounds built once, and a whole Freeline."""
+
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from hotline import languages
+from hotline.settings import Settings
+from ivr import prompts
+from tests import cast as cast_of_people
+from tests.cast import PASSWORD, Cast
+from tests.e2e.whole import Whole
+from tests.wait import until
+
+
+@pytest.fixture(scope="session")
+def built_sounds(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The demo's prompts, built once for the run."""
+    config = Settings(data=tmp_path_factory.mktemp("sounds"))
+    menu = [(str(n), code) for n, code in enumerate(["my", "th", "km", "lo", "vi", "en", "ko"], start=1)]
+    prompts.build(config, {}, menu, lambda _done, _total: None)
+    return config.sounds
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium, with a made-up microphone."""
+    with sync_playwright() as p:
+        chromium = p.chromium.launch(
+            executable_path="/usr/bin/chromium",
+            args=["--no-sandbox", "--disable-gpu", "--use-fake-ui-for-media-stream", "--no-first-run",
+                  "--disable-background-networking", "--use-fake-device-for-media-stream"],
+        )  # fmt: skip
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="session")
+def korean(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A made-up caller's words, spoken by a machine."""
+    file = tmp_path_factory.mktemp("say") / "ko.wav"
+    words = "안녕하세요. 두 달 동안 월급을 받지 못했습니다."
+    subprocess.run(["espeak-ng", "-v", "ko", "-s", "140", "-w", str(file), words], check=True, capture_output=True)
+    return file
+
+
+@pytest.fixture
+def whole(tmp_path: Path, built_sounds: Path) -> Iterator[Whole]:
+    """Freeline running, with the cast hired and the demo's menu."""
+    it = Whole(tmp_path / "data", built_sounds)
+    try:
+        hire_before_start(it)
+        yield it.start()
+    finally:
+        it.stop()
+
+
+def hire_before_start(it: Whole) -> Cast:
+    """Make the tables, the menu with Korean, and the cast."""
+    it.db.migrate()
+    with it.db.write() as s:
+        languages.seed(s, it.settings.line_numbers, demo=True)
+        cast = cast_of_people.hire(s)
+        from hotline import people
+        from models import Proficiency
+
+        people.set_languages(
+            s, cast.alice, {"my": Proficiency.NATIVE, "th": Proficiency.FLUENT, "ko": Proficiency.FLUENT}
+        )
+        return cast
+
+
+@pytest.fixture
+def sign_in(browser: Browser) -> Iterator[Callable[[Whole, str], Page]]:
+    """Sign somebody in, as a person does."""
+    contexts = []
+
+    def go(it: Whole, login: str) -> Page:
+        context = browser.new_context(viewport={"width": 1360, "height": 900})
+        contexts.append(context)
+        page = context.new_page()
+        page.goto(it.url + "/queue")
+        page.fill("input[name=login]", login)
+        page.fill("input[name=password]", PASSWORD)
+        page.click("button[type=submit]")
+        until(lambda: "/sign-in" not in page.url, 10)
+        return page
+
+    yield go
+    for context in contexts:
+        context.close()

@@ -1,0 +1,268 @@
+"""The line never goes dead, and every call becomes exactly one case, whatever breaks."""
+
+import os
+import signal
+import sqlite3
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+from sqlmodel import col, func, select
+
+from models import Case, Contact, Outcome, Recording
+from tests.e2e.callers import Story, all_at_once, hum, leave_message
+from tests.e2e.conftest import hire_before_start
+from tests.e2e.whole import Whole
+from tests.postgres import Postgres
+from tests.wait import until
+
+
+def filed(it: Whole, count: int, within_s: float = 60) -> list[Contact]:
+    """Wait until so many calls are over and filed; then none is lost and none is doubled."""
+
+    def done() -> bool:
+        contacts = it.contacts()
+        return len(contacts) >= count and all(c.case_id and c.ended_at for c in contacts)
+
+    until(done, within_s, 0.3)
+    contacts = it.contacts()
+    assert len(contacts) == count
+    assert len({c.call for c in contacts}) == count
+    return contacts
+
+
+def recordings(it: Whole) -> list[Recording]:
+    with it.db.read() as s:
+        return list(s.exec(select(Recording).order_by(col(Recording.id))))
+
+
+def a_message_was_kept(it: Whole, within_s: float = 30) -> None:
+    [recording] = until(lambda: recordings(it), within_s)
+    assert recording.duration_s > 2.0
+    until(lambda: not list(it.settings.spool.iterdir()), 20)
+
+
+def test_with_the_ivr_hung_the_net_takes_the_message_and_the_case_is_filed(whole: Whole) -> None:
+    os.kill(whole.pid("ivr"), signal.SIGSTOP)
+    story = leave_message(whole, "0812345678", key="1")
+    assert story.answered and story.tone and story.said
+    [contact] = filed(whole, 1)
+    assert contact.outcome is Outcome.VOICEMAIL
+    assert contact.language == "my"
+    assert contact.caller_id is not None
+    a_message_was_kept(whole)
+
+
+def test_an_ivr_that_dies_again_and_again_is_no_silence(whole: Whole) -> None:
+    stop = threading.Event()
+
+    def killer() -> None:
+        while not stop.wait(0.15):
+            pid = whole.pid("ivr")
+            if pid and Path(f"/proc/{pid}").exists():
+                os.kill(pid, signal.SIGKILL)
+
+    thread = threading.Thread(target=killer, daemon=True)
+    thread.start()
+    try:
+        story = leave_message(whole, "0812345678", key="2")
+    finally:
+        stop.set()
+        thread.join()
+    assert story.tone and story.said
+    [contact] = filed(whole, 1)
+    assert contact.outcome is Outcome.VOICEMAIL
+    a_message_was_kept(whole)
+
+
+@pytest.mark.parametrize("name", ["switchboard", "transcriber", "redis", "console"])
+def test_with_a_process_hung_a_message_is_taken_and_filed_when_it_is_back(whole: Whole, name: str) -> None:
+    old = whole.pid(name)
+    os.kill(old, signal.SIGSTOP)
+    story = leave_message(whole, "0812345678")
+    assert story.tone and story.said
+    os.kill(old, signal.SIGKILL)
+    whole.came_back(name, old)
+    [contact] = filed(whole, 1)
+    assert contact.outcome is Outcome.VOICEMAIL
+    a_message_was_kept(whole)
+
+
+def test_sqlite_locked_for_a_minute_loses_nothing(whole: Whole) -> None:
+    held = sqlite3.connect(whole.settings.data / "freeline.db", isolation_level=None, timeout=10)
+    started = time.monotonic()
+    held.execute("BEGIN IMMEDIATE")
+    try:
+        story = leave_message(whole, "0812345678", key="1")
+        assert story.tone and story.said
+        assert whole.contacts() == [], "the lock did not hold"
+        threading.Event().wait(max(0.0, 60 - (time.monotonic() - started)))
+    finally:
+        held.rollback()
+        held.close()
+    [contact] = filed(whole, 1, 90)
+    assert contact.outcome is Outcome.VOICEMAIL
+    assert contact.language == "my"
+    a_message_was_kept(whole)
+
+
+@pytest.mark.timeout(300)
+def test_kill_9_of_each_process_in_turn_during_20_calls_loses_and_doubles_nothing(whole: Whole) -> None:
+    def killer() -> None:
+        for name in ("switchboard", "ivr", "redis", "transcriber", "console"):
+            threading.Event().wait(5)
+            old = whole.kill(name)
+            whole.came_back(name, old)
+
+    thread = threading.Thread(target=killer, daemon=True)
+    thread.start()
+    stories = all_at_once(
+        20, lambda n: leave_message(whole, f"08123400{n:02}", key=str(1 + n % 6), say_s=2.0), apart_s=1.0
+    )
+    thread.join()
+    assert all(s.answered for s in stories)
+    assert [s.number for s in stories if not s.tone] == [], "somebody waited for ever"
+    contacts = filed(whole, 20, 90)
+    assert len({c.case_id for c in contacts}) == 20
+    assert all(c.outcome is Outcome.VOICEMAIL for c in contacts)
+    until(lambda: len(recordings(whole)) == 20, 30)
+
+
+def test_asterisk_killed_in_the_middle_of_calls_keeps_what_was_said(whole: Whole) -> None:
+    from ops.calling import wait_for_tone
+    from telephony.phone import Phone
+
+    with Phone(whole.line) as one, Phone(whole.line) as two:
+        speaking, choosing = one.call("1800123456", "0812340001"), two.call("1800123456", "0812340002")
+        assert speaking.wait_answered() and choosing.wait_answered()
+        threading.Event().wait(0.8)
+        speaking.press("6")
+        assert wait_for_tone(speaking)
+        speaking.say(hum(4))
+        speaking.wait_said(10)
+        old = whole.kill("asterisk")
+        whole.came_back("asterisk", old)
+    contacts = filed(whole, 2, 90)
+    assert {c.outcome for c in contacts} == {Outcome.VOICEMAIL, Outcome.ABANDONED_IN_MENU}
+    a_message_was_kept(whole)
+    until(lambda: whole.status()["ready"], 30)
+    assert leave_message(whole, "0812340003").said
+
+
+def test_redis_flushed_at_any_moment_loses_nothing(whole: Whole) -> None:
+    stop = threading.Event()
+
+    def flush() -> None:
+        client = redis.Redis.from_url(whole.settings.redis)
+        while not stop.wait(0.05):
+            client.flushall()
+
+    thread = threading.Thread(target=flush, daemon=True)
+    thread.start()
+    try:
+        assert leave_message(whole, "0812345678").said
+        filed(whole, 1)
+    finally:
+        stop.set()
+        thread.join()
+    a_message_was_kept(whole)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A data folder on a disk of its own of 120 MB."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=120m", "tmpfs", str(folder)], check=True)
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def test_on_a_full_disk_the_line_answers_and_the_call_is_filed_when_there_is_room(
+    small_disk: Path, built_sounds: Path
+) -> None:
+    import shutil
+
+    shutil.copytree(built_sounds, small_disk / "sounds")
+    it = Whole(small_disk, FREE_SPACE_FLOOR_MB="5")
+    try:
+        hire_before_start(it)
+        it.start()
+        filler = small_disk / "filler"
+        with filler.open("wb") as file:
+            try:
+                while True:
+                    file.write(b"\0" * 65536)
+                    file.flush()
+            except OSError:
+                pass
+        story = leave_message(it, "0812345678", tone_within_s=30)
+        assert story.answered
+        assert story.heard_s > 5, "the caller was met with silence"
+        assert not story.tone, "a message was asked for that could not be kept"
+        filler.unlink()
+        [contact] = filed(it, 1, 60)
+        assert contact.outcome in {Outcome.FAILED, Outcome.ABANDONED_IN_MENU}
+        assert leave_message(it, "0812345679").said
+        filed(it, 2)
+    finally:
+        it.stop()
+
+
+def test_with_postgresql_stopped_a_message_is_taken_and_filed_when_it_is_back(
+    tmp_path: Path, built_sounds: Path
+) -> None:
+    server = Postgres()
+    it = Whole(tmp_path / "data", built_sounds, DATABASE_URL=server.create("freeline"))
+    try:
+        hire_before_start(it)
+        it.start()
+        server.stop()
+        story = leave_message(it, "0812345678", key="2")
+        assert story.tone and story.said
+        server.start()
+        [contact] = filed(it, 1, 60)
+        assert contact.outcome is Outcome.VOICEMAIL
+        assert contact.language == "th"
+        a_message_was_kept(it)
+        with it.db.read() as s:
+            assert s.exec(select(func.count()).select_from(Case)).one() == 1
+    finally:
+        it.stop()
+        server.close()
+
+
+@pytest.mark.timeout(240)
+def test_fifty_callers_in_the_menu_none_refused_none_stuck(tmp_path: Path, built_sounds: Path) -> None:
+    from telephony.phone import Phone
+    from telephony.sound import RATE_HZ
+
+    it = Whole(tmp_path / "data", built_sounds, pairs=130)
+    try:
+        hire_before_start(it)
+        it.start()
+
+        def each(n: int) -> Story:
+            story = Story(f"08123400{n:02}")
+            with Phone(it.line) as phone:
+                call = phone.call("1800123456", story.number)
+                story.answered = call.wait_answered(20)
+                together.wait(60)
+                story.heard_s = len(call.heard) / 2 / RATE_HZ
+                if call.ended.is_set():
+                    story.errors.append("cut off")
+            return story
+
+        together = threading.Barrier(50)
+        stories = all_at_once(50, each)
+        assert all(s.answered for s in stories)
+        assert [s.errors for s in stories if s.errors] == []
+        assert min(s.heard_s for s in stories) > 0.2
+        filed(it, 50, 60)
+        until(lambda: it.status()["calls"]["now"] == 0, 20)
+    finally:
+        it.stop()
