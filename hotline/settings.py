@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from hotline.errors import SettingsWrong
@@ -62,6 +62,7 @@ class Settings(BaseSettings):
     lease_s: int = 300
     tries: int = 3
     workers: int = 1
+    audio_days: int = 30
     sign_in_h: int = 12
 
     @model_validator(mode="before")
@@ -85,7 +86,10 @@ class Settings(BaseSettings):
     @field_validator("timezone")
     @classmethod
     def _known_zone(cls, value: str) -> str:
-        ZoneInfo(value)
+        try:
+            ZoneInfo(value)
+        except (KeyError, OSError) as error:
+            raise ValueError("this is no time zone; one is Asia/Bangkok") from error
         return value
 
     @field_validator("rtp_ports")
@@ -164,5 +168,6 @@ def settings() -> Settings:
     """The settings of this process, read once. Raises `SettingsWrong` with what to mend."""
     try:
         return Settings()
-    except ValueError as error:
-        raise SettingsWrong(f"a FREELINE_ setting is wrong: {error}") from error
+    except ValidationError as error:
+        wrong = [f"{PREFIX}{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors() if e["loc"]]
+        raise SettingsWrong("; ".join(wrong)) from error

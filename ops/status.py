@@ -1,7 +1,6 @@
 """What `freeline status` tells: counts and states, nothing personal."""
 
 import json
-import socket
 import urllib.request
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from models import Agent, AgentState, Case, CaseStatus, Contact, Database, Recor
 from models.types import now
 from ops import names
 from ops.probe import ivr_answers
+from telephony.run_asterisk import ready as asterisk_ready
 
 
 def status(settings: Settings) -> dict[str, Any]:
@@ -22,7 +22,7 @@ def status(settings: Settings) -> dict[str, Any]:
     found: dict[str, Any] = {"ready": False, "processes": processes(settings)}
     found |= counts(settings)
     found["redis"] = "ok" if Nudges(settings.redis).there() else "down"
-    found["asterisk"] = "ok" if port_answers(settings.ami_host, settings.ami_port) else "down"
+    found["asterisk"] = "ok" if asterisk_ready(settings) else "down"
     found["ivr"] = "ok" if ivr_answers(settings) else "down"
     found["console"] = "ok" if console_answers(settings) else "down"
     parts = [found[part] for part in ("database", "redis", "asterisk", "ivr", "console")]
@@ -118,15 +118,6 @@ def spool_files(settings: Settings) -> list[str]:
         return [p.name for p in settings.spool.iterdir() if p.suffix in {".sln", ".call"}]
     except OSError:
         return []
-
-
-def port_answers(host: str, port: int) -> bool:
-    """Whether somebody listens there."""
-    try:
-        with socket.create_connection((host, port), timeout=2):
-            return True
-    except OSError:
-        return False
 
 
 def console_answers(settings: Settings) -> bool:

@@ -1,0 +1,28 @@
+"""Hearing the tone, and telling it from speech."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from ops.calling import TONE_HZ, has_tone, pcm_of
+from tests.e2e.callers import hum
+
+
+def test_the_tone_is_heard_and_others_are_not() -> None:
+    assert has_tone(hum(0.12, TONE_HZ))
+    assert not has_tone(hum(0.12, 300.0))
+    assert not has_tone(b"\0" * 2000)
+    assert not has_tone(b"")
+
+
+@pytest.mark.parametrize(
+    ("voice", "words"), [("en-us", "Hello, please help us, we cannot leave."), ("ko", "안녕하세요")]
+)
+def test_speech_is_not_taken_for_the_tone(tmp_path: Path, voice: str, words: str) -> None:
+    file = tmp_path / "s.wav"
+    subprocess.run(["espeak-ng", "-v", voice, "-w", str(file), words], check=True)
+    pcm = pcm_of(file)
+    step = 1920
+    hits = [has_tone(pcm[n : n + step]) and has_tone(pcm[n + step : n + 2 * step]) for n in range(0, len(pcm), step)]
+    assert not any(hits)
