@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 from sqlalchemy import text
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col, func, select
 
 from models import AuditEntry
 from models.types import now
@@ -40,3 +40,18 @@ def first_broken(session: Session) -> int | None:
             return entry.id
         before = entry.digest
     return None
+
+
+def newest(session: Session, limit: int, before_id: int | None = None, subject: str | None = None) -> list[AuditEntry]:
+    """The newest entries, newest first; those older than `before_id`, those about `subject`, when given."""
+    query = select(AuditEntry).order_by(col(AuditEntry.id).desc()).limit(limit)
+    if before_id is not None:
+        query = query.where(col(AuditEntry.id) < before_id)
+    if subject is not None:
+        query = query.where(col(AuditEntry.subject) == subject)
+    return list(session.exec(query))
+
+
+def count(session: Session) -> int:
+    """How many entries there are."""
+    return session.exec(select(func.count()).select_from(AuditEntry)).one()

@@ -4,9 +4,14 @@ from datetime import datetime, timedelta
 
 from sqlmodel import Session, col, func, select
 
+from hotline import cases
+from hotline.audit import note_act
+from hotline.errors import NotFound
 from hotline.keys import Keys
-from hotline.numbers import one_spelling
-from models import Caller, Contact
+from hotline.numbers import for_the_eye, one_spelling
+from hotline.permissions import Permission, need
+from models import Agent, Caller, Contact, EventKind
+from models.types import now
 
 REMEMBER = timedelta(days=365)
 
@@ -48,3 +53,19 @@ def times_called(session: Session, caller_id: int | None, before: datetime) -> i
         return 0
     query = select(func.count()).where(col(Contact.caller_id) == caller_id, col(Contact.arrived_at) < before)
     return session.exec(query).one()
+
+
+def show_number(session: Session, keys: Keys, case_id: int, by: Agent) -> str:
+    """The number behind a case, as people read it. Audited and told on the case's timeline each time.
+
+    Raises `NotFound` when the caller withheld it, `NotAllowed` without the permission or without the identity key.
+    """
+    need(by, Permission.SEE_NUMBER)
+    case = cases.load(session, case_id)
+    caller = session.get(Caller, case.caller_id) if case.caller_id is not None else None
+    if caller is None:
+        raise NotFound("The caller withheld the number.")
+    number = keys.open(caller.number_sealed).decode()
+    note_act(session, "number_shown", f"case:{case_id}", by_id=by.id)
+    cases.tell(session, case, EventKind.NUMBER_SHOWN, now(), by)
+    return for_the_eye(number)

@@ -29,7 +29,10 @@ class Fact(StrEnum):
 
 @dataclass(frozen=True)
 class Seen:
-    """What came with a fact. `number` is as the trunk sent it and is sealed at once; `country` reads national numbers."""
+    """What came with a fact. `number` is as the trunk sent it and is sealed at once; `country` reads national numbers.
+
+    `chosen` is False for a language the caller did not choose herself: it is not offered when she calls again.
+    """
 
     linkedid: str | None = None
     line: str | None = None
@@ -38,6 +41,7 @@ class Seen:
     handler_id: int | None = None
     number: str | None = None
     callback_said: CallbackSafety | None = None
+    chosen: bool = True
 
 
 def find(session: Session, call: str | None = None, linkedid: str | None = None) -> Contact | None:
@@ -109,7 +113,7 @@ def _recognise(session: Session, keys: Keys, contact: Contact, seen: Seen, at: d
     if contact.caller_id is None and seen.number is not None:
         caller = find_or_add(session, keys, seen.number, country, at)
         contact.caller_id = caller.id if caller else None
-    if seen.language is not None and contact.caller_id is not None:
+    if seen.language is not None and seen.chosen and contact.caller_id is not None:
         caller = caller or session.get(Caller, contact.caller_id)
         if caller is not None:
             caller.last_language = seen.language

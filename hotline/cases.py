@@ -228,6 +228,23 @@ def summarise(session: Session, case_id: int, summary: str, by: Agent) -> Case:
     return case
 
 
+def describe_worker(
+    session: Session, case_id: int, by: Agent, *, alias: str, workers_affected: int | None, workers_estimated: bool
+) -> Case:
+    """What we call the worker, and how many a case concerns. Nothing about identity is ever needed."""
+    need(by, Permission.WORK_CASES)
+    case = load(session, case_id)
+    alias = " ".join(alias.replace("\x00", "").split())
+    if len(alias) > 120:
+        raise Invalid(alias="Keep it under 120 characters.")
+    if workers_affected is not None and not 0 < workers_affected < 10_000_000:
+        raise Invalid(workers_affected="Give a number of people, or leave it empty.")
+    case.alias, case.workers_affected, case.workers_estimated = alias or None, workers_affected, workers_estimated
+    _touch(session, case, now())
+    tell(session, case, EventKind.SUMMARY, now(), by, about="worker")
+    return case
+
+
 def dispose(session: Session, case_id: int, contact_id: int, disposition: Disposition, by: Agent) -> Case:
     """Say what a contact was. Test, silent, wrong number and abusive close the case when it has no other contact."""
     need(by, Permission.WORK_CASES)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sqlmodel import Session, col, select
 
-from hotline.errors import Invalid, NotFound
+from hotline.errors import Invalid, NotFound, Refused
 from models import Language, Line
 
 KEYS = "123456789"
@@ -67,6 +67,56 @@ def put_language(session: Session, code: str, *, key: str | None, position: int,
             session.add(other)
         row.for_no_key = True
     session.add(row)
+    session.flush()
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a language stands in the menu: its key (None: not in it) and the order it is spoken in."""
+
+    key: str | None
+    position: int
+
+
+def set_menu(session: Session, places: dict[str, Place], for_no_key: str) -> None:
+    """Arrange the languages of the line, all at once so that two can swap keys. Raises `Invalid`, by language."""
+    rows = {row.code: row for row in spoken(session)}
+    wrong: dict[str, str] = {}
+    holder: dict[str, str] = {}
+    for code, place in places.items():
+        if code not in rows or place.key is None:
+            continue
+        if place.key not in KEYS:
+            wrong[code] = "A key is one of 1 to 9; 0 is for callers who cannot speak."
+        elif place.key in holder:
+            wrong[code] = f"Key {place.key} already chooses {rows[holder[place.key]].name}."
+        else:
+            holder[place.key] = code
+    if for_no_key not in rows:
+        wrong["for_no_key"] = "Choose a language for callers who press nothing."
+    if wrong:
+        raise Invalid(**wrong)
+    changed = {code: row for code, row in rows.items() if code in places}
+    for row in changed.values():
+        row.key = None
+        session.add(row)
+    session.flush()
+    for code, row in changed.items():
+        row.key, row.position = places[code].key, places[code].position
+    for code, row in rows.items():
+        row.for_no_key = code == for_no_key
+        session.add(row)
+    session.flush()
+
+
+def remove_language(session: Session, code: str) -> None:
+    """Take a language off the line. What callers left in it stays. The one for no key cannot go (`Refused`)."""
+    row = session.get(Language, code)
+    if row is None:
+        raise NotFound("The line does not speak this language.")
+    if row.for_no_key:
+        raise Refused("Callers who press nothing hear this language. Choose another one for them first.")
+    session.delete(row)
     session.flush()
 
 

@@ -10,9 +10,15 @@ import structlog
 def start_log(process: str) -> None:
     """Send this process's log to stderr, each line marked with the process's name."""
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(message)s")
+
+    def mark(_logger: Any, _method: str, entry: Any) -> Any:
+        # Not a context variable: those do not reach the threads a process starts.
+        entry["process"] = process
+        return entry
+
     structlog.configure(
         processors=[
-            structlog.contextvars.merge_contextvars,
+            mark,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             _name_only,
@@ -22,7 +28,6 @@ def start_log(process: str) -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
-    structlog.contextvars.bind_contextvars(process=process)
 
 
 def _name_only(_logger: Any, _method: str, entry: Any) -> Any:

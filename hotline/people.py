@@ -8,10 +8,11 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerifyMismatchError
 from sqlmodel import Session, col, select
 
-from hotline.agents import state_of
+from hotline import cases
+from hotline.agents import set_status, state_of
 from hotline.audit import note_act
-from hotline.errors import Invalid, NotFound
-from models import Agent, Proficiency, Role, SignIn, Speaks
+from hotline.errors import Invalid, NotFound, Refused
+from models import Agent, AgentStatus, Case, CaseStatus, EventKind, Proficiency, Role, SignIn, Speaks
 from models.types import now
 
 SIP_REALM = "freeline"
@@ -110,3 +111,89 @@ def new_phone_secret(session: Session, agent_id: int, *, by_id: int | None) -> s
     session.add(agent)
     note_act(session, "phone_secret_made", f"agent:{agent_id}", by_id=by_id)
     return secret
+
+
+def load(session: Session, agent_id: int) -> Agent:
+    """The member of staff. Raises `NotFound`."""
+    agent = session.get(Agent, agent_id)
+    if agent is None:
+        raise NotFound("There is no such person.")
+    return agent
+
+
+def everybody(session: Session) -> list[tuple[Agent, list[Speaks]]]:
+    """All staff with what they speak: the active first, by name."""
+    spoken: dict[int, list[Speaks]] = {}
+    for row in session.exec(select(Speaks).order_by(col(Speaks.language))):
+        spoken.setdefault(row.agent_id, []).append(row)
+    agents = session.exec(select(Agent).order_by(col(Agent.active).desc(), col(Agent.name), col(Agent.id)))
+    return [(agent, spoken.get(agent.id or 0, [])) for agent in agents]
+
+
+def change_agent(
+    session: Session,
+    agent_id: int,
+    name: str,
+    role: Role,
+    languages: dict[str, Proficiency],
+    *,
+    by_id: int | None,
+) -> Agent:
+    """Change a person's name, role and languages. The last administrator stays one (`Refused`)."""
+    agent, name = load(session, agent_id), " ".join(name.split())
+    if not name:
+        raise Invalid(name="Give a name.")
+    if len(name) > 120:
+        raise Invalid(name="Keep the name under 120 characters.")
+    if role is not Role.ADMINISTRATOR:
+        _keep_an_administrator(session, agent)
+    if agent.role is not role:
+        note_act(session, "role_changed", f"agent:{agent_id}", by_id=by_id, before=agent.role, role=role)
+    agent.name, agent.role = name, role
+    session.add(agent)
+    set_languages(session, agent, languages)
+    note_act(session, "person_changed", f"agent:{agent_id}", by_id=by_id, languages=sorted(languages))
+    return agent
+
+
+def deactivate(session: Session, agent_id: int, *, by_id: int | None) -> Agent:
+    """End a person's access: signed out, phone refused, open cases back to the unclaimed ones. Nothing is deleted."""
+    agent = load(session, agent_id)
+    _keep_an_administrator(session, agent)
+    agent.active, agent.phone_secret_ha1 = False, None
+    session.add(agent)
+    end_sign_ins(session, agent)
+    set_status(session, agent_id, AgentStatus.OFFLINE)
+    mine = select(Case).where(col(Case.owner_id) == agent_id, col(Case.status) != CaseStatus.CLOSED)
+    for case in session.exec(mine).all():
+        case.owner_id, case.claimed_at, case.version = None, None, case.version + 1
+        session.add(case)
+        cases.tell(session, case, EventKind.RELEASED, now(), session.get(Agent, by_id) if by_id else None)
+    note_act(session, "person_deactivated", f"agent:{agent_id}", by_id=by_id)
+    return agent
+
+
+def activate(session: Session, agent_id: int, *, by_id: int | None) -> Agent:
+    """Let a person in again, with her old password; she needs a new phone secret."""
+    agent = load(session, agent_id)
+    agent.active = True
+    session.add(agent)
+    session.flush()
+    note_act(session, "person_activated", f"agent:{agent_id}", by_id=by_id)
+    return agent
+
+
+def reset_password(session: Session, agent_id: int, *, by_id: int | None) -> str:
+    """A new password for one sign-in, told once: she must choose her own with it."""
+    password = "-".join(secrets.token_hex(2) for _ in range(4))
+    set_password(session, load(session, agent_id), password, by_id=by_id, must_change=True)
+    return password
+
+
+def _keep_an_administrator(session: Session, agent: Agent) -> None:
+    """Raise `Refused` when nobody else could manage people after this one."""
+    if agent.role is not Role.ADMINISTRATOR or not agent.active:
+        return
+    others = select(Agent.id).where(col(Agent.role) == Role.ADMINISTRATOR, col(Agent.active), col(Agent.id) != agent.id)
+    if session.exec(others).first() is None:
+        raise Refused("This is the last administrator. Make somebody else administrator first.")

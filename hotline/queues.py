@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from sqlmodel import Session
 
 from hotline.agents import speakers
-from models import AgentStatus
+from hotline.routing import THERE
 
 PENALTY_FIRST = 0
 PENALTY_BACKUP = 10
@@ -13,7 +13,10 @@ PENALTY_BACKUP = 10
 
 @dataclass(frozen=True)
 class Member:
-    """A phone in a queue. Not ready means paused, never removed: removing forgets who was idle longest."""
+    """A phone in a queue. Not ready means paused, never removed: removing forgets who was idle longest.
+
+    On a call is not paused: Asterisk does not ring a busy phone, and callers may wait for whoever is soon free.
+    """
 
     queue: str
     interface: str
@@ -22,13 +25,13 @@ class Member:
 
 
 def desired_members(session: Session) -> set[Member]:
-    """Every speaker in the queue of each language she speaks; ready ones unpaused."""
+    """Every speaker in the queue of each language she speaks; ready and busy ones unpaused."""
     return {
         Member(
             queue=s.language,
             interface=f"PJSIP/agent{s.agent_id}",
             penalty=PENALTY_BACKUP if s.backup else PENALTY_FIRST,
-            paused=s.status is not AgentStatus.READY,
+            paused=s.status not in THERE,
         )
         for s in speakers(session)
     }

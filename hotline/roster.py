@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from sqlmodel import Session, col, select
 
-from hotline.errors import Invalid
+from hotline.errors import Invalid, NotFound
 from models import Agent, Proficiency, Shift, Speaks
 
 SLOT = timedelta(minutes=30)
@@ -114,3 +114,21 @@ def add_shift(
     session.add(shift)
     session.flush()
     return shift
+
+
+def remove_shift(session: Session, shift_id: int) -> None:
+    """No longer expect somebody then. Raises `NotFound`."""
+    shift = session.get(Shift, shift_id)
+    if shift is None:
+        raise NotFound("This shift is gone already.")
+    session.delete(shift)
+    session.flush()
+
+
+def all_shifts(session: Session) -> list[Shift]:
+    """The shifts of active staff, by person, day and hour."""
+    query = select(Shift).join(Agent, col(Agent.id) == col(Shift.agent_id)).where(col(Agent.active))
+    return sorted(
+        session.exec(query),
+        key=lambda s: (s.agent_id, s.on_date or date.min, -1 if s.weekday is None else s.weekday, s.starts),
+    )

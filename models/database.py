@@ -40,7 +40,6 @@ class Database:
         """A session for looking only; what it changes is thrown away."""
         with Session(self.engine, expire_on_commit=False) as session:
             yield session
-            session.rollback()
 
     @contextmanager
     def write(self) -> Iterator[Session]:

@@ -8,12 +8,9 @@ from pathlib import Path
 
 from hotline.errors import FreelineError, PartMissing
 from hotline.settings import Settings
+from ivr.prompts import TONE_HZ
 from telephony.phone import Call, Phone
 from telephony.sound import RATE_HZ
-
-# The message tone, as ivr/prompts makes it.
-TONE_HZ = 440.0
-TONE_S = 0.24
 
 
 class CallFailed(FreelineError):

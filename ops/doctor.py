@@ -3,6 +3,7 @@
 import os
 import shutil
 import socket
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
@@ -120,10 +121,12 @@ def _speech_and_prompts(settings: Settings) -> Iterator[Finding]:
         yield Finding("note", "the database does not answer, or was not made yet")
     finally:
         db.dispose()
-    for code, names in prompts.placeholders(settings).items():
+    for problem in prompts.problems(settings):
+        yield Finding("note", problem)
+    unrecorded = Counter(name.partition("/")[0] for name in prompts.placeholders(settings))
+    for code, count in unrecorded.items():
         name = languages.catalogue()[code].name if code in languages.catalogue() else code
         yield Finding(
             "note",
-            f"{name}: {len(names)} prompts are placeholders in English. "
-            f"Record them and put them into {settings.own_prompts / code}/",
+            f"{name}: {count} prompts are placeholders in English. Record them into {settings.own_prompts / code}/",
         )

@@ -94,7 +94,7 @@ def _counts(session: Session) -> dict[str, Any]:
             "total": count(Case),
             "unclaimed": count(Case, col(Case.owner_id).is_(None), col(Case.status) != CaseStatus.CLOSED),
         },
-        "agents": {status.value: number for status, number in states},
+        "agents": {str(status): number for status, number in states},
         "at": now().isoformat(timespec="seconds"),
     }
 

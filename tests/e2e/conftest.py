@@ -85,7 +85,7 @@ def sign_in(browser: Browser) -> Iterator[Callable[[Whole, str], Page]]:
         page.goto(it.url + "/queue")
         page.fill("input[name=login]", login)
         page.fill("input[name=password]", PASSWORD)
-        page.click("button[type=submit]")
+        page.press("input[name=password]", "Enter")
         until(lambda: "/sign-in" not in page.url, 10)
         return page
 

@@ -1,0 +1,314 @@
+"""What the queue shows: callers waiting now, cases nobody has claimed, and how the day goes. Plain rows for reading."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from statistics import median
+from typing import Any
+
+from sqlalchemy import case as sql_case
+from sqlmodel import Session, col, func, select
+
+from hotline import agents, calls
+from models import (
+    AgentStatus,
+    CallbackSafety,
+    Case,
+    CaseStatus,
+    Contact,
+    Line,
+    Outcome,
+    Recording,
+    RecordingState,
+    Safety,
+    Transcript,
+)
+
+LATE_S = 20  # a caller who waits longer is shown in red
+ANSWER_TARGET_S = 15
+MOST = 100
+FIRST_WORDS = 110
+# A case without a level is listened to before a P2 is acted on: nobody knows yet what it is.
+RANK = {"P0": 0, "P1": 1, None: 2, "P2": 3, "P3": 4, "P4": 5}
+ACT_WITHIN = {
+    "P0": timedelta(minutes=15),
+    "P1": timedelta(hours=24),
+    None: timedelta(minutes=30),
+    "P2": timedelta(hours=72),
+    "P3": timedelta(days=7),
+}
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A caller in a queue. `ready` can be rung now, `backups` are basic speakers; `you` says the reader is one of them."""
+
+    contact_id: int
+    since: datetime
+    language: str | None
+    line: str | None
+    called_before: int
+    withheld: bool
+    ready: int
+    backups: int
+    you: bool
+
+
+@dataclass(frozen=True)
+class Row:
+    """A case in a list. Facts of its newest call come with it; lengths are seconds, `sure` is 0 to 1.
+
+    `first_words` is the start of a draft transcript. `act_by` is when somebody should have acted first; None: no clock.
+    """
+
+    case_id: int
+    reference: str | None
+    level: str | None
+    status: CaseStatus
+    summary: str
+    language: str | None
+    opened_at: datetime
+    act_by: datetime | None
+    workers_affected: int | None
+    workers_estimated: bool
+    contacts: int
+    withheld: bool
+    last_call_at: datetime | None
+    outcome: Outcome | None
+    wait_s: int | None
+    talk_s: int | None
+    duration_s: int | None
+    recording: RecordingState | None
+    recorded_s: float | None
+    heard: bool
+    first_words: str
+    sure: float | None
+    in_danger: bool
+    callback: CallbackSafety
+    window: str | None
+
+    def late(self, at: datetime) -> bool:
+        """Whether the first action is overdue."""
+        return self.act_by is not None and at > self.act_by
+
+
+@dataclass(frozen=True)
+class Board:
+    """A list of cases: the rows shown, how many there are with these choices, and how many without."""
+
+    rows: list[Row]
+    found: int
+    all: int
+
+
+class Order(StrEnum):
+    """How a list of cases is ordered."""
+
+    URGENT = "urgent"
+    OLDEST = "oldest"
+    NEWEST = "newest"
+
+
+@dataclass(frozen=True)
+class Today:
+    """The day so far. `in_time` is the share of queued callers answered within 15 s; None when nobody has queued."""
+
+    contacts: int
+    in_time: float | None
+    left_waiting: int
+    typical_wait_s: float | None
+
+
+def waiting(session: Session, reader_id: int) -> list[Waiting]:
+    """Callers in a queue now, longest wait first; for the one who reads."""
+    found = calls.waiting(session)
+    rung: dict[str, list[agents.Speaker]] = defaultdict(list)
+    if found:
+        for s in agents.speakers(session):
+            if s.reachable and s.status is AgentStatus.READY:
+                rung[s.language].append(s)
+    names = {line.number: line.name for line in session.exec(select(Line))} if found else {}
+    before = _called_before(session, found)
+    rows = []
+    for c in found:
+        there = rung[c.queue or c.language or ""]
+        rows.append(
+            Waiting(
+                contact_id=c.id or 0,
+                since=c.queued_at or c.arrived_at,
+                language=c.queue or c.language,
+                line=names.get(c.line or ""),
+                called_before=before.get(c.caller_id or 0, 0),
+                withheld=c.caller_id is None,
+                ready=sum(not s.backup for s in there),
+                backups=sum(s.backup for s in there),
+                you=any(s.agent_id == reader_id for s in there),
+            )
+        )
+    return rows
+
+
+def _called_before(session: Session, contacts: Sequence[Contact]) -> dict[int, int]:
+    ids = {c.caller_id for c in contacts if c.caller_id is not None}
+    if not ids:
+        return {}
+    counts = session.exec(
+        select(Contact.caller_id, func.count())
+        .where(col(Contact.caller_id).in_(ids), col(Contact.ended_at).is_not(None))
+        .group_by(col(Contact.caller_id))
+    )
+    return {caller: count for caller, count in counts if caller is not None}
+
+
+def answered_now(session: Session) -> int:
+    """How many callers are in conversation."""
+    return session.exec(
+        select(func.count()).where(col(Contact.ended_at).is_(None), col(Contact.answered_at).is_not(None))
+    ).one()
+
+
+def count_unclaimed(session: Session) -> int:
+    """How many open cases nobody has claimed."""
+    return session.exec(
+        select(func.count()).where(col(Case.owner_id).is_(None), col(Case.status) != CaseStatus.CLOSED)
+    ).one()
+
+
+def count_waiting(session: Session) -> int:
+    """How many callers are in a queue now."""
+    return len(calls.waiting(session))
+
+
+def unclaimed(
+    session: Session,
+    *,
+    languages: Iterable[str] | None = None,
+    outcome: Outcome | None = None,
+    older_than: timedelta | None = None,
+    order: Order = Order.URGENT,
+    most: int = MOST,
+    at: datetime,
+) -> Board:
+    """Open cases that nobody has claimed. `languages` also lets through cases whose language is not known."""
+    query = select(Case).where(col(Case.owner_id).is_(None), col(Case.status) != CaseStatus.CLOSED)
+    if languages is not None:
+        query = query.where(col(Case.language).in_(list(languages)) | col(Case.language).is_(None))
+    if older_than is not None:
+        query = query.where(col(Case.opened_at) <= at - older_than)
+    if outcome is not None:
+        query = query.where(_newest_outcome() == outcome)
+    found = session.exec(select(func.count()).select_from(query.subquery())).one()
+    rank = sql_case(
+        {level: place for level, place in RANK.items() if level is not None}, value=col(Case.level), else_=RANK[None]
+    )
+    ordering = {
+        Order.URGENT: (rank, col(Case.opened_at)),
+        Order.OLDEST: (col(Case.opened_at), col(Case.id)),
+        Order.NEWEST: (col(Case.opened_at).desc(), col(Case.id).desc()),
+    }[order]
+    cases = session.exec(query.order_by(*ordering).limit(most)).all()
+    return Board(rows(session, cases), found, count_unclaimed(session))
+
+
+def _newest_outcome() -> Any:
+    newest = (
+        select(Contact.outcome)
+        .where(col(Contact.case_id) == col(Case.id))
+        .order_by(col(Contact.arrived_at).desc())
+        .limit(1)
+    )
+    return newest.scalar_subquery()
+
+
+def owned(session: Session, agent_id: int, most: int = MOST) -> list[Row]:
+    """The open cases of an agent, most urgent first."""
+    cases = session.exec(
+        select(Case)
+        .where(col(Case.owner_id) == agent_id, col(Case.status) != CaseStatus.CLOSED)
+        .order_by(col(Case.opened_at))
+        .limit(most)
+    ).all()
+    return sorted(rows(session, cases), key=lambda r: (RANK.get(r.level, RANK[None]), r.opened_at))
+
+
+def rows(session: Session, cases: Sequence[Case]) -> list[Row]:
+    """These cases as rows, in the same order, in a handful of queries however many there are."""
+    ids = [c.id for c in cases]
+    contacts: dict[int, list[Contact]] = defaultdict(list)
+    for c in session.exec(select(Contact).where(col(Contact.case_id).in_(ids)).order_by(col(Contact.arrived_at))):
+        contacts[c.case_id or 0].append(c)
+    newest = {case_id: found[-1] for case_id, found in contacts.items()}
+    recordings: dict[int, tuple[Recording, Transcript | None]] = {}
+    for recording, transcript in session.exec(
+        select(Recording, Transcript)
+        .join(Transcript, col(Transcript.recording_id) == col(Recording.id), isouter=True)
+        .where(col(Recording.contact_id).in_([c.id for c in newest.values()]))
+        .order_by(col(Recording.recorded_at))
+    ):
+        recordings[recording.contact_id] = (recording, transcript)
+    safety = {s.case_id: s for s in session.exec(select(Safety).where(col(Safety.case_id).in_(ids)))}
+    return [_row(c, contacts[c.id or 0], recordings, safety.get(c.id or 0)) for c in cases]
+
+
+def _row(
+    case: Case,
+    contacts: list[Contact],
+    recordings: dict[int, tuple[Recording, Transcript | None]],
+    safety: Safety | None,
+) -> Row:
+    last = contacts[-1] if contacts else None
+    recording, transcript = recordings.get(last.id or 0, (None, None)) if last else (None, None)
+    within = ACT_WITHIN.get(case.level)
+    return Row(
+        case_id=case.id or 0,
+        reference=case.reference,
+        level=case.level,
+        status=case.status,
+        summary=case.summary,
+        language=case.language,
+        opened_at=case.opened_at,
+        act_by=case.opened_at + within if within is not None else None,
+        workers_affected=case.workers_affected,
+        workers_estimated=case.workers_estimated,
+        contacts=len(contacts),
+        withheld=case.caller_id is None,
+        last_call_at=last.arrived_at if last else None,
+        outcome=last.outcome if last else None,
+        wait_s=last.wait_s if last else None,
+        talk_s=last.talk_s if last else None,
+        duration_s=last.duration_s if last else None,
+        recording=recording.state if recording else None,
+        recorded_s=recording.duration_s if recording else None,
+        heard=recording is not None and recording.heard_at is not None,
+        first_words=_first_words(transcript),
+        sure=transcript.sure if transcript and transcript.corrected_text is None else None,
+        in_danger=bool(safety and safety.in_danger),
+        callback=safety.callback if safety else CallbackSafety.UNKNOWN,
+        window=safety.window if safety else None,
+    )
+
+
+def _first_words(transcript: Transcript | None) -> str:
+    """The start of what was said, cut at a word; scripts without spaces are cut at a character."""
+    if transcript is None:
+        return ""
+    text = " ".join((transcript.corrected_text or transcript.text).split())
+    if len(text) <= FIRST_WORDS:
+        return text
+    cut = text[:FIRST_WORDS].rsplit(" ", 1)[0]
+    return (cut if len(cut) > FIRST_WORDS // 2 else text[:FIRST_WORDS]).rstrip(" ,.;") + "…"
+
+
+def today(session: Session, start: datetime, end: datetime) -> Today:
+    """Figures of the calls that arrived from `start` to `end`."""
+    arrived = session.exec(select(Contact).where(col(Contact.arrived_at) >= start, col(Contact.arrived_at) < end)).all()
+    over = [c for c in arrived if c.queued_at is not None and c.wait_s is not None]
+    waits = [c.wait_s for c in over if c.answered_at is not None and c.wait_s is not None]
+    return Today(
+        contacts=len(arrived),
+        in_time=sum(w <= ANSWER_TARGET_S for w in waits) / len(over) if over else None,
+        left_waiting=sum(c.outcome is Outcome.ABANDONED_IN_QUEUE for c in arrived),
+        typical_wait_s=median(waits) if waits else None,
+    )

@@ -1,0 +1,127 @@
+"""Signing in and out. The browser holds a random token; the table only its hash, so it can be revoked and not stolen.
+
+The password is checked between two short transactions: hashing takes a while on purpose, and must not hold the one writer.
+"""
+
+import hashlib
+import hmac
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import delete
+from sqlmodel import Session, col, func, select
+
+from hotline.errors import Refused
+from models import Agent, SignIn, SignInAttempt
+from models.types import now
+
+WINDOW = timedelta(minutes=15)
+TRIES_LOGIN = 5
+TRIES_ADDRESS = 30  # an office shares one address
+SEEN_EVERY = timedelta(minutes=5)
+
+
+@dataclass(frozen=True)
+class Granted:
+    """A new sign-in: `token` goes to the browser and is told once."""
+
+    token: str
+    csrf: str
+
+
+class TooMany(Refused):
+    """Too many failed sign-ins; `wait_s` is how many seconds to wait."""
+
+    def __init__(self, wait_s: int) -> None:
+        super().__init__("Too many failed sign-ins. Wait a little and try again.")
+        self.wait_s = wait_s
+
+
+def sha256(token: str) -> str:
+    """The hash under which a token is kept."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def begin(session: Session, login: str, address: str, index_key: bytes, at: datetime | None = None) -> None:
+    """Count this attempt before the password is looked at, so that many at once cannot slip through. Raises `TooMany`."""
+    moment = at or now()
+    session.execute(delete(SignInAttempt).where(col(SignInAttempt.at) < moment - WINDOW))
+    for who, allowed in ((_login(login, index_key), TRIES_LOGIN), (_address(address, index_key), TRIES_ADDRESS)):
+        tried = list(
+            session.exec(select(SignInAttempt.at).where(col(SignInAttempt.who) == who).order_by(col(SignInAttempt.at)))
+        )
+        if len(tried) >= allowed:
+            raise TooMany(max(1, round((tried[-allowed] + WINDOW - moment).total_seconds())))
+        session.add(SignInAttempt(who=who, at=moment))
+    session.flush()
+
+
+def grant(session: Session, agent: Agent, login: str, address: str, index_key: bytes, hours: int) -> Granted:
+    """Sign this person in for so many hours, and forget her failed attempts.
+
+    Of the address only this attempt is forgotten: else one good sign-in would hide many guesses at other names.
+    """
+    session.execute(delete(SignInAttempt).where(col(SignInAttempt.who) == _login(login, index_key)))
+    mine = select(func.max(SignInAttempt.id)).where(col(SignInAttempt.who) == _address(address, index_key))
+    session.execute(delete(SignInAttempt).where(col(SignInAttempt.id) == mine.scalar_subquery()))
+    granted = Granted(secrets.token_urlsafe(32), secrets.token_urlsafe(24))
+    moment = now()
+    session.add(
+        SignIn(
+            token_sha256=sha256(granted.token),
+            agent_id=agent.id or 0,
+            csrf=granted.csrf,
+            created_at=moment,
+            seen_at=moment,
+            expires_at=moment + timedelta(hours=hours),
+        )
+    )
+    session.flush()
+    return granted
+
+
+def find(session: Session, token: str) -> tuple[Agent, SignIn] | None:
+    """The active person behind a browser's token, and her sign-in; None when it ended, ran out or never was."""
+    return find_hashed(session, sha256(token)) if token else None
+
+
+def find_hashed(session: Session, token_sha256: str) -> tuple[Agent, SignIn] | None:
+    """The same by the token's hash."""
+    return session.exec(
+        select(Agent, SignIn)
+        .join(SignIn, col(SignIn.agent_id) == col(Agent.id))
+        .where(
+            col(SignIn.token_sha256) == token_sha256,
+            col(SignIn.ended_at).is_(None),
+            col(SignIn.expires_at) > now(),
+            col(Agent.active),
+        )
+    ).first()
+
+
+def seen(session: Session, sign_in: SignIn) -> None:
+    """Keep that the browser was there, to within a few minutes."""
+    moment = now()
+    if moment - sign_in.seen_at > SEEN_EVERY:
+        sign_in.seen_at = moment
+        session.add(sign_in)
+
+
+def end(session: Session, sign_in: SignIn) -> None:
+    """Sign this browser out."""
+    sign_in.ended_at = now()
+    session.add(sign_in)
+    session.flush()
+
+
+def _login(login: str, index_key: bytes) -> str:
+    return _hidden(f"login:{login.strip().lower()}", index_key)
+
+
+def _address(address: str, index_key: bytes) -> str:
+    return _hidden(f"address:{address}", index_key)
+
+
+def _hidden(text: str, index_key: bytes) -> str:
+    return hmac.new(index_key, text.encode(), hashlib.sha256).hexdigest()
