@@ -59,11 +59,12 @@ python_environment() {
 }
 
 asterisk() {
-  if ! .venv/bin/python -m telephony.obtain --check >/dev/null 2>&1; then
-    [ -z "$(missing "${asterisk_packages[@]}")" ] || install_packages "${asterisk_packages[@]}"
-    step "Asterisk (a private one, once)"
-    .venv/bin/python -m telephony.obtain || fail "Asterisk could not be obtained; the lines above say why"
-  fi
+  local ask='from hotline.settings import settings; from telephony.obtain import'
+  .venv/bin/python -c "$ask find_asterisk; find_asterisk(settings())" >/dev/null 2>&1 && return 0
+  install_packages "${asterisk_packages[@]}"
+  step "Asterisk: a private one, fetched once"
+  .venv/bin/python -c "$ask install_asterisk; install_asterisk(settings().cache, lambda text: print('         ' + text))" ||
+    fail "Asterisk could not be obtained; the lines above say why"
 }
 
 install_packages "${run_packages[@]}"

@@ -3,11 +3,12 @@
 import array
 import math
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from ops.calling import wait_for_tone
-from telephony.phone import Phone
+from telephony.phone import Call, Phone
 from telephony.sound import RATE_HZ
 from tests.e2e.whole import Whole
 
@@ -31,6 +32,21 @@ class Story:
     errors: list[str] = field(default_factory=list)
 
 
+def wait_for_voice(call: Call, within_s: float = 20.0) -> bool:
+    """Wait until the line says something; nobody presses a key into silence."""
+
+    def something() -> bool:
+        heard = call.heard[-8000:]
+        return len(heard) > 4000 and max(memoryview(heard).cast("h")) > 1000
+
+    end = time.monotonic() + within_s
+    while time.monotonic() < end and not call.ended.is_set():
+        if something():
+            return True
+        time.sleep(0.05)
+    return False
+
+
 def leave_message(
     it: Whole, number: str | None, key: str = "6", say_s: float = 3.0, tone_within_s: float = 60.0
 ) -> Story:
@@ -41,7 +57,7 @@ def leave_message(
         story.answered = call.wait_answered(15)
         if not story.answered:
             return story
-        threading.Event().wait(0.8)
+        wait_for_voice(call)
         call.press(key)
         story.tone = wait_for_tone(call, tone_within_s)
         if story.tone:

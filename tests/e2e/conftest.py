@@ -1,5 +1,7 @@
 """A browser, sounds built once, and a whole Freeline."""
 
+import os
+import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -23,6 +25,16 @@ def built_sounds(tmp_path_factory: pytest.TempPathFactory) -> Path:
     menu = [(str(n), code) for n, code in enumerate(["my", "th", "km", "lo", "vi", "en", "ko"], start=1)]
     prompts.build(config, {}, menu, lambda _done, _total: None)
     return config.sounds
+
+
+@pytest.fixture(scope="session")
+def quick_sounds(built_sounds: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same prompts, each cut after a second: the tests of faults need the steps, not the words."""
+    folder = tmp_path_factory.mktemp("quick") / "sounds"
+    shutil.copytree(built_sounds, folder)
+    for file in folder.glob("??/*.sln"):
+        os.truncate(file, min(file.stat().st_size, 16_000))
+    return folder
 
 
 @pytest.fixture(scope="session")
@@ -51,6 +63,17 @@ def korean(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def whole(tmp_path: Path, built_sounds: Path) -> Iterator[Whole]:
     """Freeline running, with the cast hired and the demo's menu."""
     it = Whole(tmp_path / "data", built_sounds)
+    try:
+        hire_before_start(it)
+        yield it.start()
+    finally:
+        it.stop()
+
+
+@pytest.fixture
+def quick(tmp_path: Path, quick_sounds: Path) -> Iterator[Whole]:
+    """Freeline with short prompts."""
+    it = Whole(tmp_path / "data", quick_sounds)
     try:
         hire_before_start(it)
         yield it.start()

@@ -1,5 +1,6 @@
 """The line never goes dead, and every call becomes exactly one case, whatever breaks."""
 
+import contextlib
 import os
 import signal
 import sqlite3
@@ -26,7 +27,9 @@ def filed(it: Whole, count: int, within_s: float = 60) -> list[Contact]:
 
     def done() -> bool:
         contacts = it.contacts()
-        return len(contacts) >= count and all(c.case_id and c.ended_at for c in contacts)
+        over = len(contacts) >= count and all(c.case_id and c.ended_at for c in contacts)
+        # The end and the recording come in any order; when the spool is empty all is known.
+        return over and not list(it.settings.spool.iterdir())
 
     until(done, within_s, 0.3)
     contacts = it.contacts()
@@ -46,97 +49,99 @@ def a_message_was_kept(it: Whole, within_s: float = 30) -> None:
     until(lambda: not list(it.settings.spool.iterdir()), 20)
 
 
-def test_with_the_ivr_hung_the_net_takes_the_message_and_the_case_is_filed(whole: Whole) -> None:
-    os.kill(whole.pid("ivr"), signal.SIGSTOP)
-    story = leave_message(whole, "0812345678", key="1")
+def test_with_the_ivr_hung_the_net_takes_the_message_and_the_case_is_filed(quick: Whole) -> None:
+    os.kill(quick.pid("ivr"), signal.SIGSTOP)
+    story = leave_message(quick, "0812345678", key="1")
     assert story.answered and story.tone and story.said
-    [contact] = filed(whole, 1)
+    [contact] = filed(quick, 1)
     assert contact.outcome is Outcome.VOICEMAIL
     assert contact.language == "my"
     assert contact.caller_id is not None
-    a_message_was_kept(whole)
+    a_message_was_kept(quick)
 
 
-def test_an_ivr_that_dies_again_and_again_is_no_silence(whole: Whole) -> None:
+def test_an_ivr_that_dies_again_and_again_is_no_silence(quick: Whole) -> None:
     stop = threading.Event()
 
     def killer() -> None:
         while not stop.wait(0.15):
-            pid = whole.pid("ivr")
+            pid = quick.pid("ivr")
             if pid and Path(f"/proc/{pid}").exists():
                 os.kill(pid, signal.SIGKILL)
 
     thread = threading.Thread(target=killer, daemon=True)
     thread.start()
     try:
-        story = leave_message(whole, "0812345678", key="2")
+        story = leave_message(quick, "0812345678", key="2")
     finally:
         stop.set()
         thread.join()
     assert story.tone and story.said
-    [contact] = filed(whole, 1)
+    [contact] = filed(quick, 1)
     assert contact.outcome is Outcome.VOICEMAIL
-    a_message_was_kept(whole)
+    a_message_was_kept(quick)
 
 
 @pytest.mark.parametrize("name", ["switchboard", "transcriber", "redis", "console"])
-def test_with_a_process_hung_a_message_is_taken_and_filed_when_it_is_back(whole: Whole, name: str) -> None:
-    old = whole.pid(name)
+def test_with_a_process_hung_a_message_is_taken_and_filed_when_it_is_back(quick: Whole, name: str) -> None:
+    old = quick.pid(name)
     os.kill(old, signal.SIGSTOP)
-    story = leave_message(whole, "0812345678")
+    story = leave_message(quick, "0812345678")
     assert story.tone and story.said
-    os.kill(old, signal.SIGKILL)
-    whole.came_back(name, old)
-    [contact] = filed(whole, 1)
+    if quick.pid(name) == old:  # the supervisor sees some hangs by itself
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(old, signal.SIGKILL)
+    quick.came_back(name, old)
+    [contact] = filed(quick, 1)
     assert contact.outcome is Outcome.VOICEMAIL
-    a_message_was_kept(whole)
+    a_message_was_kept(quick)
 
 
-def test_sqlite_locked_for_a_minute_loses_nothing(whole: Whole) -> None:
-    held = sqlite3.connect(whole.settings.data / "freeline.db", isolation_level=None, timeout=10)
+def test_sqlite_locked_for_a_minute_loses_nothing(quick: Whole) -> None:
+    held = sqlite3.connect(quick.settings.data / "freeline.db", isolation_level=None, timeout=10)
     started = time.monotonic()
     held.execute("BEGIN IMMEDIATE")
     try:
-        story = leave_message(whole, "0812345678", key="1")
+        story = leave_message(quick, "0812345678", key="1")
         assert story.tone and story.said
-        assert whole.contacts() == [], "the lock did not hold"
+        assert quick.contacts() == [], "the lock did not hold"
         threading.Event().wait(max(0.0, 60 - (time.monotonic() - started)))
     finally:
         held.rollback()
         held.close()
-    [contact] = filed(whole, 1, 90)
+    [contact] = filed(quick, 1, 90)
     assert contact.outcome is Outcome.VOICEMAIL
     assert contact.language == "my"
-    a_message_was_kept(whole)
+    a_message_was_kept(quick)
 
 
 @pytest.mark.timeout(300)
-def test_kill_9_of_each_process_in_turn_during_20_calls_loses_and_doubles_nothing(whole: Whole) -> None:
+def test_kill_9_of_each_process_in_turn_during_20_calls_loses_and_doubles_nothing(quick: Whole) -> None:
     def killer() -> None:
         for name in ("switchboard", "ivr", "redis", "transcriber", "console"):
             threading.Event().wait(5)
-            old = whole.kill(name)
-            whole.came_back(name, old)
+            old = quick.kill(name)
+            quick.came_back(name, old)
 
     thread = threading.Thread(target=killer, daemon=True)
     thread.start()
     stories = all_at_once(
-        20, lambda n: leave_message(whole, f"08123400{n:02}", key=str(1 + n % 6), say_s=2.0), apart_s=1.0
+        20, lambda n: leave_message(quick, f"08123400{n:02}", key=str(1 + n % 6), say_s=2.0), apart_s=1.0
     )
     thread.join()
     assert all(s.answered for s in stories)
     assert [s.number for s in stories if not s.tone] == [], "somebody waited for ever"
-    contacts = filed(whole, 20, 90)
+    contacts = filed(quick, 20, 90)
     assert len({c.case_id for c in contacts}) == 20
     assert all(c.outcome is Outcome.VOICEMAIL for c in contacts)
-    until(lambda: len(recordings(whole)) == 20, 30)
+    until(lambda: len(recordings(quick)) == 20, 30)
 
 
-def test_asterisk_killed_in_the_middle_of_calls_keeps_what_was_said(whole: Whole) -> None:
+def test_asterisk_killed_in_the_middle_of_calls_keeps_what_was_said(quick: Whole) -> None:
     from ops.calling import wait_for_tone
     from telephony.phone import Phone
 
-    with Phone(whole.line) as one, Phone(whole.line) as two:
+    with Phone(quick.line) as one, Phone(quick.line) as two:
         speaking, choosing = one.call("1800123456", "0812340001"), two.call("1800123456", "0812340002")
         assert speaking.wait_answered() and choosing.wait_answered()
         threading.Event().wait(0.8)
@@ -144,32 +149,32 @@ def test_asterisk_killed_in_the_middle_of_calls_keeps_what_was_said(whole: Whole
         assert wait_for_tone(speaking)
         speaking.say(hum(4))
         speaking.wait_said(10)
-        old = whole.kill("asterisk")
-        whole.came_back("asterisk", old)
-    contacts = filed(whole, 2, 90)
+        old = quick.kill("asterisk")
+        quick.came_back("asterisk", old)
+    contacts = filed(quick, 2, 90)
     assert {c.outcome for c in contacts} == {Outcome.VOICEMAIL, Outcome.ABANDONED_IN_MENU}
-    a_message_was_kept(whole)
-    until(lambda: whole.status()["ready"], 30)
-    assert leave_message(whole, "0812340003").said
+    a_message_was_kept(quick)
+    until(lambda: quick.status()["ready"], 30)
+    assert leave_message(quick, "0812340003").said
 
 
-def test_redis_flushed_at_any_moment_loses_nothing(whole: Whole) -> None:
+def test_redis_flushed_at_any_moment_loses_nothing(quick: Whole) -> None:
     stop = threading.Event()
 
     def flush() -> None:
-        client = redis.Redis.from_url(whole.settings.redis)
+        client = redis.Redis.from_url(quick.settings.redis)
         while not stop.wait(0.05):
             client.flushall()
 
     thread = threading.Thread(target=flush, daemon=True)
     thread.start()
     try:
-        assert leave_message(whole, "0812345678").said
-        filed(whole, 1)
+        assert leave_message(quick, "0812345678").said
+        filed(quick, 1)
     finally:
         stop.set()
         thread.join()
-    a_message_was_kept(whole)
+    a_message_was_kept(quick)
 
 
 @pytest.fixture
@@ -183,11 +188,11 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_on_a_full_disk_the_line_answers_and_the_call_is_filed_when_there_is_room(
-    small_disk: Path, built_sounds: Path
+    small_disk: Path, quick_sounds: Path
 ) -> None:
     import shutil
 
-    shutil.copytree(built_sounds, small_disk / "sounds")
+    shutil.copytree(quick_sounds, small_disk / "sounds")
     it = Whole(small_disk, FREE_SPACE_FLOOR_MB="5")
     try:
         hire_before_start(it)
@@ -214,10 +219,10 @@ def test_on_a_full_disk_the_line_answers_and_the_call_is_filed_when_there_is_roo
 
 
 def test_with_postgresql_stopped_a_message_is_taken_and_filed_when_it_is_back(
-    tmp_path: Path, built_sounds: Path
+    tmp_path: Path, quick_sounds: Path
 ) -> None:
     server = Postgres()
-    it = Whole(tmp_path / "data", built_sounds, DATABASE_URL=server.create("freeline"))
+    it = Whole(tmp_path / "data", quick_sounds, DATABASE_URL=server.create("freeline"))
     try:
         hire_before_start(it)
         it.start()
@@ -237,11 +242,11 @@ def test_with_postgresql_stopped_a_message_is_taken_and_filed_when_it_is_back(
 
 
 @pytest.mark.timeout(240)
-def test_fifty_callers_in_the_menu_none_refused_none_stuck(tmp_path: Path, built_sounds: Path) -> None:
+def test_fifty_callers_in_the_menu_none_refused_none_stuck(tmp_path: Path, quick_sounds: Path) -> None:
     from telephony.phone import Phone
     from telephony.sound import RATE_HZ
 
-    it = Whole(tmp_path / "data", built_sounds, pairs=130)
+    it = Whole(tmp_path / "data", quick_sounds, pairs=130)
     try:
         hire_before_start(it)
         it.start()

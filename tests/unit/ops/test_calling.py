@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from ops.calling import TONE_HZ, has_tone, pcm_of
+from ivr.prompts import TONE_HZ
+from ops.calling import has_tone, pcm_of
 from tests.e2e.callers import hum
 
 

@@ -1,0 +1,198 @@
+"""A call as a script sees it: who it is about, what it can say and hear, and what is remembered of it."""
+
+import contextvars
+import re
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property, partial
+from pathlib import Path
+from typing import TypeVar
+
+from sqlmodel import Session as DbSession
+
+from hotline import languages
+from hotline.callers import last_language
+from hotline.calls import Fact
+from hotline.events import SPOOL_CHANGED, Nudges
+from hotline.keys import Keys
+from hotline.log import log
+from hotline.numbers import one_spelling
+from hotline.settings import Settings
+from ivr.memory import CallFacts, Memory, NotNow
+from ivr.names import TONE
+from ivr.session import AgiFailed, AgiRefused, Session
+from ivr.sounds import FALLBACK, plain_sound, sound
+from models import CallbackSafety
+from models.types import now
+from telephony import names
+
+ANY_KEY = "0123456789*#"
+UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class House:
+    """What all calls of the process share."""
+
+    settings: Settings
+    memory: Memory
+    keys: Keys
+    nudges: Nudges
+
+
+@dataclass(frozen=True)
+class Menu:
+    """The languages by key, in the order they are spoken, and the one for a caller who presses nothing."""
+
+    keys: dict[str, str]
+    no_key: str
+
+    def key_of(self, language: str) -> str | None:
+        """The key that chooses a language."""
+        return next((key for key, code in self.keys.items() if code == language), None)
+
+
+class Call:
+    """One caller during one script."""
+
+    def __init__(self, session: Session, house: House) -> None:
+        self.session = session
+        self.house = house
+        self.settings = house.settings
+        self.left_something = False
+        self._database_failed = False
+        self._language: str | None = None
+
+    @cached_property
+    def facts(self) -> CallFacts:
+        """Which call this is. Raises `AgiRefused` when Asterisk does not say: the dialplan's net goes on with it."""
+        ask = self.session.get_variable
+        call = ask(names.CALL).lower()
+        if not UUID.fullmatch(call):
+            raise AgiRefused("Asterisk gave no call id")
+        arrived = ask(names.ARRIVED)
+        return CallFacts(
+            call=call,
+            linkedid=ask("CHANNEL(linkedid)") or self.session.env.get("agi_uniqueid"),
+            line=ask(names.LINE) or None,
+            number=ask(names.NUMBER) or None,
+            arrived=datetime.fromtimestamp(float(arrived), UTC) if re.fullmatch(r"\d{1,11}", arrived) else now(),
+        )
+
+    @property
+    def withheld(self) -> bool:
+        """Whether nobody can call this caller back."""
+        return one_spelling(self.facts.number, self.settings.country) is None
+
+    # The language
+
+    @cached_property
+    def menu(self) -> Menu:
+        """The menu from the database, else as Asterisk knows it."""
+        try:
+            told = self.look(_menu)
+            if told.keys:
+                return told
+        except NotNow:
+            pass
+        ask = self.session.get_variable
+        codes = {key: ask(names.KEY_PREFIX + key) for key in languages.KEYS}
+        return Menu({key: code for key, code in codes.items() if code}, ask(names.NO_KEY) or FALLBACK)
+
+    @property
+    def language(self) -> str:
+        """What is spoken to this caller: what this script said, else what she chose, else what is usual."""
+        if self._language is None:
+            chosen = self.session.get_variable(names.QUEUE)
+            self._language = chosen if chosen in languages.catalogue() else self.menu.no_key
+        return self._language
+
+    def speak(self, language: str) -> None:
+        """Speak this language from now on, in this script."""
+        self._language = language
+
+    def last_language(self) -> str | None:
+        """The language this caller chose when she called before."""
+        try:
+            return self.look(
+                lambda db: last_language(db, self.house.keys, self.facts.number, self.settings.country, now())
+            )
+        except NotNow:
+            return None
+
+    # Saying and hearing
+
+    def play(self, prompt: str, interrupt: str = "", language: str | None = None) -> str | None:
+        """Say a prompt; the key of `interrupt` that cut it short. What cannot be said is passed over, and logged."""
+        return self._stream(prompt, sound(self.settings, language or self.language, prompt), interrupt)
+
+    def tone(self) -> None:
+        """The tone after which a message is recorded."""
+        self._stream(TONE, plain_sound(self.settings, TONE), "")
+
+    def hear(self, wait_s: float) -> str | None:
+        """Wait for a key."""
+        try:
+            return self.session.wait_for_digit(round(wait_s * 1000))
+        except AgiFailed:
+            return None
+
+    def _stream(self, prompt: str, path: Path | None, interrupt: str) -> str | None:
+        if path is None:
+            log().warning("a prompt is missing", prompt=prompt)
+            return None
+        try:
+            return self.session.stream_file(path, interrupt)
+        except AgiFailed:
+            log().warning("a prompt could not be played", prompt=prompt)
+            return None
+
+    # Remembering
+
+    def look(self, what: Callable[[DbSession], T]) -> T:
+        """Read from the database; what is looked up must be plain by the end of `what`. Raises `NotNow`."""
+        return self.house.memory.look(what)
+
+    def remember(
+        self,
+        *seen: Fact,
+        at: datetime | None = None,
+        language: str | None = None,
+        chosen: bool = True,
+        callback_said: CallbackSafety | None = None,
+    ) -> None:
+        """Keep facts of this call, at this moment unless said otherwise; after one failure in the spool only."""
+        moment = at or now()
+        facts = dict.fromkeys(seen, moment)
+        if self._database_failed:
+            self.house.memory.note(self.facts, facts, language=language, callback_said=callback_said)
+        elif not self.house.memory.keep(
+            self.facts, facts, language=language, chosen=chosen, callback_said=callback_said
+        ):
+            self._database_failed = True
+        self.left_something = self.left_something or self._database_failed
+
+    @contextmanager
+    def remembering(self, fact: Fact, at: datetime) -> Iterator[None]:
+        """Keep a fact while something is said: she hears it at once, and a key she presses meanwhile is not lost."""
+        # Asked of Asterisk before the other thread needs it: the session is for one thread.
+        _ = self.facts
+        context = contextvars.copy_context()
+        with ThreadPoolExecutor(1, thread_name_prefix="remembering") as aside:
+            kept = aside.submit(context.run, partial(self.remember, fact, at=at))
+            yield
+            kept.result()
+
+    def tell(self) -> None:
+        """Wake the transcriber when this script left something in the spool."""
+        if self.left_something:
+            self.house.nudges.tell(SPOOL_CHANGED)
+
+
+def _menu(db: DbSession) -> Menu:
+    return Menu({row.key: row.code for row in languages.menu(db) if row.key}, languages.for_no_key(db))

@@ -1,0 +1,173 @@
+"""What the scripts see of calls is kept: in the database, else in the spool. Neither may hold up a caller."""
+
+import json
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeVar
+
+from sqlalchemy.exc import SQLAlchemyError
+from sqlmodel import Session as DbSession
+
+from hotline import calls
+from hotline.calls import Fact, Seen
+from hotline.keys import Keys
+from hotline.log import log
+from hotline.settings import Settings
+from models import CallbackSafety, Database
+from telephony import names
+
+BUSY_S = 1.0  # how long the database waits for another writer
+ANSWER_S = 1.5  # the longest a caller waits for the database
+BREAK_S = 10.0  # how long nobody asks it again after it failed
+WRITERS = 4  # at once on a server; SQLite has one
+READERS = 8
+
+T = TypeVar("T")
+
+
+class NotNow(Exception):
+    """The database does not answer; go on without it."""
+
+
+@dataclass(frozen=True)
+class CallFacts:
+    """What every script knows of its call. `number` is as the trunk sent it and goes nowhere but sealed or the spool."""
+
+    call: str
+    linkedid: str | None
+    line: str | None
+    number: str | None
+    arrived: datetime
+
+
+class _Gate:
+    """The way to the database for reading or for writing: so many at once, and nobody for a while after a failure.
+
+    Each has its own: a database that is locked for writing can still be read. The asking is done by threads of its own,
+    so that a caller goes on in time also when a disk or a network gives no answer at all.
+    """
+
+    def __init__(self, name: str, at_once: int) -> None:
+        self._pool = ThreadPoolExecutor(at_once, thread_name_prefix=name)
+        self._lock = threading.Lock()
+        self.shut_until: float | None = None
+
+    def ask(self, what: Callable[[], T]) -> T:
+        """Do it, when it may be done now; whatever goes wrong with the database is `NotNow`."""
+        if not self._may_try():
+            raise NotNow
+        future = self._pool.submit(what)
+        try:
+            answer = future.result(timeout=ANSWER_S)
+        except (SQLAlchemyError, OSError, TimeoutError) as error:
+            future.cancel()
+            with self._lock:
+                self.shut_until = time.monotonic() + BREAK_S
+            log().warning("going on without the database", error=error)
+            raise NotNow from error
+        with self._lock:
+            self.shut_until = None
+        return answer
+
+    def _may_try(self) -> bool:
+        with self._lock:
+            now = time.monotonic()
+            if self.shut_until is None:
+                return True
+            if now < self.shut_until:
+                return False
+            # One caller tries; the others go on without until it is known.
+            self.shut_until = now + BREAK_S
+            return True
+
+
+class Memory:
+    """One for the process. After a failure the database is left alone for `BREAK_S` seconds, then one call tries it."""
+
+    def __init__(self, settings: Settings, db: Database, keys: Keys) -> None:
+        self._settings = settings
+        self._db = db
+        self._keys = keys
+        self.reading = _Gate("reading", READERS)
+        self.writing = _Gate("writing", 1 if db.sqlite else WRITERS)
+
+    def look(self, what: Callable[[DbSession], T]) -> T:
+        """Read something. Raises `NotNow` when the database cannot be read."""
+
+        def look() -> T:
+            with self._db.read() as session:
+                return what(session)
+
+        return self.reading.ask(look)
+
+    def keep(
+        self,
+        facts: CallFacts,
+        seen: Mapping[Fact, datetime],
+        *,
+        language: str | None = None,
+        chosen: bool = True,
+        callback_said: CallbackSafety | None = None,
+    ) -> bool:
+        """Keep moments of a call in one transaction. False when it went to the spool instead, for the transcriber.
+
+        `chosen`: the caller herself chose the language, so it is offered first when she calls again.
+        """
+        came_with = Seen(
+            linkedid=facts.linkedid,
+            line=facts.line,
+            number=facts.number,
+            language=language,
+            chosen=chosen,
+            callback_said=callback_said,
+        )
+
+        def write() -> None:
+            with self._db.write() as session:
+                for fact, at in seen.items():
+                    calls.saw(session, self._keys, facts.call, fact, at, came_with, self._settings.country)
+
+        try:
+            self.writing.ask(write)
+            return True
+        except NotNow:
+            # Perhaps it is written all the same, only later: facts are harmless twice.
+            self.note(facts, seen, language=language, callback_said=callback_said)
+            return False
+
+    def note(
+        self,
+        facts: CallFacts,
+        seen: Mapping[Fact, datetime],
+        *,
+        language: str | None = None,
+        callback_said: CallbackSafety | None = None,
+    ) -> None:
+        """Write what was seen as one line beside the message in the spool; each line stands for itself."""
+        line = {
+            "call": facts.call,
+            "linkedid": facts.linkedid,
+            "arrived": facts.arrived.timestamp(),
+            "line": facts.line,
+            "number": facts.number,
+            "language": language,
+            "reason": "database",
+            "facts": {fact.value: at.timestamp() for fact, at in seen.items()},
+            "callback_said": callback_said,
+        }
+        text = json.dumps({name: value for name, value in line.items() if value is not None}) + "\n"
+        path = names.spool_note(self._settings.spool, facts.call)
+        try:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            try:
+                os.write(descriptor, text.encode())
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            log().error("neither the database nor the spool can be written", error=error)

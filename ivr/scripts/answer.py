@@ -1,0 +1,14 @@
+from hotline.calls import Fact
+from ivr import names
+from ivr.call import ANY_KEY, Call
+
+
+def answer(call: Call) -> None:
+    """The call is there: keep its arrival and greet. A key pressed already now counts in the menu."""
+    last = call.last_language()
+    call.session.set_variable(names.LAST, last or "")
+    call.speak(last or call.menu.no_key)
+    with call.remembering(Fact.ARRIVED, call.facts.arrived):
+        pressed = call.play(names.OPENING, ANY_KEY)
+    if pressed:
+        call.session.set_variable(names.TYPED, pressed)

@@ -1,0 +1,29 @@
+from hotline import routing
+from hotline.queues import PENALTY_BACKUP, PENALTY_FIRST
+from hotline.routing import Route, Way
+from ivr import names
+from ivr.call import ANY_KEY, Call
+from ivr.memory import NotNow
+from telephony.names import MAX_PENALTY, WAY, WAY_MESSAGE, WAY_QUEUE
+
+
+def route(call: Call) -> None:
+    """Somebody who speaks her language: the queue. Nobody: the message at once."""
+    found = where_to(call)
+    go(call, found)
+    call.play(names.CONNECTING if found.way is Way.QUEUE else names.NOBODY, ANY_KEY)
+
+
+def where_to(call: Call) -> Route:
+    """What the roster of this moment says; without a database the queue, where everybody may be rung."""
+    language = call.language
+    try:
+        return call.look(lambda db: routing.route(db, language))
+    except NotNow:
+        return Route(Way.QUEUE, backups_at_once=True)
+
+
+def go(call: Call, found: Route) -> None:
+    """Tell the dialplan."""
+    call.session.set_variable(MAX_PENALTY, str(PENALTY_BACKUP if found.backups_at_once else PENALTY_FIRST))
+    call.session.set_variable(WAY, WAY_QUEUE if found.way is Way.QUEUE else WAY_MESSAGE)

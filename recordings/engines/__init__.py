@@ -1,0 +1,46 @@
+"""Speech engines: each turns audio into a draft. Adding one is a file here and its models in data/speech_models.toml."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from hotline.errors import FreelineError
+
+# Told how much of the audio is done, 0 to 1, every second of audio or so; what it raises ends the decode.
+OnProgress = Callable[[float], None]
+
+
+class EngineFailed(FreelineError):
+    """An engine could not transcribe. `permanent` says that trying again cannot help. The text holds no content."""
+
+    def __init__(self, message: str, *, permanent: bool = False) -> None:
+        super().__init__(message)
+        self.permanent = permanent
+
+
+@dataclass(frozen=True)
+class Draft:
+    """What an engine heard. `words` are {"w", "start_s", "end_s", "sure"}; `sure` is 0 to 1, None when nothing was heard."""
+
+    text: str
+    words: list[dict[str, Any]] = field(default_factory=list)
+    sure: float | None = None
+
+
+class Engine(Protocol):
+    """An offline engine with one model. `languages` are the codes it hears."""
+
+    @property
+    def name(self) -> str:
+        """The engine's name, as the transcript keeps it."""
+
+    @property
+    def model(self) -> str:
+        """The model's name, as the transcript keeps it."""
+
+    @property
+    def languages(self) -> frozenset[str]:
+        """The languages it hears, by code."""
+
+    def transcribe(self, pcm16: bytes, rate_hz: int, on_progress: OnProgress) -> Draft:
+        """Transcribe 16-bit little-endian mono. Raises `EngineFailed`."""

@@ -1,0 +1,72 @@
+"""How long audio is kept, and tidying the vault after crashes."""
+
+from datetime import timedelta
+
+from sqlmodel import col, select
+
+from hotline.audit import note_act
+from hotline.log import log
+from hotline.settings import Settings
+from models import Database, Recording, RecordingState, Transcript
+from models.types import now
+from recordings.vault import Vault
+
+DONE = {RecordingState.TRANSCRIBED, RecordingState.NEEDS_LISTENER, RecordingState.FAILED}
+# A file this young may belong to a transaction that is still under way.
+ORPHAN_S = 3600.0
+AT_ONCE = 200
+
+
+def delete_old_audio(db: Database, vault: Vault, settings: Settings) -> int:
+    """Delete audio that was heard and transcribed (or given up on) more than `settings.audio_days` ago; gives how many.
+
+    Audio that nobody has heard is never deleted. The transcript and the row stay; `erased_at` says that the voice is gone.
+    """
+    limit = now() - timedelta(days=settings.audio_days)
+    query = (
+        select(Recording.id, Recording.vault_key)
+        .outerjoin(Transcript, col(Transcript.recording_id) == col(Recording.id))
+        .where(
+            col(Recording.erased_at).is_(None),
+            col(Recording.heard_at) < limit,
+            col(Recording.state).in_(DONE),
+            col(Transcript.at).is_(None) | (col(Transcript.at) < limit),
+        )
+        .limit(AT_ONCE)
+    )
+    with db.read() as session:
+        due = list(session.exec(query))
+    for recording_id, vault_key in due:
+        # The file first: a death in between is met again, and a row never says that a voice is gone that is not.
+        vault.delete(vault_key)
+        with db.write() as session:
+            recording = session.get(Recording, recording_id)
+            if recording is not None and recording.erased_at is None:
+                recording.erased_at = now()
+                session.add(recording)
+                note_act(session, "audio_erased", f"recording:{recording_id}", by_id=None, days=settings.audio_days)
+    if due:
+        log().info("audio past its time was deleted", recordings=len(due))
+    return len(due)
+
+
+def tidy_vault(db: Database, vault: Vault, settings: Settings) -> int:
+    """Set aside vault files without a row that are older than an hour, and delete what was set aside long ago.
+
+    A crash between sealing and the transaction leaves such a file; the spool still had the audio, so nothing is lost.
+    They are set aside for `settings.audio_days` before they are deleted: a database put back from an older backup would
+    make good recordings look like orphans. Gives how many were set aside.
+    """
+    old = [vault_key for vault_key, age_s in vault.kept() if age_s > ORPHAN_S]
+    known: set[str] = set()
+    with db.read() as session:
+        for place in range(0, len(old), 500):
+            some = old[place : place + 500]
+            known |= set(session.exec(select(Recording.vault_key).where(col(Recording.vault_key).in_(some))))
+    orphans = [vault_key for vault_key in old if vault_key not in known]
+    for vault_key in orphans:
+        vault.set_aside(vault_key)
+    if orphans:
+        log().warning("recordings that no row knows were set aside in the vault", files=len(orphans))
+    vault.sweep(aside_s=settings.audio_days * 86400)
+    return len(orphans)

@@ -1,0 +1,169 @@
+"""A worker: claims one recording after another and has it transcribed, until told to stop."""
+
+import hashlib
+import os
+import secrets
+import socket
+import threading
+import time
+from collections.abc import Callable
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from hotline import events
+from hotline.events import Nudges
+from hotline.keys import Keys
+from hotline.log import log
+from hotline.settings import Settings
+from models import Database
+from recordings.claims import Claim, Claims, Ended
+from recordings.engines import EngineFailed, OnProgress
+from recordings.engines.apart import Apart, Stopped
+from recordings.speech import Installed, model_for
+from recordings.vault import Vault, VaultDamaged, VaultMissing
+
+LOOK_S = 1.0
+# An idle engine gives its memory back.
+IDLE_S = 300.0
+MakeEngine = Callable[[Installed, threading.Event], Apart]
+
+
+class LostClaim(Exception):
+    """Our lease ran out and another worker took the recording over."""
+
+
+def vosk_apart(model: Installed, stop: threading.Event) -> Apart:
+    """The engine of an installed model, in a process of its own."""
+    return Apart(model.folder, model.name, model.language, stop, name=model.engine)
+
+
+class Scribe:
+    """One worker with one engine at a time. `run` blocks until `stop` is set and gives back what it holds."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        db: Database,
+        keys: Keys,
+        stop: threading.Event,
+        make_engine: MakeEngine = vosk_apart,
+    ) -> None:
+        self._settings = settings
+        self._vault = Vault(settings.vault, keys)
+        self._nudges = Nudges(settings.redis)
+        self._stop = stop
+        self._make_engine = make_engine
+        self._engine: Apart | None = None
+        who = f"{socket.gethostname()[:24]}:{os.getpid()}:{secrets.token_hex(4)}"
+        self.claims = Claims(db, who, lease_s=settings.lease_s, tries=settings.tries)
+        self.wake = threading.Event()
+
+    def run(self) -> None:
+        """Work until stopped. Trouble with the database is waited out."""
+        while not self._stop.is_set():
+            try:
+                worked = self.once()
+            except SQLAlchemyError as error:
+                log().warning("the database does not answer; transcription waits", error=error)
+                worked = False
+            if not worked:
+                if self._engine is not None and self._engine.idle_s > IDLE_S:
+                    self._close_engine()
+                self.wake.wait(LOOK_S)
+                self.wake.clear()
+        self._close_engine()
+
+    def once(self) -> bool:
+        """Transcribe one recording; False when there was none to claim."""
+        claim = self.claims.take()
+        if claim is None:
+            return False
+        ended = self._transcribe(claim)
+        if not ended.ours:
+            log().warning("another worker had taken a recording over", recording=claim.recording_id)
+            return True
+        names = [events.RECORDINGS_CHANGED]
+        if ended.case_id is not None:
+            names.append(events.case_changed(ended.case_id))
+        self._nudges.tell(*names)
+        return True
+
+    def _transcribe(self, claim: Claim) -> Ended:
+        model = model_for(self._settings, claim.language)
+        if model is None:
+            log().info("no speech model for a recording's language; it needs a listener", recording=claim.recording_id)
+            return self._insist(lambda: self.claims.needs_listener(claim))
+        began = time.monotonic()
+        try:
+            pcm = self._audio(claim)
+            engine = self._engine_for(model)
+            draft = engine.transcribe(pcm, claim.rate_hz, self._renewing(claim))
+        except Stopped:
+            return self.claims.give_back(claim)
+        except LostClaim:
+            return Ended(ours=False)
+        except EngineFailed as error:
+            return self._failed(claim, str(error), permanent=error.permanent)
+        except (VaultMissing, VaultDamaged) as error:
+            return self._failed(claim, str(error), permanent=True)
+        except Exception as error:  # noqa: BLE001  (one recording never stops the worker; the type alone is told)
+            return self._failed(claim, f"unexpected: {type(error).__name__}", permanent=False)
+        took_s = time.monotonic() - began
+        log().info(
+            "a recording was transcribed",
+            recording=claim.recording_id,
+            audio_s=round(claim.duration_s),
+            took_s=round(took_s, 1),
+        )
+        return self._insist(lambda: self.claims.finish(claim, draft, engine.name, engine.model, took_s))
+
+    def _failed(self, claim: Claim, error: str, *, permanent: bool) -> Ended:
+        log().warning(
+            "a recording could not be transcribed", recording=claim.recording_id, tries=claim.attempts, why=error
+        )
+        return self._insist(lambda: self.claims.fail(claim, error, permanent=permanent))
+
+    def _audio(self, claim: Claim) -> bytes:
+        pcm = self._vault.open(claim.vault_key)
+        if hashlib.sha256(pcm).hexdigest() != claim.sha256:
+            raise VaultDamaged("The recording in the vault is not the one that was made.")
+        return pcm
+
+    def _engine_for(self, model: Installed) -> Apart:
+        """The engine of this model; one at a time, for each wants hundreds of megabytes."""
+        if self._engine is None or self._engine.model != model.name:
+            self._close_engine()
+            self._engine = self._make_engine(model, self._stop)
+        return self._engine
+
+    def _close_engine(self) -> None:
+        if self._engine is not None:
+            self._engine.close()
+            self._engine = None
+
+    def _renewing(self, claim: Claim) -> OnProgress:
+        """Renews the lease whenever a third of it has passed, as long as the engine makes progress."""
+        renewed_at = time.monotonic()
+
+        def on_progress(_done: float) -> None:
+            nonlocal renewed_at
+            if time.monotonic() - renewed_at < self._settings.lease_s / 3:
+                return
+            try:
+                if not self.claims.renew(claim):
+                    raise LostClaim
+            except SQLAlchemyError as error:
+                log().warning("a lease could not be renewed", recording=claim.recording_id, error=error)
+            renewed_at = time.monotonic()
+
+        return on_progress
+
+    def _insist(self, write: Callable[[], Ended]) -> Ended:
+        """Write a result although the database is away for a while: minutes of decoding are in it."""
+        while True:
+            try:
+                return write()
+            except SQLAlchemyError as error:
+                log().warning("a result waits for the database", error=error)
+                if self._stop.wait(LOOK_S):
+                    raise

@@ -1,0 +1,144 @@
+"""The vault: recordings at rest, encrypted with age for the organisation, under random names that say nothing."""
+
+import errno
+import os
+import re
+import secrets
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from hotline.errors import FreelineError, NotFound
+from hotline.keys import Keys
+
+NAME = re.compile(r"[0-9a-f]{32}")
+SEALED = ".age"
+UNFINISHED = ".part-"
+ASIDE = "aside"
+FULL = {errno.ENOSPC, errno.EDQUOT}
+
+
+class VaultFull(FreelineError):
+    """There is no room to keep a recording; the spool keeps it until there is."""
+
+
+class VaultMissing(NotFound):
+    """The vault has no such recording: it was deleted, or the vault folder is not the one of this database."""
+
+
+class VaultDamaged(FreelineError):
+    """What the vault holds cannot be opened: damaged on disk, or sealed with another key."""
+
+
+@dataclass(frozen=True)
+class Vault:
+    """A folder of sealed recordings, two levels deep. Putting needs the public key alone; opening needs the identity."""
+
+    folder: Path
+    keys: Keys
+
+    def put(self, plain: bytes) -> str:
+        """Seal and keep `plain`, and give its vault key. On return it is on the disk, not only in its cache.
+
+        Raises `VaultFull` when the disk is full and OSError for any other trouble with it; nothing is left behind.
+        """
+        sealed = self.keys.seal(plain)
+        name = secrets.token_hex(16)
+        path = self._path(name)
+        part = path.with_name(UNFINISHED + name)
+        try:
+            self._make(path.parent)
+            _write(part, sealed)
+            part.rename(path)
+            _sync_folder(path.parent)
+        except OSError as error:
+            part.unlink(missing_ok=True)
+            if error.errno in FULL:
+                raise VaultFull("the disk is full: recordings stay in the spool until there is room") from error
+            raise
+        return name
+
+    def open(self, vault_key: str) -> bytes:
+        """The plain bytes. Raises `VaultMissing`, `VaultDamaged`, or `NotAllowed` when this process may not open."""
+        try:
+            sealed = self._path(vault_key).read_bytes()
+        except FileNotFoundError as error:
+            raise VaultMissing("The recording is not in the vault.") from error
+        except OSError as error:
+            raise VaultDamaged(f"The recording cannot be read from the disk ({error.strerror}).") from error
+        try:
+            return self.keys.open(sealed)
+        except ValueError as error:
+            raise VaultDamaged("The recording is damaged or was sealed with another key.") from error
+
+    def delete(self, vault_key: str) -> bool:
+        """Remove a recording for good. False when it was not there."""
+        try:
+            self._path(vault_key).unlink()
+        except (FileNotFoundError, VaultMissing):
+            return False
+        return True
+
+    def kept(self) -> Iterator[tuple[str, float]]:
+        """Each vault key with the age of its file, in seconds by the wall clock."""
+        for path in self.folder.glob(f"??/??/*{SEALED}"):
+            age_s = _age_s(path)
+            if age_s is not None and NAME.fullmatch(path.stem):
+                yield path.stem, age_s
+
+    def set_aside(self, vault_key: str) -> None:
+        """Take a recording that no row knows out of the way. It is not deleted yet: the rows may come from a backup."""
+        aside = self.folder / ASIDE
+        self._make(aside)
+        target = aside / f"{vault_key}{SEALED}"
+        self._path(vault_key).rename(target)
+        os.utime(target)
+
+    def sweep(self, aside_s: float, unfinished_s: float = 3600) -> int:
+        """Delete what was set aside longer than `aside_s` ago, and what a crash left half written. Gives how many."""
+        swept = 0
+        for pattern, limit_s in ((f"{ASIDE}/*{SEALED}", aside_s), (f"??/??/{UNFINISHED}*", unfinished_s)):
+            for path in self.folder.glob(pattern):
+                age_s = _age_s(path)
+                if age_s is not None and age_s > limit_s:
+                    path.unlink(missing_ok=True)
+                    swept += 1
+        return swept
+
+    def _path(self, vault_key: str) -> Path:
+        if not NAME.fullmatch(vault_key):
+            raise VaultMissing("The recording is not in the vault.")
+        return self.folder / vault_key[:2] / vault_key[2:4] / f"{vault_key}{SEALED}"
+
+    def _make(self, folder: Path) -> None:
+        if folder.is_dir():
+            return
+        if folder != self.folder:
+            self._make(folder.parent)
+        folder.mkdir(mode=0o700, exist_ok=True, parents=folder == self.folder)
+        _sync_folder(folder.parent)
+
+
+def _write(path: Path, content: bytes) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a new or renamed name outlive a power cut: the folder is what holds it."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _age_s(path: Path) -> float | None:
+    try:
+        return time.time() - path.stat().st_mtime
+    except FileNotFoundError:
+        return None

@@ -1,0 +1,85 @@
+"""Agents' phones in Asterisk: pushed through ARI into its memory, so that no secret and no person is in its files.
+
+A restart of Asterisk forgets them; whoever keeps them looks which are there and pushes again.
+"""
+
+import base64
+import http.client
+import json
+import re
+from collections.abc import Mapping
+
+from hotline.errors import FreelineError
+from telephony import names
+
+_HA1 = re.compile(r"[0-9a-f]{32}")
+_CONFIG = "/ari/asterisk/config/dynamic/res_pjsip"
+# Taken away from what refers to others, made from what is referred to.
+_KINDS = ("auth", "aor", "endpoint")
+
+_AOR = {
+    "max_contacts": "1",
+    "remove_existing": "yes",
+    "qualify_frequency": "30",
+    "default_expiration": "120",
+    "maximum_expiration": "600",
+}
+_ENDPOINT = {
+    "context": names.CONTEXT_AGENTS,
+    "disallow": "all",
+    "allow": "opus,ulaw,alaw",
+    "direct_media": "no",
+    "device_state_busy_at": "1",
+    # Browsers and phones come from behind a translator of addresses.
+    "rewrite_contact": "yes",
+    "rtp_symmetric": "yes",
+    "force_rport": "yes",
+    # A phone that is gone says nothing: without this its leg stays up for minutes. Some are silent for a while when muted.
+    "rtp_timeout": "15",
+    "rtp_timeout_hold": "30",
+    "trust_id_outbound": "no",
+    "send_pai": "no",
+    "send_rpid": "no",
+}
+
+
+class AriFailed(FreelineError):
+    """Asterisk's HTTP server does not answer or will not do this."""
+
+
+class Ari:
+    """Asterisk's HTTP API at `address` (host, port). Every call is one short connection."""
+
+    def __init__(self, address: tuple[str, int], user: str, password: str, timeout_s: float = 5.0) -> None:
+        self.address, self.timeout_s = address, timeout_s
+        self._authorization = "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
+
+    def put_phone(self, agent_id: int, ha1: str) -> None:
+        """Make or change an agent's phone. `ha1` is its secret's digest. Raises `AriFailed`; ValueError for no digest."""
+        if not _HA1.fullmatch(ha1):
+            raise ValueError("this is no MD5 digest of a phone's secret")
+        name = names.agent_endpoint(agent_id)
+        auth = {"auth_type": "md5", "username": name, "realm": names.REALM, "md5_cred": ha1}
+        for kind, fields in (("auth", auth), ("aor", _AOR), ("endpoint", {**_ENDPOINT, "auth": name, "aors": name})):
+            self._ask("PUT", kind, name, fields)
+
+    def drop_phone(self, agent_id: int) -> None:
+        """Take an agent's phone away; harmless when there is none. Raises `AriFailed`."""
+        for kind in reversed(_KINDS):
+            self._ask("DELETE", kind, names.agent_endpoint(agent_id), missing_ok=True)
+
+    def _ask(
+        self, method: str, kind: str, name: str, fields: Mapping[str, str] | None = None, *, missing_ok: bool = False
+    ) -> None:
+        pairs = [{"attribute": key, "value": value} for key, value in (fields or {}).items()]
+        headers = {"Authorization": self._authorization, "Content-Type": "application/json"}
+        connection = http.client.HTTPConnection(*self.address, timeout=self.timeout_s)
+        try:
+            connection.request(method, f"{_CONFIG}/{kind}/{name}", json.dumps({"fields": pairs}), headers)
+            status = connection.getresponse().status
+        except (OSError, http.client.HTTPException) as error:
+            raise AriFailed("Asterisk's HTTP server does not answer") from error
+        finally:
+            connection.close()
+        if status >= 300 and not (missing_ok and status == 404):
+            raise AriFailed(f"Asterisk answered {status} to {method} of a phone's {kind}")

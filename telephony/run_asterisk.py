@@ -1,0 +1,226 @@
+"""The asterisk process: renders the configuration, runs Asterisk in the foreground and keeps its menu up to date."""
+
+import array
+import ctypes
+import json
+import math
+import os
+import resource
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import FrameType
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from hotline.errors import FreelineError, SettingsWrong
+from hotline.log import log
+from hotline.settings import Settings
+from models import Database
+from telephony.menu import menu_globals
+from telephony.obtain import Asterisk, find_asterisk
+from telephony.render import folders, render
+from telephony.secrets import make_secrets
+
+FILES_WANTED = 65_536
+LOOK_EVERY_S = 5.0
+STOP_WITHIN_S = 8.0
+START_WITHIN_S = 30.0
+PR_SET_PDEATHSIG = 1
+_LIBC = ctypes.CDLL(None)
+# What Asterisk is told when a rendered file differs from the one it runs on; the rest changes with a restart only.
+RELOADS = {"extensions.conf": "dialplan reload", "musiconhold.conf": "moh reload"}
+
+
+class RunningAsterisk:
+    """One Asterisk with its own folders. `start` returns when it is fully booted; `process` is None until then."""
+
+    def __init__(self, settings: Settings, asterisk: Asterisk) -> None:
+        self.settings, self.asterisk = settings, asterisk
+        self.secrets = make_secrets(settings)
+        self.process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def configuration(self) -> Path:
+        """The main configuration file, which names all the others."""
+        return self.settings.asterisk / "etc" / "asterisk.conf"
+
+    @property
+    def console(self) -> Path:
+        """What Asterisk printed since it was started; what happens later is in messages.log beside it."""
+        return self.settings.asterisk / "log" / "console.log"
+
+    def render(self, menu: Mapping[str, str]) -> set[str]:
+        """Write the configuration for this menu; the names of the files that changed."""
+        return render(self.settings, self.asterisk, self.secrets, menu)
+
+    def launch(self, menu: Mapping[str, str]) -> subprocess.Popen[bytes]:
+        """Start the process; it dies with the thread that called this."""
+        for folder in (self.settings.run, self.settings.asterisk, *folders(self.settings).values()):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if folders(self.settings)["run"].stat().st_uid != os.getuid():
+            raise SettingsWrong(
+                "another user holds the folder of Asterisk's control socket: give FREELINE_DATA a shorter path"
+            )
+        _make_stand_in(self.settings.asterisk / "hold" / "hold.sln")
+        self.render(menu)
+        _forget_ready(self.settings)
+        with self.console.open("wb") as console:
+            self.process = subprocess.Popen(
+                [*self.asterisk.command, "-C", str(self.configuration), "-f", "-n"],
+                stdin=subprocess.DEVNULL,
+                stdout=console,
+                stderr=console,
+                umask=0o077,
+                preexec_fn=_prepare_child,  # noqa: PLW1509  (it only makes two system calls)
+            )
+        return self.process
+
+    def wait_booted(self, within_s: float = START_WITHIN_S) -> bool:
+        """Wait until all modules are loaded; False when it died or time ran out."""
+        end = time.monotonic() + within_s
+        while time.monotonic() < end and self.process is not None and self.process.poll() is None:
+            if "fully booted" in self.command("core waitfullybooted"):
+                _ready_mark(self.settings).touch(mode=0o600)
+                return True
+            time.sleep(0.05)
+        return False
+
+    def command(self, line: str, within_s: float = 10.0) -> str:
+        """What Asterisk's own console answers to a command; empty when it does not answer."""
+        whole = [*self.asterisk.command, "-C", str(self.configuration), "-rx", line]
+        try:
+            return subprocess.run(whole, capture_output=True, text=True, check=False, timeout=within_s).stdout
+        except (OSError, subprocess.TimeoutExpired):
+            return ""
+
+    def refresh(self, menu: Mapping[str, str]) -> None:
+        """Render again and reload what changed."""
+        for name in self.render(menu) & RELOADS.keys():
+            self.command(RELOADS[name])
+            log().info("asterisk reloads", file=name)
+
+    def stop(self) -> int:
+        """End it, calls and all: politely, then for good. Its exit code."""
+        _forget_ready(self.settings)
+        if self.process is None:
+            return 0
+        if self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(STOP_WITHIN_S)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+        return self.process.wait()
+
+
+def main(settings: Settings) -> int:
+    """Run Asterisk until SIGTERM or SIGINT, or until it ends by itself. 0 after a signal, else 1."""
+    try:
+        running = RunningAsterisk(settings, find_asterisk(settings))
+        process = running.launch(read_menu(settings))
+    except FreelineError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    asked_to_stop = False
+
+    def stop(_signal: int, _frame: FrameType | None) -> None:
+        nonlocal asked_to_stop
+        asked_to_stop = True
+        process.terminate()
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    if running.wait_booted():
+        log().info("asterisk is up", version=running.asterisk.version)
+    while not asked_to_stop:
+        try:
+            process.wait(LOOK_EVERY_S)
+            break
+        except subprocess.TimeoutExpired:
+            _look_again(running)
+    code = running.stop()
+    if asked_to_stop:
+        return 0
+    log().error("asterisk ended by itself", code=code, see=str(running.console))
+    return 1
+
+
+def ready(settings: Settings) -> bool:
+    """Whether Asterisk has booted and its AMI answers."""
+    if not _ready_mark(settings).exists():
+        return False
+    try:
+        with socket.create_connection((settings.ami_host, settings.ami_port), timeout=1.0) as line:
+            return line.recv(64).startswith(b"Asterisk Call Manager")
+    except OSError:
+        return False
+
+
+def read_menu(settings: Settings) -> dict[str, str]:
+    """The menu's globals from the database; if that cannot be read, those that were read last, perhaps none."""
+    kept = settings.asterisk / "menu.json"
+    try:
+        db = Database(settings.database, busy_s=1.0)
+        try:
+            with db.read() as session:
+                menu = menu_globals(session, settings)
+        finally:
+            db.dispose()
+    except SQLAlchemyError as error:
+        log().warning("the menu cannot be read from the database; the last one stays", error=error)
+        return _kept(kept)
+    text = json.dumps(menu, indent=1)
+    if not kept.exists() or kept.read_text() != text:
+        kept.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        kept.write_text(text)
+    return menu
+
+
+def _kept(path: Path) -> dict[str, str]:
+    try:
+        return {str(name): str(value) for name, value in json.loads(path.read_text()).items()}
+    except (OSError, ValueError, AttributeError):
+        return {}
+
+
+def _look_again(running: RunningAsterisk) -> None:
+    try:
+        running.refresh(read_menu(running.settings))
+    except (FreelineError, OSError) as error:
+        log().warning("asterisk's configuration could not be refreshed", error=error)
+
+
+def _ready_mark(settings: Settings) -> Path:
+    return settings.run / "asterisk.ready"
+
+
+def _forget_ready(settings: Settings) -> None:
+    _ready_mark(settings).unlink(missing_ok=True)
+
+
+def _prepare_child() -> None:
+    """Die with the parent, so that `freeline up` killed leaves no Asterisk behind; and room for two ports a call."""
+    _LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = FILES_WANTED if hard == resource.RLIM_INFINITY else min(FILES_WANTED, hard)
+    if soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def _make_stand_in(path: Path) -> None:
+    """A soft note every four seconds, for a line whose own hold sound is not built yet: never dead air."""
+    if path.exists():
+        return
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    note = [int(1500 * math.sin(2 * math.pi * 440 * i / 8000) * math.exp(-i / 2400)) for i in range(8000)]
+    samples = array.array("h", note + [0] * 24_000)
+    if sys.byteorder == "big":
+        samples.byteswap()
+    fresh = path.with_name(f"{path.name}.{os.getpid()}")
+    fresh.write_bytes(samples.tobytes())
+    fresh.replace(path)

@@ -1,0 +1,171 @@
+"""Finds what no event told: calls whose channel is gone, calls nobody wrote down, agents held by a call that is over."""
+
+import contextlib
+import json
+from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from sqlmodel import Session, col, select
+
+from hotline import calls
+from hotline.calls import Fact
+from hotline.log import log
+from models import AgentState, AgentStatus, Contact
+from telephony import names
+from telephony.ami import Message
+from telephony.cel import Trail
+from telephony.changes import Answered, Arrived, Call, Change, Ended, LeftCall
+from telephony.membership import agent_of
+
+# How long ivr and the transcriber have to write a call before its records alone make the row.
+OTHERS_HAVE_S = 120
+WARN_BEFORE_S = 600
+
+
+@dataclass(frozen=True)
+class Books:
+    """What the database said, read *before* Asterisk was asked: a call that is missing there afterwards is over."""
+
+    open_calls: Sequence[Contact]
+    held: Sequence[AgentState]
+    known: dict[str, Contact]
+
+
+def read_books(session: Session, trails: Iterable[str]) -> Books:
+    """Read what a sweep needs; `trails` are the Linkedids that the records show."""
+    linkedids = sorted(trails)
+    known: dict[str, Contact] = {}
+    for first in range(0, len(linkedids), 500):
+        query = select(Contact).where(col(Contact.linkedid).in_(linkedids[first : first + 500]))
+        known |= {row.linkedid: row for row in session.exec(query) if row.linkedid}
+    held = session.exec(select(AgentState).where(col(AgentState.status) == AgentStatus.ON_CALL))
+    books = Books(calls.in_progress(session), list(held), known)
+    session.expunge_all()  # they are looked at after the session has ended
+    return books
+
+
+@dataclass(frozen=True)
+class There:
+    """The channels that Asterisk has now, from CoreShowChannels."""
+
+    uniqueids: frozenset[str]
+    callers: frozenset[str]
+    agents: frozenset[int]
+
+    @classmethod
+    def of(cls, channels: Iterable[Message]) -> "There":
+        """Read the rows."""
+        rows = list(channels)
+        on_calls = {agent_of(row.get("Channel")) for row in rows}
+        own = [row for row in rows if row.get("Uniqueid") == row.get("Linkedid")]
+        return cls(
+            uniqueids=frozenset(row.get("Uniqueid") for row in rows),
+            callers=frozenset(row.variables.get(names.CALL, "") for row in own) - {""},
+            agents=frozenset(a for a in on_calls if a is not None),
+        )
+
+    def has(self, contact: Contact) -> bool:
+        """Whether this caller's own channel is still there."""
+        if contact.linkedid is not None and contact.linkedid in self.uniqueids:
+            return True
+        return contact.call in self.callers
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a sweep has to write, and the trails it has to see again."""
+
+    changes: list[Change]
+    unsettled: list[Trail]
+
+
+def sweep(
+    books: Books,
+    there: There,
+    trails: dict[str, Trail],
+    noted: set[str],
+    at: datetime,
+    *,
+    lost_at: datetime | None = None,
+    lost_agents: Set[int] = frozenset(),
+    lines: Mapping[str, str] | None = None,
+) -> Found:
+    """Compare. `noted` are the Linkedids that wait in the spool for the transcriber; `lost_at` is when Asterisk was last
+    heard, if it was silent since: the end of a call whose end nobody recorded. `lost_agents` broke off and are waited for;
+    `lines` maps what was dialled to the line's number.
+    """
+    changes: list[Change] = []
+    for contact in books.open_calls:
+        if not there.has(contact):
+            trail = trails.get(contact.linkedid or "")
+            changes += _answer(_call_of(contact), contact, trail)
+            changes.append(Ended(_call_of(contact), _end_of(contact, trail, lost_at, at)))
+    for state in books.held:
+        if state.agent_id not in there.agents | lost_agents:
+            changes.append(LeftCall(state.agent_id, state.call, at))
+    unsettled = []
+    for linkedid, trail in trails.items():
+        row = books.known.get(linkedid)
+        if row is not None and row.ended_at is not None:
+            late = _answer(_call_of(row), row, trail)
+            changes += late
+            unsettled += [trail] if late else []
+        else:
+            unsettled.append(trail)
+        gone = linkedid not in there.uniqueids
+        if row is None and gone and linkedid not in noted and _old(trail, at):
+            call = Call(linkedid, arrived_at=trail.started_at, line=(lines or {}).get(trail.line or "", trail.line))
+            changes.append(Arrived(call, at))
+            changes += _answer(call, None, trail)
+            changes.append(Ended(call, trail.ended_at or trail.last_at or at))
+    return Found(changes, unsettled)
+
+
+def noted_in(spool: Path) -> set[str]:
+    """The Linkedids of the net's notes that wait in the spool."""
+    found = set()
+    with contextlib.suppress(OSError):
+        for note in spool.glob("*.call"):
+            with contextlib.suppress(OSError, UnicodeDecodeError):
+                for line in note.read_text().splitlines():
+                    with contextlib.suppress(ValueError, AttributeError):
+                        found.add(str(json.loads(line).get("linkedid", "")))
+    return found
+
+
+def warn_of_long_talks(books: Books, limit_talking_s: int, at: datetime, warned: set[int]) -> None:
+    """Say once in the log that a conversation is ten minutes from its limit."""
+    near = timedelta(seconds=limit_talking_s - WARN_BEFORE_S)
+    for contact in books.open_calls:
+        if contact.id is not None and contact.answered_at and at - contact.answered_at > near:
+            if contact.id not in warned:
+                log().warning("a conversation will be ended at its limit within ten minutes", contact=contact.id)
+            warned.add(contact.id)
+
+
+def _call_of(contact: Contact) -> Call:
+    named = None if contact.call.startswith(calls.UNNAMED) else contact.call
+    return Call(contact.linkedid, named, contact.arrived_at)
+
+
+def _answer(call: Call, contact: Contact | None, trail: Trail | None) -> list[Change]:
+    if trail is None or trail.answered is None or (contact is not None and contact.answered_at is not None):
+        return []
+    agent_id, at = trail.answered
+    return [Answered(call, at, agent_id, still=False)]
+
+
+def _end_of(contact: Contact, trail: Trail | None, lost_at: datetime | None, at: datetime) -> datetime:
+    if trail is not None and trail.ended_at is not None:
+        return trail.ended_at
+    facts: list[datetime] = [moment for fact in Fact if (moment := getattr(contact, fact.value)) is not None]
+    signs = [*facts, *([trail.last_at] if trail is not None and trail.last_at else []), lost_at or at]
+    return min(max(signs), at)
+
+
+def _old(trail: Trail, at: datetime) -> bool:
+    """Whether the others had their time. A clock that was set back makes an end lie ahead: then they had it too."""
+    last = trail.ended_at or trail.last_at or at
+    return abs((at - last).total_seconds()) > OTHERS_HAVE_S

@@ -1,0 +1,271 @@
+"""The switchboard: AMI's events become rows, and Asterisk's queues, phones and menu are kept equal to the database.
+
+Four threads, so that none waits for another's trouble: the main one turns events into changes, the ledger writes them, the
+keeper compares and mends, the listener hears nudges. Asterisk's connection may be lost and the database may be locked for
+as long as they like.
+"""
+
+import queue
+import signal
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from sqlalchemy.exc import SQLAlchemyError
+from sqlmodel import select
+
+from hotline import events
+from hotline.errors import FreelineError
+from hotline.events import Nudges
+from hotline.keys import load_keys
+from hotline.log import log, start_log
+from hotline.queues import desired_members
+from hotline.settings import Settings
+from models import Agent, AgentState, Database
+from models.types import now
+from telephony import names
+from telephony.ami import Ami, Events, Message
+from telephony.ari import Ari
+from telephony.cel import CelLog
+from telephony.changes import Desk, PhoneSeen
+from telephony.ledger import Ledger
+from telephony.membership import INVALID, can_be_rung, difference, queues_in
+from telephony.menu import menu_globals
+from telephony.notices import Notices
+from telephony.render import dialled_lines
+from telephony.secrets import load_secrets
+from telephony.sweep import There, noted_in, read_books, sweep, warn_of_long_talks
+
+ALIVE = "switchboard.alive"
+LOOK_EVERY_S = 5.0
+SWEEP_EVERY_S = 60.0
+CONNECT_EVERY_S = 1.0
+BEAT_S = 1.0
+# A flood of events waits here; past it Asterisk closes the connection, and the sweep finds what it did not tell.
+EVENTS_MAX = 100_000
+WAKING = {events.AGENTS_CHANGED, events.MENU_CHANGED, events.PROMPTS_CHANGED}
+
+
+class Switchboard:
+    """The whole, without a process of its own: `run` blocks until `stop`."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.db = Database(settings.database)
+        self.nudges = Nudges(settings.redis)
+        secrets = load_secrets(settings)
+        self.events: Events = queue.Queue(EVENTS_MAX)
+        ami = (settings.ami_host, settings.ami_port)
+        self.reader = Ami(ami, names.AMI_READER, secrets.ami_reader, self.events)
+        self.actor = Ami(ami, names.AMI_ACTOR, secrets.ami_actor)
+        self.ari = Ari((settings.asterisk_http_host, settings.asterisk_http_port), names.ARI_USER, secrets.ari)
+        self.ledger = Ledger(self.db, Desk(load_keys(settings.keys, may_open=False), settings), self._tell)
+        self._lines = dict(dialled_lines(settings))
+        self.notices = Notices(self._lines)
+        self.cel = CelLog(names.cel_path(settings.asterisk), settings.run / "switchboard.cel.json")
+        self.alive = settings.run / ALIVE
+        self._lost_at = self._last_beat()
+        self._stop, self._wake = threading.Event(), threading.Event()
+        self._swept_at = 0.0
+        self._pushed: dict[int, str | None] = {}
+        self._menu: dict[str, str] = {}
+        self._warned: set[int] = set()
+        self._failing: dict[str, str] = {}
+
+    def run(self) -> None:
+        """Work until `stop`, then write what is left."""
+        self.settings.run.mkdir(parents=True, exist_ok=True)
+        keeper = threading.Thread(target=self._keep, daemon=True, name="keeper")
+        listener = threading.Thread(target=self._listen, daemon=True, name="listener")
+        self.ledger.start()
+        keeper.start()
+        listener.start()
+        while not self._stop.is_set():
+            # A thread that has died is a hang: without the beat the supervisor starts us again.
+            if self.ledger.alive and keeper.is_alive() and listener.is_alive():
+                self.alive.touch()
+            self._hear_for(BEAT_S)
+        keeper.join(self.reader.timeout_s)
+        self.reader.close()
+        self.actor.close()
+        self.ledger.stop()
+        self.db.dispose()
+
+    def stop(self) -> None:
+        """Make `run` return. Safe in a signal handler."""
+        self._stop.set()
+        self._wake.set()
+
+    # Events
+
+    def _hear_for(self, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        while not self._stop.is_set() and (left := until - time.monotonic()) > 0:
+            try:
+                event = self.events.get(timeout=left)
+            except queue.Empty:
+                return
+            self._heard(event)
+
+    def _heard(self, event: Message | list[Message] | None) -> None:
+        if event is None:
+            log().warning("the connection to Asterisk is lost")
+            self._lost_at = now()
+            self.notices = Notices(self._lines)
+            self._wake.set()
+            return
+        try:
+            if isinstance(event, list):
+                self.ledger.put(*self.notices.in_progress(event))
+            else:
+                self.ledger.put(*self.notices.changes(event))
+        except Exception as error:  # noqa: BLE001  (the next event may be a hang-up that has to be seen)
+            log().error("an event was not understood", error=error)
+        if isinstance(event, Message) and event.event == "FullyBooted":
+            self._wake.set()
+
+    # Nudges
+
+    def _tell(self, *names_of_events: str) -> None:
+        # Our own keeper does not wait for Redis.
+        if WAKING & set(names_of_events):
+            self._wake.set()
+        self.nudges.tell(*names_of_events)
+
+    def _listen(self) -> None:
+        while not self._stop.is_set():
+            for name in self.nudges.hear(wait_s=1.0):
+                if self._stop.is_set():
+                    return
+                if name in WAKING:
+                    self._wake.set()
+            self._stop.wait(1.0)
+
+    # Comparing and mending
+
+    def _keep(self) -> None:
+        while not self._stop.is_set():
+            self._try("asterisk", self._look)
+            self._wake.wait(LOOK_EVERY_S if self.reader.connected else CONNECT_EVERY_S)
+            self._wake.clear()
+
+    def _try(self, what: str, do: Callable[[], None]) -> bool:
+        """Do it; say once that it fails and once that it works again. What fails is tried again at the next look."""
+        try:
+            do()
+        except (FreelineError, SQLAlchemyError, OSError, ValueError) as error:
+            if self._failing.get(what) != type(error).__name__:
+                why = str(error) if isinstance(error, FreelineError) else ""
+                log().warning("not possible now, will be tried again", what=what, why=why, error=error)
+            self._failing[what] = type(error).__name__
+            return False
+        except Exception as error:  # noqa: BLE001  (one that we did not think of must not end the rest)
+            log().error("failed, will be tried again", what=what, error=error)
+            self._failing[what] = type(error).__name__
+            return False
+        if self._failing.pop(what, None):
+            log().info("possible again", what=what)
+        return True
+
+    def _look(self) -> None:
+        fresh = not self.reader.connected
+        if fresh:
+            self.reader.connect()
+            self._pushed, self._menu, self._swept_at = {}, {}, 0.0
+        if not self.actor.connected:
+            self.actor.connect()
+        if fresh:
+            log().info("connected to Asterisk")
+            self._catch_up()
+        self._try("phones", self._keep_phones)
+        self._try("queues", self._keep_queues)
+        self._try("menu", self._keep_menu)
+        # While changes wait for the database it is behind, and a sweep would only repeat them.
+        due = not self._swept_at or time.monotonic() - self._swept_at > SWEEP_EVERY_S
+        if due and not self.ledger.stuck and self._try("sweep", self._sweep):
+            self._swept_at = time.monotonic()
+            self._lost_at = None
+
+    def _catch_up(self) -> None:
+        """AMI tells nothing of what was: the calls in progress are read once."""
+        self.events.put(self.reader.list_action({"Action": "CoreShowChannels"}))
+
+    def _keep_phones(self) -> None:
+        """Phones as the database has them, and in the database whether each can be rung."""
+        with self.db.read() as session:
+            known = [(row.id or 0, row.phone_secret_ha1 if row.active else None) for row in session.exec(select(Agent))]
+            reachable = {state.agent_id for state in session.exec(select(AgentState)) if state.reachable}
+        device = {agent_id: self._device_state(agent_id) for agent_id, _ in known}
+        for agent_id, ha1 in known:
+            # Asterisk remembers the last state of a phone that was taken away.
+            there = ha1 is not None and can_be_rung(device[agent_id])
+            if there != (agent_id in reachable):
+                self.ledger.put(PhoneSeen(agent_id, there))
+        for agent_id, ha1 in known:
+            if device[agent_id] == INVALID:
+                self._pushed[agent_id] = None
+            if self._pushed.get(agent_id, "not known") == ha1:
+                continue
+            if ha1:
+                self.ari.put_phone(agent_id, ha1)
+            else:
+                self.ari.drop_phone(agent_id)
+            self._pushed[agent_id] = ha1
+
+    def _device_state(self, agent_id: int) -> str:
+        # The list of endpoints asks for the right `system`, which nobody has; this does not.
+        variable = f"DEVICE_STATE({names.agent_interface(agent_id)})"
+        return self.reader.send_action({"Action": "Getvar", "Variable": variable}).get("Value")
+
+    def _keep_queues(self) -> None:
+        """Membership equal to the database's; if that cannot be read, nothing changes."""
+        with self.db.read() as session:
+            desired = desired_members(session)
+        lost = {names.agent_interface(agent_id) for agent_id in self.notices.lost_agents(now())}
+        desired = {replace(m, paused=True) if m.interface in lost else m for m in desired}
+        actual = queues_in(self.reader.list_action({"Action": "QueueStatus"}))
+        for action in difference(desired, actual):
+            self.actor.send_action(action)
+
+    def _keep_menu(self) -> None:
+        with self.db.read() as session:
+            wanted = menu_globals(session, self.settings)
+        for name, value in wanted.items():
+            if self._menu.get(name) != value:
+                self.actor.send_action({"Action": "Setvar", "Variable": name, "Value": value})
+                self._menu[name] = value
+
+    def _sweep(self) -> None:
+        trails = self.cel.read()
+        noted = noted_in(self.settings.spool)
+        with self.db.read() as session:
+            books = read_books(session, trails)
+        there = There.of(self.reader.list_action({"Action": "CoreShowChannels"}))
+        lost = self.notices.lost_agents(now())
+        found = sweep(books, there, trails, noted, now(), lost_at=self._lost_at, lost_agents=lost, lines=self._lines)
+        self.ledger.put(*found.changes)
+        self.cel.settle(found.unsettled)
+        warn_of_long_talks(books, self.settings.limit_talking_s, now(), self._warned)
+
+    def _last_beat(self) -> datetime | None:
+        """When a switchboard last ran here: nearer to the end of what it left open than now is."""
+        try:
+            return datetime.fromtimestamp(self.alive.stat().st_mtime, UTC)
+        except OSError:
+            return None
+
+
+def main(settings: Settings) -> int:
+    """Run the switchboard until SIGTERM or SIGINT. 0 when it was told to stop, 1 when it could not start."""
+    start_log("switchboard")
+    try:
+        board = Switchboard(settings)
+    except FreelineError as error:
+        log().error("the switchboard cannot start", why=str(error))
+        return 1
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: board.stop())
+    board.run()
+    return 0

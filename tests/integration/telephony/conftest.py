@@ -1,0 +1,76 @@
+"""A real Asterisk with prompts that are tones."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from hotline.settings import Settings
+from tests.stack import AsteriskUnderTest
+from tests.tones import write_tone
+
+MENU = {"1": "my", "2": "th"}
+# What each prompt sounds like, in Hz.
+OPENING, QUIET, WRONG_KEY = 300, 400, 500
+INVITE_MY, INVITE_TH = 600, 700
+TERMS = {"my": 1000, "th": 1100, "en": 1200}
+THANKS = {"my": 1400, "th": 1500, "en": 1600}
+CANNOT_RECORD_EN = 1800
+TONE = 2000
+HOLD = 2500
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    """The usual settings, with short patience."""
+    return settings.model_copy(update={"menu_wait_s": 1, "message_silence_s": 2, "message_max_s": 20})
+
+
+@pytest.fixture
+def sounds(settings: Settings) -> Path:
+    """Tones in place of the prompts."""
+    root = settings.sounds
+    for code, hz in TERMS.items():
+        write_tone(root / code / "message_terms.sln", hz)
+    for code, hz in THANKS.items():
+        write_tone(root / code / "thanks.sln", hz)
+    for name, hz in {
+        "en/opening": OPENING,
+        "en/quiet": QUIET,
+        "en/wrong_key": WRONG_KEY,
+        "en/cannot_record": CANNOT_RECORD_EN,
+        "my/invite": INVITE_MY,
+        "th/invite": INVITE_TH,
+        "tone": TONE,
+        "hold/hold": HOLD,
+    }.items():
+        write_tone(root / f"{name}.sln", hz)
+    return root
+
+
+@pytest.fixture
+def menu(sounds: Path) -> dict[str, str]:
+    """Burmese on 1, Thai on 2, English for no key."""
+    invitations = "&".join(str(sounds / code / "invite") for code in MENU.values())
+    keys = {f"FREELINE_KEY_{n}": MENU.get(str(n), "") for n in range(1, 10)}
+    return {**keys, "FREELINE_MENU": invitations, "FREELINE_NO_KEY": "en"}
+
+
+@pytest.fixture
+def start_asterisk(menu: dict[str, str]) -> Iterator[Callable[[Settings], AsteriskUnderTest]]:
+    """Starts Asterisks with these settings and stops them after the test."""
+    started: list[AsteriskUnderTest] = []
+
+    def start(settings: Settings) -> AsteriskUnderTest:
+        started.append(AsteriskUnderTest(settings, menu))
+        return started[-1].start()
+
+    yield start
+    for one in started:
+        one.stop()
+
+
+@pytest.fixture
+def asterisk(settings: Settings, start_asterisk: Callable[[Settings], AsteriskUnderTest]) -> AsteriskUnderTest:
+    """A real Asterisk with the menu and the tones."""
+    return start_asterisk(settings)

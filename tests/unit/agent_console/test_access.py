@@ -1,0 +1,261 @@
+"""Signing in and out, and what guards a session."""
+
+import asyncio
+import re
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from aiohttp.test_utils import TestServer
+from sqlmodel import col, select
+
+from agent_console.console import CONSOLE
+from agent_console.guard import SESSION
+from agent_console.views.access import ours
+from hotline import people, sign_ins
+from hotline.keys import Keys
+from hotline.settings import Settings
+from models import Agent, Database, SignIn, SignInAttempt
+from models.types import now
+from tests.cast import PASSWORD, Cast
+from tests.unit.agent_console.conftest import BOOSTED, HTMX, Browser
+from tests.unit.agent_console.conftest import SignIn as SignInAs
+
+NEW = "another long password"
+
+
+def session_cookie(answer: object) -> str:
+    return next(h for h in answer.headers.getall("Set-Cookie") if h.startswith(SESSION))  # type: ignore[attr-defined]
+
+
+async def test_the_right_password_leads_to_the_desk(outsider: Browser) -> None:
+    """And the top bar knows who it is."""
+    answer = await outsider.try_sign_in("alice", PASSWORD)
+    assert (answer.status, answer.headers["Location"]) == (303, "/")
+    assert "Alice" in await outsider.text("/")
+
+
+async def test_an_administrator_starts_at_the_settings(outsider: Browser, adam: Browser) -> None:
+    """She has no permission for cases, so there is no desk for her."""
+    assert (await outsider.try_sign_in("adam", PASSWORD)).headers["Location"] == "/settings"
+    assert (await adam.get("/")).headers["Location"] == "/settings"
+    assert (await adam.get("/queue")).status == 403
+
+
+async def test_the_cookie_is_for_the_server_only_and_the_table_holds_its_hash(
+    outsider: Browser, sqlite_db: Database
+) -> None:
+    """A script cannot read it, another site cannot send it, a stolen table opens nothing."""
+    cookie = session_cookie(await outsider.try_sign_in("alice", PASSWORD))
+    assert all(flag in cookie for flag in ("HttpOnly", "SameSite=Lax", "Path=/", "Max-Age=43200"))
+    assert "Secure" not in cookie
+    token = cookie.split("=", 1)[1].split(";")[0]
+    with sqlite_db.read() as session:
+        row = session.exec(select(SignIn)).one()
+        assert row.token_sha256 == sign_ins.sha256(token)
+        assert token not in repr(row)
+
+
+async def test_under_tls_the_cookie_is_secure(
+    server: TestServer, outsider: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So it never travels in the clear."""
+    monkeypatch.setattr(server.app[CONSOLE].settings, "secure_cookies", True)
+    answer = await outsider.client.get("/sign-in")
+    assert "Secure" in answer.headers["Set-Cookie"]
+    assert "Strict-Transport-Security" in answer.headers
+
+
+@pytest.mark.parametrize(
+    ("login", "password"), [("alice", "not her password"), ("nobody", PASSWORD), ("charlie", PASSWORD), ("", "")]
+)
+async def test_a_failed_sign_in_keeps_the_name_and_not_the_password(
+    outsider: Browser, login: str, password: str
+) -> None:
+    """422, the same words whether the name is unknown, left, or the password is wrong."""
+    answer = await outsider.try_sign_in(login, password)
+    text = await answer.text()
+    assert answer.status == 422
+    assert "do not fit together" in text
+    assert f'name="login" type="text" value="{login}"' in text
+    assert not password or password not in text
+    assert (await outsider.get("/")).status == 303
+
+
+async def test_a_typed_name_is_escaped(outsider: Browser) -> None:
+    """It comes back in an attribute."""
+    text = await (await outsider.try_sign_in('"><script>alert(1)</script>', "x")).text()
+    assert "<script>alert" not in text
+    assert "&#34;&gt;&lt;script&gt;" in text
+
+
+async def test_five_failures_make_the_sixth_wait_even_with_the_right_password(outsider: Browser) -> None:
+    """The wait is told in minutes."""
+    for _ in range(sign_ins.TRIES_LOGIN):
+        assert "do not fit" in await (await outsider.try_sign_in("alice", "wrong")).text()
+    answer = await outsider.try_sign_in("alice", PASSWORD)
+    assert answer.status == 422
+    assert "Too many failed sign-ins. Try again in 15 minutes." in await answer.text()
+    assert (await outsider.try_sign_in("bob", PASSWORD)).status == 303, "another person is not held up"
+
+
+async def test_many_attempts_at_once_do_not_slip_through(outsider: Browser) -> None:
+    """Each is counted before its password is looked at."""
+    answers = await asyncio.gather(*(outsider.try_sign_in("alice", "wrong") for _ in range(12)))
+    looked_at = ["do not fit" in await a.text() for a in answers]
+    assert sum(looked_at) <= sign_ins.TRIES_LOGIN
+
+
+async def test_one_address_cannot_guess_at_every_name(outsider: Browser, sqlite_db: Database, keys: Keys) -> None:
+    """A good sign-in in between does not hide the guesses."""
+    with sqlite_db.write() as session:
+        for n in range(sign_ins.TRIES_ADDRESS - 1):
+            sign_ins.begin(session, f"name{n}", "127.0.0.1", keys.index)
+    assert (await outsider.try_sign_in("bob", PASSWORD)).status == 303
+    assert "do not fit" in await (await outsider.try_sign_in("alice", "wrong")).text()
+    assert "Too many" in await (await outsider.try_sign_in("sofia", PASSWORD)).text()
+
+
+async def test_old_failures_are_forgotten(outsider: Browser, sqlite_db: Database, keys: Keys) -> None:
+    """After a quarter of an hour."""
+    with sqlite_db.write() as session:
+        for _ in range(sign_ins.TRIES_LOGIN):
+            sign_ins.begin(session, "alice", "127.0.0.1", keys.index, at=now() - sign_ins.WINDOW - timedelta(seconds=1))
+    assert (await outsider.try_sign_in("alice", PASSWORD)).status == 303
+    with sqlite_db.read() as session:
+        assert session.exec(select(SignInAttempt)).all() == []
+
+
+async def test_neither_login_nor_address_is_kept_in_the_clear(outsider: Browser, settings: Settings) -> None:
+    """Of who failed, only keyed hashes."""
+    await outsider.try_sign_in("somebody-else", "wrong")
+    raw = b"".join(p.read_bytes() for p in settings.data.glob("freeline.db*"))
+    assert b"somebody-else" not in raw
+
+
+async def test_the_sign_in_form_needs_its_token(outsider: Browser) -> None:
+    """Else another site could sign a person in as somebody else."""
+    answer = await outsider.client.post("/sign-in", data={"login": "alice", "password": PASSWORD, "csrf": ""})
+    assert answer.status == 403
+
+
+async def test_a_form_from_another_site_is_refused_even_with_the_token(alice: Browser) -> None:
+    """The browser itself says where it comes from."""
+    answer = await alice.post("/state", {"Sec-Fetch-Site": "cross-site"}, to="ready")
+    assert answer.status == 403
+
+
+async def test_one_persons_token_does_not_fit_another(alice: Browser, bob: Browser) -> None:
+    """The token belongs to the session."""
+    alice.csrf = bob.csrf
+    assert (await alice.post("/state", to="ready")).status == 403
+
+
+async def test_after_signing_out_the_old_cookie_opens_nothing(alice: Browser) -> None:
+    """The row has ended, whoever kept the token."""
+    token = next(c.value for c in alice.client.session.cookie_jar if c.key == SESSION)
+    assert (await alice.post("/sign-out")).headers["Location"] == "/sign-in"
+    alice.client.session.cookie_jar.update_cookies({SESSION: token})
+    assert (await alice.get("/")).status == 303
+
+
+async def test_an_expired_sign_in_opens_nothing(alice: Browser, sqlite_db: Database) -> None:
+    """It ends by itself."""
+    assert (await alice.get("/")).status == 200
+    with sqlite_db.write() as session:
+        session.exec(select(SignIn)).one().expires_at = now()
+    assert (await alice.get("/")).status == 303
+
+
+async def test_who_leaves_is_out_at_once(alice: Browser, sqlite_db: Database, sqlite_staff: Cast) -> None:
+    """An account that is switched off ends every page."""
+    with sqlite_db.write() as session:
+        session.get_one(Agent, sqlite_staff.alice.id).active = False
+    assert (await alice.get("/queue")).status == 303
+
+
+async def test_a_fragment_of_somebody_signed_out_sends_the_whole_browser(outsider: Browser) -> None:
+    """401 with HX-Redirect, so that no piece of a page shows a sign-in form."""
+    for headers in (HTMX, BOOSTED):
+        answer = await outsider.get("/queue/waiting", **headers)
+        assert (answer.status, answer.headers["HX-Redirect"]) == (401, "/sign-in")
+
+
+async def test_sign_in_leads_back_to_the_page_that_was_asked_for(outsider: Browser) -> None:
+    """But only to a page of ours."""
+    assert (await outsider.get("/queue")).headers["Location"] == "/sign-in?next=/queue"
+    assert (await outsider.try_sign_in("alice", PASSWORD, next="/queue")).headers["Location"] == "/queue"
+
+
+@pytest.mark.parametrize(
+    "there",
+    ["https://evil.example", "//evil.example", "/\\evil.example", "evil", "javascript:x", "/a\r\nX: y", "\\\\e"],
+)
+def test_a_way_back_that_leads_elsewhere_is_dropped(there: str) -> None:
+    """A sign-in page must not send anybody to another site."""
+    assert ours(there) == ""
+
+
+async def test_a_given_password_is_changed_before_anything_else(
+    outsider: Browser, sqlite_db: Database, sqlite_staff: Cast
+) -> None:
+    """Every page leads to the form until it is done."""
+    with sqlite_db.write() as session:
+        people.set_password(session, session.get_one(Agent, sqlite_staff.alice.id), NEW, by_id=None, must_change=True)
+    assert (await outsider.try_sign_in("alice", NEW)).headers["Location"] == "/account/password"
+    assert (await outsider.get("/queue")).headers["Location"] == "/account/password"
+    found = re.search(r'name="csrf" value="([^"]+)"', await outsider.text("/account/password"))
+    assert found
+    outsider.csrf = found[1]
+    answer = await outsider.post("/account/password", old=NEW, new=PASSWORD, again=PASSWORD)
+    assert (answer.status, answer.headers["Location"]) == (303, "/")
+    assert "Your password is changed." in await outsider.text("/")
+
+
+async def test_a_new_password_ends_every_other_sign_in(alice: Browser, signed_in: SignInAs, sqlite_staff: Cast) -> None:
+    """This browser goes on with a new cookie."""
+    elsewhere = signed_in(sqlite_staff.alice)
+    assert (await elsewhere.get("/")).status == 200
+    assert (await alice.post("/account/password", old=PASSWORD, new=NEW, again=NEW)).status == 303
+    assert (await alice.get("/")).status == 200
+    assert (await elsewhere.get("/")).status == 303
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "again", "field"),
+    [
+        ("wrong", NEW, NEW, "old"),
+        (PASSWORD, NEW, NEW + "!", "again"),
+        (PASSWORD, "short", "short", "new"),
+        (PASSWORD, PASSWORD, PASSWORD, "new"),
+    ],
+)
+async def test_a_password_that_will_not_do_is_said_at_its_field(
+    alice: Browser, old: str, new: str, again: str, field: str
+) -> None:
+    """422, and nothing changed."""
+    answer = await alice.post("/account/password", old=old, new=new, again=again)
+    assert answer.status == 422
+    assert f'id="{field}-wrong"' in await answer.text()
+    assert (await alice.get("/")).status == 200
+
+
+async def test_a_phone_secret_is_shown_once(alice: Browser, sqlite_db: Database, sqlite_staff: Cast) -> None:
+    """Only its digest is kept."""
+    text = await (await alice.post("/account/phone")).text()
+    found = re.search(r'<code id="secret">([^<]+)</code>', text)
+    assert found
+    assert found[1] not in await alice.text("/account")
+    with sqlite_db.read() as session:
+        agent = session.exec(select(Agent).where(col(Agent.id) == sqlite_staff.alice.id)).one()
+        assert agent.phone_secret_ha1
+        assert found[1] not in agent.phone_secret_ha1
+
+
+async def test_the_screen_is_kept_in_this_browser(alice: Browser, new_browser: Callable[[], Browser]) -> None:
+    """Dark, and no letter keys."""
+    assert (await alice.post("/account/screen", screen_language="en", theme="dark")).status == 303
+    text = await alice.text("/queue")
+    assert 'data-theme="dark"' in text
+    assert 'data-keys="off"' in text
+    assert (await alice.post("/account/screen", screen_language="tlh")).status == 422

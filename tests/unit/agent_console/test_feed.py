@@ -1,0 +1,137 @@
+"""The live feed: names and ids only, and the truth about whether it is live."""
+
+import asyncio
+import subprocess
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+from aiohttp import ClientResponse
+from aiohttp.test_utils import TestServer
+from sqlmodel import select
+
+from agent_console import feed as feed_module
+from agent_console.feed import FEED, Feed
+from hotline import events
+from hotline.events import Nudges
+from hotline.settings import Settings
+from models import Database, SignIn
+from models.types import now
+from tests.unit.agent_console.conftest import Browser
+
+StartRedis = Callable[[], "subprocess.Popen[bytes]"]
+
+
+@asynccontextmanager
+async def listening(browser: Browser) -> AsyncIterator[ClientResponse]:
+    async with browser.client.get("/live") as stream:
+        assert stream.status == 200
+        assert stream.headers["Content-Type"].startswith("text/event-stream")
+        yield stream
+
+
+async def next_name(stream: ClientResponse, within_s: float = 10.0) -> str:
+    async with asyncio.timeout(within_s):
+        while True:
+            line = (await stream.content.readline()).decode().rstrip("\n")
+            if line.startswith("data: "):
+                return line.removeprefix("data: ")
+            assert line == "" or line.startswith(":"), f"the feed said more than a name: {line!r}"
+
+
+async def until_name(stream: ClientResponse, wanted: str) -> list[str]:
+    heard = []
+    while not heard or heard[-1] != wanted:
+        heard.append(await next_name(stream))
+    return heard
+
+
+async def up(stream: ClientResponse) -> None:
+    """The feed may start before Redis was heard; then it says so, and corrects itself."""
+    if await next_name(stream) == feed_module.DOWN:
+        await until_name(stream, feed_module.UP)
+
+
+async def test_a_nudge_reaches_every_page_as_its_name_and_nothing_else(
+    redis: StartRedis, settings: Settings, alice: Browser, bob: Browser
+) -> None:
+    """What is no name and id stays behind."""
+    redis()
+    async with listening(alice) as first, listening(bob) as second:
+        for stream in (first, second):
+            await up(stream)
+        teller = Nudges(settings.redis)
+        await asyncio.to_thread(teller.tell, "a caller: 0812345678", "data: x\n\nevil", events.case_changed(7))
+        for stream in (first, second):
+            assert await next_name(stream) == "case-changed:7"
+
+
+async def test_a_page_is_told_when_redis_is_lost_and_found(redis: StartRedis, alice: Browser) -> None:
+    """So that it says 'not live' instead of showing old news."""
+    process = redis()
+    async with listening(alice) as stream:
+        await up(stream)
+        process.terminate()
+        process.wait()
+        assert await next_name(stream) == feed_module.DOWN
+        redis()
+        assert await next_name(stream) == feed_module.UP
+
+
+async def test_without_redis_the_feed_says_so_at_once(alice: Browser) -> None:
+    """The first thing a page hears is whether it is live."""
+    async with listening(alice) as stream:
+        assert await next_name(stream) == feed_module.DOWN
+
+
+async def test_the_heart_beats_and_notices_that_the_sign_in_ended(
+    alice: Browser, sqlite_db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page of somebody signed out is closed by the next beat."""
+    monkeypatch.setattr(feed_module, "BEAT_S", 0.05)
+    async with listening(alice) as stream:
+        await until_name(stream, feed_module.ALIVE)
+        with sqlite_db.write() as session:
+            session.exec(select(SignIn)).one().ended_at = now()
+        assert (await until_name(stream, feed_module.SIGNED_OUT))[-1] == feed_module.SIGNED_OUT
+        assert (await stream.content.read()).strip() == b""
+
+
+async def test_a_page_that_does_not_keep_up_is_let_go() -> None:
+    """Its queue is bounded; it comes back and fetches everything."""
+    feed = Feed()
+    slow, quick = feed.join(), feed.join()
+    for n in range(feed_module.WAITING_MAX + 10):
+        feed.tell(f"case-changed:{n}")
+        assert quick.get_nowait() == f"case-changed:{n}"
+    names = [slow.get_nowait() for _ in range(slow.qsize())]
+    assert len(names) == feed_module.WAITING_MAX + 1
+    assert names[-1] is None
+
+
+async def test_stopping_the_console_ends_every_feed(server: TestServer, alice: Browser) -> None:
+    """Else it would not stop while a page is open."""
+    async with listening(alice) as stream:
+        await next_name(stream)
+        server.app[FEED].close()  # type: ignore[union-attr]
+        assert (await stream.content.read()).strip() == b""
+
+
+@pytest.mark.parametrize("name", ["queue-changed", "case-changed:12", "alive"])
+def test_what_may_pass(name: str) -> None:
+    """Names, and names with an id."""
+    feed = Feed()
+    page = feed.join()
+    feed.tell(name)
+    assert page.get_nowait() == name
+
+
+@pytest.mark.parametrize(
+    "name", ["", "Alice", "case-changed:", "case-changed:1 2", "0812345678", "x\ndata: y", "a:1:2"]
+)
+def test_what_may_not(name: str) -> None:
+    """Anything else."""
+    feed = Feed()
+    page = feed.join()
+    feed.tell(name)
+    assert page.empty()

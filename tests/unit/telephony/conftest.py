@@ -1,0 +1,40 @@
+"""What the switchboard's parts need around them."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from hotline.keys import Keys
+from hotline.settings import Settings
+from models import Database
+from telephony.changes import Desk
+from telephony.ledger import Ledger
+
+
+class Told(list[str]):
+    """The nudges that were given."""
+
+    def tell(self, *names: str) -> None:
+        """Keep them."""
+        self.extend(names)
+
+
+@pytest.fixture
+def told() -> Told:
+    """Where nudges go."""
+    return Told()
+
+
+@pytest.fixture
+def desk(keys: Keys, settings: Settings) -> Desk:
+    """Keys and settings."""
+    return Desk(keys, settings)
+
+
+@pytest.fixture
+def ledger(db: Database, desk: Desk, told: Told) -> Iterator[Ledger]:
+    """A ledger that writes into the test's database."""
+    one = Ledger(db, desk, told.tell)
+    one.start()
+    yield one
+    one.stop(within_s=1)

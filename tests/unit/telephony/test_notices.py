@@ -1,0 +1,167 @@
+from datetime import timedelta
+
+from models.types import now
+from telephony.changes import Answered, Arrived, Changed, Ended, LeftCall, Missed, PhoneSeen, Queued, Resumed
+from telephony.notices import COMES_BACK, Notices
+from tests.unit.telephony.wire import CALL, CALLER, LEG, NAMED, TRUNK, UID, event
+
+
+def in_a_queue() -> Notices:
+    """A call that has arrived, with its name known."""
+    notices = Notices()
+    notices.changes(event("Newchannel", TRUNK))
+    notices.changes(event("Newstate", CALLER, NAMED))
+    return notices
+
+
+def test_the_arrival_waits_for_the_event_that_names_the_call_and_keeps_its_own_moment() -> None:
+    notices = Notices({"1800123456": "+661800123456"})
+    first = event("Newchannel", TRUNK, {"FREELINE_CALL": ""})
+    assert notices.changes(first) == []
+    (arrived,) = notices.changes(event("Newstate", CALLER, NAMED))
+    assert isinstance(arrived, Arrived)
+    assert (arrived.call.call, arrived.call.linkedid) == (CALL, UID)
+    assert arrived.call.arrived_at == first.at
+    assert arrived.call.line == "+661800123456", "the line is the organisation's, however the trunk dialled it"
+    assert notices.changes(event("NewCallerid", CALLER, NAMED)) == [], "it arrives once"
+
+
+def test_nothing_ever_holds_the_callers_number() -> None:
+    notices = Notices()
+    notices.changes(event("Newchannel", TRUNK))
+    changes = notices.changes(event("Newstate", {**CALLER, "CallerIDNum": "0812345678"}, NAMED))
+    changes += notices.changes(event("Hangup", CALLER, NAMED))
+    assert "0812345678" not in repr(changes)
+
+
+def test_an_answered_call_is_queued_answered_left_and_ended_in_that_order() -> None:
+    notices = in_a_queue()
+    seen = [
+        *notices.changes(event("QueueCallerJoin", {**CALLER, "Queue": "my"}, NAMED)),
+        *notices.changes(event("DialEnd", {**CALLER, "DestChannel": LEG["Channel"], "DialStatus": "ANSWER"}, NAMED)),
+        *notices.changes(event("QueueCallerLeave", {**CALLER, "Queue": "my"}, NAMED)),
+        *notices.changes(event("AgentConnect", {**CALLER, "Queue": "my", "Interface": "PJSIP/agent1"}, NAMED)),
+        *notices.changes(event("AgentComplete", {**CALLER, "Interface": "PJSIP/agent1"}, NAMED)),
+        *notices.changes(event("Hangup", {**LEG, "ChannelState": "6", "Cause": "16"}, NAMED)),
+        *notices.changes(event("Hangup", {**CALLER, "Cause": "16"}, NAMED)),
+    ]
+    assert [type(change) for change in seen] == [Queued, Resumed, Changed, Answered, LeftCall, Ended]
+    assert seen[0].queue == "my"
+    assert seen[3].agent_id == 1
+    assert seen[-1].call.call == CALL
+
+
+def test_an_abandoned_call_ends_once_and_nobody_missed_it() -> None:
+    notices = in_a_queue()
+    notices.changes(event("QueueCallerJoin", {**CALLER, "Queue": "my"}, NAMED))
+    seen = [
+        *notices.changes(event("DialEnd", {**CALLER, "DestChannel": LEG["Channel"], "DialStatus": "CANCEL"}, NAMED)),
+        *notices.changes(event("QueueCallerAbandon", {**CALLER, "Queue": "my"}, NAMED)),
+        *notices.changes(event("QueueCallerLeave", {**CALLER, "Queue": "my"}, NAMED)),
+        *notices.changes(event("Hangup", {**LEG, "ChannelState": "5", "Cause": "0"}, NAMED)),
+        *notices.changes(event("Hangup", CALLER, NAMED)),
+    ]
+    assert [type(change) for change in seen] == [Changed, Changed, LeftCall, Ended]
+
+
+def test_a_ring_nobody_answers_is_missed_by_her_whose_phone_rang() -> None:
+    (missed,) = in_a_queue().changes(event("AgentRingNoAnswer", {**CALLER, "Interface": "PJSIP/agent7"}, NAMED))
+    assert isinstance(missed, Missed)
+    assert missed.agent_id == 7
+
+
+def test_a_call_that_ends_before_it_was_named_still_ends() -> None:
+    notices = Notices()
+    notices.changes(event("Newchannel", TRUNK))
+    (ended,) = notices.changes(event("Hangup", TRUNK))
+    assert isinstance(ended, Ended)
+    assert ended.call.name == f"linkedid:{UID}"
+
+
+def test_a_hangup_after_a_lost_connection_ends_a_call_whose_arrival_was_not_seen() -> None:
+    arrived, ended = Notices().changes(event("Hangup", CALLER, NAMED))
+    assert isinstance(arrived, Arrived)
+    assert isinstance(ended, Ended)
+    assert ended.call.call == CALL
+
+
+def test_what_an_agent_dials_herself_is_no_call_of_ours() -> None:
+    own = {
+        "Channel": "PJSIP/agent1-00000009",
+        "Uniqueid": "5.5",
+        "Linkedid": "5.5",
+        "Context": "agents",
+        "Exten": "echo",
+    }
+    notices = Notices()
+    assert [notices.changes(event(name, own)) for name in ("Newchannel", "Newstate", "Hangup")] == [[], [], []]
+
+
+def test_an_agent_whose_leg_breaks_off_is_kept_for_her_caller_until_she_is_back() -> None:
+    notices = in_a_queue()
+    (change,) = notices.changes(event("Hangup", {**LEG, "ChannelState": "6", "Cause": "44"}, NAMED))
+    assert isinstance(change, Changed), "she is not free: her caller waits for her"
+    assert notices.lost_agents(now()) == {1}
+    (back,) = notices.changes(
+        event("DialEnd", {**CALLER, "DestChannel": LEG["Channel"], "DialStatus": "ANSWER"}, NAMED)
+    )
+    assert isinstance(back, Resumed)
+    assert notices.lost_agents(now()) == set()
+
+
+def test_a_caller_who_does_not_wait_for_a_lost_agent_sets_her_free() -> None:
+    notices = in_a_queue()
+    notices.changes(event("Hangup", {**LEG, "ChannelState": "6", "Cause": "44"}, NAMED))
+    left, ended = notices.changes(event("Hangup", CALLER, NAMED))
+    assert isinstance(left, LeftCall)
+    assert (left.agent_id, left.call) == (1, CALL)
+    assert isinstance(ended, Ended)
+    assert notices.lost_agents(now()) == set()
+
+
+def test_a_lost_agent_is_not_kept_for_ever() -> None:
+    notices = in_a_queue()
+    notices.changes(event("Hangup", {**LEG, "ChannelState": "6", "Cause": "44"}, NAMED))
+    assert notices.lost_agents(now() + COMES_BACK + timedelta(seconds=1)) == set()
+
+
+def test_a_phone_is_told_of_when_it_changes_and_not_for_every_queue() -> None:
+    notices = Notices()
+    seen = [
+        change
+        for status in ("1", "1", "6", "2", "5", "5", "1")
+        for change in notices.changes(event("QueueMemberStatus", {"Interface": "PJSIP/agent1", "Status": status}))
+    ]
+    assert seen == [PhoneSeen(1, True), PhoneSeen(1, False), PhoneSeen(1, True)]
+    assert notices.changes(event("QueueMemberStatus", {"Interface": "PJSIP/softphone", "Status": "5"})) == []
+
+
+def test_a_snapshot_shows_who_is_there_and_who_talks_with_whom() -> None:
+    rows = [
+        event("CoreShowChannel", {**CALLER, "Duration": "00:01:30", "BridgeId": "b1"}, NAMED),
+        event("CoreShowChannel", {**LEG, "Duration": "00:01:10", "BridgeId": "b1"}, NAMED),
+        event("CoreShowChannel", {**TRUNK, "Uniqueid": "9.1", "Linkedid": "9.1", "Duration": "odd", "BridgeId": ""}),
+    ]
+    notices = Notices()
+    arrived, answered = notices.in_progress(rows)
+    assert isinstance(arrived, Arrived)
+    assert arrived.call.arrived_at == rows[0].at - timedelta(seconds=90)
+    assert isinstance(answered, Answered)
+    assert (answered.agent_id, answered.call.call) == (1, CALL)
+    (named,) = notices.changes(
+        event("Newstate", {**CALLER, "Uniqueid": "9.1", "Linkedid": "9.1"}, {"FREELINE_CALL": "another"})
+    )
+    assert isinstance(named, Arrived), "a call that is not named yet in the snapshot is named by a later event"
+
+
+def test_an_event_without_what_it_should_have_changes_nothing() -> None:
+    for name in (
+        "Newchannel",
+        "QueueCallerJoin",
+        "AgentConnect",
+        "AgentComplete",
+        "DialEnd",
+        "Hangup",
+        "AgentRingNoAnswer",
+    ):
+        assert Notices().changes(event(name)) == []

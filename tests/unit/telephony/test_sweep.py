@@ -1,0 +1,203 @@
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from sqlmodel import select
+
+from models import AgentState, Case, Contact, Database, Outcome
+from telephony.cel import Trail
+from telephony.changes import Answered, Arrived, Call, LeftCall, Queued
+from telephony.ledger import Ledger
+from telephony.sweep import OTHERS_HAVE_S, Found, There, noted_in, read_books, sweep, warn_of_long_talks
+from tests.cast import Cast
+from tests.unit.telephony.wire import CALL, CALLER, LEG, NAMED, UID, event
+from tests.wait import until
+
+NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+NOBODY = There.of([])
+TALKING = There.of([event("CoreShowChannel", CALLER, NAMED), event("CoreShowChannel", LEG, NAMED)])
+
+
+def after(seconds: float) -> datetime:
+    return NOON + timedelta(seconds=seconds)
+
+
+def trail(linkedid: str = UID, ended: float | None = 61, answered_by: int | None = None) -> Trail:
+    return Trail(
+        linkedid,
+        (0, 0),
+        started_at=NOON,
+        line="0800",
+        answered=(answered_by, after(9)) if answered_by else None,
+        ended_at=after(ended) if ended is not None else None,
+        last_at=after(ended if ended is not None else 20),
+    )
+
+
+def swept(
+    db: Database,
+    ledger: Ledger,
+    there: There = NOBODY,
+    trails: list[Trail] | None = None,
+    at: float = 600,
+    noted: set[str] | None = None,
+    lost_at: datetime | None = None,
+    lost_agents: frozenset[int] = frozenset(),
+) -> Found:
+    """One sweep, written."""
+    by_id = {t.linkedid: t for t in trails or []}
+    with db.read() as session:
+        books = read_books(session, by_id)
+    lines = {"0800": "1800123456"}
+    found = sweep(books, there, by_id, noted or set(), after(at), lost_at=lost_at, lost_agents=lost_agents, lines=lines)
+    ledger.put(*found.changes)
+    until(lambda: ledger.pending == 0)
+    return found
+
+
+def contacts(db: Database) -> list[Contact]:
+    with db.read() as session:
+        found = list(session.exec(select(Contact)))
+        session.expunge_all()
+        return found
+
+
+def a_call(ledger: Ledger, alice: int | None = None) -> None:
+    call = Call(UID, CALL, NOON)
+    ledger.put(Arrived(call, NOON), Queued(call, after(2), "my"))
+    if alice is not None:
+        ledger.put(Answered(call, after(5), alice))
+    until(lambda: ledger.pending == 0)
+
+
+def test_a_row_whose_channel_is_gone_is_closed_at_the_moment_the_records_say(db: Database, ledger: Ledger) -> None:
+    a_call(ledger)
+    swept(db, ledger, trails=[trail()])
+    (row,) = contacts(db)
+    assert (row.ended_at, row.outcome) == (after(61), Outcome.ABANDONED_IN_QUEUE)
+
+
+def test_an_answer_that_only_the_records_saw_counts(db: Database, ledger: Ledger, staff: Cast) -> None:
+    a_call(ledger)
+    swept(db, ledger, trails=[trail(answered_by=staff.alice.id)])
+    (row,) = contacts(db)
+    assert (row.outcome, row.handler_id, row.talk_s) == (Outcome.ANSWERED, staff.alice.id, 52)
+
+
+def test_an_answer_nobody_told_mends_a_closed_row_and_is_looked_at_again(
+    db: Database, ledger: Ledger, staff: Cast
+) -> None:
+    a_call(ledger)
+    swept(db, ledger, trails=[trail()])
+    late = trail(answered_by=staff.alice.id)
+    assert swept(db, ledger, trails=[late]).unsettled == [late], "until it is seen to be written"
+    assert contacts(db)[0].outcome is Outcome.ANSWERED
+    assert swept(db, ledger, trails=[late]) == Found([], [])
+
+
+@pytest.mark.parametrize(
+    ("trails", "lost_at", "ended"),
+    [
+        ([trail(ended=None)], None, 600),  # Asterisk died: it wrote no end, and we saw it only now
+        ([trail(ended=None)], after(30), 30),  # we know when it was last heard
+        ([trail(ended=None)], after(3), 20),  # but it wrote later than that
+        ([], after(-100), 2),  # nothing but the row itself
+        ([], None, 600),
+    ],
+)
+def test_an_end_that_nobody_wrote_is_taken_from_the_last_sign(
+    db: Database, ledger: Ledger, trails: list[Trail], lost_at: datetime | None, ended: float
+) -> None:
+    a_call(ledger)
+    swept(db, ledger, trails=trails, lost_at=lost_at)
+    assert contacts(db)[0].ended_at == after(ended)
+
+
+def test_a_call_that_goes_on_is_left_alone(db: Database, ledger: Ledger, staff: Cast) -> None:
+    a_call(ledger, staff.alice.id)
+    leg = {**LEG, "Channel": f"PJSIP/agent{staff.alice.id}-1"}
+    there = There.of([event("CoreShowChannel", CALLER, NAMED), event("CoreShowChannel", leg)])
+    unfinished = trail(ended=None)
+    assert swept(db, ledger, there, [unfinished]) == Found([], [unfinished])
+    assert contacts(db)[0].ended_at is None
+
+
+def test_an_agents_leg_alone_does_not_keep_a_call_open(db: Database, ledger: Ledger) -> None:
+    a_call(ledger)
+    swept(db, ledger, There.of([event("CoreShowChannel", LEG, NAMED)]), [trail()])
+    assert contacts(db)[0].ended_at == after(61)
+
+
+def test_a_row_without_a_linkedid_is_known_by_its_name(db: Database, ledger: Ledger) -> None:
+    ledger.put(Arrived(Call(None, CALL, NOON), NOON))
+    until(lambda: ledger.pending == 0)
+    assert swept(db, ledger, TALKING).changes == []
+    swept(db, ledger, NOBODY, lost_at=after(-5))
+    assert contacts(db)[0].ended_at == NOON
+
+
+def test_an_agent_whose_call_is_gone_is_free_unless_her_caller_waits_for_her(
+    db: Database, ledger: Ledger, staff: Cast
+) -> None:
+    alice = staff.alice.id or 0
+    a_call(ledger, alice)
+    caller_alone = There.of([event("CoreShowChannel", CALLER, NAMED)])
+    assert swept(db, ledger, caller_alone, lost_agents=frozenset([alice])).changes == []
+    found = swept(db, ledger, caller_alone)
+    assert found.changes == [LeftCall(alice, CALL, after(600))]
+    with db.read() as session:
+        state = session.get(AgentState, alice)
+        assert state is not None
+        assert state.call is None
+
+
+def test_a_call_that_nobody_wrote_becomes_exactly_one_case(db: Database, ledger: Ledger, staff: Cast) -> None:
+    for _ in range(3):
+        swept(db, ledger, trails=[trail(answered_by=staff.bob.id)])
+    (row,) = contacts(db)
+    assert (row.call, row.line) == (f"linkedid:{UID}", "1800123456")
+    assert (row.outcome, row.duration_s, row.handler_id) == (Outcome.ANSWERED, 61, staff.bob.id)
+    with db.read() as session:
+        assert len(session.exec(select(Case.id)).all()) == 1
+
+
+def test_the_others_have_their_time_to_write_it_first(db: Database, ledger: Ledger) -> None:
+    assert swept(db, ledger, trails=[trail()], at=61 + OTHERS_HAVE_S - 1).unsettled
+    assert contacts(db) == []
+
+
+def test_a_call_that_waits_in_the_spool_is_left_to_the_transcriber(db: Database, ledger: Ledger) -> None:
+    assert swept(db, ledger, trails=[trail()], noted={UID}).unsettled
+    assert contacts(db) == []
+
+
+def test_a_call_that_is_still_there_is_not_written_from_the_records(db: Database, ledger: Ledger) -> None:
+    assert swept(db, ledger, TALKING, trails=[trail(ended=None)]).changes == []
+
+
+def test_a_clock_that_was_set_back_does_not_hide_a_call(db: Database, ledger: Ledger) -> None:
+    swept(db, ledger, trails=[trail()], at=-3600)
+    (row,) = contacts(db)
+    assert row.duration_s == 61
+
+
+def test_notes_in_the_spool_name_their_calls_however_torn_they_are(tmp_path: Path) -> None:
+    (tmp_path / "a.call").write_text(json.dumps({"call": "a", "linkedid": "1.1"}) + '\n{"call": "a", "ended"')
+    (tmp_path / "b.call").write_text("rubbish\n[1]\n")
+    (tmp_path / "c.call").write_bytes(b"\xff\xfe\n")
+    (tmp_path / "d.sln").write_bytes(b"\0\0")
+    assert noted_in(tmp_path) - {""} == {"1.1"}
+    assert noted_in(tmp_path / "not there") == set()
+
+
+def test_a_long_conversation_is_told_of_once(
+    db: Database, ledger: Ledger, staff: Cast, capsys: pytest.CaptureFixture[str]
+) -> None:
+    a_call(ledger, staff.alice.id)
+    warned: set[int] = set()
+    with db.read() as session:
+        books = read_books(session, [])
+    for seconds in (3600, 4 * 3600 - 605, 4 * 3600 - 500, 4 * 3600 - 400):
+        warn_of_long_talks(books, 4 * 3600, after(seconds), warned)
+    assert capsys.readouterr().out.count("a conversation") == 1

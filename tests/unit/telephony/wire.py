@@ -1,0 +1,18 @@
+"""A caller's channel and an agent's leg, as their AMI events look."""
+
+from telephony import names
+from telephony.ami import Message
+
+CALL = "8a54a6d2-d8cb-4218-b27a-aa435d229bfc"
+UID = "1795364862.15"
+CALLER = {"Channel": "PJSIP/trunk-00000000", "Uniqueid": UID, "Linkedid": UID, "Context": "freeline", "Exten": "call"}
+TRUNK = {**CALLER, "Context": "from-trunk", "Exten": "1800123456", "CallerIDNum": "0812345678"}
+LEG = {"Channel": "PJSIP/agent1-00000001", "Uniqueid": "1795364862.16", "Linkedid": UID, "Context": "agents"}
+NAMED = {names.CALL: CALL}
+
+
+def event(name: str, headers: dict[str, str] | None = None, variables: dict[str, str] | None = None) -> Message:
+    """An event as the reader hands it on."""
+    lines = [f"Event: {name}\r\n", *(f"{k}: {v}\r\n" for k, v in (headers or {}).items())]
+    lines += [f"ChanVariable: {k}={v}\r\n" for k, v in (variables or {}).items()]
+    return Message(lines)
