@@ -87,6 +87,7 @@ def saw(
     session.flush()
     if contact.ended_at is not None and contact.case_id is not None:
         settle(session, contact)
+        cases.fill_in(session, contact)
     return contact
 
 

@@ -91,6 +91,18 @@ def _to_join(session: Session, contact: Contact, within: timedelta) -> Case | No
     return case if case is not None and case.touched_at is None and case.status is CaseStatus.NEW else None
 
 
+def fill_in(session: Session, contact: Contact) -> None:
+    """Give a case what became known of its call only after it was filed: a note can come out of the spool late."""
+    case = session.get(Case, contact.case_id)
+    if case is None:
+        return
+    case.language = case.language or contact.language
+    case.caller_id = case.caller_id or contact.caller_id
+    session.add(case)
+    _keep_safety(session, case, contact)
+    session.flush()
+
+
 def _keep_safety(session: Session, case: Case, contact: Contact) -> None:
     if contact.callback_said is CallbackSafety.UNKNOWN:
         return

@@ -54,7 +54,7 @@ def put_language(session: Session, code: str, *, key: str | None, position: int,
     known = catalogue().get(code)
     if known is None:
         raise NotFound("this language is not in the catalogue")
-    if key is not None and key not in KEYS:
+    if key is not None and key not in set(KEYS):
         raise Invalid(key="A key is one of 1 to 9; 0 is for callers who cannot speak.")
     holder = session.exec(select(Language).where(col(Language.key) == key, col(Language.code) != code)).first()
     if key is not None and holder is not None:
@@ -86,7 +86,7 @@ def set_menu(session: Session, places: dict[str, Place], for_no_key: str) -> Non
     for code, place in places.items():
         if code not in rows or place.key is None:
             continue
-        if place.key not in KEYS:
+        if place.key not in set(KEYS):
             wrong[code] = "A key is one of 1 to 9; 0 is for callers who cannot speak."
         elif place.key in holder:
             wrong[code] = f"Key {place.key} already chooses {rows[holder[place.key]].name}."

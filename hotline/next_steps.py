@@ -42,7 +42,7 @@ def next_steps(case: Case, safety: Safety, calls: list[tuple[Contact, list[Recor
         return []
     steps = [] if case.owner_id else [Step(StepKind.CLAIM)]
     steps += [Step(StepKind.LISTEN, r.id) for _, recordings in calls for r in recordings if r.heard_at is None]
-    wants_call = bool(calls) and calls[0][0].outcome is not Outcome.ANSWERED
+    wants_call = case.caller_id is not None and bool(calls) and calls[0][0].outcome is not Outcome.ANSWERED
     if wants_call and safety.callback is CallbackSafety.SAFE:
         steps.append(Step(StepKind.CALL_BACK))
     elif wants_call and safety.callback is CallbackSafety.UNKNOWN:

@@ -1,10 +1,12 @@
 """When a worker may be called back: hours of the day, on some days or on all. Kept as one short line of text."""
 
+import re
 from dataclasses import dataclass
 from datetime import time
 
 from hotline.errors import Invalid
 
+_CLOCK = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
@@ -26,15 +28,19 @@ class Window:
 def read(text: str | None) -> Window | None:
     """The window that was written with `str`, such as `mon,tue 19:00-21:00`; None for anything else."""
     days, _, hours = (text or "").strip().lower().rpartition(" ")
-    starts, _, ends = hours.partition("-")
-    try:
-        return Window(
-            time.fromisoformat(starts),
-            time.fromisoformat(ends),
-            frozenset(DAYS.index(d.strip()) for d in days.split(",") if d.strip()),
-        )
-    except ValueError:
+    first, _, last = hours.partition("-")
+    starts, ends = time_of_day(first), time_of_day(last)
+    named = [d.strip() for d in days.split(",") if d.strip()]
+    if starts is None or ends is None or not set(named) <= set(DAYS):
         return None
+    return Window(starts, ends, frozenset(DAYS.index(d) for d in named))
+
+
+def time_of_day(text: str) -> time | None:
+    """The time that `HH:MM` says, without a zone; None for anything else."""
+    if not _CLOCK.fullmatch(text):
+        return None
+    return time.fromisoformat(text)
 
 
 def from_form(starts: str, ends: str, days: list[str]) -> Window | None:

@@ -37,9 +37,9 @@ def quick_sounds(built_sounds: Path, tmp_path_factory: pytest.TempPathFactory) -
     return folder
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Debian's Chromium, with a made-up microphone."""
+    """Debian's Chromium, with a made-up microphone. Once a module: its event loop must end before other tests run theirs."""
     with sync_playwright() as p:
         chromium = p.chromium.launch(
             executable_path="/usr/bin/chromium",

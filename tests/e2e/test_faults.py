@@ -134,7 +134,7 @@ def test_kill_9_of_each_process_in_turn_during_20_calls_loses_and_doubles_nothin
     contacts = filed(quick, 20, 90)
     assert len({c.case_id for c in contacts}) == 20
     assert all(c.outcome is Outcome.VOICEMAIL for c in contacts)
-    until(lambda: len(recordings(quick)) == 20, 30)
+    assert len(recordings(quick)) == 20
 
 
 def test_asterisk_killed_in_the_middle_of_calls_keeps_what_was_said(quick: Whole) -> None:
@@ -207,7 +207,7 @@ def test_on_a_full_disk_the_line_answers_and_the_call_is_filed_when_there_is_roo
                 pass
         story = leave_message(it, "0812345678", tone_within_s=30)
         assert story.answered
-        assert story.heard_s > 5, "the caller was met with silence"
+        assert story.heard_s > 2, "the caller was met with silence"  # prompts are cut to a second each
         assert not story.tone, "a message was asked for that could not be kept"
         filler.unlink()
         [contact] = filed(it, 1, 60)
@@ -257,6 +257,7 @@ def test_fifty_callers_in_the_menu_none_refused_none_stuck(tmp_path: Path, quick
                 call = phone.call("1800123456", story.number)
                 story.answered = call.wait_answered(20)
                 together.wait(60)
+                call.wait_ended(5)
                 story.heard_s = len(call.heard) / 2 / RATE_HZ
                 if call.ended.is_set():
                     story.errors.append("cut off")
@@ -266,7 +267,7 @@ def test_fifty_callers_in_the_menu_none_refused_none_stuck(tmp_path: Path, quick
         stories = all_at_once(50, each)
         assert all(s.answered for s in stories)
         assert [s.errors for s in stories if s.errors] == []
-        assert min(s.heard_s for s in stories) > 0.2
+        assert min(s.heard_s for s in stories) > 4
         filed(it, 50, 60)
         until(lambda: it.status()["calls"]["now"] == 0, 20)
     finally:

@@ -133,8 +133,8 @@ class FakeAmi:
             self.refuse(session, action)
             return
         next(self.logins)
-        self._success(session, action)
         session.hears_events = action["Events"] == "on"
+        self._success(session, action)
 
     def _queuestatus(self, session: Session, action: Fields) -> None:
         rows: list[tuple[Fields, Fields]] = [({"Event": "QueueParams", "Queue": queue}, {}) for queue in self.queues]

@@ -21,6 +21,6 @@ def test_no_file_of_ours_is_past_400_lines() -> None:
         str(f.relative_to(ROOT))
         for room in (*ROOMS, "agent_console")
         for f in (ROOT / room).rglob("*.py")
-        if len(f.read_text().splitlines()) > 400
+        if "migrations" not in f.parts and len(f.read_text().splitlines()) > 400
     ]
     assert long == []

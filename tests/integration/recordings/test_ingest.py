@@ -1,15 +1,9 @@
 """What callers leave in the spool becomes one row and one sealed recording, once."""
 
-import errno
-import os
-import subprocess
-import sys
-from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
-from sqlmodel import col, select
+from sqlmodel import select
 
 from hotline import calls
 from hotline.callers import find
@@ -17,16 +11,9 @@ from hotline.calls import Fact, Seen
 from hotline.keys import Keys
 from hotline.settings import Settings
 from models import CallbackSafety, Case, CaseEvent, CaseStatus, Channel, Database, EventKind, Outcome, Safety
-from models.types import now
-from recordings import ingest, retention
-from recordings.ingest import NET_QUIET_S, OneIngester
+from recordings.ingest import NET_QUIET_S
 from recordings.listen import audio_wav
-from recordings.vault import Vault, VaultFull
-from tests.integration.recordings.conftest import ARRIVED, NUMBER, Left, Taker, grep, net_line, rows
-
-
-class Died(BaseException):
-    """The process ends here, as with kill -9: nothing catches this."""
+from tests.integration.recordings.spooled import ARRIVED, NUMBER, Left, Taker, grep, net_line, rows
 
 
 def cases(db: Database) -> list[Case]:
@@ -280,155 +267,3 @@ def test_another_recording_of_the_same_call_is_kept_beside_the_first(taker: Take
     assert len(taker.recordings()) == 2
     assert len(taker.sealed()) == 2
     assert len(taker.contacts()) == 1
-
-
-STEPS = ["put", "saw", "attach", "close", "commit", "remove", "after the note is gone", "tell"]
-
-
-@pytest.mark.parametrize("step", STEPS)
-def test_a_death_at_any_step_loses_nothing_and_doubles_nothing(
-    step: str, fresh: Callable[[], Taker], left: Left, voice: bytes, db: Database, settings: Settings,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
-    left.message(voice, net_line(ended=ARRIVED.timestamp() + 70))
-    with monkeypatch.context() as patch:
-        die_at(step, patch)
-        with pytest.raises(Died):
-            fresh().take()
-    taker = fresh()
-    taker.take()
-    assert len(taker.contacts()) == 1
-    assert len(cases(db)) == 1
-    (recording,) = taker.recordings()
-    assert taker.contacts()[0].outcome is Outcome.VOICEMAIL
-    assert left.names() == []
-    with db.read() as session:
-        told = session.exec(select(CaseEvent).where(col(CaseEvent.kind) == EventKind.RECORDED)).all()
-    assert len(told) == 1
-    for path in taker.sealed():
-        os.utime(path, (1, 1))
-    retention.tidy_vault(db, taker.vault, settings)
-    assert [key for key, _age in taker.vault.kept()] == [recording.vault_key]
-    assert taker.vault.open(recording.vault_key) == voice
-
-
-def die_at(step: str, patch: pytest.MonkeyPatch) -> None:
-    """Make the process end right after (or, for deletes, right before) a step."""
-
-    def dies(*_: object, **__: object) -> None:
-        raise Died
-
-    def after(where: object, name: str) -> None:
-        whole = getattr(where, name)
-
-        def then_dies(*args: object, **more: object) -> None:
-            whole(*args, **more)
-            raise Died
-
-        patch.setattr(where, name, then_dies)
-
-    if step == "put":
-        after(Vault, "put")
-    elif step in {"saw", "attach", "close"}:
-        after(calls, step)
-    elif step == "commit":
-        from sqlmodel import Session
-
-        after(Session, "commit")
-    elif step == "remove":
-        patch.setattr(ingest, "remove", dies)
-    elif step == "after the note is gone":
-        after(Path, "unlink")
-    else:
-        from hotline.events import Nudges
-
-        patch.setattr(Nudges, "tell", dies)
-
-
-def test_a_full_disk_keeps_the_spool_until_there_is_room(
-    taker: Taker, left: Left, voice: bytes, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    left.message(voice, net_line())
-
-    def full(_descriptor: int) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "fsync", full)
-        assert taker.take() == 0
-        with pytest.raises(VaultFull):
-            taker.vault.put(voice)
-    assert len(left.names()) == 2
-    assert taker.recordings() == []
-    assert taker.sealed() == []
-    assert taker.take(wait_s=11) == 1
-    assert len(taker.recordings()) == 1
-    assert left.names() == []
-
-
-def test_a_database_that_is_away_keeps_the_spool(
-    settings: Settings, keys: Keys, left: Left, voice: bytes, fresh: Callable[[], Taker]
-) -> None:
-    left.message(voice, net_line())
-    away = Taker(settings, Database("postgresql+psycopg://nobody@127.0.0.1:1/none", busy_s=1.0), keys)
-    assert away.take() == 0
-    assert len(left.names()) == 2
-    assert fresh().take() == 1
-    assert left.names() == []
-
-
-def test_a_write_that_fails_again_and_again_seals_the_audio_once(
-    taker: Taker, left: Left, voice: bytes, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Else a database in trouble would fill the disk with copies."""
-    left.message(voice, net_line())
-
-    def refuses(*_: object, **__: object) -> None:
-        raise ValueError
-
-    with monkeypatch.context() as patch:
-        patch.setattr(calls, "attach", refuses)
-        for _ in range(3):
-            assert taker.take(wait_s=11) == 0
-    assert len(taker.sealed()) == 1
-    assert taker.take(wait_s=11) == 1
-    assert len(taker.sealed()) == 1
-    assert len(taker.recordings()) == 1
-
-
-def test_only_one_process_ingests(tmp_path: Path) -> None:
-    first = OneIngester(tmp_path / "run" / "ingest.lock")
-    assert first.held()
-    other = (
-        "import sys; from pathlib import Path; from recordings.ingest import OneIngester;"
-        "sys.exit(OneIngester(Path(sys.argv[1])).held())"
-    )
-    command = [sys.executable, "-c", other, str(tmp_path / "run" / "ingest.lock")]
-    assert subprocess.run(command, check=False).returncode == 0
-    first.release()
-    assert subprocess.run(command, check=False).returncode == 1
-
-
-def test_audio_is_deleted_a_while_after_it_was_heard_and_transcribed_and_never_before(
-    taker: Taker, left: Left, voice: bytes, db: Database, settings: Settings
-) -> None:
-    from models import AuditEntry, Recording, RecordingState
-
-    long_ago = now() - timedelta(days=settings.audio_days + 1)
-    for _ in range(4):
-        left.message(voice, net_line())
-    assert taker.take() == 4
-    with db.write() as session:
-        old, unheard, new, waiting = session.exec(select(Recording).order_by(col(Recording.id))).all()
-        for recording in (old, unheard, new):
-            recording.state = RecordingState.NEEDS_LISTENER
-        old.heard_at = waiting.heard_at = long_ago
-        new.heard_at = now()
-        oldest = old.id
-    assert retention.delete_old_audio(db, taker.vault, settings) == 1
-    assert retention.delete_old_audio(db, taker.vault, settings) == 0
-    gone = [recording.id for recording in taker.recordings() if recording.erased_at is not None]
-    assert gone == [oldest]
-    assert len(taker.sealed()) == 3
-    (entry,) = rows(db, AuditEntry)
-    assert (entry.act, entry.subject) == ("audio_erased", f"recording:{oldest}")

@@ -1,8 +1,5 @@
 """Recordings are transcribed once, by whoever claims them, and given up on with a reason."""
 
-import os
-import signal
-import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -22,7 +19,7 @@ from recordings.engines import Draft, EngineFailed, OnProgress, apart
 from recordings.engines.apart import COMMAND, Apart
 from recordings.scribe import Scribe
 from recordings.speech import Installed
-from tests.integration.recordings.conftest import SENTENCE, Left, Taker, grep, net_line, rows, speak
+from tests.integration.recordings.spooled import Left, Taker, net_line, rows
 from tests.wait import until
 
 CRASHES = (sys.executable, "-c", "import os; os.abort()")
@@ -319,81 +316,6 @@ def test_a_lease_is_renewed_while_the_engine_makes_progress(
     stop.set()
     thread.join(timeout=10)
     assert taker.recordings()[0].claimed_by == "another"
-
-
-def environment(settings: Settings, db: Database, **more: str) -> dict[str, str]:
-    return os.environ | {
-        "FREELINE_DATA": str(settings.data),
-        "FREELINE_DATABASE_URL": db.url,
-        "PYTHONPATH": str(Path(__file__).parents[3]),
-        **more,
-    }
-
-
-def start(settings: Settings, db: Database, **more: str) -> "subprocess.Popen[bytes]":
-    """The transcriber as the supervisor runs it."""
-    code = (
-        "import sys; from hotline.settings import settings;"
-        "from recordings.transcriber import main; sys.exit(main(settings()))"
-    )
-    return subprocess.Popen(
-        [sys.executable, "-c", code],
-        env=environment(settings, db, **more),
-        stderr=subprocess.STDOUT,
-        stdout=subprocess.PIPE,
-    )
-
-
-def children(pid: int) -> list[int]:
-    found = Path(f"/proc/{pid}/task").glob("*/children")
-    return [int(child) for path in found for child in path.read_text().split()]
-
-
-@pytest.mark.parametrize("db", ["sqlite"], indirect=True)
-def test_the_process_takes_a_message_from_the_spool_to_a_transcript_and_says_nothing_of_it(
-    korean: Settings, taker: Taker, left: Left, voice: bytes, db: Database
-) -> None:
-    process = start(korean, db)
-    try:
-        until(lambda: (korean.run / "transcriber.alive").exists())
-        left.message(voice, net_line())
-        until(lambda: left.names() == [], within_s=20)
-        until(lambda: rows(db, Transcript), within_s=60)
-        process.send_signal(signal.SIGTERM)
-        said = process.communicate(timeout=20)[0]
-    finally:
-        process.kill()
-    assert process.returncode == 0
-    (transcript,) = rows(db, Transcript)
-    assert transcript.words
-    for needle in (b"812345678", transcript.text.encode(), left.calls[0].encode()):
-        assert needle not in said
-    assert grep(korean.data, b"812345678") == []
-    assert grep(korean.data, voice[40000:40064]) == []
-
-
-@pytest.mark.parametrize("db", ["postgresql"], indirect=True)
-def test_after_kill_9_another_transcriber_takes_the_recording_over(
-    korean: Settings, taker: Taker, left: Left, db: Database, tmp_path: Path
-) -> None:
-    left.message(speak(SENTENCE * 2, tmp_path), net_line(ended=now().timestamp()))
-    process = start(korean, db, FREELINE_LEASE_S="3")
-    try:
-        until(lambda: [one for one in taker.recordings() if one.state is RecordingState.TRANSCRIBING], within_s=30)
-        (engine,) = until(lambda: children(process.pid))
-        process.kill()
-        process.communicate(timeout=10)
-        assert taker.recordings()[0].state is RecordingState.TRANSCRIBING
-        process = start(korean, db, FREELINE_LEASE_S="3")
-        until(lambda: taker.recordings()[0].state is RecordingState.TRANSCRIBED, within_s=90)
-        until(lambda: not Path(f"/proc/{engine}").exists(), within_s=30)
-    finally:
-        process.kill()
-        process.communicate(timeout=10)
-    (recording,) = taker.recordings()
-    assert recording.attempts == 2
-    assert len(rows(db, Transcript)) == 1
-    assert events(db).count(EventKind.TRANSCRIBED) == 1
 
 
 def test_a_persons_correction_is_never_written_over(taker: Taker, left: Left, voice: bytes, db: Database) -> None:

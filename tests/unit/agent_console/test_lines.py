@@ -21,7 +21,14 @@ async def test_a_line_is_added_changed_and_taken_off(adam: Browser, sqlite_db: D
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"number": "12"}, {"number": "call me"}, {"number": "1800123456"}, {"number": ""}, {"name": "  "}, {"name": "x" * 121}],
+    [
+        {"number": "12"},
+        {"number": "call me"},
+        {"number": "1800123456"},
+        {"number": ""},
+        {"name": "  "},
+        {"name": "x" * 121},
+    ],
 )
 async def test_what_is_no_line_comes_back(adam: Browser, wrong: dict[str, str]) -> None:
     """422 with what was typed; one that is there already is not added twice."""

@@ -41,7 +41,13 @@ async def test_one_key_for_two_languages_is_refused_and_nothing_changes(adam: Br
     answer = await adam.post("/settings/menu", HTMX, **form | {"key-th": "1"})
     assert answer.status == 422
     assert "Key 1 already chooses Burmese" in await answer.text()
-    for wrong in ({"key-th": "0"}, {"key-th": "12"}, {"position-th": "first"}, {"for_no_key": ""}, {"for_no_key": "ar"}):
+    for wrong in (
+        {"key-th": "0"},
+        {"key-th": "12"},
+        {"position-th": "first"},
+        {"for_no_key": ""},
+        {"for_no_key": "ar"},
+    ):
         assert (await adam.post("/settings/menu", **form | wrong)).status == 422, wrong
     assert keys_of(sqlite_db) == before
 
@@ -97,7 +103,9 @@ async def test_a_change_wakes_who_builds_the_menu(
     assert names == {MENU_CHANGED, PROMPTS_CHANGED}
 
 
-async def test_only_who_manages_the_line_may(sqlite_db: Database, alice: Browser, outsider: Browser, adam: Browser) -> None:
+async def test_only_who_manages_the_line_may(
+    sqlite_db: Database, alice: Browser, outsider: Browser, adam: Browser
+) -> None:
     """Not an agent, not an outsider, not by a wrong method."""
     assert (await alice.post("/settings/menu", **as_it_is(sqlite_db))).status == 403
     assert (await outsider.get("/settings/menu")).status == 303

@@ -7,7 +7,8 @@ from sqlmodel import col, select
 
 from hotline import people
 from hotline.people import SIP_REALM
-from models import Agent, AgentStatus, AuditEntry, Database, Proficiency, Role, SignIn, Speaks
+import models
+from models import Agent, AgentStatus, AuditEntry, Database, Proficiency, Role, Speaks
 from tests.cast import PASSWORD, Cast
 from tests.unit.agent_console.conftest import Browser, SignIn
 
@@ -104,7 +105,9 @@ async def test_ended_access_ends_sign_ins_phone_and_state(
     with sqlite_db.read() as session:
         assert session.get_one(Agent, sqlite_staff.alice.id).phone_secret_ha1 is None
         assert people.state_of(session, sqlite_staff.alice.id or 0).status is AgentStatus.OFFLINE
-        assert all(row.ended_at for row in session.exec(select(SignIn).where(SignIn.agent_id == sqlite_staff.alice.id)))
+        rows = session.exec(select(models.SignIn).where(col(models.SignIn.agent_id) == sqlite_staff.alice.id)).all()
+        assert rows
+        assert all(row.ended_at for row in rows)
     assert (await adam.post(f"{where}/activation")).status == 303
     assert agent(sqlite_db, "alice").active
 

@@ -1,0 +1,90 @@
+"""The console's web server: what it is made of, and running it until it is told to stop."""
+
+import asyncio
+import contextlib
+import signal
+from pathlib import Path
+
+from aiohttp import web
+
+from agent_console import edges, feed, pages, serve, views
+from agent_console.console import CONSOLE, Console
+from agent_console.routes import Route
+from hotline.events import Nudges
+from hotline.keys import load_keys
+from hotline.log import log, start_log
+from hotline.settings import Settings
+from models import Database
+
+BODY_MAX = 1024 * 1024  # a note is 20,000 characters; nothing larger is ever sent to us
+BEAT_S = 5
+
+
+def all_routes() -> list[Route]:
+    """The whole route table."""
+    return [route for module in views.ALL for route in module.routes.all] + feed.routes.all
+
+
+def make_app(settings: Settings) -> web.Application:
+    """The console as aiohttp runs it. Raises `PartMissing` when the keys were never made."""
+    app = web.Application(client_max_size=BODY_MAX, middlewares=[edges.say_what_went_wrong])
+    app[CONSOLE] = console = Console(
+        settings=settings,
+        database=Database(settings.database),
+        keys=load_keys(settings.keys, may_open=True),
+        nudges=Nudges(settings.redis),
+        templates=pages.make_templates(app, settings.zone),
+    )
+    for route in all_routes():
+        if route.method == "GET" and route.keeps is None:
+            app.router.add_get(route.path, serve.handler(route))
+        else:
+            app.router.add_route(route.method, route.path, serve.handler(route))
+    app.router.add_static("/static/", pages.STATIC)
+    app[feed.FEED] = feed.Feed()
+    app.on_response_prepare.append(edges.add_headers)
+    app.on_shutdown.append(feed.let_go)
+    app.cleanup_ctx.append(feed.hear)
+
+    async def close(_app: web.Application) -> None:
+        console.threads.shutdown(wait=True, cancel_futures=True)
+        console.database.dispose()
+
+    app.on_cleanup.append(close)
+    return app
+
+
+def main(settings: Settings) -> int:
+    """Serve until SIGTERM or SIGINT; the exit code."""
+    start_log("console")
+    return asyncio.run(_run(settings))
+
+
+async def _run(settings: Settings) -> int:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    runner = web.AppRunner(make_app(settings), access_log=None, shutdown_timeout=3.0)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, settings.console_host, settings.console_port).start()
+    except OSError as error:
+        log().error("the console's port cannot be opened", port=settings.console_port, error=error)
+        await runner.cleanup()
+        return 1
+    log().info("the console serves", host=settings.console_host, port=settings.console_port)
+    beating = asyncio.create_task(_beat(settings.run / "console.alive"))
+    await stop.wait()
+    beating.cancel()
+    await runner.cleanup()
+    return 0
+
+
+async def _beat(path: Path) -> None:
+    """Touch a file while the event loop turns, so that the supervisor sees a hang."""
+    while True:
+        with contextlib.suppress(OSError):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+        await asyncio.sleep(BEAT_S)

@@ -1,0 +1,220 @@
+"""What the codes of a case are called on screen, and the lines of its timeline as sentences."""
+
+from dataclasses import dataclass
+
+from agent_console.pages import language, length_of, outcome, status
+from agent_console.words import gettext as _
+from hotline import windows
+from hotline.case_page import CasePage
+from hotline.next_steps import Step, StepKind
+from models import (
+    CallbackSafety,
+    CaseEvent,
+    CaseStatus,
+    Disposition,
+    EventKind,
+    Outcome,
+    RecordingState,
+    Transcript,
+)
+
+# One key for each, shown on its button; they act on the newest call that nobody has described yet.
+DISPOSITION_KEYS = {
+    Disposition.SUBSTANTIVE: "1",
+    Disposition.INFORMATION: "2",
+    Disposition.FOLLOW_UP: "3",
+    Disposition.TEST: "4",
+    Disposition.SILENT: "5",
+    Disposition.WRONG_NUMBER: "6",
+    Disposition.ABUSIVE: "7",
+}
+
+
+def status_word(of: CaseStatus | str) -> str:
+    """A case's status."""
+    return status(CaseStatus(of))
+
+
+def outcome_word(of: Outcome | str | None) -> str:
+    """What the line saw of a call."""
+    return outcome(Outcome(of)) if of else _("On the line")
+
+
+def disposition_word(disposition: Disposition | str) -> str:
+    """What a person said a call was."""
+    return {
+        Disposition.SUBSTANTIVE: _("Substantive"),
+        Disposition.INFORMATION: _("Information"),
+        Disposition.FOLLOW_UP: _("Follow-up"),
+        Disposition.TEST: _("Test"),
+        Disposition.SILENT: _("Silent"),
+        Disposition.WRONG_NUMBER: _("Wrong number"),
+        Disposition.ABUSIVE: _("Abusive"),
+    }[Disposition(disposition)]
+
+
+def callback_word(callback: CallbackSafety) -> str:
+    """Whether the caller may be called back."""
+    return {
+        CallbackSafety.UNKNOWN: _("Unknown: do not dial"),
+        CallbackSafety.SAFE: _("Safe"),
+        CallbackSafety.UNSAFE: _("Unsafe: do not dial"),
+        CallbackSafety.NEVER: _("Never"),
+    }[callback]
+
+
+def phone_owners() -> dict[str, str]:
+    """Whose phone it is."""
+    return {"own": _("Her own"), "shared": _("Shared"), "employer": _("The employer's")}
+
+
+def messages() -> dict[str, str]:
+    """What may be left or sent."""
+    return {"none": _("None"), "neutral": _("Neutral only")}
+
+
+def drops() -> dict[str, str]:
+    """What to do when the line drops."""
+    return {"wait": _("Wait, do not dial"), "we_call_back": _("We call back")}
+
+
+def with_unknown(options: dict[str, str]) -> list[tuple[str, str]]:
+    """The same as a choice, with what was not asked first."""
+    return [("", _("Unknown")), *options.items()]
+
+
+def callbacks() -> list[tuple[str, str]]:
+    """All that can be said about a call-back."""
+    return [(callback, callback_word(callback)) for callback in CallbackSafety]
+
+
+def days() -> list[tuple[str, str]]:
+    """The days of the week, Monday first."""
+    names = (_("Mon"), _("Tue"), _("Wed"), _("Thu"), _("Fri"), _("Sat"), _("Sun"))
+    return list(zip(windows.DAYS, names, strict=True))
+
+
+def window_words(text: str) -> str:
+    """A call-back window as people say it; as it was kept when it cannot be read."""
+    window = windows.read(text)
+    if window is None:
+        return text
+    hours = f"{window.starts:%H:%M}–{window.ends:%H:%M}"
+    return f"{', '.join(days()[d][1] for d in sorted(window.days))} {hours}" if window.days else hours
+
+
+def outcome_kind(outcome: Outcome | None) -> str:
+    """The colour of an outcome's chip."""
+    if outcome is Outcome.ANSWERED:
+        return "green"
+    if outcome is Outcome.VOICEMAIL:
+        return "blue"
+    return "accent" if outcome is Outcome.CALLBACK_REQUESTED else "amber" if outcome else ""
+
+
+def engine_word(transcript: Transcript) -> str:
+    """The engine and its model, without what they all say."""
+    model = transcript.model.removeprefix(f"{transcript.engine}-").removeprefix("model-")
+    return f"{transcript.engine.capitalize()} {model}".strip()
+
+
+def untitled(shown: CasePage) -> str:
+    """What stands in for a title that nobody has given yet."""
+    if not shown.calls:
+        return _("No title yet")
+    call = shown.calls[0]
+    if any(m.recording.state is RecordingState.NEEDS_LISTENER for m in call.messages):
+        return _("Voicemail, needs a listener")
+    if call.contact.outcome is Outcome.ABANDONED_IN_QUEUE:
+        return _("Caller left the queue after %(wait)s") % {"wait": length_of(call.contact.wait_s)}
+    return {
+        None: _("A call that goes on"),
+        Outcome.ANSWERED: _("Answered call, no title yet"),
+        Outcome.VOICEMAIL: _("Voicemail, no title yet"),
+        Outcome.ABANDONED_IN_MENU: _("Caller left in the menu"),
+        Outcome.CALLBACK_REQUESTED: _("A call-back is asked for"),
+        Outcome.FAILED: _("The line failed this caller"),
+    }[call.contact.outcome]
+
+
+def closing_reasons() -> list[str]:
+    """Reasons that come up often; any other can be typed."""
+    return [_("needs met"), _("lost contact"), _("withdrawn"), _("out of scope"), _("duplicate")]
+
+
+def reason_word(reason: str) -> str:
+    """Why a case was closed, where the machine or a disposition said so."""
+    if reason == "brief_abandon":
+        return _("hung up within seconds, no key pressed")
+    return disposition_word(reason) if reason in set(Disposition) else reason
+
+
+def step_words(step: Step) -> tuple[str, str]:
+    """A next step, and why or how."""
+    return {
+        StepKind.CLAIM: (_("Claim it"), _("nobody has this case yet")),
+        StepKind.LISTEN: (_("Listen to the message"), _("a person has not heard it to the end yet")),
+        StepKind.ASK_SAFETY: (_("Ask about safety"), _("what is not asked is unknown, and unknown is never dialled")),
+        StepKind.CALL_BACK: (_("Call back in the window"), _("she said it is safe")),
+        StepKind.DO_NOT_DIAL: (_("Do not dial"), _("nobody knows yet whether a call-back is safe")),
+        StepKind.SAY_WHAT_IT_WAS: (_("Say what the call was"), _("one key is enough")),
+        StepKind.SUMMARISE: (_("Give the case a title"), _("one line, in our words")),
+    }[step.kind]
+
+
+@dataclass(frozen=True)
+class Told:
+    """A line of the timeline: what happened, then the rest of the sentence."""
+
+    what: str
+    rest: str = ""
+
+
+def told(event: CaseEvent, names: dict[int, str]) -> Told:
+    """A line of the timeline in the reader's language."""
+    detail = event.detail
+    by = _("by %(name)s") % {"name": names.get(event.by_id, "?")} if event.by_id else ""
+    match event.kind:
+        case EventKind.FILED:
+            return Told(outcome_word(detail.get("outcome")), _("filed as this case"))
+        case EventKind.JOINED:
+            return Told(_("Called again"), outcome_word(detail.get("outcome")).lower())
+        case EventKind.HANDED_OVER:
+            to = _("to %(name)s") % {"name": names.get(detail.get("to", 0), "?")}
+            return Told(_("Handed over"), f"{to} {by}".strip())
+        case EventKind.MOVED:
+            what = _("Moved to %(status)s") % {"status": status_word(detail["to"]).lower()}
+            reason = reason_word(str(detail["reason"])) if detail.get("reason") else ""
+            return Told(what, f"{by}: {reason}" if reason else by)
+        case EventKind.DISPOSITION:
+            return Told(disposition_word(detail["disposition"]), by)
+        case EventKind.RECORDED:
+            return Told(_("Recorded"), length_of(detail.get("seconds")))
+        case EventKind.TRANSCRIBED:
+            took = detail.get("took_s", detail.get("seconds"))
+            return Told(_("Transcribed"), _("offline in %(seconds)s s") % {"seconds": round(took)} if took else "")
+        case EventKind.NEEDS_LISTENER:
+            return Told(_("Needs a listener"), _no_model(detail.get("language")))
+        case EventKind.SUMMARY if detail.get("about") == "worker":
+            return Told(_("Worker described"), by)
+        case EventKind.HEARD if detail.get("whole"):
+            return Told(_("Heard to the end"), by)
+    return Told(_plain(event.kind), by)
+
+
+def _no_model(code: str | None) -> str:
+    return _("no speech model for %(language)s") % {"language": language(code)} if code else ""
+
+
+def _plain(kind: EventKind) -> str:
+    return {
+        EventKind.CLAIMED: _("Claimed"),
+        EventKind.RELEASED: _("Released"),
+        EventKind.NOTE: _("Note"),
+        EventKind.TRANSCRIPTION_FAILED: _("Transcription failed"),
+        EventKind.CORRECTED: _("Transcript corrected"),
+        EventKind.SAFETY: _("Safety reviewed"),
+        EventKind.SUMMARY: _("Title changed"),
+        EventKind.HEARD: _("Audio opened"),
+        EventKind.NUMBER_SHOWN: _("Number shown"),
+    }[kind]

@@ -1,0 +1,79 @@
+"""What holds for every answer: security headers, and a page for whatever went wrong."""
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from agent_console import pages
+from agent_console.console import CONSOLE
+from agent_console.words import gettext as _
+from hotline.log import log
+
+POLICY = "; ".join(
+    (
+        "default-src 'self'",
+        "base-uri 'none'",
+        "form-action 'self'",
+        "frame-ancestors 'none'",
+        "object-src 'none'",
+        "img-src 'self'",
+        "media-src 'self' blob:",
+    )
+)
+HEADERS = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "microphone=(self), camera=(), geolocation=()",
+    "Server": "freeline",
+}
+A_YEAR_S = 31_536_000
+WHY = {
+    400: "The browser sent something we cannot read.",
+    404: "The address may be wrong, or what was here is gone.",
+    405: "This address does not take that kind of request.",
+    413: "What was sent is larger than anything this page takes. Nothing was kept.",
+}
+
+
+async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
+    """Headers on every answer. Pages are never kept by the browser; static files, stamped, for ever."""
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)
+    if request.app[CONSOLE].settings.secure_cookies:
+        response.headers.setdefault("Strict-Transport-Security", f"max-age={A_YEAR_S}")
+    if request.path.startswith("/static/"):
+        kept = f"public, max-age={A_YEAR_S}, immutable" if "v" in request.query else "no-cache"
+        response.headers["Cache-Control"] = kept
+    else:
+        response.headers.setdefault("Cache-Control", "no-store")
+
+
+@web.middleware
+async def say_what_went_wrong(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Turn an error into a page that says what happened and holds nothing personal."""
+    try:
+        return await handler(request)
+    except web.HTTPException as error:
+        if error.status < 400:
+            raise
+        keep = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
+        return _page(request, error.status, keep)
+    except ConnectionResetError:
+        raise
+    except Exception as error:  # noqa: BLE001  (whatever it is, the reader gets a page and the log its name)
+        log().error("a page broke", route=_route(request), error=error)
+        return _page(request, 500, {})
+
+
+def _page(request: web.Request, status: int, headers: dict[str, str]) -> web.Response:
+    why = _(WHY.get(status, "It was our mistake, not yours. What you typed may not be kept: go back and look."))
+    text = pages.draw_error(request.app[CONSOLE], status, why)
+    return web.Response(status=status, text=text, content_type="text/html", headers=headers)
+
+
+def _route(request: web.Request) -> str:
+    """The pattern of the path, never the path: an id belongs to no log of errors."""
+    resource = request.match_info.route.resource
+    return resource.canonical if resource else "?"

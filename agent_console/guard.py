@@ -1,0 +1,65 @@
+"""Who asks, and whether she may. Runs in the thread of the request, before the view."""
+
+import hmac
+
+from sqlmodel import Session
+
+from agent_console.asking import Visit
+from agent_console.routes import Open, Route
+from hotline import sign_ins
+from hotline.errors import FreelineError, NotAllowed
+from hotline.permissions import need
+from models import Agent, SignIn
+
+SESSION = "freeline_session"
+HELLO = "freeline_hello"  # pairs the sign-in form with the browser it was drawn for
+FIELD = "csrf"
+
+
+class SignedOut(FreelineError):
+    """Nobody is signed in, or the sign-in ended."""
+
+
+class NewPasswordFirst(FreelineError):
+    """She was given a password by somebody else and has to choose her own."""
+
+
+class StrangeForm(FreelineError):
+    """The form was not drawn by us for this browser."""
+
+
+def signed_in(session: Session, visit: Visit) -> tuple[Agent, SignIn]:
+    """Who is signed in. Raises `SignedOut`."""
+    found = sign_ins.find(session, visit.cookies.get(SESSION, ""))
+    if found is None:
+        raise SignedOut("Sign in first.")
+    return found
+
+
+def guard(session: Session, route: Route, visit: Visit) -> tuple[Agent, SignIn] | None:
+    """Let the request through or raise: `SignedOut`, `StrangeForm`, `NewPasswordFirst`, `NotAllowed`."""
+    if route.guarded is Open.PUBLIC:
+        if visit.method == "POST":
+            _check_form(visit, visit.cookies.get(HELLO, ""))
+        return None
+    agent, sign_in = signed_in(session, visit)
+    if visit.method == "POST":
+        _check_form(visit, sign_in.csrf)
+    if agent.must_change_password and route.new_password_first:
+        raise NewPasswordFirst("Choose a new password first.")
+    if isinstance(route.guarded, Open):
+        return agent, sign_in
+    need(agent, route.guarded)
+    return agent, sign_in
+
+
+def _check_form(visit: Visit, token: str) -> None:
+    """The token of the form, and the browser's own word on where the request comes from."""
+    if visit.headers.get("Sec-Fetch-Site", "same-origin") not in {"same-origin", "none"}:
+        raise StrangeForm("This form came from another site.")
+    given = visit.form.get(FIELD) or visit.headers.get("X-CSRF") or ""
+    if not token or not hmac.compare_digest(token.encode(), given.encode()):
+        raise StrangeForm("This form is too old. Go back, load the page again and send it once more.")
+
+
+__all__ = ["NewPasswordFirst", "NotAllowed", "SignedOut", "StrangeForm", "guard", "signed_in"]

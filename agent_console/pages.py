@@ -1,0 +1,190 @@
+"""Templates: what they can say about times, languages and people, and how they are drawn."""
+
+import hashlib
+from datetime import datetime, timedelta
+from functools import cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
+
+import aiohttp_jinja2
+from aiohttp import web
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+
+from agent_console.asking import Ask, Page
+from agent_console.console import Console
+from agent_console.words import gettext, ngettext
+from hotline.languages import catalogue
+from models import CaseStatus, Outcome, Role
+from models.types import now
+
+HERE = Path(__file__).parent
+STATIC = HERE / "static"
+ERROR_TITLES = {
+    400: "That request cannot be read",
+    403: "This is not for you",
+    404: "There is nothing here",
+    405: "This cannot be done here",
+    409: "That did not happen",
+    413: "That is too big",
+    422: "Something is missing",
+    500: "Something broke",
+    503: "Not just now",
+}
+
+
+def make_templates(app: web.Application, zone: ZoneInfo) -> Environment:
+    """The templates of this room, escaped always, an unknown name being an error."""
+    env = aiohttp_jinja2.setup(
+        app,
+        loader=FileSystemLoader(HERE / "templates"),
+        autoescape=select_autoescape(default=True, default_for_string=True),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        extensions=["jinja2.ext.i18n"],
+    )
+    env.install_gettext_callables(gettext, ngettext, newstyle=True)  # type: ignore[attr-defined]
+    env.filters |= {
+        "length_of": length_of,
+        "age": age,
+        "clock": lambda at: at.astimezone(zone).strftime("%H:%M"),
+        "day": lambda at: at.astimezone(zone).strftime("%a %d %b"),
+        "exact": lambda at: at.astimezone(zone).strftime("%A %d %B %Y, %H:%M:%S"),
+        "when": lambda at: when(at, zone),
+        "epoch": lambda at: int(at.timestamp()),
+        "language": language,
+        "initials": initials,
+        "role": role,
+        "outcome": outcome,
+        "status": status,
+        "endonym": lambda code: catalogue()[code].endonym if code in catalogue() else "",
+    }
+    env.globals |= {"static": static, "with_query": with_query, "language_pairs": language_pairs}
+    return env
+
+
+def draw(ask: Ask, answer: Page, said: str = "") -> str:
+    """A page as text; only <main> when that is all that is swapped."""
+    layout = "layout_main.html" if ask.visit.main_only else "layout.html"
+    theme = ask.visit.cookies.get("freeline_theme", "auto")
+    return ask.console.templates.get_template(answer.template).render(
+        ask=ask,
+        me=ask.who,
+        now=ask.now,
+        layout=layout,
+        said=said,
+        said_bad=False,
+        theme=theme if theme in {"light", "dark"} else "auto",
+        letter_keys=ask.visit.cookies.get("freeline_keys") != "off",
+        **answer.values,
+    )
+
+
+def draw_error(console: Console, status: int, why: str) -> str:
+    """A page that says what went wrong, and nothing personal."""
+    title = ERROR_TITLES.get(status, ERROR_TITLES[500])
+    return console.templates.get_template("error.html").render(status=status, title=gettext(title), why=why)
+
+
+def length_of(seconds: float | None) -> str:
+    """A length of time as a clock shows it: 0:48, 14:21, 1:02:03. Nothing for None."""
+    if seconds is None:
+        return ""
+    total = max(0, round(seconds))
+    hours, rest = divmod(total, 3600)
+    return f"{hours}:{rest // 60:02d}:{rest % 60:02d}" if hours else f"{rest // 60}:{rest % 60:02d}"
+
+
+def age(since: datetime, at: datetime | None = None) -> str:
+    """How long ago, in the words of a list: 4 m, 3 h 10 m, 2 d 4 h."""
+    minutes = max(0, int(((at or now()) - since).total_seconds() // 60))
+    days, hours = divmod(minutes // 60, 24)
+    if days:
+        return gettext("%(days)s d %(hours)s h") % {"days": days, "hours": hours}
+    if hours:
+        return gettext("%(hours)s h %(minutes)s m") % {"hours": hours, "minutes": minutes % 60}
+    return gettext("%(minutes)s m") % {"minutes": minutes}
+
+
+def when(at: datetime, zone: ZoneInfo) -> str:
+    """A moment as people say it: 14:05 today, Sun 14:05 within a week, 3 Oct 2026 before that."""
+    local, today = at.astimezone(zone), now().astimezone(zone).date()
+    if local.date() == today:
+        return local.strftime("%H:%M")
+    if abs(today - local.date()) < timedelta(days=7):
+        return local.strftime("%a %H:%M")
+    return local.strftime("%-d %b %Y")
+
+
+def language(code: str | None) -> str:
+    """A language's name for the reader; its code when it is not in the catalogue."""
+    if code is None:
+        return gettext("No language yet")
+    known = catalogue().get(code)
+    return gettext(known.name) if known else code
+
+
+def initials(name: str) -> str:
+    """Two letters for a person."""
+    words = name.split()
+    return "".join(w[0] for w in (words[:1] + words[-1:] if len(words) > 1 else words)).upper()
+
+
+def role(of: Role) -> str:
+    """A role as people say it."""
+    return {
+        Role.AGENT: gettext("Agent"),
+        Role.SUPERVISOR: gettext("Supervisor"),
+        Role.ADMINISTRATOR: gettext("Administrator"),
+    }[of]
+
+
+def outcome(of: Outcome) -> str:
+    """How a call ended, as people say it."""
+    return {
+        Outcome.ANSWERED: gettext("Answered"),
+        Outcome.VOICEMAIL: gettext("Voicemail"),
+        Outcome.ABANDONED_IN_MENU: gettext("Left in the menu"),
+        Outcome.ABANDONED_IN_QUEUE: gettext("Left the queue"),
+        Outcome.CALLBACK_REQUESTED: gettext("Call-back asked for"),
+        Outcome.FAILED: gettext("Call broke"),
+    }[of]
+
+
+def status(of: CaseStatus) -> str:
+    """Where a case stands, as people say it."""
+    return {
+        CaseStatus.NEW: gettext("New"),
+        CaseStatus.TRIAGED: gettext("Triaged"),
+        CaseStatus.ASSESSED: gettext("Assessed"),
+        CaseStatus.ACTIVE: gettext("Active"),
+        CaseStatus.WITH_SUPPLIER: gettext("With supplier"),
+        CaseStatus.REFERRED: gettext("Referred"),
+        CaseStatus.REMEDY_PROPOSED: gettext("Remedy proposed"),
+        CaseStatus.WORKER_VERIFICATION: gettext("Worker verification"),
+        CaseStatus.RESOLVED: gettext("Resolved"),
+        CaseStatus.CLOSED: gettext("Closed"),
+    }[of]
+
+
+def language_pairs(codes: list[str]) -> list[tuple[str, str]]:
+    """Languages for a choice: the code and its own name."""
+    return [(code, catalogue()[code].endonym if code in catalogue() else code) for code in codes]
+
+
+@cache
+def _stamp(path: str) -> str:
+    return hashlib.sha256((STATIC / path).read_bytes()).hexdigest()[:12]
+
+
+def static(path: str) -> str:
+    """The address of a static file, with its content's stamp so that it can be kept for ever."""
+    return f"/static/{path}?v={_stamp(path)}"
+
+
+def with_query(path: str, query: dict[str, Any], **changes: Any) -> str:
+    """The same list with something else chosen; None takes a choice away."""
+    kept = {k: v for k, v in (dict(query) | changes).items() if v not in (None, "")}
+    return f"{path}?{urlencode(kept)}" if kept else path

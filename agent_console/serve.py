@@ -1,0 +1,226 @@
+"""From a request to an answer: guard, view, template and commit, all in one worker thread."""
+
+import contextlib
+import json
+import secrets
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass, field, replace
+from urllib.parse import quote, unquote
+
+from aiohttp import web
+from multidict import MultiMapping
+from sqlalchemy.exc import OperationalError
+from sqlmodel import Session
+
+from agent_console import guard as gate
+from agent_console import pages
+from agent_console.asking import Answer, Ask, Cookie, Go, Page, Raw, Visit
+from agent_console.console import CONSOLE, Console
+from agent_console.ranges import ranged
+from agent_console.routes import Opens, Route, Signed, View
+from agent_console.words import gettext as _
+from agent_console.words import read_in
+from hotline import sign_ins
+from hotline.errors import FreelineError, Invalid, NotAllowed, NotFound, PartMissing
+from hotline.log import log
+
+SAID = "freeline_said"
+SAID_AGE_S = 60
+WATCHED = ("HX-Request", "HX-Boosted", "HX-Target", "HX-History-Restore-Request", "Sec-Fetch-Site", "X-CSRF", "Range")
+STATUS = {NotAllowed: 403, gate.StrangeForm: 403, NotFound: 404, PartMissing: 503}
+
+
+@dataclass
+class Sent:
+    """What goes back, as plain bytes."""
+
+    status: int = 200
+    body: bytes = b""
+    content_type: str = "text/html"
+    headers: dict[str, str] = field(default_factory=dict)
+    cookies: list[Cookie] = field(default_factory=list)
+
+
+def handler(route: Route) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    """The route as aiohttp wants it. It carries its `route`, which the tests walk."""
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        console = request.app[CONSOLE]
+        visit = await visit_of(request)
+        if route.keeps is not None:
+            signed = await console.in_thread(lambda: let_stay(console, route, visit))
+            if isinstance(signed, Sent):
+                return response(signed, console)
+            return await route.keeps(request, signed)
+        return response(await console.in_thread(lambda: serve(console, route, visit)), console)
+
+    handle.route = route  # type: ignore[attr-defined]
+    return handle
+
+
+async def visit_of(request: web.Request) -> Visit:
+    """The request as plain values. Raises HTTPRequestEntityTooLarge for a body over the limit."""
+    form: MultiMapping[object] = await request.post()
+    lists: dict[str, list[str]] = {}
+    for name, value in form.items():
+        if isinstance(value, str):
+            lists.setdefault(name, []).append(value.replace("\x00", ""))
+    return Visit(
+        method=request.method,
+        path=request.path,
+        match=dict(request.match_info),
+        query={name: request.query[name].replace("\x00", "") for name in request.query},
+        form={name: values[0] for name, values in lists.items()},
+        lists=lists,
+        headers={name: request.headers[name] for name in WATCHED if name in request.headers},
+        cookies=dict(request.cookies),
+        address=request.remote or "",
+    )
+
+
+def serve(console: Console, route: Route, visit: Visit) -> Sent:
+    """Guard, view, template, commit, nudge. What is refused becomes a page that says so."""
+    try:
+        return _answer(console, route, route.view, visit, route.opens)
+    except Invalid as error:
+        if route.on_invalid is None:
+            return _refusal(console, visit, 422, str(error))
+        sent = _answer(console, route, route.on_invalid, visit, "read", error.fields)
+        # A form with errors is no place to come back to.
+        return replace(sent, status=422, headers=sent.headers | {"HX-Push-Url": "false"})
+    except gate.SignedOut:
+        return _to_sign_in(visit)
+    except gate.NewPasswordFirst:
+        return _go(visit, Go("/account/password"))
+    except FreelineError as error:
+        return _refusal(console, visit, STATUS.get(type(error), 409), str(error))
+    except OperationalError as error:
+        log().warning("the database did not answer", error=error)
+        return _refusal(console, visit, 503, _("The database does not answer. Nothing was changed. Try again."))
+
+
+def _answer(
+    console: Console, route: Route, view: View | None, visit: Visit, opens: Opens, errors: dict[str, str] | None = None
+) -> Sent:
+    if view is None:
+        raise RuntimeError("this route has no view")
+    with _session(console, opens) as session:
+        ask = Ask(console, visit, session, errors=errors or {})
+        through = gate.guard(session, route, visit)
+        hello: list[Cookie] = []
+        if through is None:
+            ask.csrf = visit.cookies.get(gate.HELLO) or secrets.token_urlsafe(24)
+            hello = [Cookie(gate.HELLO, ask.csrf)] if gate.HELLO not in visit.cookies else []
+        else:
+            ask.who, sign_in = through
+            ask.csrf = sign_in.csrf
+            if opens == "write":
+                sign_ins.seen(session, sign_in)
+        read_in(ask.who.screen_language if ask.who else "en")
+        sent = _draw(ask, view(ask))
+        sent.cookies.extend(hello)
+    if ask.told:
+        console.nudges.tell(*ask.told)
+    return sent
+
+
+@contextlib.contextmanager
+def _session(console: Console, opens: Opens) -> Iterator[Session]:
+    if opens == "write":
+        with console.database.write() as session:
+            yield session
+    else:
+        with console.database.read() as session:
+            yield session
+
+
+def _draw(ask: Ask, answer: Answer) -> Sent:
+    if isinstance(answer, Go):
+        return _go(ask.visit, answer)
+    if isinstance(answer, Raw):
+        part = ranged(answer.body, ask.visit.headers.get("Range"))
+        headers = {"Accept-Ranges": "bytes"}
+        if part.content_range:
+            headers["Content-Range"] = part.content_range
+        if answer.filename:
+            headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote(answer.filename)}"
+        status = answer.status if part.status == 200 else part.status
+        return Sent(status, part.body, answer.content_type, headers)
+    return draw_page(ask, answer)
+
+
+def draw_page(ask: Ask, answer: Page) -> Sent:
+    """The template, filled in. A line said on the way here is shown once."""
+    fragment = ask.visit.htmx and not ask.visit.main_only and "HX-History-Restore-Request" not in ask.visit.headers
+    said = "" if fragment else unquote(ask.visit.cookies.get(SAID, ""))
+    sent = Sent(answer.status, pages.draw(ask, answer, said).encode())
+    if said:
+        sent.cookies.append(Cookie(SAID, ""))
+    if answer.triggers:
+        sent.headers["HX-Trigger"] = ", ".join(answer.triggers)
+    return sent
+
+
+def _go(visit: Visit, answer: Go) -> Sent:
+    cookies = list(answer.cookies)
+    if answer.said:
+        cookies.append(Cookie(SAID, quote(answer.said), SAID_AGE_S))
+    if visit.htmx and not visit.boosted:
+        where = {"path": answer.to, "target": "#main", "swap": "outerHTML show:window:top"}
+        return Sent(204, headers={"HX-Location": json.dumps(where)}, cookies=cookies)
+    return Sent(303, headers={"Location": answer.to}, cookies=cookies)
+
+
+def _to_sign_in(visit: Visit) -> Sent:
+    """To the sign-in page: the whole browser, not a piece of the page."""
+    back = f"?next={quote(visit.path)}" if visit.method == "GET" and not visit.htmx and visit.path != "/" else ""
+    if visit.htmx or visit.path == "/live":
+        return Sent(401, headers={"HX-Redirect": "/sign-in"})
+    return Sent(303, headers={"Location": f"/sign-in{back}"})
+
+
+def _refusal(console: Console, visit: Visit, status: int, why: str) -> Sent:
+    """Why not: as a line on the page for htmx, else as a page of its own."""
+    if visit.htmx and status in {409, 422}:
+        body = console.templates.get_template("_said.html").render(said=_(why), bad=True)
+        headers = {"HX-Retarget": "#said", "HX-Reswap": "innerHTML", "HX-Push-Url": "false", "HX-Trigger": "refetch"}
+        return Sent(status, body.encode(), headers=headers)
+    return Sent(status, pages.draw_error(console, status, _(why)).encode())
+
+
+def let_stay(console: Console, route: Route, visit: Visit) -> Signed | Sent:
+    """Guard a connection that stays open; ids only leave the thread."""
+    try:
+        with console.database.read() as session:
+            through = gate.guard(session, route, visit)
+            if through is None:
+                raise gate.SignedOut("Sign in first.")
+            agent, sign_in = through
+            return Signed(agent.id or 0, sign_in.token_sha256)
+    except gate.SignedOut:
+        return _to_sign_in(visit)
+    except FreelineError as error:
+        return _refusal(console, visit, 403, str(error))
+
+
+def response(sent: Sent, console: Console) -> web.Response:
+    """What goes back, as aiohttp wants it."""
+    answer = web.Response(status=sent.status, body=sent.body, headers=sent.headers)
+    if sent.status != 204:
+        answer.content_type = sent.content_type
+        if sent.content_type.startswith("text/"):
+            answer.charset = "utf-8"
+    for cookie in sent.cookies:
+        if cookie.value == "":
+            answer.del_cookie(cookie.name, path="/")
+        else:
+            answer.set_cookie(
+                cookie.name,
+                cookie.value,
+                max_age=cookie.age_s,
+                path="/",
+                httponly=True,
+                samesite=cookie.same_site,
+                secure=console.settings.secure_cookies,
+            )
+    return answer

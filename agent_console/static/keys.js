@@ -1,0 +1,72 @@
+// Letter keys press the button that shows them, when no field has focus. J and K move among rows. Escape twice hides the screen.
+(() => {
+  "use strict";
+  const TWICE_MS = 700;
+  let escapedAt = -Infinity;
+  const blank = () => document.getElementById("blank");
+
+  function hide(on) {
+    const sheet = blank();
+    if (!sheet) return;
+    sheet.hidden = !on;
+    // The page under it is out of reach of the keyboard and of a screen reader.
+    for (const part of document.body.children) if (part !== sheet) part.inert = on;
+    const menu = document.getElementById("me");
+    if (menu) menu.open = false;
+  }
+
+  const typing = (el) => el && (el.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(el.tagName));
+  const rows = () => [...document.querySelectorAll("[data-row]")];
+  const current = () => document.querySelector("[data-row][aria-current]");
+
+  function choose(row) {
+    for (const other of rows()) other.removeAttribute("aria-current");
+    if (!row) return;
+    row.setAttribute("aria-current", "true");
+    row.scrollIntoView({ block: "nearest" });
+  }
+
+  function move(step) {
+    const all = rows();
+    if (!all.length) return;
+    const at = all.indexOf(current());
+    choose(all[at < 0 ? (step > 0 ? 0 : all.length - 1) : Math.min(all.length - 1, Math.max(0, at + step))]);
+  }
+
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") {
+      const now = event.timeStamp;
+      if (now - escapedAt < TWICE_MS) { hide(blank()?.hidden); escapedAt = -Infinity; } else escapedAt = now;
+      return;
+    }
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
+      const answer = document.querySelector("[data-answer]");
+      if (answer) { event.preventDefault(); answer.click(); }
+      return;
+    }
+    if (document.documentElement.dataset.keys === "off" || (blank() && !blank().hidden)) return;
+    if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || typing(document.activeElement)) return;
+    const letter = event.key.toLowerCase();
+    if (letter === "j" || letter === "k") { move(letter === "j" ? 1 : -1); event.preventDefault(); return; }
+    if (!/^[a-z0-9/?]$/.test(letter)) return;
+    const find = (where) => where && [...where.querySelectorAll(`[data-key="${letter}"]`)].find((b) => !b.disabled && b.offsetParent);
+    const inRow = find(current());
+    const button = inRow || [...document.querySelectorAll(`[data-key="${letter}"]`)].find((b) => !b.closest("[data-row]") && b.offsetParent);
+    if (button) { event.preventDefault(); button.focus(); button.click(); }
+  });
+
+  document.addEventListener("click", (event) => {
+    if (event.target.closest("[data-blank]")) hide(true);
+    else if (event.target.closest("[data-unblank]")) hide(false);
+    const menu = document.getElementById("me");
+    if (menu && menu.open && !menu.contains(event.target)) menu.open = false;
+  });
+
+  // A row that was morphed keeps its place: the server does not know which one is current.
+  let kept = null;
+  document.addEventListener("htmx:beforeSwap", () => { kept = current() && current().id; });
+  document.addEventListener("htmx:afterSwap", () => {
+    const row = kept && document.getElementById(kept);
+    if (row && !current()) choose(row);
+  });
+})();

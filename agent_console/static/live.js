@@ -1,0 +1,123 @@
+// The live feed of a page. Events are names and ids; each element that listens fetches its own fragment (see ui.live).
+// A page that is not live says so: html[data-live] is on, wait or off, and the style sheet shows the rest.
+(() => {
+  "use strict";
+  const root = document.documentElement;
+  if (root.dataset.live === "none") return;
+
+  const SILENCE_MS = 25000;
+  const RETRY_MS = 2000;
+  let source = null;
+  let connected = false; // this feed has spoken
+  let lost = false; // the last one broke, and no new one has spoken yet
+  let before = false; // there was a feed before: what came in between was missed
+  let feedDown = false; // the server hears no events
+  let heardAt = Date.now();
+  let retry = 0;
+  const failed = new Set(); // pieces of the page that could not be fetched
+
+  const fire = (name) => htmx.trigger(document.body, name);
+
+  function show() {
+    const silent = Date.now() - heardAt > SILENCE_MS;
+    const off = lost || feedDown || silent || failed.size > 0;
+    const state = off ? "off" : connected ? "on" : "wait";
+    if (root.dataset.live === state) return;
+    root.dataset.live = state;
+    const last = document.querySelector("[data-last-live]");
+    if (last && off) last.textContent = last.dataset.words.replace("{time}", new Date(heardAt).toLocaleTimeString());
+  }
+
+  function heard(name) {
+    heardAt = Date.now();
+    if (name === "signed-out") return location.assign("/sign-in");
+    if (name === "feed-down") feedDown = true;
+    if (name === "feed-up") feedDown = false;
+    if (name === "feed-up") fire("refetch");
+    else if (name !== "alive" && name !== "feed-down") fire(name);
+    show();
+  }
+
+  function open() {
+    clearTimeout(retry);
+    if (source || document.hidden) return;
+    const stream = new EventSource("/live");
+    source = stream;
+    stream.onmessage = (event) => {
+      if (source !== stream) return;
+      if (!connected) {
+        connected = true;
+        lost = feedDown = false;
+        // Events are not sent again: fetch everything that may have changed in between.
+        if (before) fire("refetch");
+        before = true;
+      }
+      heard(event.data);
+    };
+    stream.onerror = () => {
+      if (source !== stream) return;
+      close();
+      lost = true;
+      show();
+      retry = setTimeout(open, RETRY_MS);
+    };
+  }
+
+  function close() {
+    clearTimeout(retry);
+    if (source) source.close();
+    source = null;
+    connected = false;
+  }
+
+  // A hidden page needs no feed, and six feeds use up a browser's connections.
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden) return close();
+    heardAt = Date.now();
+    open();
+    show();
+  });
+  addEventListener("pagehide", close);
+  addEventListener("pageshow", open);
+  addEventListener("online", open);
+  addEventListener("offline", () => { close(); lost = true; show(); });
+
+  const path = (event) => event.detail.pathInfo && event.detail.pathInfo.requestPath;
+
+  function fault(event) {
+    const { requestConfig, xhr, target } = event.detail;
+    if (!requestConfig) return;
+    const page = target && target.id === "main";
+    if (requestConfig.verb === "get" && !page) {
+      // A piece of the page could not be fetched: it may be old now.
+      failed.add(path(event));
+      return show();
+    }
+    // The server answered with a page that says why: show it whole. Nobody answered, or a form failed: say so here.
+    if (requestConfig.verb === "get" && xhr && xhr.status) return location.assign(path(event));
+    const said = document.getElementById("said");
+    if (!said) return;
+    const line = document.createElement("p");
+    line.className = "said bad";
+    line.setAttribute("role", "alert");
+    line.textContent = root.dataset.failed.replace("{status}", (xhr && xhr.status) || "–");
+    said.replaceChildren(line);
+    said.scrollIntoView({ block: "center" });
+  }
+
+  // Pieces of a page that was left are nobody's concern any more.
+  document.addEventListener("htmx:pushedIntoHistory", () => { failed.clear(); show(); });
+  for (const name of ["htmx:responseError", "htmx:sendError", "htmx:timeout"]) {
+    document.addEventListener(name, fault);
+  }
+  document.addEventListener("htmx:afterRequest", (event) => {
+    if (event.detail.successful && failed.delete(path(event))) show();
+  });
+
+  setInterval(() => {
+    if (document.hidden) return;
+    if (source && Date.now() - heardAt > SILENCE_MS) { close(); lost = true; open(); }
+    show();
+  }, 1000);
+  open();
+})();

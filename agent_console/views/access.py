@@ -1,0 +1,81 @@
+"""Signing in and out."""
+
+import math
+from urllib.parse import urlsplit
+
+from agent_console.asking import Answer, Ask, Cookie, Go, page
+from agent_console.guard import HELLO, SESSION
+from agent_console.routes import Open, Routes
+from agent_console.words import gettext as _
+from agent_console.words import ngettext
+from hotline import people, sign_ins
+from hotline.errors import Invalid
+from hotline.permissions import Permission, may
+from models import Agent
+
+routes = Routes()
+
+
+@routes.get("/sign-in", Open.PUBLIC, opens="nothing")
+def sign_in(ask: Ask) -> Answer:
+    """The sign-in page."""
+    return page("sign_in.html", next=ours(ask.form.get("next") or ask.query.get("next", "")))
+
+
+@routes.post("/sign-in", Open.PUBLIC, opens="nothing", on_invalid=sign_in)
+def enter(ask: Ask) -> Answer:
+    """Check who it is; three short sessions, because hashing is slow on purpose and must not hold the writer."""
+    login, key = ask.form.get("login", ""), ask.console.keys.index
+    database, address = ask.console.database, ask.visit.address
+    try:
+        with database.write() as session:
+            sign_ins.begin(session, login, address, key)
+    except sign_ins.TooMany as error:
+        minutes = math.ceil(error.wait_s / 60)
+        raise Invalid(
+            login=ngettext(
+                "Too many failed sign-ins. Try again in %(n)s minute.",
+                "Too many failed sign-ins. Try again in %(n)s minutes.",
+                minutes,
+            )
+            % {"n": minutes}
+        ) from error
+    with database.read() as session:
+        known = people.check_password(session, login, ask.form.get("password", ""))
+        agent_id = known.id if known else None
+    if agent_id is None:
+        raise Invalid(login=_("This name and password do not fit together."))
+    with database.write() as session:
+        agent = session.get_one(Agent, agent_id)
+        granted = sign_ins.grant(session, agent, login, address, key, ask.console.settings.sign_in_h)
+        to = "/account/password" if agent.must_change_password else ours(ask.form.get("next", "")) or start_of(agent)
+    cookies = (Cookie(SESSION, granted.token, ask.console.settings.sign_in_h * 3600), Cookie(HELLO, ""))
+    return Go(to, cookies=cookies)
+
+
+@routes.post("/sign-out", Open.SIGNED_IN, new_password_first=False)
+def leave(ask: Ask) -> Answer:
+    """Sign this browser out."""
+    found = sign_ins.find(ask.session, ask.visit.cookies.get(SESSION, ""))
+    if found is not None:
+        sign_ins.end(ask.session, found[1])
+    return Go("/sign-in", said=_("You are signed out."), cookies=(Cookie(SESSION, ""),))
+
+
+def start_of(agent: Agent) -> str:
+    """Where a person begins: her desk, or the settings for one who works no cases."""
+    return "/" if may(agent, Permission.WORK_CASES) else "/settings"
+
+
+def ours(address: str) -> str:
+    """A path of this console, or nothing: a sign-in must not send anybody elsewhere."""
+    parts = urlsplit(address)
+    if (
+        parts.scheme
+        or parts.netloc
+        or not address.startswith("/")
+        or address.startswith(("//", "/\\"))
+        or "\\" in address
+    ):
+        return ""
+    return "" if any(ord(c) < 32 for c in address) else address

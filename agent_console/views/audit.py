@@ -1,0 +1,65 @@
+"""What was done and looked at, and whether the record is whole."""
+
+from agent_console.asking import BIGGEST_ID, Answer, Ask, page
+from agent_console.routes import Routes
+from agent_console.words import gettext as _
+from hotline import audit as hotline_audit
+from hotline import people
+from hotline.permissions import Permission
+
+routes = Routes()
+PAGE = 100
+
+
+@routes.get("/audit", Permission.SEE_AUDIT)
+def audit(ask: Ask) -> Answer:
+    """The newest entries."""
+    before = ask.query.get("before", "")
+    before_id = int(before) if before.isascii() and before.isdigit() and int(before) <= BIGGEST_ID else None
+    entries = hotline_audit.newest(ask.session, PAGE, before_id, ask.query.get("subject", "")[:64] or None)
+    return page(
+        "audit/page.html",
+        entries=entries,
+        more=entries[-1].id if len(entries) == PAGE else None,
+        names={agent.id: agent.name for agent, _speaks in people.everybody(ask.session)},
+        subject=ask.query.get("subject", "")[:64],
+        act_word=act_word,
+        checked=False,
+    )
+
+
+@routes.get("/audit/chain", Permission.SEE_AUDIT)
+def chain(ask: Ask) -> Answer:
+    """Whether every entry fits the one before it; reads all of them."""
+    template = "audit/_chain.html" if ask.visit.htmx and not ask.visit.main_only else "audit/chain.html"
+    return page(
+        template,
+        broken=hotline_audit.first_broken(ask.session),
+        total=hotline_audit.count(ask.session),
+        checked=True,
+    )
+
+
+def act_word(act: str) -> str:
+    """An act as people say it."""
+    known = {
+        "audio_heard": _("heard a recording"),
+        "audio_erased": _("audio deleted, its time was over"),
+        "number_shown": _("saw a caller's number"),
+        "safety_changed": _("reviewed safety"),
+        "person_added": _("added a person"),
+        "person_changed": _("changed a person"),
+        "role_changed": _("changed a role"),
+        "person_deactivated": _("ended a person's access"),
+        "person_activated": _("let a person in again"),
+        "password_set": _("set a password"),
+        "phone_secret_made": _("made a phone secret"),
+        "menu_changed": _("changed the languages"),
+        "line_added": _("added a line"),
+        "line_changed": _("changed a line"),
+        "line_removed": _("removed a line"),
+        "wording_changed": _("changed an announcement"),
+        "wording_removed": _("went back to a built-in announcement"),
+        "roster_changed": _("changed the roster"),
+    }
+    return known.get(act, act.replace("_", " "))

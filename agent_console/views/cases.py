@@ -1,0 +1,41 @@
+"""The list of cases: finding one, and what is mine."""
+
+from agent_console.asking import Answer, Ask, page
+from agent_console.routes import Routes
+from hotline import case_list, languages
+from hotline.case_list import Wanted
+from hotline.permissions import Permission
+from models import CaseStatus
+
+routes = Routes()
+TEXT_MAX = 200
+
+
+@routes.get("/cases", Permission.WORK_CASES)
+def cases(ask: Ask) -> Answer:
+    """One page of cases, by the choices in the address; a choice that makes no sense is none."""
+    choices = chosen(ask)
+    wanted = Wanted(**choices, page=_page(ask.query.get("page", "")))
+    return page(
+        "cases/page.html",
+        found=case_list.find(ask.session, wanted, ask.agent),
+        choices=choices,
+        statuses=list(CaseStatus),
+        spoken=sorted({row.code for row in languages.spoken(ask.session)} | ({choices["language"]} - {""})),
+    )
+
+
+def chosen(ask: Ask) -> dict[str, str]:
+    """The choices that can be used; '' for none."""
+    known = {
+        "status": {case_list.OPEN, *CaseStatus},
+        "language": set(languages.catalogue()),
+        "owner": {case_list.MINE, case_list.NOBODY},
+    }
+    choices = {name: ask.query.get(name, "") for name in known}
+    choices = {name: value if value in known[name] else "" for name, value in choices.items()}
+    return choices | {"text": ask.query.get("text", "").strip()[:TEXT_MAX]}
+
+
+def _page(text: str) -> int:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 7 else 1

@@ -1,0 +1,133 @@
+"""The queue: who waits now, what nobody has claimed, how the day goes, and who covers it."""
+
+from collections.abc import Collection
+from datetime import UTC, datetime, time, timedelta
+
+from sqlmodel import col, select
+
+from agent_console.asking import Answer, Ask, Go, page
+from agent_console.routes import Routes
+from agent_console.words import gettext as _
+from hotline import cases, cover_gaps, languages, queue_board, roster
+from hotline.events import QUEUE_CHANGED, case_changed
+from hotline.permissions import Permission
+from hotline.queue_board import MOST, Order
+from models import Outcome, Speaks
+
+routes = Routes()
+AGES = {"30m": timedelta(minutes=30), "4h": timedelta(hours=4), "24h": timedelta(hours=24)}
+MOST_EVER = 1000
+
+
+@routes.get("/queue", Permission.SEE_QUEUE)
+def queue(ask: Ask) -> Answer:
+    """The whole page."""
+    return page("queue.html", **waiting_now(ask), **unclaimed_now(ask), **day_now(ask))
+
+
+@routes.get("/queue/waiting", Permission.SEE_QUEUE)
+def waiting(ask: Ask) -> Answer:
+    """Callers waiting."""
+    return page("_waiting.html", **waiting_now(ask))
+
+
+@routes.get("/queue/unclaimed", Permission.SEE_QUEUE)
+def unclaimed(ask: Ask) -> Answer:
+    """Cases nobody has claimed."""
+    return page("_unclaimed.html", **unclaimed_now(ask))
+
+
+@routes.get("/queue/today", Permission.SEE_QUEUE)
+def today(ask: Ask) -> Answer:
+    """The day's figures and its cover."""
+    return page("_today.html", **day_now(ask))
+
+
+@routes.get("/queue/count", Permission.SEE_QUEUE)
+def count(ask: Ask) -> Answer:
+    """How many wait and how many cases are unclaimed, for the navigation and the window's title."""
+    return page(
+        "_count.html",
+        waiting=queue_board.count_waiting(ask.session),
+        unclaimed=queue_board.count_unclaimed(ask.session),
+    )
+
+
+@routes.post("/cases/{id}/claim", Permission.WORK_CASES)
+def claim(ask: Ask) -> Answer:
+    """Take a case; of two who click, one wins."""
+    case = cases.claim(ask.session, ask.number("id"), ask.agent)
+    ask.tell(QUEUE_CHANGED, case_changed(case.id or 0))
+    return Go(f"/cases/{case.id}", said=_("The case is yours."))
+
+
+def waiting_now(ask: Ask) -> dict[str, object]:
+    """What _waiting.html shows."""
+    return {
+        "waiting": queue_board.waiting(ask.session, ask.agent.id or 0),
+        "talking": queue_board.answered_now(ask.session),
+        "late_s": queue_board.LATE_S,
+    }
+
+
+def unclaimed_now(ask: Ask) -> dict[str, object]:
+    """What _unclaimed.html shows, by the choices in the address; a choice that makes no sense is none."""
+    choices = chosen(ask)
+    mine = my_languages(ask)
+    outcome, language = choices["outcome"], choices["language"]
+    most = int(choices.get("most", MOST))
+    board = queue_board.unclaimed(
+        ask.session,
+        languages=mine if language == "mine" else [language] if language else None,
+        outcome=Outcome(outcome) if outcome else None,
+        older_than=AGES.get(choices["age"]),
+        order=Order(choices["order"] or Order.URGENT),
+        most=most,
+        at=ask.now,
+    )
+    return {
+        "board": board,
+        "choices": choices,
+        "most": most,
+        "next_most": min(most + MOST, MOST_EVER),
+        "mine": mine,
+        "spoken": [row.code for row in languages.spoken(ask.session)],
+        "outcomes": list(Outcome),
+    }
+
+
+def chosen(ask: Ask) -> dict[str, str]:
+    """The choices that can be used, as they stand in the address."""
+    known: dict[str, Collection[str]] = {
+        "language": {"mine", *languages.catalogue()},
+        "outcome": set(Outcome),
+        "age": set(AGES),
+        "order": set(Order),
+    }
+    choices = {name: ask.query[name] if ask.query.get(name) in values else "" for name, values in known.items()}
+    most = ask.query.get("most", "")
+    if most.isascii() and most.isdigit() and len(most) < 5 and MOST < int(most) <= MOST_EVER:
+        choices["most"] = most
+    return choices
+
+
+def my_languages(ask: Ask) -> list[str]:
+    """What the reader speaks."""
+    query = select(Speaks.language).where(col(Speaks.agent_id) == ask.agent.id).order_by(col(Speaks.language))
+    return list(ask.session.exec(query))
+
+
+def day_now(ask: Ask) -> dict[str, object]:
+    """What _today.html shows: the local day's figures, its cover by half hours, and the gaps still ahead."""
+    zone = ask.console.settings.zone
+    local = ask.now.astimezone(zone)
+    start = datetime.combine(local.date(), time(), zone).astimezone(UTC)
+    menu = [row.code for row in languages.menu(ask.session)]
+    cover = roster.cover(ask.session, local.date(), zone, menu)
+    return {
+        "figures": queue_board.today(ask.session, start, ask.now + timedelta(seconds=1)),
+        "cover": cover,
+        "slot_now": int((ask.now - start) / roster.SLOT),
+        "gaps": cover_gaps.gaps(cover, local.date(), zone, ask.now),
+        "rostered": any(any(counts) for counts in cover.values()),
+    }

@@ -1,0 +1,22 @@
+"""The settings: where a person with this role begins."""
+
+from agent_console.asking import Answer, Ask, Go
+from agent_console.routes import Open, Routes
+from hotline.errors import NotAllowed
+from hotline.permissions import Permission
+
+routes = Routes()
+FIRST = {
+    Permission.MANAGE_PEOPLE: "/settings/people",
+    Permission.MANAGE_LINE: "/settings/menu",
+    Permission.SEE_AUDIT: "/audit",
+}
+
+
+@routes.get("/settings", Open.SIGNED_IN)
+def settings(ask: Ask) -> Answer:
+    """To the first settings page that the reader may see."""
+    for permission, where in FIRST.items():
+        if ask.may(permission):
+            return Go(where)
+    raise NotAllowed("Your role does not allow this. Ask a supervisor.")

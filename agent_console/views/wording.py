@@ -1,0 +1,77 @@
+"""The words that callers hear, by language: the text in the tree, or the organisation's own."""
+
+from agent_console.asking import Answer, Ask, Go, page
+from agent_console.routes import Routes
+from agent_console.words import gettext as _
+from hotline import languages, wordings
+from hotline.errors import NotFound
+from hotline.events import PROMPTS_CHANGED
+from hotline.permissions import Permission
+
+routes = Routes()
+
+
+@routes.get("/settings/wording", Permission.MANAGE_LINE)
+def first(ask: Ask) -> Answer:
+    """The words of the first language."""
+    spoken = languages.spoken(ask.session)
+    return Go(f"/settings/wording/{spoken[0].code if spoken else 'en'}")
+
+
+@routes.get("/settings/wording/{language}", Permission.MANAGE_LINE)
+def wording(ask: Ask) -> Answer:
+    """All announcements in a language."""
+    code = ask.visit.match["language"]
+    if code not in languages.catalogue():
+        raise NotFound("There is no such language.")
+    spoken = ask.console.settings.own_prompts / code
+    recorded = {path.stem for path in spoken.glob("*.wav")} if spoken.is_dir() else set()
+    return page(
+        "wording.html",
+        code=code,
+        spoken=[row.code for row in languages.spoken(ask.session)],
+        prompts=wordings.prompts(),
+        titles=titles(),
+        built_in=wordings.built_in().get(code, {}),
+        english=wordings.built_in().get("en", {}),
+        own=wordings.own(ask.session, code),
+        recorded=recorded,
+        voice=languages.catalogue()[code].voice,
+        wrong=ask.visit.match.get("prompt"),
+    )
+
+
+@routes.post("/settings/wording/{language}/{prompt}", Permission.MANAGE_LINE, on_invalid=wording)
+def change(ask: Ask) -> Answer:
+    """Keep own words, or go back to the text in the tree when they are empty."""
+    code, prompt = ask.visit.match["language"], ask.visit.match["prompt"]
+    if code not in languages.catalogue():
+        raise NotFound("There is no such language.")
+    text = "" if "back" in ask.form else ask.form.get("text", "")
+    wordings.put(ask.session, code, prompt, text, by_id=ask.agent.id)
+    ask.tell(PROMPTS_CHANGED)
+    said = _("Kept. It is spoken from the next call on.") if text.strip() else _("Back to the built-in words.")
+    return Go(f"/settings/wording/{code}#{prompt}", said=said)
+
+
+def titles() -> dict[str, str]:
+    """What each announcement is for."""
+    return {
+        "opening": _("Opening, before the menu"),
+        "quiet": _("For somebody who cannot speak"),
+        "invite": _("The invitation in the menu"),
+        "again": _("A caller we know: go on in her language"),
+        "wrong_key": _("After a key that means nothing"),
+        "connecting": _("Before the queue"),
+        "comfort": _("While waiting"),
+        "offer": _("While waiting: call-back or message"),
+        "nobody": _("Nobody who speaks it is there"),
+        "message_terms": _("Before the tone: recorded, who hears it, how long"),
+        "safe_to_call": _("Is it safe to call back?"),
+        "callback_noted": _("The call-back is noted"),
+        "number_withheld": _("The number is hidden: no call-back"),
+        "thanks": _("After the message"),
+        "cannot_record": _("When nothing can be recorded"),
+        "goodbye": _("Goodbye"),
+        "line_busy": _("Too many calls at once"),
+    }
