@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import re
 import threading
+import time
 from collections.abc import AsyncIterator
 
 from aiohttp import web
@@ -22,6 +23,7 @@ ALIVE, DOWN, UP, SIGNED_OUT = "alive", "feed-down", "feed-up", "signed-out"
 BEAT_S = 15.0
 TRY_AGAIN_S = 1.0
 HEAR_S = 1.0
+ASK_S = 5.0
 WAITING_MAX = 100
 _NAME = re.compile(r"[a-z]+(-[a-z]+)*(:\d+)?")
 
@@ -89,15 +91,26 @@ def _listen(nudges: Nudges, feed: Feed, loop: asyncio.AbstractEventLoop, stop: t
     # A loop that is closed cannot be called any more; then nobody listens either.
     with contextlib.suppress(RuntimeError):
         while not stop.is_set():
-            for name in nudges.hear(HEAR_S):
-                if stop.is_set():
-                    return
-                if not feed.up:
-                    loop.call_soon_threadsafe(feed.set_up, True)
-                if name:
-                    loop.call_soon_threadsafe(feed.tell, name)
+            if nudges.there():
+                _pass_on(nudges, feed, loop, stop)
             loop.call_soon_threadsafe(feed.set_up, False)
             stop.wait(TRY_AGAIN_S)
+
+
+def _pass_on(nudges: Nudges, feed: Feed, loop: asyncio.AbstractEventLoop, stop: threading.Event) -> None:
+    """Until Redis is lost. One that hangs says nothing, like one with no news: so it is asked now and then."""
+    asked_at = time.monotonic()
+    for name in nudges.hear(HEAR_S):
+        if stop.is_set():
+            return
+        if not feed.up:
+            loop.call_soon_threadsafe(feed.set_up, True)
+        if name:
+            loop.call_soon_threadsafe(feed.tell, name)
+        if time.monotonic() - asked_at > ASK_S:
+            if not nudges.there():
+                return
+            asked_at = time.monotonic()
 
 
 @routes.keep("/live", Open.SIGNED_IN)

@@ -7,7 +7,7 @@ from sqlmodel import Session
 from agent_console.asking import Visit
 from agent_console.routes import Open, Route
 from hotline import sign_ins
-from hotline.errors import FreelineError, NotAllowed
+from hotline.errors import FreelineError
 from hotline.permissions import need
 from models import Agent, SignIn
 
@@ -60,6 +60,3 @@ def _check_form(visit: Visit, token: str) -> None:
     given = visit.form.get(FIELD) or visit.headers.get("X-CSRF") or ""
     if not token or not hmac.compare_digest(token.encode(), given.encode()):
         raise StrangeForm("This form is too old. Go back, load the page again and send it once more.")
-
-
-__all__ = ["NewPasswordFirst", "NotAllowed", "SignedOut", "StrangeForm", "guard", "signed_in"]

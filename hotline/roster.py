@@ -74,9 +74,10 @@ def cover(session: Session, day: date, zone: ZoneInfo, languages: list[str]) -> 
         speaks[row.agent_id].add(row.language)
     slots = int((end - start) / SLOT)
     counts = {language: [0] * slots for language in languages}
+    shifts = spans(session, start, end, zone)
     for language in languages:
         present: list[set[int]] = [set() for _ in range(slots)]
-        for span in spans(session, start, end, zone):
+        for span in shifts:
             if language in speaks[span.agent_id]:
                 for slot in range(slots):
                     moment = start + SLOT * slot

@@ -1,17 +1,24 @@
 // What a case's page keeps through a refetch: the voice, open menus, and whatever somebody is typing.
 (() => {
   "use strict";
+  const MENUS = "details.pop, details.again";
   const callbacks = Idiomorph.defaults.callbacks;
+  // The menu whose own form was answered: it alone is drawn as the answer says.
+  let answered = null;
 
-  callbacks.beforeNodeMorphed = (old) => {
-    if (old.nodeType !== 1 || !old.hasAttribute("data-keep")) return true;
-    // An empty form may be drawn anew; a player and a half-typed form may not.
-    return false;
-  };
-  callbacks.beforeNodeRemoved = (old) => !(old.nodeType === 1 && old.matches("[data-keep]") && typed(old));
-  callbacks.beforeAttributeUpdated = (name, node) => !(name === "open" && node.tagName === "DETAILS" && !done.has(node));
+  const element = (node) => node.nodeType === Node.ELEMENT_NODE;
+  const kept = (node) => node.hasAttribute("data-keep") || (node.matches(MENUS) && node.open && node !== answered);
 
-  const done = new WeakSet();
+  callbacks.beforeNodeMorphed = (old) => !(element(old) && kept(old));
+  callbacks.beforeNodeRemoved = (old) => !(element(old) && old.hasAttribute("data-keep") && typed(old));
+  callbacks.beforeAttributeUpdated = (name, node) => name !== "open" || node.tagName !== "DETAILS" || node === answered;
+
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    answered = event.detail.requestConfig?.elt?.closest(MENUS) ?? null;
+  });
+  document.addEventListener("htmx:afterSwap", () => {
+    answered = null;
+  });
 
   function typed(part) {
     return [...part.querySelectorAll("textarea, input:not([type=hidden])")].some((field) =>
@@ -23,13 +30,7 @@
 
   const drafts = () => [...document.querySelectorAll("#case [data-keep]")].filter(typed);
 
-  // A form in a small menu that was done closes its menu.
-  document.addEventListener("htmx:beforeSwap", (event) => {
-    const menu = event.detail.requestConfig?.elt?.closest("details.pop, details.again");
-    if (!menu || !event.detail.xhr || event.detail.xhr.status >= 400) return;
-    done.add(menu);
-    menu.open = false;
-  });
+  // A small menu closes by a click outside it and by Escape.
   document.addEventListener("click", (event) => {
     for (const menu of document.querySelectorAll("details.pop[open]")) {
       if (!menu.contains(event.target)) menu.open = false;

@@ -25,7 +25,7 @@
     if (root.dataset.live === state) return;
     root.dataset.live = state;
     const last = document.querySelector("[data-last-live]");
-    if (last && off) last.textContent = last.dataset.words.replace("{time}", new Date(heardAt).toLocaleTimeString());
+    if (last && off) last.textContent = last.dataset.words.replace("{time}", new Date(heardAt).toTimeString().slice(0, 8));
   }
 
   function heard(name) {

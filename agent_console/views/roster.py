@@ -116,4 +116,3 @@ def _day(text: str) -> date | None:
     except ValueError:
         return None
     return day if 2000 < day.year < 2100 else None
-

@@ -6,7 +6,7 @@ from ivr import names
 from ivr.asking import ask_whether_safe
 from ivr.call import Call
 from ivr.session import BYTES_PER_S, AgiFailed
-from telephony.names import RECORD_STATUS, RECORDING, spool_sound
+from telephony.names import RECORD_STATUS, RECORDED, RECORDING, spool_sound
 
 KEEP_QUIET_ANY_KEY = "kqy"  # kept on hang-up, no beep of Record's own, any key ends it
 SLACK_S = 30.0
@@ -52,6 +52,8 @@ def _record(call: Call) -> bool:
         call.remember(Fact.FAILED)
         return False
     took_s = time.monotonic() - began
+    # From here on the file may be on its way to the vault: that it is gone does not mean that nothing was said.
+    call.session.set_variable(RECORDING, RECORDED)
     status = call.session.get_variable(RECORD_STATUS)
     if status == "ERROR":
         call.remember(Fact.FAILED)

@@ -112,7 +112,7 @@ def test_the_transcript_appears_by_itself_and_interrupts_nothing(served: Served,
     page.get_by_role("button", name="Play").click()
     soon(page, f"{AT} > 0.3")
     page.evaluate(f"window.player = document.querySelector('{CLOCK}')")
-    page.get_by_label("Note").fill("half a ")
+    page.locator("#note-text").fill("half a ")
     page.evaluate("document.querySelector('#note-text').setSelectionRange(4, 4)")
     with served.db.write() as session:
         recording = session.get_one(Recording, recording_id)
@@ -147,7 +147,7 @@ def test_a_correction_by_hand_replaces_what_is_read_and_keeps_the_draft(served: 
     expect(field).to_have_value("they lock the gate <after> the shift")
     page.locator(f"#recording-{recording_id}-text").get_by_role("button", name="Save").click()
     expect(page.locator(".heard")).to_have_text("they lock the gate <after> the shift")
-    expect(page.get_by_text("Corrected by Alice")).to_be_visible()
+    expect(page.locator(".transcript")).to_contain_text("Corrected by Alice")
     page.get_by_text("The draft, word by word").click()
     expect(page.locator(".w", has_text="great")).to_be_visible()
     expect(page.locator("#timeline")).to_contain_text("Transcript corrected by Alice")

@@ -27,7 +27,7 @@ def test_a_message_is_announced_recorded_and_asked_about(caller: Callers, ivr_db
     assert call.played == ["my/message_terms", "tone", "my/safe_to_call", "my/thanks", "my/goodbye"]
     wanted = ["Record", str(settings.spool / f"{call.call}.sln"), "8", "300", "kqy"]
     assert call.applications == [wanted]
-    assert call.variables[names.RECORDING] == "1"
+    assert call.variables[names.RECORDING] == names.RECORDED
     kept = row(ivr_db, call)
     assert kept is not None
     assert kept.message_at is not None

@@ -455,6 +455,7 @@ def test_asterisk_goes_on_in_a_new_file_when_the_records_are_set_aside(
     board = Switchboard(settings)
     board.cel.set_aside_at = 1
     end = serve(board)
+    until(lambda: board._swept_at)
 
     def set_aside() -> bool:
         board._swept_at = 0.0

@@ -1,6 +1,7 @@
 """The live feed: names and ids only, and the truth about whether it is live."""
 
 import asyncio
+import signal
 import subprocess
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -75,6 +76,19 @@ async def test_a_page_is_told_when_redis_is_lost_and_found(redis: StartRedis, al
         process.wait()
         assert await next_name(stream) == feed_module.DOWN
         redis()
+        assert await next_name(stream) == feed_module.UP
+
+
+async def test_a_redis_that_hangs_is_noticed_too(redis: StartRedis, alice: Browser) -> None:
+    """It says as little as one with no news."""
+    process = redis()
+    async with listening(alice) as stream:
+        await up(stream)
+        process.send_signal(signal.SIGSTOP)
+        try:
+            assert await next_name(stream, 20.0) == feed_module.DOWN
+        finally:
+            process.send_signal(signal.SIGCONT)
         assert await next_name(stream) == feed_module.UP
 
 

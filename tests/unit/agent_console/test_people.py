@@ -5,9 +5,9 @@ import re
 
 from sqlmodel import col, select
 
+import models
 from hotline import people
 from hotline.people import SIP_REALM
-import models
 from models import Agent, AgentStatus, AuditEntry, Database, Proficiency, Role, Speaks
 from tests.cast import PASSWORD, Cast
 from tests.unit.agent_console.conftest import Browser, SignIn
