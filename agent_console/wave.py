@@ -13,7 +13,7 @@ def bars(peaks: list[int]) -> str:
     Decibels are bent back towards what a waveform looks like, and the loudest bar fills the box: a quiet voice shows too.
     """
     peaks = peaks or [0]
-    loudest = max(max(peaks), 1)
+    loudest = max(*peaks, 1)
     drawn = []
     for bar in range(BARS):
         first = bar * len(peaks) // BARS

@@ -2,13 +2,11 @@
 
 from collections.abc import Callable
 
-from sqlmodel import select
-
 from hotline import languages
 from hotline.keys import make_keys
 from hotline.settings import Settings
 from ivr import prompts
-from models import Database, Wording
+from models import Database
 from telephony import secrets
 
 Say = Callable[[str], None]
@@ -33,12 +31,9 @@ def prepare(settings: Settings, *, demo: bool, say: Say) -> None:
 
 def build_prompts(settings: Settings, db: Database, say: Say) -> None:
     """Build the prompts that changed since the last time."""
-    with db.read() as session:
-        menu = [(row.key or "", row.code) for row in languages.menu(session)]
-        wordings = {(row.language, row.prompt): row.text for row in session.exec(select(Wording))}
 
     def progress(done: int, total: int) -> None:
         if done == total or done % 20 == 0:
             say(f"prompts {done} of {total}")
 
-    prompts.build(settings, wordings, menu, progress)
+    prompts.build_from(settings, db, progress)

@@ -1,9 +1,10 @@
 """The menu as the dialplan knows it, so that Asterisk alone can play it and route its keys."""
 
-from sqlmodel import Session
+from sqlmodel import Session, col, select
 
 from hotline import languages
 from hotline.settings import Settings
+from models import Line
 from telephony import names
 
 INVITATION = "invite"
@@ -17,4 +18,5 @@ def menu_globals(session: Session, settings: Settings) -> dict[str, str]:
         **{f"{names.KEY_PREFIX}{key}": keys.get(key, "") for key in languages.KEYS},
         names.MENU: "&".join(str(settings.sounds / language.code / INVITATION) for language in menu),
         names.NO_KEY: languages.for_no_key(session),
+        names.LINES: ",".join(session.exec(select(Line.number).order_by(col(Line.number)))),
     }

@@ -35,6 +35,7 @@ KEY_PREFIX = "FREELINE_KEY_"  # FREELINE_KEY_1 = the code of the language on key
 MENU = "FREELINE_MENU"  # invitation files joined by &, in the order of the menu
 NO_KEY = "FREELINE_NO_KEY"  # the language of a caller who presses nothing
 QUIET_KEY = "FREELINE_QUIET_KEY"
+LINES = "FREELINE_LINES"  # the numbers of the database, with commas
 
 # AGI scripts. A script, its file, its function and its label in [freeline] have one name.
 ANSWER = "answer"

@@ -36,8 +36,8 @@ class Notices:
     is kept until another event of that channel does. `lines` maps each way a trunk may dial a line to the line's number.
     """
 
-    def __init__(self, lines: Mapping[str, str] | None = None) -> None:
-        self._lines = lines or {}
+    def __init__(self, lines: Mapping[str, str]) -> None:
+        self._lines = lines
         self._callers: dict[str, Call] = {}
         self._lost: dict[int, tuple[str, datetime]] = {}
         self._reachable: dict[int, bool] = {}
@@ -66,7 +66,7 @@ class Notices:
         changes: list[Change] = []
         by_bridge = {}
         for row in channels:
-            if _is_callers(row) and (_call_id(row) or row.get("Context") == names.CONTEXT_TRUNK):
+            if _is_callers(row) and (_call_id(row) or self._dialled(row)):
                 call = self._callers.get(row.get("Uniqueid")) or self._call(row, row.at - _duration(row))
                 self._callers[row.get("Uniqueid")] = call
                 if call.call:
@@ -89,15 +89,16 @@ class Notices:
         return [Arrived(call, event.at)]
 
     def _new(self, event: Message) -> list[Change]:
-        if _is_callers(event) and event.get("Context") == names.CONTEXT_TRUNK:
+        if _is_callers(event) and self._dialled(event):
             self._callers[event.get("Uniqueid")] = self._call(event, event.at)
         return []
 
     def _call(self, event: Message, arrived_at: datetime) -> Call:
-        # Inside our own contexts the extension is no longer what was dialled.
-        dialled = event.get("Exten") if event.get("Context") == names.CONTEXT_TRUNK else ""
-        line = self._lines.get(dialled, dialled) or None
-        return Call(event.get("Linkedid"), _call_id(event) or None, arrived_at, line)
+        return Call(event.get("Linkedid"), _call_id(event) or None, arrived_at, self._dialled(event))
+
+    def _dialled(self, event: Message) -> str | None:
+        """The line, while the channel is still where the trunk put it; a call that goes out has none."""
+        return self._lines.get(event.get("Exten")) if event.get("Context") == names.CONTEXT_TRUNK else None
 
     def _caller(self, event: Message) -> Call | None:
         known = self._callers.get(event.get("Linkedid"))
@@ -114,7 +115,16 @@ class Notices:
 
     def _answered(self, event: Message) -> list[Change]:
         call, agent_id = self._caller(event), agent_of(event.get("Interface"))
-        return [Answered(call, event.at, agent_id)] if call and agent_id is not None else []
+        if call is None or agent_id is None:
+            return []
+        # Whoever broke off before is not waited for any more.
+        return [*self._release(call, event.at), Answered(call, event.at, agent_id)]
+
+    def _release(self, call: Call, at: datetime) -> list[Change]:
+        waited_for = [agent_id for agent_id, (linkedid, _) in self._lost.items() if linkedid == call.linkedid]
+        for agent_id in waited_for:
+            del self._lost[agent_id]
+        return [LeftCall(agent_id, call.call, at) for agent_id in waited_for]
 
     def _resumed(self, event: Message) -> list[Change]:
         call, agent_id = self._caller(event), agent_of(event.get("DestChannel"))
@@ -138,10 +148,7 @@ class Notices:
     def _hangup(self, event: Message) -> list[Change]:
         known = self._callers.pop(event.get("Uniqueid"), None)
         if known is not None:
-            waited_for = [a for a, (linkedid, _) in self._lost.items() if linkedid == event.get("Linkedid")]
-            for lost in waited_for:
-                del self._lost[lost]
-            return [*(LeftCall(a, known.call, event.at) for a in waited_for), Ended(known, event.at)]
+            return [*self._release(known, event.at), Ended(known, event.at)]
         agent_id = agent_of(event.get("Channel"))
         if agent_id is None or not _call_id(event):
             return []

@@ -97,7 +97,7 @@ def _values(settings: Settings, asterisk: Asterisk, secrets: Secrets, menu: Mapp
         "trunk_match": ",".join(_networks(settings.trunk_match)),
         "local_networks": PRIVATE_NETWORKS,
         "line_numbers": settings.line_numbers,
-        "dialled_lines": dialled_lines(settings),
+        "dialled_lines": dialled_lines(settings, menu.get(names.LINES, "")),
         "penalty_backup": PENALTY_BACKUP,
         "rounds": ROUNDS,
         "come_back_s": COME_BACK_S,
@@ -107,10 +107,14 @@ def _values(settings: Settings, asterisk: Asterisk, secrets: Secrets, menu: Mapp
     }
 
 
-def dialled_lines(settings: Settings) -> list[tuple[str, str]]:
-    """Each way a trunk may write each of our numbers, with the number as it is in the settings."""
-    found = {line: line for line in settings.line_numbers}
-    for line in settings.line_numbers:
+def dialled_lines(settings: Settings, added: str = "") -> list[tuple[str, str]]:
+    """Each way a trunk may write each of our numbers, with the number as it is in the settings.
+
+    `added` are further numbers, with commas: those that the organisation added on screen.
+    """
+    lines = [*settings.line_numbers, *(line for line in added.split(",") if re.fullmatch(r"\+?\d{3,20}", line))]
+    found = {line: line for line in lines}
+    for line in lines:
         if not re.fullmatch(r"\+?\d{3,20}", line):
             raise SettingsWrong(f"FREELINE_LINES holds {line!r}: a line is 3 to 20 digits, with or without a leading +")
         digits = line.lstrip("+")

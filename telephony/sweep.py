@@ -88,9 +88,9 @@ def sweep(
     noted: set[str],
     at: datetime,
     *,
+    lines: Mapping[str, str],
     lost_at: datetime | None = None,
     lost_agents: Set[int] = frozenset(),
-    lines: Mapping[str, str] | None = None,
 ) -> Found:
     """Compare. `noted` are the Linkedids that wait in the spool for the transcriber; `lost_at` is when Asterisk was last
     heard, if it was silent since: the end of a call whose end nobody recorded. `lost_agents` broke off and are waited for;
@@ -107,6 +107,9 @@ def sweep(
             changes.append(LeftCall(state.agent_id, state.call, at))
     unsettled = []
     for linkedid, trail in trails.items():
+        line = lines.get(trail.line or "")
+        if line is None:
+            continue  # a call that went out
         row = books.known.get(linkedid)
         if row is not None and row.ended_at is not None:
             late = _answer(_call_of(row), row, trail)
@@ -116,7 +119,7 @@ def sweep(
             unsettled.append(trail)
         gone = linkedid not in there.uniqueids
         if row is None and gone and linkedid not in noted and _old(trail, at):
-            call = Call(linkedid, arrived_at=trail.started_at, line=(lines or {}).get(trail.line or "", trail.line))
+            call = Call(linkedid, arrived_at=trail.started_at, line=line)
             changes.append(Arrived(call, at))
             changes += _answer(call, None, trail)
             changes.append(Ended(call, trail.ended_at or trail.last_at or at))

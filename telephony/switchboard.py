@@ -43,6 +43,7 @@ LOOK_EVERY_S = 5.0
 SWEEP_EVERY_S = 60.0
 CONNECT_EVERY_S = 1.0
 BEAT_S = 1.0
+HUNG_AFTER_S = 300.0
 # A flood of events waits here; past it Asterisk closes the connection, and the sweep finds what it did not tell.
 EVENTS_MAX = 100_000
 WAKING = {events.AGENTS_CHANGED, events.MENU_CHANGED, events.PROMPTS_CHANGED}
@@ -68,6 +69,8 @@ class Switchboard:
         self.alive = settings.run / ALIVE
         self._lost_at = self._last_beat()
         self._stop, self._wake = threading.Event(), threading.Event()
+        self._linked = False
+        self._looked_at = time.monotonic()
         self._swept_at = 0.0
         self._pushed: dict[int, str | None] = {}
         self._menu: dict[str, str] = {}
@@ -83,10 +86,13 @@ class Switchboard:
         keeper.start()
         listener.start()
         while not self._stop.is_set():
-            # A thread that has died is a hang: without the beat the supervisor starts us again.
-            if self.ledger.alive and keeper.is_alive() and listener.is_alive():
+            # A thread that has died is a hang: without the beat the supervisor starts us again. A database that is away
+            # is none: to start again would lose what waits for it.
+            looks = time.monotonic() - self._looked_at < HUNG_AFTER_S
+            if looks and self.ledger.alive and keeper.is_alive() and listener.is_alive():
                 self.alive.touch()
             self._hear_for(BEAT_S)
+        self._wake.set()
         keeper.join(self.reader.timeout_s)
         self.reader.close()
         self.actor.close()
@@ -94,9 +100,8 @@ class Switchboard:
         self.db.dispose()
 
     def stop(self) -> None:
-        """Make `run` return. Safe in a signal handler."""
+        """Make `run` return. Safe in a signal handler, which must not touch a lock that the main thread may hold."""
         self._stop.set()
-        self._wake.set()
 
     # Events
 
@@ -111,8 +116,9 @@ class Switchboard:
 
     def _heard(self, event: Message | list[Message] | None) -> None:
         if event is None:
-            log().warning("the connection to Asterisk is lost")
-            self._lost_at = now()
+            if self._linked:
+                log().warning("the connection to Asterisk is lost")
+                self._linked, self._lost_at = False, now()
             self.notices = Notices(self._lines)
             self._wake.set()
             return
@@ -147,6 +153,7 @@ class Switchboard:
 
     def _keep(self) -> None:
         while not self._stop.is_set():
+            self._looked_at = time.monotonic()
             self._try("asterisk", self._look)
             self._wake.wait(LOOK_EVERY_S if self.reader.connected else CONNECT_EVERY_S)
             self._wake.clear()
@@ -170,15 +177,17 @@ class Switchboard:
         return True
 
     def _look(self) -> None:
-        fresh = not self.reader.connected
-        if fresh:
+        if not self.reader.connected:
             self.reader.connect()
-            self._pushed, self._menu, self._swept_at = {}, {}, 0.0
+            self._linked = False
         if not self.actor.connected:
             self.actor.connect()
-        if fresh:
+        if not self._linked:
+            self._pushed, self._menu, self._swept_at = {}, {}, 0.0
+            # AMI tells nothing of what was: the calls in progress are read once, in their place among the events.
+            self.events.put(self.reader.list_action({"Action": "CoreShowChannels"}))
+            self._linked = True
             log().info("connected to Asterisk")
-            self._catch_up()
         self._try("phones", self._keep_phones)
         self._try("queues", self._keep_queues)
         self._try("menu", self._keep_menu)
@@ -187,10 +196,6 @@ class Switchboard:
         if due and not self.ledger.stuck and self._try("sweep", self._sweep):
             self._swept_at = time.monotonic()
             self._lost_at = None
-
-    def _catch_up(self) -> None:
-        """AMI tells nothing of what was: the calls in progress are read once."""
-        self.events.put(self.reader.list_action({"Action": "CoreShowChannels"}))
 
     def _keep_phones(self) -> None:
         """Phones as the database has them, and in the database whether each can be rung."""

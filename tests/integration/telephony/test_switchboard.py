@@ -405,7 +405,8 @@ def test_a_call_that_ends_while_the_switchboard_is_dead_is_closed_when_it_is_bac
     assert row.ended_at is not None
     assert abs(row.ended_at.timestamp() - before) < 0.01, "it ended when Asterisk wrote that it did"
     until(lambda: state(db, alice).status is AgentStatus.READY)
-    assert phone.register() == 200, "her phone was not taken away"
+    assert f"{alice.sip_name}/sip:" in asterisk.command("pjsip show contacts"), "her phone was not taken away"
+    assert state(db, alice).reachable
     assert second.stop() == 0
 
 

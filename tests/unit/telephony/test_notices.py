@@ -5,17 +5,19 @@ from telephony.changes import Answered, Arrived, Changed, Ended, LeftCall, Misse
 from telephony.notices import COMES_BACK, Notices
 from tests.unit.telephony.wire import CALL, CALLER, LEG, NAMED, TRUNK, UID, event
 
+LINES = {"1800123456": "+661800123456"}
+
 
 def in_a_queue() -> Notices:
     """A call that has arrived, with its name known."""
-    notices = Notices()
+    notices = Notices(LINES)
     notices.changes(event("Newchannel", TRUNK))
     notices.changes(event("Newstate", CALLER, NAMED))
     return notices
 
 
 def test_the_arrival_waits_for_the_event_that_names_the_call_and_keeps_its_own_moment() -> None:
-    notices = Notices({"1800123456": "+661800123456"})
+    notices = Notices(LINES)
     first = event("Newchannel", TRUNK, {"FREELINE_CALL": ""})
     assert notices.changes(first) == []
     (arrived,) = notices.changes(event("Newstate", CALLER, NAMED))
@@ -27,7 +29,7 @@ def test_the_arrival_waits_for_the_event_that_names_the_call_and_keeps_its_own_m
 
 
 def test_nothing_ever_holds_the_callers_number() -> None:
-    notices = Notices()
+    notices = Notices(LINES)
     notices.changes(event("Newchannel", TRUNK))
     changes = notices.changes(event("Newstate", {**CALLER, "CallerIDNum": "0812345678"}, NAMED))
     changes += notices.changes(event("Hangup", CALLER, NAMED))
@@ -71,7 +73,7 @@ def test_a_ring_nobody_answers_is_missed_by_her_whose_phone_rang() -> None:
 
 
 def test_a_call_that_ends_before_it_was_named_still_ends() -> None:
-    notices = Notices()
+    notices = Notices(LINES)
     notices.changes(event("Newchannel", TRUNK))
     (ended,) = notices.changes(event("Hangup", TRUNK))
     assert isinstance(ended, Ended)
@@ -79,7 +81,7 @@ def test_a_call_that_ends_before_it_was_named_still_ends() -> None:
 
 
 def test_a_hangup_after_a_lost_connection_ends_a_call_whose_arrival_was_not_seen() -> None:
-    arrived, ended = Notices().changes(event("Hangup", CALLER, NAMED))
+    arrived, ended = Notices(LINES).changes(event("Hangup", CALLER, NAMED))
     assert isinstance(arrived, Arrived)
     assert isinstance(ended, Ended)
     assert ended.call.call == CALL
@@ -93,7 +95,7 @@ def test_what_an_agent_dials_herself_is_no_call_of_ours() -> None:
         "Context": "agents",
         "Exten": "echo",
     }
-    notices = Notices()
+    notices = Notices(LINES)
     assert [notices.changes(event(name, own)) for name in ("Newchannel", "Newstate", "Hangup")] == [[], [], []]
 
 
@@ -119,6 +121,22 @@ def test_a_caller_who_does_not_wait_for_a_lost_agent_sets_her_free() -> None:
     assert notices.lost_agents(now()) == set()
 
 
+def test_a_lost_agent_is_free_as_soon_as_another_has_her_caller() -> None:
+    notices = in_a_queue()
+    notices.changes(event("Hangup", {**LEG, "ChannelState": "6", "Cause": "44"}, NAMED))
+    left, answered = notices.changes(event("AgentConnect", {**CALLER, "Interface": "PJSIP/agent2"}, NAMED))
+    assert isinstance(left, LeftCall)
+    assert isinstance(answered, Answered)
+    assert (left.agent_id, answered.agent_id) == (1, 2)
+
+
+def test_a_call_that_goes_out_through_the_trunk_did_not_come_in() -> None:
+    notices = Notices(LINES)
+    out = {**TRUNK, "Exten": "s", "ChannelState": "0"}
+    assert notices.changes(event("Newchannel", out)) == []
+    assert notices.changes(event("Hangup", out)) == []
+
+
 def test_a_lost_agent_is_not_kept_for_ever() -> None:
     notices = in_a_queue()
     notices.changes(event("Hangup", {**LEG, "ChannelState": "6", "Cause": "44"}, NAMED))
@@ -126,7 +144,7 @@ def test_a_lost_agent_is_not_kept_for_ever() -> None:
 
 
 def test_a_phone_is_told_of_when_it_changes_and_not_for_every_queue() -> None:
-    notices = Notices()
+    notices = Notices(LINES)
     seen = [
         change
         for status in ("1", "1", "6", "2", "5", "5", "1")
@@ -142,7 +160,7 @@ def test_a_snapshot_shows_who_is_there_and_who_talks_with_whom() -> None:
         event("CoreShowChannel", {**LEG, "Duration": "00:01:10", "BridgeId": "b1"}, NAMED),
         event("CoreShowChannel", {**TRUNK, "Uniqueid": "9.1", "Linkedid": "9.1", "Duration": "odd", "BridgeId": ""}),
     ]
-    notices = Notices()
+    notices = Notices(LINES)
     arrived, answered = notices.in_progress(rows)
     assert isinstance(arrived, Arrived)
     assert arrived.call.arrived_at == rows[0].at - timedelta(seconds=90)
@@ -164,4 +182,4 @@ def test_an_event_without_what_it_should_have_changes_nothing() -> None:
         "Hangup",
         "AgentRingNoAnswer",
     ):
-        assert Notices().changes(event(name)) == []
+        assert Notices(LINES).changes(event(name)) == []

@@ -182,6 +182,12 @@ def test_a_clock_that_was_set_back_does_not_hide_a_call(db: Database, ledger: Le
     assert row.duration_s == 61
 
 
+def test_a_call_that_went_out_is_no_call_that_came_in(db: Database, ledger: Ledger) -> None:
+    out = trail()
+    out.line = "s"
+    assert swept(db, ledger, trails=[out]) == Found([], [])
+
+
 def test_notes_in_the_spool_name_their_calls_however_torn_they_are(tmp_path: Path) -> None:
     (tmp_path / "a.call").write_text(json.dumps({"call": "a", "linkedid": "1.1"}) + '\n{"call": "a", "ended"')
     (tmp_path / "b.call").write_text("rubbish\n[1]\n")
