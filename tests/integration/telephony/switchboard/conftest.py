@@ -1,0 +1,128 @@
+"""A switchboard on a real Asterisk, and Alice with her phone."""
+
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from hotline import agents, events
+from hotline.settings import Settings
+from models import Agent, Database
+from telephony.phone import Phone
+from telephony.switchboard import Switchboard
+from tests.cast import Cast
+from tests.fakes.fake_ivr import FakeIvr, Line
+from tests.integration.telephony.switchboard.parts import SECRET, Process, give_secret
+from tests.stack import AsteriskUnderTest
+from tests.wait import until
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    """The usual settings; a phone rings for three seconds."""
+    return settings.model_copy(update={"ring_s": 3})
+
+
+@pytest.fixture
+def db(sqlite_db: Database) -> Database:
+    """The settings' own database."""
+    return sqlite_db
+
+
+@pytest.fixture
+def alice(db: Database, sqlite_staff: Cast) -> Agent:
+    """Alice, who speaks Burmese, has a phone and is ready."""
+    with db.write() as session:
+        give_secret(sqlite_staff.alice, SECRET)
+        session.add(sqlite_staff.alice)
+        agents.choose_status(session, sqlite_staff.alice, True)
+    return sqlite_staff.alice
+
+
+@pytest.fixture
+def serve(asterisk: AsteriskUnderTest) -> Iterator[Callable[[Switchboard], None]]:
+    """Runs switchboards on threads and stops them before their Asterisk."""
+    assert asterisk
+    running: list[tuple[Switchboard, threading.Thread]] = []
+
+    def start(board: Switchboard) -> None:
+        thread = threading.Thread(target=board.run, daemon=True)
+        thread.start()
+        running.append((board, thread))
+
+    yield start
+    for board, thread in running:
+        board.stop()
+        thread.join(20)
+
+
+@pytest.fixture
+def launch(asterisk: AsteriskUnderTest, settings: Settings) -> Iterator[Callable[[], Process]]:
+    """Starts switchboards as processes; none is left behind."""
+    assert asterisk
+    started: list[Process] = []
+
+    def start() -> Process:
+        started.append(Process(settings))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+
+
+@pytest.fixture
+def board(settings: Settings, serve: Callable[[Switchboard], None], alice: Agent) -> Switchboard:
+    """A switchboard that has seen to Alice's phone."""
+    one = Switchboard(settings)
+    serve(one)
+    until(lambda: one._pushed.get(alice.id or 0))
+    return one
+
+
+@pytest.fixture
+def ivr(settings: Settings) -> Iterator[FakeIvr]:
+    """Every caller waits for somebody who speaks Burmese."""
+
+    def chosen(line: Line) -> None:
+        line.put("FREELINE_QUEUE", "my")
+        line.done()
+
+    def to_the_queue(line: Line) -> None:
+        line.put("FREELINE_WAY", "queue")
+        line.done()
+
+    def goodbye(line: Line) -> None:
+        line.put("FREELINE_WAY", "end")
+        line.done()
+
+    scripts = {"answer": Line.done, "choose_language": chosen, "route": to_the_queue, "after_queue": goodbye}
+    with FakeIvr(settings.agi_port, scripts) as fake:
+        yield fake
+
+
+@pytest.fixture
+def phone(settings: Settings, alice: Agent) -> Iterator[Phone]:
+    """Alice's phone, not registered yet."""
+    with Phone((settings.sip_host, settings.sip_port), user=alice.sip_name, secret=SECRET) as one:
+        yield one
+
+
+@pytest.fixture
+def caller(asterisk: AsteriskUnderTest) -> Iterator[Phone]:
+    """Somebody who calls through the trunk."""
+    with asterisk.phone() as one:
+        yield one
+
+
+@pytest.fixture
+def redis(settings: Settings) -> Iterator[None]:
+    """A Redis on the settings' own socket."""
+    settings.run.mkdir(parents=True, exist_ok=True)
+    command = ["redis-server", "--port", "0", "--unixsocket", str(settings.run / "redis.sock"), "--save", ""]
+    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd=settings.run)
+    until(lambda: events.Nudges(settings.redis).there())
+    yield
+    server.terminate()
+    server.wait()
