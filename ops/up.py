@@ -27,7 +27,7 @@ class AlreadyRunning(FreelineError):
 
 def up(settings: Settings, *, with_demo: bool) -> int:
     """Run Freeline until SIGINT or SIGTERM. Returns the exit code."""
-    screen = Console(highlight=False)
+    screen = Console(highlight=False, soft_wrap=True)
     started = time.monotonic()
 
     def say(text: str) -> None:

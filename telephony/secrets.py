@@ -11,7 +11,7 @@ from hotline.settings import Settings
 
 @dataclass(frozen=True)
 class Secrets:
-    """Random words of 32 hex digits. `caller` is the password of the SIP account for phones on other machines, `demo`
+    """Random words, all but `demo` of 32 hex digits. `caller` is the password of the SIP account for phones on other machines, `demo`
     that of the demo's people."""
 
     agi_token: str
@@ -27,7 +27,7 @@ def make_secrets(settings: Settings) -> Secrets:
     settings.keys.mkdir(mode=0o700, parents=True, exist_ok=True)
     for name in _names():
         if not _path(settings, name).exists():
-            _write_once(_path(settings, name), secrets.token_hex(16))
+            _write_once(_path(settings, name), _typed() if name == "demo" else secrets.token_hex(16))
     return load_secrets(settings)
 
 
@@ -52,6 +52,11 @@ def caller_secret(settings: Settings) -> str:
 def demo_password(settings: Settings) -> str:
     """The sign-in password of the demo's people. Raises `PartMissing`."""
     return load_secrets(settings).demo
+
+
+def _typed() -> str:
+    """A password that a person types from the screen: 16 letters that look unlike each other, 70 bits."""
+    return "-".join("".join(secrets.choice("abcdefghjkmnpqrstuvwxyz") for _ in range(4)) for _ in range(4))
 
 
 def _names() -> list[str]:

@@ -1,6 +1,7 @@
 """Asterisk, the switchboard or the database is away for a while, and nothing is lost."""
 
 import time
+from collections.abc import Callable
 
 import pytest
 from sqlalchemy import text
@@ -19,7 +20,6 @@ from tests.integration.telephony.switchboard.parts import (
     contacts,
     ended,
     pending,
-    serve,
     state,
     talk,
 )
@@ -142,7 +142,12 @@ def test_a_call_that_came_and_went_while_the_switchboard_was_dead_has_its_answer
 
 def test_asterisk_goes_on_in_a_new_file_when_the_records_are_set_aside(
     serve: Callable[[Switchboard], None],
-    settings: Settings, asterisk: AsteriskUnderTest, ivr: FakeIvr, db: Database, alice: Agent, caller: Phone
+    settings: Settings,
+    asterisk: AsteriskUnderTest,
+    ivr: FakeIvr,
+    db: Database,
+    alice: Agent,
+    caller: Phone,
 ) -> None:
     board = Switchboard(settings)
     board.cel.set_aside_at = 1

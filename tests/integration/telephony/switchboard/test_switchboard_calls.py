@@ -1,5 +1,7 @@
 """Calls and agents, on a real Asterisk with real phones, a real SQLite and a real Redis."""
 
+from collections.abc import Callable
+
 import pytest
 
 from hotline import agents, events, languages
@@ -9,7 +11,7 @@ from telephony import ari, switchboard
 from telephony.phone import Phone
 from telephony.switchboard import Switchboard
 from tests.fakes.fake_ivr import FakeIvr
-from tests.integration.telephony.switchboard.parts import LINE, contacts, ended, give_secret, serve, state, talk
+from tests.integration.telephony.switchboard.parts import LINE, contacts, ended, give_secret, state, talk
 from tests.stack import AsteriskUnderTest
 from tests.wait import until
 
