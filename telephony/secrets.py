@@ -11,8 +11,10 @@ from hotline.settings import Settings
 
 @dataclass(frozen=True)
 class Secrets:
-    """Random words, all but `demo` of 32 hex digits. `caller` is the password of the SIP account for phones on other machines, `demo`
-    that of the demo's people."""
+    """Random words, all but `demo` of 32 hex digits.
+
+    `caller` is the password of the SIP account for phones on other machines, `demo` that of the demo's people.
+    """
 
     agi_token: str
     ami_reader: str
