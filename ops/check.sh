@@ -8,4 +8,5 @@ step "ruff"; ruff format --check . ; ruff check .
 step "mypy"; mypy
 step "imports"; lint-imports
 [ "${1:-}" = lint ] && exit 0
-step "tests"; python -m pytest "$@"
+# Two at a time: they mostly wait for callers. More would be unfair to those that must keep up with a call.
+step "tests"; python -m pytest -n 2 "$@"
