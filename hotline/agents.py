@@ -57,11 +57,22 @@ def on_call(session: Session, agent_id: int, call: str, at: datetime) -> AgentSt
 
 
 def off_call(session: Session, agent_id: int, at: datetime) -> AgentState:
-    """The agent's call ended: she is ready again, unless she is not on a call any more."""
+    """The agent's call ended: she is what she was before it, unless she is not on a call any more.
+
+    An agent who pressed Not ready while her phone rang, and answered, does not get another call.
+    """
     state = state_of(session, agent_id)
-    if state.status is AgentStatus.ON_CALL:
-        return set_status(session, agent_id, AgentStatus.READY, at=at)
-    return state
+    if state.status is not AgentStatus.ON_CALL:
+        return state
+    before = session.exec(
+        select(AgentStateChange)
+        .where(col(AgentStateChange.agent_id) == agent_id, col(AgentStateChange.status) != AgentStatus.ON_CALL)
+        .order_by(col(AgentStateChange.id).desc())
+        .limit(1)
+    ).first()
+    if before is not None and before.status is not AgentStatus.READY:
+        return set_status(session, agent_id, before.status, before.reason, at=at)
+    return set_status(session, agent_id, AgentStatus.READY, at=at)
 
 
 def set_reachable(session: Session, agent_id: int, reachable: bool) -> bool:

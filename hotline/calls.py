@@ -71,6 +71,7 @@ def saw(
     contact = find(session, call, seen.linkedid)
     if contact is None:
         contact = _insert(session, call, seen.linkedid, at)
+    _hold(session, contact)
     if contact.call != call and contact.call.startswith(UNNAMED):
         contact.call = call
     if fact is Fact.ARRIVED:
@@ -107,6 +108,12 @@ def _insert(session: Session, call: str, linkedid: str | None, at: datetime) -> 
         if found is None:
             raise
         return found
+
+
+def _hold(session: Session, contact: Contact) -> None:
+    """Read the row again and let nobody else change it before we commit: PostgreSQL lets two close a call at once."""
+    session.flush()
+    session.refresh(contact, with_for_update=True)
 
 
 def _recognise(session: Session, keys: Keys, contact: Contact, seen: Seen, at: datetime, country: str) -> None:
@@ -150,6 +157,7 @@ def close(session: Session, contact: Contact, at: datetime, *, join_within_s: in
 
     `join_within_s` and `brief_s` are seconds; see hotline.cases.file_call for the rules.
     """
+    _hold(session, contact)
     if contact.ended_at is None:
         contact.ended_at = max(at, contact.arrived_at)
     settle(session, contact)

@@ -2,6 +2,7 @@
 
 import logging
 import sys
+import traceback
 from typing import Any
 
 import structlog
@@ -9,7 +10,9 @@ import structlog
 
 def start_log(process: str) -> None:
     """Send this process's log to stderr, each line marked with the process's name."""
-    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(message)s")
+    libraries = logging.StreamHandler(sys.stderr)
+    libraries.setFormatter(_TypeOnly("%(message)s"))
+    logging.basicConfig(handlers=[libraries], level=logging.WARNING)
 
     def mark(_logger: Any, _method: str, entry: Any) -> Any:
         # Not a context variable: those do not reach the threads a process starts.
@@ -28,6 +31,15 @@ def start_log(process: str) -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
+
+
+class _TypeOnly(logging.Formatter):
+    """What libraries log: where an error came from and its type, never its text."""
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802  (logging's own name)
+        """The places in the code, and the type."""
+        kind, _, trace = ei
+        return "".join(traceback.format_tb(trace)) + (kind.__name__ if kind else "")
 
 
 def _name_only(_logger: Any, _method: str, entry: Any) -> Any:

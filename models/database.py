@@ -15,18 +15,24 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 class Database:
-    """One engine. `busy_s` is how long to wait for another writer, in seconds, before `OperationalError` is raised."""
+    """One engine. `busy_s` is how long to wait for another writer, in seconds, before `OperationalError` is raised.
+
+    Errors do not quote what was written: a traceback ends in a log, and a note or a transcript must not.
+    """
 
     def __init__(self, url: str, busy_s: float = 5.0) -> None:
         self.url = url
         self.sqlite = make_url(url).get_backend_name() == "sqlite"
         if self.sqlite:
-            self.engine = create_engine(url, connect_args={"check_same_thread": False, "timeout": busy_s})
+            self.engine = create_engine(
+                url, hide_parameters=True, connect_args={"check_same_thread": False, "timeout": busy_s}
+            )
             _prepare_sqlite(self.engine, busy_s)
         else:
             wait_ms = int(busy_s * 1000)
             self.engine = create_engine(
                 url,
+                hide_parameters=True,
                 pool_pre_ping=True,
                 pool_timeout=busy_s,
                 connect_args={

@@ -10,4 +10,5 @@ REDIS, ASTERISK, IVR, SWITCHBOARD, TRANSCRIBER, CONSOLE = (
 )
 PROCESSES = (REDIS, ASTERISK, IVR, SWITCHBOARD, TRANSCRIBER, CONSOLE)
 # These touch a file each time round, so that a hang is seen from outside.
-HEARTBEAT_S = {SWITCHBOARD: 20.0, TRANSCRIBER: 20.0, CONSOLE: 20.0}
+# Asterisk gets more patience: killing it ends the calls in progress.
+HEARTBEAT_S = {ASTERISK: 45.0, SWITCHBOARD: 20.0, TRANSCRIBER: 20.0, CONSOLE: 20.0}

@@ -16,6 +16,7 @@ def prepare(settings: Settings, *, demo: bool, say: Say) -> None:
     """Make what is missing; each step says what it does. Quick when all is there."""
     for folder in (settings.data, settings.run, settings.spool, settings.vault):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.chmod(0o700)  # also when somebody made it beforehand
     make_keys(settings.keys)
     secrets.make_secrets(settings)
     db = Database(settings.database)

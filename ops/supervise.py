@@ -22,6 +22,7 @@ PROBE_WITHIN_S = 3.0
 RESTART_MIN_S, RESTART_MAX_S = 0.2, 10.0
 STEADY_S = 30.0
 STOP_WITHIN_S = 10.0
+LOG_MAX_BYTES = 20_000_000
 
 
 @dataclass
@@ -56,9 +57,6 @@ class Supervisor:
         self.stopping = threading.Event()
         self._hung: set[str] = set()
         self._log = (settings.run / "freeline.log").open("ab", buffering=0)
-        # The log of a machine that runs for a year must not fill its disk; nothing in it is needed for long.
-        if self._log.tell() > 20_000_000:
-            self._log.truncate(0)
 
     def start(self) -> None:
         """Start every process, and the probe of the ivr."""
@@ -70,6 +68,9 @@ class Supervisor:
 
     def watch_once(self) -> None:
         """Restart what died and kill what hangs; to be called a few times a second."""
+        # The log of a machine that runs for a year must not fill its disk; nothing in it is needed for long.
+        if os.fstat(self._log.fileno()).st_size > LOG_MAX_BYTES:
+            self._log.truncate(0)
         changed = False
         for child in self.children.values():
             if child.running:
@@ -94,7 +95,7 @@ class Supervisor:
             self.write_state()
 
     def stop(self) -> None:
-        """Stop all processes: politely, then for good. Asterisk goes last, so that the line is up longest."""
+        """Stop all processes at once: politely, then for good. Asterisk is told last."""
         self.stopping.set()
         order = sorted(self.children.values(), key=lambda c: c.name == names.ASTERISK)
         for child in order:
@@ -128,7 +129,7 @@ class Supervisor:
         temporary.replace(self.file)
 
     def _spawn(self, child: Child) -> None:
-        (self.settings.run / f"{child.name}.alive").unlink(missing_ok=True)
+        # The last beat stays: the switchboard reads from it since when nobody has listened to Asterisk.
         environment = os.environ | {PARENT: str(os.getpid())}
         child.process = subprocess.Popen(
             [sys.executable, "-m", "ops", "run", child.name],

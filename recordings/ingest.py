@@ -161,8 +161,12 @@ class Ingest:
         try:
             contact, is_new = self._write(left, row, note, recording, over=over)
         except IntegrityError:
-            # Two rows claim the same linkedid: the call's own row counts.
-            contact, is_new = self._write(left, row, replace(note, linkedid=None), recording, over=over)
+            try:
+                # Somebody added the same caller or call at this moment: now it is there.
+                contact, is_new = self._write(left, row, note, recording, over=over)
+            except IntegrityError:
+                # Two rows claim the same linkedid: the call's own row counts.
+                contact, is_new = self._write(left, row, replace(note, linkedid=None), recording, over=over)
         self._sealed = {key: kept for key, kept in self._sealed.items() if key[0] != left.call}
         if note.broken and not note.lines:
             self._reject(raw_note)

@@ -59,12 +59,15 @@ class Scribe:
         self.wake = threading.Event()
 
     def run(self) -> None:
-        """Work until stopped. Trouble with the database is waited out."""
+        """Work until stopped. Trouble with the database, or any other, is waited out: nobody would miss a dead thread."""
         while not self._stop.is_set():
             try:
                 worked = self.once()
             except SQLAlchemyError as error:
                 log().warning("the database does not answer; transcription waits", error=error)
+                worked = False
+            except Exception as error:  # noqa: BLE001  (the claim's lease runs out, and its tries are counted)
+                log().error("transcription failed, will be tried again", error=error)
                 worked = False
             if not worked:
                 if self._engine is not None and self._engine.idle_s > IDLE_S:

@@ -105,8 +105,9 @@ class Queued:
     queue: str
 
     def apply(self, session: Session, desk: Desk) -> Iterable[str]:
-        """Keep since when."""
-        return _told(self.call.saw(session, desk, Fact.QUEUED, self.at, Seen(queue=self.queue, language=self.queue)))
+        """Keep since when. Which queue does not tell whether she chose its language or pressed nothing."""
+        seen = Seen(queue=self.queue, language=self.queue, chosen=False)
+        return _told(self.call.saw(session, desk, Fact.QUEUED, self.at, seen))
 
 
 @dataclass(frozen=True)

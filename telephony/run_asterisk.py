@@ -30,6 +30,7 @@ FILES_WANTED = 65_536
 LOOK_EVERY_S = 5.0
 STOP_WITHIN_S = 8.0
 START_WITHIN_S = 30.0
+MESSAGES_MAX_BYTES = 20_000_000
 PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None)
 # What Asterisk is told when a rendered file differs from the one it runs on; the rest changes with a restart only.
@@ -127,6 +128,7 @@ def main(settings: Settings) -> int:
         sys.stderr.write(f"{error}\n")
         return 1
     asked_to_stop = False
+    heartbeat = settings.run / "asterisk.alive"
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
         nonlocal asked_to_stop
@@ -143,6 +145,9 @@ def main(settings: Settings) -> int:
             break
         except subprocess.TimeoutExpired:
             _look_again(running)
+            # A hung Asterisk still has its port open, but greets nobody. The supervisor sees that this stops.
+            if ready(settings):
+                heartbeat.touch(mode=0o600)
     code = running.stop()
     if asked_to_stop:
         return 0
@@ -190,6 +195,9 @@ def _kept(path: Path) -> dict[str, str]:
 
 def _look_again(running: RunningAsterisk) -> None:
     try:
+        messages = running.settings.asterisk / "log" / "messages.log"
+        if messages.exists() and messages.stat().st_size > MESSAGES_MAX_BYTES:
+            os.truncate(messages, 0)  # errors and warnings of a year must not fill the disk
         running.refresh(read_menu(running.settings))
     except (FreelineError, OSError) as error:
         log().warning("asterisk's configuration could not be refreshed", error=error)

@@ -237,6 +237,8 @@ class Switchboard:
     def _keep_menu(self) -> None:
         with self.db.read() as session:
             wanted = menu_globals(session, self.settings)
+        # Also for the notices, which look in the same: a line added on screen is a line. One taken away may have had calls.
+        self._lines.update(dialled_lines(self.settings, wanted[names.LINES]))
         for name, value in wanted.items():
             if self._menu.get(name) != value:
                 self.actor.send_action({"Action": "Setvar", "Variable": name, "Value": value})

@@ -158,6 +158,15 @@ def test_asterisk_killed_in_the_middle_of_calls_keeps_what_was_said(quick: Whole
     assert leave_message(quick, "0812340003").said
 
 
+def test_a_hung_asterisk_is_killed_and_answers_again(quick: Whole) -> None:
+    old = quick.kill("asterisk", signal.SIGSTOP)
+    os.kill(old, signal.SIGCONT)  # what watches it goes on; the program itself hangs
+    quick.came_back("asterisk", old, within_s=90)
+    until(lambda: quick.status()["ready"], 30, 0.5)
+    assert leave_message(quick, "0812345678").said
+    filed(quick, 1)
+
+
 def test_redis_flushed_at_any_moment_loses_nothing(quick: Whole) -> None:
     stop = threading.Event()
 

@@ -299,6 +299,25 @@ def test_a_transcriber_that_stops_gives_its_recording_back_untried(
     assert (recording.state, recording.attempts) == (RecordingState.WAITING, 0)
 
 
+def test_a_worker_survives_trouble_that_nobody_thought_of(
+    settings: Settings, db: Database, keys: Keys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop, looks = threading.Event(), list[int]()
+    scribe = Scribe(settings, db, keys, stop)
+
+    def once() -> bool:
+        looks.append(1)
+        scribe.wake.set()
+        if len(looks) == 1:
+            raise PermissionError("a folder of models that cannot be read")
+        stop.set()
+        return False
+
+    monkeypatch.setattr(scribe, "once", once)
+    scribe.run()
+    assert len(looks) == 2
+
+
 def test_a_lease_is_renewed_while_the_engine_makes_progress(
     pretended: Settings, taker: Taker, left: Left, voice: bytes, db: Database, keys: Keys, stop: threading.Event
 ) -> None:

@@ -105,6 +105,50 @@ def test_closing_twice_files_one_case(db: Database, keys: Keys) -> None:
         assert s.exec(select(func.count()).select_from(Case)).one() == 1
 
 
+def test_two_processes_that_close_the_same_call_at_once_file_one_case(db: Database, keys: Keys) -> None:
+    with db.write() as s:
+        arrive(s, keys, "a", 60)
+    read = threading.Barrier(2)
+
+    def close() -> None:
+        with db.write() as s:
+            contact = calls.find(s, "a")
+            assert contact is not None
+            if not db.sqlite:  # whose one writer is alone from the start
+                read.wait(10)
+            calls.close(s, contact, now(), **LIMITS)
+
+    both = [threading.Thread(target=close) for _ in range(2)]
+    for one in both:
+        one.start()
+    for one in both:
+        one.join()
+    with db.read() as s:
+        contact = calls.find(s, "a")
+        assert contact is not None
+        assert [case.id for case in s.exec(select(Case))] == [contact.case_id]
+
+
+def test_an_answer_told_while_the_call_is_closed_counts(db: Database, keys: Keys) -> None:
+    with db.write() as s:
+        arrive(s, keys, "a", 60)
+
+    def answer() -> None:
+        with db.write() as s:
+            calls.saw(s, keys, "a", Fact.ANSWERED, now())
+
+    with db.write() as s:
+        end(s, "a")
+        telling = threading.Thread(target=answer)
+        telling.start()
+        telling.join(0.5)
+    telling.join()
+    with db.read() as s:
+        contact = calls.find(s, "a")
+        assert contact is not None
+        assert contact.outcome is Outcome.ANSWERED
+
+
 @pytest.mark.parametrize(
     ("facts", "outcome"),
     [

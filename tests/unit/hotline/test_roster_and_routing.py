@@ -103,6 +103,18 @@ def test_not_ready_is_paused_and_never_removed(db: Database, staff: Cast) -> Non
         assert not any(i == f"PJSIP/agent{staff.charlie.id}" for _, i in found)
 
 
+def test_who_pressed_not_ready_while_it_rang_is_not_ready_after_the_call(db: Database, staff: Cast) -> None:
+    with db.write() as s:
+        alice = staff.alice.id or 0
+        agents.choose_status(s, staff.alice, ready=True)
+        agents.choose_status(s, staff.alice, ready=False)
+        agents.on_call(s, alice, "a", at("2026-11-22 10:00"))
+        assert agents.off_call(s, alice, at("2026-11-22 10:05")).status is AgentStatus.NOT_READY
+        agents.choose_status(s, staff.alice, ready=True)
+        agents.on_call(s, alice, "b", at("2026-11-22 10:10"))
+        assert agents.off_call(s, alice, at("2026-11-22 10:15")).status is AgentStatus.READY
+
+
 def test_the_ready_button_is_refused_on_a_call(db: Database, staff: Cast) -> None:
     with db.write() as s:
         agents.on_call(s, staff.alice.id or 0, "a", at("2026-11-22 10:00"))

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlmodel import SQLModel, select
 
-from models import Database, Wording
+from models import CaseEvent, Database, EventKind, Wording
 from models.types import now
 
 
@@ -65,3 +65,10 @@ def test_a_second_writer_waits_only_so_long(sqlite_db: Database) -> None:
     with sqlite_db.write(), pytest.raises(OperationalError, match="locked"), impatient.write():
         pass
     impatient.dispose()
+
+
+def test_an_error_of_the_database_does_not_quote_what_was_written(db: Database) -> None:
+    spoken = "what a caller said"
+    with pytest.raises(IntegrityError) as refused, db.write() as session:
+        session.add(CaseEvent(case_id=1, at=now(), kind=EventKind.NOTE, by_id=12345, detail={"said": spoken}))
+    assert spoken not in str(refused.value)

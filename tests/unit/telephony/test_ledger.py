@@ -10,7 +10,8 @@ import pytest
 from sqlalchemy import text
 from sqlmodel import Session, select
 
-from hotline import events
+from hotline import callers, calls, events
+from hotline.calls import Fact, Seen
 from models import AgentState, AgentStatus, Contact, Database, Outcome
 from telephony.changes import Answered, Arrived, Call, Desk, Ended, LeftCall, Missed, PhoneSeen, Queued, Resumed
 from telephony.ledger import Ledger
@@ -285,3 +286,17 @@ def test_a_phone_that_changes_nothing_wakes_nobody(db: Database, ledger: Ledger,
     written(ledger)
     assert told == [events.AGENTS_CHANGED]
     assert state(db, alice).reachable
+
+
+def test_the_queue_of_a_caller_who_pressed_nothing_is_not_the_language_she_is_offered_next_time(
+    db: Database, ledger: Ledger, desk: Desk
+) -> None:
+    with db.write() as session:
+        seen = Seen(linkedid="1.1", number="0812345678", language="my")
+        calls.saw(session, desk.keys, "before", Fact.LANGUAGE, NOON, seen)
+        seen = Seen(linkedid="1.2", number="0812345678", language="en", chosen=False)
+        calls.saw(session, desk.keys, "call-2", Fact.LANGUAGE, after(60), seen)
+    ledger.put(Queued(call(2), after(61), "en"))
+    written(ledger)
+    with db.read() as session:
+        assert callers.last_language(session, desk.keys, "0812345678", "TH", after(3600)) == "my"

@@ -1,5 +1,6 @@
 """The whole switchboard on a fake Asterisk, where connections are lost and the database is locked."""
 
+import json
 import os
 import threading
 import time
@@ -9,7 +10,7 @@ import pytest
 from sqlalchemy import text
 from sqlmodel import Session, select
 
-from hotline import agents, languages
+from hotline import agents, languages, lines
 from hotline.keys import Keys
 from hotline.settings import Settings
 from models import Agent, AgentState, AgentStatus, Contact, Database, Outcome
@@ -268,6 +269,27 @@ def test_a_call_that_ended_while_nobody_listened_is_closed_on_return(
     asterisk.channels = []
     asterisk.drop()
     until(lambda: (c := contact(sqlite_db)) and c.outcome is Outcome.ABANDONED_IN_MENU)
+
+
+def test_a_call_on_a_line_added_on_screen_is_found_in_the_records_like_any_other(
+    asterisk: FakeAmi, board: Switchboard, sqlite_db: Database
+) -> None:
+    with sqlite_db.write() as session:
+        lines.add_line(session, "1800999888", "Second line", toll_free=True, by_id=None)
+    board.cel.path.parent.mkdir(parents=True, exist_ok=True)
+    ids = {"UniqueID": "9.1", "LinkedID": "9.1", "ChanName": "PJSIP/trunk-00000009", "Exten": "1800999888"}
+    began = time.time() - 400
+    rows = [
+        {"EventType": "CHAN_START", "EventTime": began, **ids},
+        {"EventType": "CHAN_END", "EventTime": began + 30, **ids},
+    ]
+    board.cel.path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    board._swept_at = 0.0
+    board._wake.set()
+    until(lambda: contact(sqlite_db, "linkedid:9.1") is not None)
+    found = contact(sqlite_db, "linkedid:9.1")
+    assert found is not None
+    assert found.line == "1800999888"
 
 
 def test_an_agent_held_by_a_call_that_is_gone_is_freed_on_return(
