@@ -14,6 +14,7 @@ from models import Agent
 from models.types import now
 
 BIGGEST_ID = 2**31 - 1
+ID_DIGITS = len(str(BIGGEST_ID))
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ class Ask:
     def number(self, name: str) -> int:
         """An id from the path. Raises `NotFound` for one that no row can have."""
         text = self.visit.match[name]
-        if not text.isascii() or not text.isdigit() or int(text) > BIGGEST_ID:
+        if not text.isascii() or not text.isdigit() or len(text) > ID_DIGITS or int(text) > BIGGEST_ID:
             raise NotFound("There is no such thing.")
         return int(text)
 

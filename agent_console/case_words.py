@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 from agent_console.pages import language, length_of, outcome, status
 from agent_console.words import gettext as _
-from hotline import windows
 from hotline.case_page import CasePage
 from hotline.next_steps import Step, StepKind
 from models import (
@@ -88,21 +87,6 @@ def callbacks() -> list[tuple[str, str]]:
     return [(callback, callback_word(callback)) for callback in CallbackSafety]
 
 
-def days() -> list[tuple[str, str]]:
-    """The days of the week, Monday first."""
-    names = (_("Mon"), _("Tue"), _("Wed"), _("Thu"), _("Fri"), _("Sat"), _("Sun"))
-    return list(zip(windows.DAYS, names, strict=True))
-
-
-def window_words(text: str) -> str:
-    """A call-back window as people say it; as it was kept when it cannot be read."""
-    window = windows.read(text)
-    if window is None:
-        return text
-    hours = f"{window.starts:%H:%M}–{window.ends:%H:%M}"
-    return f"{', '.join(days()[d][1] for d in sorted(window.days))} {hours}" if window.days else hours
-
-
 def outcome_kind(outcome: Outcome | None) -> str:
     """The colour of an outcome's chip."""
     if outcome is Outcome.ANSWERED:
@@ -149,13 +133,17 @@ def reason_word(reason: str) -> str:
     return disposition_word(reason) if reason in set(Disposition) else reason
 
 
-def step_words(step: Step) -> tuple[str, str]:
-    """A next step, and why or how."""
+def step_words(step: Step, hours: str = "", *, now_is_the_time: bool = True) -> tuple[str, str]:
+    """A next step, and why or how. `hours` are those of a safe call-back, and whether it is one of them."""
+    said = (
+        _("she said it is safe") if now_is_the_time else _("she said it is safe, but not at this hour: do not dial now")
+    )
     return {
         StepKind.CLAIM: (_("Claim it"), _("nobody has this case yet")),
         StepKind.LISTEN: (_("Listen to the message"), _("a person has not heard it to the end yet")),
         StepKind.ASK_SAFETY: (_("Ask about safety"), _("what is not asked is unknown, and unknown is never dialled")),
-        StepKind.CALL_BACK: (_("Call back in the window"), _("she said it is safe")),
+        StepKind.CALL_BACK: (_("Call back %(hours)s") % {"hours": hours}, said),
+        StepKind.ASK_AGAIN: (_("Do not dial"), _("it was safe once, but that is too old: ask again when she calls")),
         StepKind.DO_NOT_DIAL: (_("Do not dial"), _("nobody knows yet whether a call-back is safe")),
         StepKind.SAY_WHAT_IT_WAS: (_("Say what the call was"), _("one key is enough")),
         StepKind.SUMMARISE: (_("Give the case a title"), _("one line, in our words")),

@@ -40,11 +40,13 @@ WHY = {
 async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
     """Headers on every answer. Pages are never kept by the browser; static files, stamped, for ever."""
     for name, value in HEADERS.items():
-        response.headers.setdefault(name, value)
+        response.headers[name] = value
     if request.app[CONSOLE].settings.secure_cookies:
         response.headers.setdefault("Strict-Transport-Security", f"max-age={A_YEAR_S}")
     if request.path.startswith("/static/"):
-        kept = f"public, max-age={A_YEAR_S}, immutable" if "v" in request.query else "no-cache"
+        # What is missing today may be there after the next update: only what was found is kept.
+        found = response.status in {200, 206, 304}
+        kept = f"public, max-age={A_YEAR_S}, immutable" if found and "v" in request.query else "no-cache"
         response.headers["Cache-Control"] = kept
     else:
         response.headers.setdefault("Cache-Control", "no-store")

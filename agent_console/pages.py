@@ -14,6 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 
 from agent_console.asking import Ask, Page
 from agent_console.console import Console
+from agent_console.safe_words import is_safe, is_time, safe_hours
 from agent_console.words import gettext, ngettext
 from hotline.languages import catalogue
 from models import CaseStatus, Outcome, Role
@@ -59,6 +60,9 @@ def make_templates(app: web.Application, zone: ZoneInfo) -> Environment:
         "role": role,
         "outcome": outcome,
         "status": status,
+        "safe_hours": lambda said: safe_hours(said, zone),
+        "is_safe": lambda said: is_safe(said, now()),
+        "is_time": lambda said: is_time(said, now(), zone),
         "endonym": lambda code: catalogue()[code].endonym if code in catalogue() else "",
     }
     env.globals |= {"static": static, "with_query": with_query, "language_pairs": language_pairs}

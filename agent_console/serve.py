@@ -8,12 +8,14 @@ from dataclasses import dataclass, field, replace
 from urllib.parse import quote, unquote
 
 from aiohttp import web
+from aiohttp.http_exceptions import InvalidHeader
 from multidict import MultiMapping
 from sqlalchemy.exc import OperationalError
 from sqlmodel import Session
 
 from agent_console import guard as gate
 from agent_console import pages
+from agent_console.address import address_of
 from agent_console.asking import Answer, Ask, Cookie, Go, Page, Raw, Visit
 from agent_console.console import CONSOLE, Console
 from agent_console.ranges import ranged
@@ -28,6 +30,7 @@ SAID = "freeline_said"
 SAID_AGE_S = 60
 WATCHED = ("HX-Request", "HX-Boosted", "HX-Target", "HX-History-Restore-Request", "Sec-Fetch-Site", "X-CSRF", "Range")
 STATUS = {NotAllowed: 403, gate.StrangeForm: 403, NotFound: 404, PartMissing: 503}
+REFUSED = 409
 
 
 @dataclass
@@ -59,8 +62,13 @@ def handler(route: Route) -> Callable[[web.Request], Awaitable[web.StreamRespons
 
 
 async def visit_of(request: web.Request) -> Visit:
-    """The request as plain values. Raises HTTPRequestEntityTooLarge for a body over the limit."""
-    form: MultiMapping[object] = await request.post()
+    """The request as plain values. Raises HTTPRequestEntityTooLarge for a body over the limit, HTTPBadRequest for a
+    body that is no form.
+    """
+    try:
+        form: MultiMapping[object] = await request.post()
+    except (ValueError, LookupError, RuntimeError, AssertionError, InvalidHeader) as error:
+        raise web.HTTPBadRequest from error
     lists: dict[str, list[str]] = {}
     for name, value in form.items():
         if isinstance(value, str):
@@ -74,7 +82,11 @@ async def visit_of(request: web.Request) -> Visit:
         lists=lists,
         headers={name: request.headers[name] for name in WATCHED if name in request.headers},
         cookies=dict(request.cookies),
-        address=request.remote or "",
+        address=address_of(
+            request.remote,
+            request.headers.getall("X-Forwarded-For", []),
+            behind_proxy=request.app[CONSOLE].settings.behind_proxy,
+        ),
     )
 
 
@@ -93,7 +105,7 @@ def serve(console: Console, route: Route, visit: Visit) -> Sent:
     except gate.NewPasswordFirst:
         return _go(visit, Go("/account/password"))
     except FreelineError as error:
-        return _refusal(console, visit, STATUS.get(type(error), 409), str(error))
+        return _refusal(console, visit, status_of(error), str(error))
     except OperationalError as error:
         log().warning("the database did not answer", error=error)
         return _refusal(console, visit, 503, _("The database does not answer. Nothing was changed. Try again."))
@@ -179,6 +191,11 @@ def _to_sign_in(visit: Visit) -> Sent:
     return Sent(303, headers={"Location": f"/sign-in{back}"})
 
 
+def status_of(error: FreelineError) -> int:
+    """The status of a refusal, by its kind or the kind it is a case of."""
+    return next((status for kind, status in STATUS.items() if isinstance(error, kind)), REFUSED)
+
+
 def _refusal(console: Console, visit: Visit, status: int, why: str) -> Sent:
     """Why not: as a line on the page for htmx, else as a page of its own."""
     if visit.htmx and status in {409, 422}:
@@ -200,7 +217,7 @@ def let_stay(console: Console, route: Route, visit: Visit) -> Signed | Sent:
     except gate.SignedOut:
         return _to_sign_in(visit)
     except FreelineError as error:
-        return _refusal(console, visit, 403, str(error))
+        return _refusal(console, visit, status_of(error), str(error))
 
 
 def response(sent: Sent, console: Console) -> web.Response:

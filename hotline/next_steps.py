@@ -5,7 +5,9 @@ from datetime import datetime
 from enum import StrEnum
 
 from hotline.queue_board import ACT_WITHIN
+from hotline.windows import safe_until
 from models import CallbackSafety, Case, CaseStatus, Contact, Outcome, Recording, Safety
+from models.types import now
 
 
 class StepKind(StrEnum):
@@ -16,6 +18,7 @@ class StepKind(StrEnum):
     ASK_SAFETY = "ask_safety"
     CALL_BACK = "call_back"
     DO_NOT_DIAL = "do_not_dial"
+    ASK_AGAIN = "ask_again"
     SAY_WHAT_IT_WAS = "say_what_it_was"
     SUMMARISE = "summarise"
 
@@ -36,15 +39,19 @@ def first_action_due(case: Case) -> datetime | None:
     return None if within is None else case.opened_at + within
 
 
-def next_steps(case: Case, safety: Safety, calls: list[tuple[Contact, list[Recording]]]) -> list[Step]:
-    """What is left to do on an open case, first thing first. `calls` are newest first."""
+def next_steps(
+    case: Case, safety: Safety, calls: list[tuple[Contact, list[Recording]]], at: datetime | None = None
+) -> list[Step]:
+    """What is left to do on an open case, first thing first. `calls` are newest first; `at` is now unless given."""
     if case.status is CaseStatus.CLOSED:
         return []
     steps = [] if case.owner_id else [Step(StepKind.CLAIM)]
     steps += [Step(StepKind.LISTEN, r.id) for _, recordings in calls for r in recordings if r.heard_at is None]
     wants_call = case.caller_id is not None and bool(calls) and calls[0][0].outcome is not Outcome.ANSWERED
     if wants_call and safety.callback is CallbackSafety.SAFE:
-        steps.append(Step(StepKind.CALL_BACK))
+        until = safe_until(safety.window, safety.reviewed_at)
+        still = until is not None and until > (at or now())
+        steps.append(Step(StepKind.CALL_BACK if still else StepKind.ASK_AGAIN))
     elif wants_call and safety.callback is CallbackSafety.UNKNOWN:
         steps.append(Step(StepKind.DO_NOT_DIAL))
     if safety.reviewed_at is None or safety.in_danger is None:

@@ -36,12 +36,13 @@ def add_agent(
 ) -> Agent:
     """Add a member of staff. Raises `Invalid` with what to mend."""
     login, name = login.strip().lower(), " ".join(name.split())
+    wrong = {} if name else {"name": "Give a name."}
     if not _LOGIN.fullmatch(login):
-        raise Invalid(login="A sign-in name is 2 to 64 letters, digits, dots or dashes.")
-    if not name:
-        raise Invalid(name="Give a name.")
-    if session.exec(select(Agent).where(col(Agent.login) == login)).first():
-        raise Invalid(login="This sign-in name is taken.")
+        wrong["login"] = "A sign-in name is 2 to 64 letters, digits, dots or dashes."
+    elif session.exec(select(Agent).where(col(Agent.login) == login)).first():
+        wrong["login"] = "This sign-in name is taken."
+    if wrong:
+        raise Invalid(**wrong)
     agent = Agent(login=login, name=name[:120], role=role, must_change_password=must_change_password)
     agent.password_hash = hash_password(password)
     session.add(agent)

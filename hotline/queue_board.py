@@ -88,6 +88,7 @@ class Row:
     in_danger: bool
     callback: CallbackSafety
     window: str | None
+    reviewed_at: datetime | None
 
     def late(self, at: datetime) -> bool:
         """Whether the first action is overdue."""
@@ -287,6 +288,7 @@ def _row(
         in_danger=bool(safety and safety.in_danger),
         callback=safety.callback if safety else CallbackSafety.UNKNOWN,
         window=safety.window if safety else None,
+        reviewed_at=safety.reviewed_at if safety else None,
     )
 
 

@@ -45,6 +45,7 @@ class Settings(BaseSettings):
     timezone: str = "Asia/Bangkok"
     country: str = "TH"
     secure_cookies: bool = False
+    behind_proxy: bool = False
 
     calls_at_once: int = 200
     backup_after_s: int = 20

@@ -17,8 +17,11 @@ from models import Agent, SignIn, SignInAttempt
 from models.types import now
 
 WINDOW = timedelta(minutes=15)
-TRIES_LOGIN = 5
+TRIES = 5  # at one name from one address: a stranger elsewhere must not lock anybody out
 TRIES_ADDRESS = 30  # an office shares one address
+# At one name from anywhere. One address alone cannot use these up: it is stopped by TRIES, four times an hour.
+LONG_WINDOW = timedelta(hours=1)
+TRIES_LOGIN = 50
 SEEN_EVERY = timedelta(minutes=5)
 
 
@@ -46,25 +49,36 @@ def sha256(token: str) -> str:
 def begin(session: Session, login: str, address: str, index_key: bytes, at: datetime | None = None) -> None:
     """Count this attempt before the password is looked at, so that many at once cannot slip through. Raises `TooMany`."""
     moment = at or now()
-    session.execute(delete(SignInAttempt).where(col(SignInAttempt.at) < moment - WINDOW))
-    for who, allowed in ((_login(login, index_key), TRIES_LOGIN), (_address(address, index_key), TRIES_ADDRESS)):
+    session.execute(delete(SignInAttempt).where(col(SignInAttempt.at) < moment - LONG_WINDOW))
+    limits = (
+        (_pair(login, address, index_key), TRIES, WINDOW),
+        (_address(address, index_key), TRIES_ADDRESS, WINDOW),
+        (_login(login, index_key), TRIES_LOGIN, LONG_WINDOW),
+    )
+    for who, allowed, window in limits:
         tried = list(
-            session.exec(select(SignInAttempt.at).where(col(SignInAttempt.who) == who).order_by(col(SignInAttempt.at)))
+            session.exec(
+                select(SignInAttempt.at)
+                .where(col(SignInAttempt.who) == who, col(SignInAttempt.at) >= moment - window)
+                .order_by(col(SignInAttempt.at))
+            )
         )
         if len(tried) >= allowed:
-            raise TooMany(max(1, round((tried[-allowed] + WINDOW - moment).total_seconds())))
-        session.add(SignInAttempt(who=who, at=moment))
+            raise TooMany(max(1, round((tried[-allowed] + window - moment).total_seconds())))
+    session.add_all(SignInAttempt(who=who, at=moment) for who, _allowed, _window in limits)
     session.flush()
 
 
 def grant(session: Session, agent: Agent, login: str, address: str, index_key: bytes, hours: int) -> Granted:
-    """Sign this person in for so many hours, and forget her failed attempts.
+    """Sign this person in for so many hours, and forget her failed attempts from this address.
 
-    Of the address only this attempt is forgotten: else one good sign-in would hide many guesses at other names.
+    Of the address, and of her name elsewhere, only this attempt is forgotten: else one good sign-in would hide the
+    guesses of others.
     """
-    session.execute(delete(SignInAttempt).where(col(SignInAttempt.who) == _login(login, index_key)))
-    mine = select(func.max(SignInAttempt.id)).where(col(SignInAttempt.who) == _address(address, index_key))
-    session.execute(delete(SignInAttempt).where(col(SignInAttempt.id) == mine.scalar_subquery()))
+    session.execute(delete(SignInAttempt).where(col(SignInAttempt.who) == _pair(login, address, index_key)))
+    for who in (_address(address, index_key), _login(login, index_key)):
+        mine = select(func.max(SignInAttempt.id)).where(col(SignInAttempt.who) == who)
+        session.execute(delete(SignInAttempt).where(col(SignInAttempt.id) == mine.scalar_subquery()))
     granted = Granted(secrets.token_urlsafe(32), secrets.token_urlsafe(24))
     moment = now()
     session.add(
@@ -117,6 +131,10 @@ def end(session: Session, sign_in: SignIn) -> None:
 
 def _login(login: str, index_key: bytes) -> str:
     return _hidden(f"login:{login.strip().lower()}", index_key)
+
+
+def _pair(login: str, address: str, index_key: bytes) -> str:
+    return _hidden(f"login:{login.strip().lower()} address:{address}", index_key)
 
 
 def _address(address: str, index_key: bytes) -> str:

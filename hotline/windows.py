@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from datetime import time
+from datetime import datetime, time, timedelta
 
 from hotline.errors import Invalid
 
@@ -23,6 +23,32 @@ class Window:
         if not self.days or len(self.days) == len(DAYS):
             return hours
         return ",".join(DAYS[d] for d in sorted(self.days)) + " " + hours
+
+    def holds(self, at: datetime) -> bool:
+        """Whether a moment, given in the line's own time zone, lies in the window. A night counts to its evening."""
+        clock, day = at.time(), at.weekday()
+        if self.starts < self.ends:
+            return self._on(day) and self.starts <= clock < self.ends
+        return (self._on(day) and clock >= self.starts) or (self._on((day - 1) % len(DAYS)) and clock < self.ends)
+
+    def _on(self, day: int) -> bool:
+        return not self.days or day in self.days
+
+
+# What `safe` means when no window was given, and for how long it is believed; any review ages.
+WITHOUT_WINDOW = Window(time(8), time(20))
+WITHOUT_WINDOW_FOR = timedelta(days=7)
+REVIEW_FOR = timedelta(days=90)
+
+
+def meant(text: str | None) -> Window | None:
+    """The window that a safe call-back has: the one that was given, else `WITHOUT_WINDOW`; None when it is unreadable."""
+    return read(text) if text else WITHOUT_WINDOW
+
+
+def safe_until(text: str | None, reviewed_at: datetime | None) -> datetime | None:
+    """Until when a call-back that was called safe is believed to be; None when nobody ever said so."""
+    return reviewed_at + (REVIEW_FOR if text else WITHOUT_WINDOW_FOR) if reviewed_at else None
 
 
 def read(text: str | None) -> Window | None:

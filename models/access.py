@@ -23,7 +23,7 @@ class SignIn(SQLModel, table=True):
 
 
 class SignInAttempt(SQLModel, table=True):
-    """A failed sign-in, for the throttle. `who` is a hash of the login or of the address."""
+    """A failed sign-in, for the throttle. `who` is a hash of the login, of the address, or of both."""
 
     __tablename__ = "sign_in_attempt"
     __table_args__ = (Index("ix_sign_in_attempt_who", "who", "at"),)

@@ -47,6 +47,10 @@ def enter(ask: Ask) -> Answer:
         raise Invalid(login=_("This name and password do not fit together."))
     with database.write() as session:
         agent = session.get_one(Agent, agent_id)
+        before = sign_ins.find(session, ask.visit.cookies.get(SESSION, ""))
+        if before is not None:
+            # Whoever sat at this browser before is signed out: her token is lost, and must open nothing any more.
+            sign_ins.end(session, before[1])
         granted = sign_ins.grant(session, agent, login, address, key, ask.console.settings.sign_in_h)
         to = "/account/password" if agent.must_change_password else ours(ask.form.get("next", "")) or start_of(agent)
     cookies = (Cookie(SESSION, granted.token, ask.console.settings.sign_in_h * 3600), Cookie(HELLO, ""))

@@ -1,6 +1,6 @@
 """What was done and looked at, and whether the record is whole."""
 
-from agent_console.asking import BIGGEST_ID, Answer, Ask, page
+from agent_console.asking import BIGGEST_ID, ID_DIGITS, Answer, Ask, page
 from agent_console.routes import Routes
 from agent_console.words import gettext as _
 from hotline import audit as hotline_audit
@@ -15,7 +15,9 @@ PAGE = 100
 def audit(ask: Ask) -> Answer:
     """The newest entries."""
     before = ask.query.get("before", "")
-    before_id = int(before) if before.isascii() and before.isdigit() and int(before) <= BIGGEST_ID else None
+    before_id = (
+        min(int(before), BIGGEST_ID) if before.isascii() and before.isdigit() and len(before) <= ID_DIGITS else None
+    )
     entries = hotline_audit.newest(ask.session, PAGE, before_id, ask.query.get("subject", "")[:64] or None)
     return page(
         "audit/page.html",

@@ -5,6 +5,7 @@ from typing import Any
 from agent_console import case_words
 from agent_console.asking import Answer, Ask, Go, Page
 from agent_console.routes import Routes
+from agent_console.safe_words import days
 from agent_console.wave import bars, width
 from agent_console.words import gettext as _
 from hotline import callers, case_page, cases, windows
@@ -32,6 +33,7 @@ def draw(ask: Ask, case_id: int, part: str = "_case", *, editing: str = "", chan
         "shown": shown,
         "case": shown.case,
         "words": case_words,
+        "days": days(),
         "editing": editing,
         "due": first_action_due(shown.case),
         "window": window,

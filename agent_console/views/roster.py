@@ -2,9 +2,9 @@
 
 from datetime import UTC, date, datetime, time, timedelta
 
-from agent_console import case_words
 from agent_console.asking import Answer, Ask, Go, page
 from agent_console.routes import Routes
+from agent_console.safe_words import days
 from agent_console.words import gettext as _
 from hotline import cover_gaps, languages, people
 from hotline import roster as hotline_roster
@@ -44,13 +44,13 @@ def roster(ask: Ask) -> Answer:
         rows=[(agent, speaks) for agent, speaks in people.everybody(ask.session) if agent.active and speaks],
         cells=_cells(shifts, monday),
         day_word=day_word,
-        day_names=[name for _code, name in case_words.days()],
+        day_names=[name for _code, name in days()],
     )
 
 
 def day_word(day: date) -> str:
     """A day of the calendar as people say it: Mon 23 Nov."""
-    return f"{case_words.days()[day.weekday()][1]} {day:%-d %b}"
+    return f"{days()[day.weekday()][1]} {day:%-d %b}"
 
 
 @routes.post("/roster/shifts", Permission.CHANGE_ROSTER, on_invalid=roster)

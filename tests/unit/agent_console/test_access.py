@@ -9,6 +9,7 @@ import pytest
 from aiohttp.test_utils import TestServer
 from sqlmodel import col, select
 
+from agent_console.address import address_of
 from agent_console.console import CONSOLE
 from agent_console.guard import SESSION
 from agent_console.views.access import ours
@@ -91,7 +92,7 @@ async def test_a_typed_name_is_escaped(outsider: Browser) -> None:
 
 async def test_five_failures_make_the_sixth_wait_even_with_the_right_password(outsider: Browser) -> None:
     """The wait is told in minutes."""
-    for _ in range(sign_ins.TRIES_LOGIN):
+    for _ in range(sign_ins.TRIES):
         assert "do not fit" in await (await outsider.try_sign_in("alice", "wrong")).text()
     answer = await outsider.try_sign_in("alice", PASSWORD)
     assert answer.status == 422
@@ -103,7 +104,7 @@ async def test_many_attempts_at_once_do_not_slip_through(outsider: Browser) -> N
     """Each is counted before its password is looked at."""
     answers = await asyncio.gather(*(outsider.try_sign_in("alice", "wrong") for _ in range(12)))
     looked_at = ["do not fit" in await a.text() for a in answers]
-    assert sum(looked_at) <= sign_ins.TRIES_LOGIN
+    assert sum(looked_at) <= sign_ins.TRIES
 
 
 async def test_one_address_cannot_guess_at_every_name(outsider: Browser, sqlite_db: Database, keys: Keys) -> None:
@@ -116,11 +117,56 @@ async def test_one_address_cannot_guess_at_every_name(outsider: Browser, sqlite_
     assert "Too many" in await (await outsider.try_sign_in("sofia", PASSWORD)).text()
 
 
-async def test_old_failures_are_forgotten(outsider: Browser, sqlite_db: Database, keys: Keys) -> None:
-    """After a quarter of an hour."""
+async def test_a_stranger_elsewhere_cannot_lock_a_person_out(
+    outsider: Browser, sqlite_db: Database, keys: Keys
+) -> None:
+    """Five failures count at the address they came from."""
     with sqlite_db.write() as session:
-        for _ in range(sign_ins.TRIES_LOGIN):
-            sign_ins.begin(session, "alice", "127.0.0.1", keys.index, at=now() - sign_ins.WINDOW - timedelta(seconds=1))
+        for _ in range(sign_ins.TRIES):
+            sign_ins.begin(session, "alice", "203.0.113.9", keys.index)
+    with sqlite_db.write() as session, pytest.raises(sign_ins.TooMany):
+        sign_ins.begin(session, "alice", "203.0.113.9", keys.index)
+    assert (await outsider.try_sign_in("alice", PASSWORD)).status == 303
+
+
+@pytest.mark.parametrize(("behind", "counted"), [(True, ["198.51.100.7"]), (False, ["127.0.0.1"])])
+async def test_a_proxy_is_believed_only_when_a_setting_says_that_there_is_one(
+    server: TestServer, outsider: Browser, monkeypatch: pytest.MonkeyPatch, behind: bool, counted: list[str]
+) -> None:
+    """And then only the address that the proxy itself wrote, the last."""
+    seen: list[str] = []
+    monkeypatch.setattr(server.app[CONSOLE].settings, "behind_proxy", behind)
+    monkeypatch.setattr(sign_ins, "begin", lambda _session, _login, address, _key: seen.append(address))
+    outsider.client.session.headers["X-Forwarded-For"] = "10.9.8.7, 198.51.100.7:4431"
+    await outsider.try_sign_in("alice", "wrong")
+    assert seen == counted
+
+
+@pytest.mark.parametrize(
+    ("remote", "forwarded", "address"),
+    [
+        ("127.0.0.1", [], "127.0.0.1"),
+        ("127.0.0.1", ["1.1.1.1", "2.2.2.2"], "2.2.2.2"),
+        ("127.0.0.1", ["1.1.1.1, <script>"], "127.0.0.1"),
+        ("127.0.0.1", ["[2001:db8:1:2:3::4]:443"], "2001:db8:1:2::/64"),
+        ("2001:db8:1:2:ffff::9", [], "2001:db8:1:2::/64"),
+        ("::ffff:10.0.0.1", [], "10.0.0.1"),
+        ("fe80::1%eth0", [], "fe80::/64"),
+        (None, ["  "], ""),
+    ],
+)
+def test_an_address_is_read_in_one_spelling(remote: str | None, forwarded: list[str], address: str) -> None:
+    """Else one browser would count as many."""
+    assert address_of(remote, forwarded, behind_proxy=True) == address
+
+
+async def test_old_failures_are_forgotten(outsider: Browser, sqlite_db: Database, keys: Keys) -> None:
+    """After an hour nothing of them is left."""
+    with sqlite_db.write() as session:
+        for _ in range(sign_ins.TRIES):
+            sign_ins.begin(
+                session, "alice", "127.0.0.1", keys.index, at=now() - sign_ins.LONG_WINDOW - timedelta(seconds=1)
+            )
     assert (await outsider.try_sign_in("alice", PASSWORD)).status == 303
     with sqlite_db.read() as session:
         assert session.exec(select(SignInAttempt)).all() == []
@@ -131,6 +177,15 @@ async def test_neither_login_nor_address_is_kept_in_the_clear(outsider: Browser,
     await outsider.try_sign_in("somebody-else", "wrong")
     raw = b"".join(p.read_bytes() for p in settings.data.glob("freeline.db*"))
     assert b"somebody-else" not in raw
+
+
+async def test_a_sign_in_ends_the_one_that_this_browser_had(outsider: Browser, sqlite_db: Database) -> None:
+    """On a shared computer the colleague before is signed out."""
+    for login in ("alice", "bob"):
+        assert (await outsider.try_sign_in(login, PASSWORD)).status == 303
+    with sqlite_db.read() as session:
+        ended = {row.agent_id: row.ended_at is not None for row in session.exec(select(SignIn))}
+    assert list(ended.values()) == [True, False]
 
 
 async def test_the_sign_in_form_needs_its_token(outsider: Browser) -> None:
@@ -210,6 +265,19 @@ async def test_a_given_password_is_changed_before_anything_else(
     answer = await outsider.post("/account/password", old=NEW, new=PASSWORD, again=PASSWORD)
     assert (answer.status, answer.headers["Location"]) == (303, "/")
     assert "Your password is changed." in await outsider.text("/")
+
+
+async def test_nothing_fetches_itself_while_a_password_is_chosen(
+    signed_in: SignInAs, sqlite_db: Database, sqlite_staff: Cast
+) -> None:
+    """It would be sent back to this very form, and take away what was typed."""
+    alice = signed_in(sqlite_staff.alice)
+    with sqlite_db.write() as session:
+        session.get_one(Agent, sqlite_staff.alice.id).must_change_password = True
+    text = await alice.text("/account/password")
+    assert 'data-live="none"' in text
+    assert "hx-get" not in text
+    assert 'action="/sign-out"' in text
 
 
 async def test_a_new_password_ends_every_other_sign_in(alice: Browser, signed_in: SignInAs, sqlite_staff: Cast) -> None:

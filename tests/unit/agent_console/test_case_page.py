@@ -131,6 +131,52 @@ async def test_safety_is_kept_reviewed_and_audited_by_field(alice: Browser, mine
     assert "“Clinic appointment”" in text
 
 
+@pytest.mark.parametrize(
+    ("window", "days_ago", "safety", "step"),
+    [
+        (None, 1, "Safe, 08:00–20:00 until ", "Call back 08:00–20:00 until "),
+        ("mon,tue 19:00-21:00", 80, "Safe, Mon, Tue 19:00–21:00", "Call back Mon, Tue 19:00–21:00"),
+        (None, 8, "No longer known to be safe: do not dial", "ask again when she calls"),
+        ("mon,tue 19:00-21:00", 91, "No longer known to be safe: do not dial", "ask again when she calls"),
+    ],
+)
+async def test_a_safe_call_back_says_its_hours_and_ends(
+    alice: Browser, mine: int, sqlite_db: Database, window: str | None, days_ago: int, safety: str, step: str
+) -> None:
+    """On the case and in the lists; what was said too long ago is not shown as safe."""
+    with sqlite_db.write() as session:
+        kept = session.get_one(Safety, mine)
+        kept.callback, kept.window = CallbackSafety.SAFE, window
+        kept.reviewed_at = now() - timedelta(days=days_ago)
+        transcript = session.exec(select(Transcript)).one()
+        session.delete(transcript)
+        session.exec(select(Recording)).one().state = RecordingState.TRANSCRIBED
+    text = " ".join((await alice.text(f"/cases/{mine}")).split())
+    assert safety in text
+    assert step in text
+    listed = " ".join((await alice.text("/desk/cases")).split())
+    assert safety.replace("Safe,", "Safe to call back,") in listed
+
+
+@pytest.mark.parametrize(
+    ("hours", "words"),
+    [
+        ("00:00-00:00", ">she said it is safe<"),
+        ("later", ">she said it is safe, but not at this hour: do not dial now<"),
+    ],
+)
+async def test_the_next_step_says_when_it_is_not_the_hour(
+    alice: Browser, mine: int, sqlite_db: Database, settings: Settings, hours: str, words: str
+) -> None:
+    """At three in the morning a call-back wakes whoever sleeps beside her."""
+    later = now().astimezone(settings.zone) + timedelta(hours=2)
+    with sqlite_db.write() as session:
+        kept = session.get_one(Safety, mine)
+        kept.callback, kept.reviewed_at = CallbackSafety.SAFE, now()
+        kept.window = hours.replace("later", f"{later:%H:%M}-{later + timedelta(hours=1):%H:%M}")
+    assert words in await alice.text(f"/cases/{mine}")
+
+
 async def test_half_a_window_comes_back_with_what_was_typed(alice: Browser, mine: int) -> None:
     """422, and nothing of the rest is lost."""
     form = {"was": "", "in_danger": "yes", "callback": "safe", "near": "the <foreman>", "window_from": "19:00"}

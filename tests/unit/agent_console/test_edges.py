@@ -14,9 +14,12 @@ from agent_console import words
 from agent_console.console import CONSOLE
 from agent_console.pages import age, length_of
 from agent_console.ranges import ranged
+from agent_console.serve import status_of
 from hotline import queue_board
+from hotline.errors import PartMissing, Refused
 from hotline.log import start_log
 from models.types import now
+from recordings.vault import VaultMissing
 from tests.unit.agent_console.conftest import Browser
 
 POLICY_FORBIDS = ("unsafe-inline", "unsafe-eval", "unsafe-hashes", "http:", "https:", "data:", "*")
@@ -40,6 +43,50 @@ async def test_pages_are_not_kept_and_stamped_files_are(alice: Browser) -> None:
     assert (await alice.get("/queue")).headers["Cache-Control"] == "no-store"
     assert "immutable" in (await alice.get("/static/live.js?v=1")).headers["Cache-Control"]
     assert (await alice.get("/static/live.js")).headers["Cache-Control"] == "no-cache"
+
+
+async def test_a_file_that_is_missing_is_not_kept_as_missing(alice: Browser) -> None:
+    """After the next update it may be there."""
+    answer = await alice.get("/static/nothing.css?v=1")
+    assert (answer.status, answer.headers["Cache-Control"]) == (404, "no-cache")
+
+
+async def test_the_server_does_not_say_what_it_is_made_of(outsider: Browser) -> None:
+    """Its versions are of use to nobody but an attacker."""
+    for path in ("/sign-in", "/nothing-here", "/static/live.js"):
+        assert (await outsider.get(path)).headers["Server"] == "freeline"
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("multipart/form-data", b"x"),
+        ("multipart/form-data; boundary=B", b"--B\r\nfoo"),
+        (
+            "multipart/form-data; boundary=B",
+            b'--B\r\nContent-Disposition: form-data; name="a"\r\n\r\n\xff\r\n--B--\r\n',
+        ),
+        ("application/x-www-form-urlencoded; charset=bogus", b"a=b"),
+    ],
+)
+async def test_a_body_that_is_no_form_is_the_senders_mistake(outsider: Browser, kind: str, body: bytes) -> None:
+    """400, not an error of ours in the log."""
+    answer = await outsider.client.post("/sign-in", data=body, headers={"Content-Type": kind})
+    assert answer.status == 400
+    assert "cannot be read" in await answer.text()
+
+
+@pytest.mark.parametrize("path", ["/cases/", "/recordings/9/transcript?x="])
+async def test_an_id_of_five_thousand_digits_is_nothing_we_have(alice: Browser, path: str) -> None:
+    """404; Python refuses to read such a number."""
+    assert (await alice.get(path.replace("9", "9" * 5000) + "9" * 5000 * path.endswith("/"))).status == 404
+
+
+def test_what_is_a_case_of_a_refusal_has_its_status() -> None:
+    """A recording that is not in the vault is not found, not refused."""
+    assert status_of(VaultMissing("gone")) == 404
+    assert status_of(PartMissing("no Asterisk")) == 503
+    assert status_of(Refused("not now")) == 409
 
 
 async def test_an_unknown_address_is_a_page_of_ours(alice: Browser) -> None:
