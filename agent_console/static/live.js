@@ -105,6 +105,15 @@
     said.scrollIntoView({ block: "center" });
   }
 
+  // Every piece of the page learns at once that the sign-in ended; one of them goes there, and is not cut short by the rest.
+  let leaving = false;
+  document.addEventListener("htmx:beforeOnLoad", (event) => {
+    if (event.detail.xhr.status !== 401) return;
+    if (leaving) return event.preventDefault();
+    leaving = true;
+    setTimeout(() => { leaving = false; }, RETRY_MS);
+  });
+
   // Pieces of a page that was left are nobody's concern any more.
   document.addEventListener("htmx:pushedIntoHistory", () => { failed.clear(); show(); });
   for (const name of ["htmx:responseError", "htmx:sendError", "htmx:timeout"]) {
