@@ -48,6 +48,14 @@ class Settings(BaseSettings):
     behind_proxy: bool = False
 
     calls_at_once: int = 200
+    wrap_up_s: int = 120
+    page_silent_s: int = 15
+    come_back_s: int = 20
+    mobile_ring_s: int = 25
+    callback_ring_s: int = 30
+    callback_again_s: int = 2 * 3600
+    callback_tries: int = 3
+    limit_days: int = 7
     backup_after_s: int = 20
     comfort_every_s: int = 30
     ring_s: int = 20

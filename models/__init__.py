@@ -4,49 +4,76 @@ This room holds *data* models. Speech models are large downloads and live in the
 """
 
 from models.access import AuditEntry, SignIn, SignInAttempt
+from models.callbacks import Callback, CallbackAttempt
 from models.calls import Caller, Contact
 from models.cases import Case, CaseEvent, Note, Safety
 from models.database import Database
+from models.directory import CallerLimit, DirectoryEntry
 from models.enums import (
     AgentStatus,
+    AttemptOutcome,
+    CallbackEnd,
+    CallbackKind,
     CallbackSafety,
     CaseStatus,
     Channel,
+    ConsentPurpose,
     Direction,
     Disposition,
+    EntryKind,
     EventKind,
     Outcome,
+    PartyKind,
+    Place,
     Proficiency,
+    RecordingKind,
     RecordingState,
     Role,
+    TalkRecording,
 )
 from models.lines import Language, Line, Wording
 from models.recordings import Recording, Transcript
 from models.staff import Agent, AgentState, AgentStateChange, Shift, Speaks
+from models.talks import Consent, Draft, Party, Talk
 
 __all__ = [
     "Agent",
     "AgentState",
     "AgentStateChange",
     "AgentStatus",
+    "AttemptOutcome",
     "AuditEntry",
+    "Callback",
+    "CallbackAttempt",
+    "CallbackEnd",
+    "CallbackKind",
     "CallbackSafety",
     "Caller",
+    "CallerLimit",
     "Case",
     "CaseEvent",
     "CaseStatus",
     "Channel",
+    "Consent",
+    "ConsentPurpose",
     "Contact",
     "Database",
     "Direction",
+    "DirectoryEntry",
     "Disposition",
+    "Draft",
+    "EntryKind",
     "EventKind",
     "Language",
     "Line",
     "Note",
     "Outcome",
+    "Party",
+    "PartyKind",
+    "Place",
     "Proficiency",
     "Recording",
+    "RecordingKind",
     "RecordingState",
     "Role",
     "Safety",
@@ -54,6 +81,8 @@ __all__ = [
     "SignIn",
     "SignInAttempt",
     "Speaks",
+    "Talk",
+    "TalkRecording",
     "Transcript",
     "Wording",
 ]

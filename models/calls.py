@@ -4,7 +4,7 @@ from datetime import datetime
 
 from sqlmodel import Field, Index, SQLModel
 
-from models.enums import CallbackSafety, Channel, Direction, Disposition, Outcome, stored
+from models.enums import CallbackSafety, Channel, Direction, Disposition, Outcome, TalkRecording, stored
 from models.types import UtcDateTime, now
 
 
@@ -24,6 +24,7 @@ class Contact(SQLModel, table=True):
     """One call: exactly one row, unique on FREELINE_CALL. Facts are filled in and never overwritten.
 
     `caller_id` is None when the number was withheld. `linkedid` is Asterisk's id for the call, the only one CEL has.
+    `dropped_at`: the conversation broke off, and nobody ended it. `recording` is that of the conversation.
     """
 
     __tablename__ = "contact"
@@ -50,6 +51,7 @@ class Contact(SQLModel, table=True):
     message_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     callback_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     failed_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    dropped_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     ended_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     callback_said: CallbackSafety = Field(
         default=CallbackSafety.UNKNOWN,
@@ -57,6 +59,7 @@ class Contact(SQLModel, table=True):
     )
     outcome: Outcome | None = Field(default=None, sa_type=stored(Outcome))
     disposition: Disposition | None = Field(default=None, sa_type=stored(Disposition))
+    recording: TalkRecording = Field(default=TalkRecording.OFF, sa_type=stored(TalkRecording))
 
     @property
     def wait_s(self) -> int | None:

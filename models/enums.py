@@ -32,7 +32,10 @@ class AgentStatus(StrEnum):
     OFFLINE = "offline"
     READY = "ready"
     NOT_READY = "not_ready"
+    RINGING = "ringing"
     ON_CALL = "on_call"
+    WRAP_UP = "wrap_up"
+    BREAK = "break"
 
 
 class Channel(StrEnum):
@@ -63,6 +66,7 @@ class Outcome(StrEnum):
     ABANDONED_IN_QUEUE = "abandoned_in_queue"
     CALLBACK_REQUESTED = "callback_requested"
     FAILED = "failed"
+    NOT_REACHED = "not_reached"  # we called and nobody answered
 
 
 class Disposition(StrEnum):
@@ -121,6 +125,14 @@ class EventKind(StrEnum):
     SUMMARY = "summary"
     HEARD = "heard"
     NUMBER_SHOWN = "number_shown"
+    ANSWERED = "answered"
+    TRANSFERRED = "transferred"
+    CALLED_IN = "called_in"
+    EMERGENCY = "emergency"
+    CONSENT = "consent"
+    CALLBACK = "callback"
+    MOVED_CALL = "moved_call"
+    LIMITED = "limited"
 
 
 class RecordingState(StrEnum):
@@ -131,3 +143,80 @@ class RecordingState(StrEnum):
     TRANSCRIBED = "transcribed"
     NEEDS_LISTENER = "needs_listener"
     FAILED = "failed"
+
+
+class Place(StrEnum):
+    """Where somebody in a conversation is."""
+
+    RINGING = "ringing"
+    ROOM = "room"
+    HELD = "held"
+
+
+class PartyKind(StrEnum):
+    """Who was called into a conversation."""
+
+    AGENT = "agent"
+    SUPERVISOR = "supervisor"
+    OUTSIDE = "outside"
+
+
+class TalkRecording(StrEnum):
+    """Whether a conversation is recorded. It never is without consent."""
+
+    OFF = "off"
+    CONSENTED = "consented"
+    RUNNING = "running"
+
+
+class RecordingKind(StrEnum):
+    """What was recorded."""
+
+    MESSAGE = "message"
+    CONVERSATION = "conversation"
+
+
+class ConsentPurpose(StrEnum):
+    """What a worker may agree to."""
+
+    RECORDING = "recording"
+
+
+class CallbackKind(StrEnum):
+    """Why a worker is to be called back, the most pressing first."""
+
+    REQUESTED = "requested"
+    DROPPED = "dropped"
+    MISSED = "missed"
+    ABANDONED = "abandoned"
+
+
+class AttemptOutcome(StrEnum):
+    """What came of an attempt to reach a worker."""
+
+    REACHED = "reached"
+    NOBODY = "nobody"
+    MACHINE = "machine"
+    SOMEBODY_ELSE = "somebody_else"
+    DROPPED = "dropped"
+
+
+class CallbackEnd(StrEnum):
+    """How a call-back ended."""
+
+    REACHED = "reached"
+    SHE_REACHED_US = "she_reached_us"
+    UNSAFE = "unsafe"
+    CLOSED = "closed"
+
+
+class EntryKind(StrEnum):
+    """What a number of the directory is."""
+
+    INTERPRETER = "interpreter"
+    SHELTER = "shelter"
+    EMBASSY = "embassy"
+    HEALTH = "health"
+    LEGAL = "legal"
+    PARTNER = "partner"
+    OTHER = "other"

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import JSON
 from sqlmodel import Field, Index, SQLModel
 
-from models.enums import RecordingState, stored
+from models.enums import RecordingKind, RecordingState, stored
 from models.types import UtcDateTime, now
 
 
@@ -23,6 +23,7 @@ class Recording(SQLModel, table=True):
     id: int | None = Field(default=None, primary_key=True)
     spool_name: str = Field(max_length=120, unique=True)
     contact_id: int = Field(foreign_key="contact.id", index=True)
+    kind: RecordingKind = Field(default=RecordingKind.MESSAGE, sa_type=stored(RecordingKind))
     vault_key: str = Field(max_length=64, unique=True)
     sha256: str = Field(max_length=64)
     language: str | None = Field(default=None, max_length=16)

@@ -9,7 +9,10 @@ from models.types import UtcDateTime, now
 
 
 class Agent(SQLModel, table=True):
-    """A member of staff who signs in. `phone_secret_ha1` is the SIP digest of a softphone's secret, never the secret."""
+    """A member of staff who signs in. `phone_secret_ha1` is the SIP digest of a softphone's secret, never the secret.
+
+    `mobile_sealed` is the number on which she is rung at home, sealed like a caller's.
+    """
 
     __tablename__ = "agent"
     id: int | None = Field(default=None, primary_key=True)
@@ -21,6 +24,7 @@ class Agent(SQLModel, table=True):
     screen_language: str = Field(default="en", max_length=16)
     active: bool = True
     phone_secret_ha1: str | None = Field(default=None, max_length=64)
+    mobile_sealed: bytes | None = None
     created_at: datetime = Field(default_factory=now, sa_type=UtcDateTime)
 
     @property
@@ -41,7 +45,9 @@ class Speaks(SQLModel, table=True):
 class AgentState(SQLModel, table=True):
     """What an agent does now, one row each. Rung means `ready` *and* `reachable`, whatever the roster says.
 
-    `reachable` is written by the switchboard only: her phone is registered. `call` is the call she is on.
+    `reachable` is written by the switchboard only: her phone is registered. `call` is the call that rings her, that she is
+    on or that she wraps up. `until` is when a wrap-up ends by itself, or when a break has lasted as long as it may.
+    `page` names the browser page that has her phone; None while she has none, or a phone of another kind.
     """
 
     __tablename__ = "agent_state"
@@ -50,6 +56,8 @@ class AgentState(SQLModel, table=True):
     reason: str | None = Field(default=None, max_length=64)
     reachable: bool = False
     call: str | None = Field(default=None, max_length=64)
+    page: str | None = Field(default=None, max_length=64)
+    until: datetime | None = Field(default=None, sa_type=UtcDateTime)
     since: datetime = Field(default_factory=now, sa_type=UtcDateTime)
 
 

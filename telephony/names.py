@@ -4,6 +4,12 @@ from pathlib import Path
 
 # Channel variables. CALL is inherited by the agents' legs and is on AMI events as ChanVariable.
 CALL = "FREELINE_CALL"
+# On every leg that we called ourselves, and on AMI events too: the party's own id, or one of the words below. The worker's
+# channel of a call that came in has none; nor has the leg of an agent who was rung for it.
+LEG = "FREELINE_LEG"
+LEG_WORKER = "worker"  # the worker, when we called her
+LEG_RECORDER = "recorder"
+LEG_MOBILE = "mobile"  # the phone behind an agent's Local leg
 LINE = "FREELINE_LINE"
 NUMBER = "FREELINE_NUMBER"  # digits and +, empty when withheld; CALLERID(num) is wiped before an agent is rung
 ARRIVED = "FREELINE_ARRIVED"  # whole epoch seconds
@@ -52,6 +58,9 @@ CONTEXT_LINE = "freeline"
 CONTEXT_QUEUE_EXIT = "queue-exit"
 CONTEXT_NET = "net"
 CONTEXT_AGENTS = "agents"
+CONTEXT_CONFIRM = "confirm"  # Local/m<ID>@confirm/n: her mobile, which takes the call with 1
+CONTEXT_ROOM = "room"  # a conversation of more than two, or one that was held: ConfBridge, named by the call
+CONTEXT_HELD = "held"
 EXTENSION = "call"
 LABEL_QUEUE = "queue"
 LABEL_NET = "net"
@@ -59,6 +68,15 @@ ECHO_TEST = "echo"  # what an agent may dial from her phone: she hears herself
 
 # The INVITE that rings an agent carries the call's id, so that her page knows which call rings.
 CALL_HEADER = "X-Freeline-Call"
+
+# Why her phone rings. Her page answers BACK and CALL_BACK by itself: she was in the call, or pressed the button.
+KIND_HEADER = "X-Freeline-Kind"
+KIND_QUEUE = "queue"
+KIND_BACK = "back"
+KIND_TRANSFER = "transfer"
+KIND_CONSULT = "consult"
+KIND_EMERGENCY = "emergency"
+KIND_CALL_BACK = "callback"
 
 # PJSIP endpoints and transports.
 TRUNK = "trunk"
@@ -86,6 +104,11 @@ def agent_interface(agent_id: int) -> str:
 def agent_endpoint(agent_id: int) -> str:
     """The PJSIP endpoint, auth and aor of an agent."""
     return f"agent{agent_id}"
+
+
+def mobile_interface(agent_id: int) -> str:
+    """The queue member that rings an agent's mobile and asks for 1."""
+    return f"Local/m{agent_id}@{CONTEXT_CONFIRM}/n"
 
 
 def agi_url(host: str, port: int, script: str) -> str:
