@@ -1,15 +1,34 @@
 """What agents are doing now. Every change is a row, and is kept."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col, or_, select
 
-from hotline.errors import Refused
+from hotline.errors import Invalid, Refused
 from models import Agent, AgentState, AgentStateChange, AgentStatus, Proficiency, Speaks
 from models.types import now
 
+# Why she is not ready, when it was not her own choice.
 MISSED = "missed_ring"
+DECLINED = "declined"
+PAGE_LOST = "page_lost"  # her page was silent
+PAGE_BACK = "page_back"  # and speaks again: she is told, and chooses Ready herself
+
+# Why she takes a break, and how long one usually lasts. Past it nothing happens but that it shows.
+BREAKS = {
+    "short": timedelta(minutes=15),
+    "meal": timedelta(minutes=60),
+    "after_a_hard_call": timedelta(minutes=20),
+    "meeting": timedelta(minutes=60),
+    "training": timedelta(hours=2),
+}
+
+CLOCK_SET_BACK = timedelta(minutes=1)
+
+# A call has her: what she is does not change by a button.
+IN_A_CALL = {AgentStatus.RINGING, AgentStatus.ON_CALL}
+WITH_A_CALL = IN_A_CALL | {AgentStatus.WRAP_UP}
 
 
 def state_of(session: Session, agent_id: int) -> AgentState:
@@ -23,16 +42,25 @@ def state_of(session: Session, agent_id: int) -> AgentState:
 
 
 def set_status(
-    session: Session, agent_id: int, status: AgentStatus, reason: str | None = None, at: datetime | None = None
+    session: Session,
+    agent_id: int,
+    status: AgentStatus,
+    reason: str | None = None,
+    at: datetime | None = None,
+    *,
+    call: str | None = None,
+    until: datetime | None = None,
 ) -> AgentState:
-    """Change what an agent does now, and keep the change. The same status again changes nothing."""
+    """Change what an agent does now, and keep the change. The same status and reason again change nothing.
+
+    `call` and `until` are kept only with a status that has one; see `AgentState`.
+    """
     state = state_of(session, agent_id)
-    if (state.status, state.reason) == (status, reason):
+    if (state.status, state.reason) == (status, reason) and (status not in WITH_A_CALL or state.call == call):
         return state
     moment = at or now()
-    state.status, state.reason, state.since = status, reason, moment
-    if status is not AgentStatus.ON_CALL:
-        state.call = None
+    state.status, state.reason, state.since, state.until = status, reason, moment, until
+    state.call = call if status in WITH_A_CALL else None
     session.add(state)
     session.add(AgentStateChange(agent_id=agent_id, at=moment, status=status, reason=reason))
     session.flush()
@@ -40,39 +68,161 @@ def set_status(
 
 
 def choose_status(session: Session, agent: Agent, ready: bool) -> AgentState:
-    """The agent's own Ready button. During a call it is refused: the call decides."""
-    state = state_of(session, agent.id or 0)
-    if state.status is AgentStatus.ON_CALL:
-        raise Refused("You are on a call. Your state changes when it ends.")
+    """The agent's own Ready button. During a call, and while it is wrapped up, it is refused: the call comes first."""
+    _free_to_choose(session, agent)
     return set_status(session, agent.id or 0, AgentStatus.READY if ready else AgentStatus.NOT_READY)
+
+
+def take_break(session: Session, agent: Agent, reason: str, at: datetime | None = None) -> AgentState:
+    """A break with its reason, one of `BREAKS`. Refused during a call. Raises `Invalid`."""
+    if reason not in BREAKS:
+        raise Invalid(reason="Choose what kind of break it is.")
+    _free_to_choose(session, agent)
+    moment = at or now()
+    return set_status(session, agent.id or 0, AgentStatus.BREAK, reason, moment, until=moment + BREAKS[reason])
+
+
+def go_off_duty(session: Session, agent: Agent) -> AgentState:
+    """The end of her shift. Refused during a call."""
+    _free_to_choose(session, agent)
+    return set_status(session, agent.id or 0, AgentStatus.OFFLINE)
+
+
+def _free_to_choose(session: Session, agent: Agent) -> None:
+    status = state_of(session, agent.id or 0).status
+    if status in IN_A_CALL:
+        raise Refused("You are on a call. Your state changes when it ends.")
+    if status is AgentStatus.WRAP_UP:
+        raise Refused("Say first what the call was; then choose.")
+
+
+def rings(session: Session, agent_id: int, call: str, at: datetime) -> bool:
+    """Her phone rings with this call. Only one who is ready changes; a colleague asked in a call stays what she is."""
+    if state_of(session, agent_id).status is not AgentStatus.READY:
+        return False
+    set_status(session, agent_id, AgentStatus.RINGING, at=at, call=call)
+    return True
+
+
+def stopped_ringing(session: Session, agent_id: int, call: str | None, at: datetime) -> bool:
+    """The ring ended and it was not her doing: she is ready again. A ring of another call is left alone."""
+    state = state_of(session, agent_id)
+    if state.status is not AgentStatus.RINGING or (call is not None and state.call not in {None, call}):
+        return False
+    set_status(session, agent_id, AgentStatus.READY, at=at)
+    return True
+
+
+def missed(session: Session, agent_id: int, at: datetime, reason: str = MISSED) -> bool:
+    """It rang and she did not take it: not ready, and the reason says why. Whoever was not rung as ready is left alone."""
+    if state_of(session, agent_id).status not in {AgentStatus.READY, AgentStatus.RINGING}:
+        return False
+    set_status(session, agent_id, AgentStatus.NOT_READY, reason, at)
+    return True
 
 
 def on_call(session: Session, agent_id: int, call: str, at: datetime) -> AgentState:
     """The agent has this call now."""
-    state = set_status(session, agent_id, AgentStatus.ON_CALL, at=at)
-    state.call = call
-    session.add(state)
-    session.flush()
-    return state
+    return set_status(session, agent_id, AgentStatus.ON_CALL, at=at, call=call)
 
 
-def off_call(session: Session, agent_id: int, at: datetime) -> AgentState:
-    """The agent's call ended: she is what she was before it, unless she is not on a call any more.
+def off_call(session: Session, agent_id: int, at: datetime, wrap_up_s: int = 0) -> AgentState:
+    """The agent's call ended: she wraps it up for so many seconds, or is at once what she was before.
 
     An agent who pressed Not ready while her phone rang, and answered, does not get another call.
     """
     state = state_of(session, agent_id)
     if state.status is not AgentStatus.ON_CALL:
         return state
+    if wrap_up_s > 0:
+        until = at + timedelta(seconds=wrap_up_s)
+        return set_status(session, agent_id, AgentStatus.WRAP_UP, at=at, call=state.call, until=until)
+    return _as_before(session, agent_id, at)
+
+
+def finish_wrap_up(session: Session, agent_id: int, at: datetime | None = None) -> AgentState:
+    """The call is wrapped up: she is what she was before it."""
+    state = state_of(session, agent_id)
+    return _as_before(session, agent_id, at or now()) if state.status is AgentStatus.WRAP_UP else state
+
+
+def more_time(session: Session, agent_id: int, seconds: int) -> AgentState:
+    """Let a wrap-up last so many seconds longer. Without one nothing happens."""
+    state = state_of(session, agent_id)
+    if state.status is AgentStatus.WRAP_UP and state.until is not None:
+        state.until = max(state.until, now()) + timedelta(seconds=seconds)
+        session.add(state)
+        session.flush()
+    return state
+
+
+def end_due_wrap_ups(session: Session, at: datetime) -> list[int]:
+    """End the wrap-ups whose time is over, and whose clock was set back: a wrap-up never lasts for hours. Their agents."""
+    due = session.exec(
+        select(AgentState).where(
+            col(AgentState.status) == AgentStatus.WRAP_UP,
+            or_(
+                col(AgentState.until) <= at,
+                col(AgentState.until).is_(None),
+                col(AgentState.since) > at + CLOCK_SET_BACK,
+            ),
+        )
+    ).all()
+    for state in due:
+        _as_before(session, state.agent_id, at)
+    return [state.agent_id for state in due]
+
+
+def _as_before(session: Session, agent_id: int, at: datetime) -> AgentState:
     before = session.exec(
         select(AgentStateChange)
-        .where(col(AgentStateChange.agent_id) == agent_id, col(AgentStateChange.status) != AgentStatus.ON_CALL)
+        .where(col(AgentStateChange.agent_id) == agent_id, col(AgentStateChange.status).not_in(WITH_A_CALL))
         .order_by(col(AgentStateChange.id).desc())
         .limit(1)
     ).first()
-    if before is not None and before.status is not AgentStatus.READY:
-        return set_status(session, agent_id, before.status, before.reason, at=at)
-    return set_status(session, agent_id, AgentStatus.READY, at=at)
+    if before is None:
+        return set_status(session, agent_id, AgentStatus.OFFLINE, at=at)
+    until = before.at + BREAKS[before.reason] if before.reason in BREAKS else None
+    return set_status(session, agent_id, before.status, before.reason, at, until=until)
+
+
+def page_took(session: Session, agent_id: int, page: str) -> AgentState:
+    """This page has her phone now; another that had it has it no more. One whose page was silent is told it is back."""
+    state = state_of(session, agent_id)
+    state.page = page
+    session.add(state)
+    session.flush()
+    page_back(session, agent_id)
+    return state
+
+
+def page_left(session: Session, agent_id: int, page: str | None = None) -> bool:
+    """Her page gave the phone back. With `page`, only if it is that one. True when something changed."""
+    state = state_of(session, agent_id)
+    if state.page is None or (page is not None and state.page != page):
+        return False
+    state.page = None
+    session.add(state)
+    session.flush()
+    return True
+
+
+def page_lost(session: Session, agent_id: int, at: datetime) -> bool:
+    """Her page is silent: nothing can ring there, so she is not ready. A call she has goes on, and decides itself."""
+    state = state_of(session, agent_id)
+    if state.page is None or state.status not in {AgentStatus.READY, AgentStatus.RINGING, AgentStatus.WRAP_UP}:
+        return False
+    set_status(session, agent_id, AgentStatus.NOT_READY, PAGE_LOST, at)
+    return True
+
+
+def page_back(session: Session, agent_id: int) -> bool:
+    """Her page speaks again after it was lost: she stays not ready until she says so, and the reason tells her."""
+    state = state_of(session, agent_id)
+    if state.status is not AgentStatus.NOT_READY or state.reason != PAGE_LOST:
+        return False
+    set_status(session, agent_id, AgentStatus.NOT_READY, PAGE_BACK)
+    return True
 
 
 def set_reachable(session: Session, agent_id: int, reachable: bool) -> bool:

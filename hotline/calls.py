@@ -5,12 +5,12 @@ from datetime import datetime
 from enum import StrEnum
 
 from sqlalchemy.exc import IntegrityError
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col, or_, select
 
-from hotline import cases
+from hotline import callbacks, cases
 from hotline.callers import find_or_add
 from hotline.keys import Keys
-from models import CallbackSafety, Caller, Channel, Contact, Outcome, Recording
+from models import Agent, CallbackSafety, Caller, Channel, Contact, Direction, Outcome, Recording, RecordingKind
 
 
 class Fact(StrEnum):
@@ -24,6 +24,7 @@ class Fact(StrEnum):
     MESSAGE = "message_at"
     CALLBACK = "callback_at"
     FAILED = "failed_at"
+    DROPPED = "dropped_at"
     ENDED = "ended_at"
 
 
@@ -132,6 +133,8 @@ def outcome_of(contact: Contact, *, recorded: bool) -> Outcome:
     """What the line saw, from the facts. A message that was recorded counts before a call-back asked for earlier."""
     if contact.answered_at is not None:
         return Outcome.ANSWERED
+    if contact.direction is Direction.OUTBOUND:
+        return Outcome.NOT_REACHED
     if recorded:
         return Outcome.VOICEMAIL
     if contact.callback_at is not None:
@@ -145,7 +148,10 @@ def outcome_of(contact: Contact, *, recorded: bool) -> Outcome:
 
 def settle(session: Session, contact: Contact) -> None:
     """Set the outcome again from the facts, and the channel: a fact can come late, a recording after the hang-up."""
-    recorded = session.exec(select(Recording.id).where(col(Recording.contact_id) == contact.id)).first() is not None
+    messages = select(Recording.id).where(
+        col(Recording.contact_id) == contact.id, col(Recording.kind) == RecordingKind.MESSAGE
+    )
+    recorded = session.exec(messages).first() is not None
     contact.outcome = outcome_of(contact, recorded=recorded)
     contact.channel = Channel.VOICEMAIL if contact.outcome is Outcome.VOICEMAIL else Channel.VOICE
     session.add(contact)
@@ -167,6 +173,33 @@ def close(session: Session, contact: Contact, at: datetime, *, join_within_s: in
         cases.settle_brief(session, contact, brief_s=brief_s)
     session.flush()
     return contact
+
+
+def answered(session: Session, contact: Contact, agent_id: int, at: datetime, *, join_within_s: int) -> None:
+    """An agent has this call: its case is filed or joined now, so that she can write, and is hers if nobody has it.
+
+    Harmless twice. `join_within_s` as for `close`.
+    """
+    _hold(session, contact)
+    contact.waits_again_at = None
+    session.add(contact)
+    if contact.ended_at is None and contact.case_id is None:
+        answers = callbacks.case_to_answer(session, contact)
+        cases.file_call(session, contact, join_within_s=join_within_s, brief_s=0, answers=answers)
+    agent = session.get(Agent, agent_id)
+    if contact.case_id is not None and agent is not None:
+        cases.take_with_call(session, contact, agent, at)
+    if contact.direction is Direction.INBOUND:
+        callbacks.she_reached_us(session, contact, at)
+    session.flush()
+
+
+def waits_again(session: Session, contact: Contact, at: datetime) -> None:
+    """A caller who was answered is in a queue once more: her agent broke off, or sent her on."""
+    if contact.answered_at is not None and contact.ended_at is None and contact.waits_again_at is None:
+        contact.waits_again_at = at
+        session.add(contact)
+        session.flush()
 
 
 def attach(session: Session, contact: Contact, recording: Recording) -> bool:
@@ -191,16 +224,16 @@ def in_progress(session: Session) -> list[Contact]:
 
 
 def waiting(session: Session) -> list[Contact]:
-    """Callers in a queue now, longest wait first."""
+    """Callers in a queue now, those who are back in one first, then by the longest wait."""
     query = (
         select(Contact)
         .where(
             col(Contact.ended_at).is_(None),
             col(Contact.queued_at).is_not(None),
-            col(Contact.answered_at).is_(None),
+            or_(col(Contact.answered_at).is_(None), col(Contact.waits_again_at).is_not(None)),
             col(Contact.message_at).is_(None),
             col(Contact.callback_at).is_(None),
         )
-        .order_by(col(Contact.queued_at))
+        .order_by(col(Contact.waits_again_at).is_(None), col(Contact.queued_at))
     )
     return list(session.exec(query))

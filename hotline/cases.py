@@ -40,15 +40,18 @@ def tell(
     session.flush()
 
 
-def file_call(session: Session, contact: Contact, *, join_within_s: int, brief_s: int) -> Case:
-    """File a new case for an ended call, or join the one it belongs to.
+def file_call(
+    session: Session, contact: Contact, *, join_within_s: int, brief_s: int, answers: Case | None = None
+) -> Case:
+    """File a new case for a call that was answered or is over, or join the one it belongs to.
 
-    It joins by itself only when the same number called in the same language within `join_within_s` seconds after an
-    abandoned or dropped call whose case nobody has touched. People share phones: any other join is a person's act.
+    It joins by itself only the case whose call-back it `answers`, or when the same number called in the same language
+    within `join_within_s` seconds after an abandoned or dropped call whose case nobody has touched. People share phones:
+    any other join is a person's act.
     A call abandoned within `brief_s` seconds with no key pressed is closed at once; everything else waits for a person.
     """
-    ended_at = contact.ended_at or now()
-    case = _to_join(session, contact, timedelta(seconds=join_within_s))
+    ended_at = contact.ended_at or contact.answered_at or now()
+    case = answers or _to_join(session, contact, timedelta(seconds=join_within_s))
     if case is not None:
         contact.case_id = case.id
         tell(session, case, EventKind.JOINED, ended_at, outcome=contact.outcome, contact=contact.id)
@@ -62,7 +65,9 @@ def file_call(session: Session, contact: Contact, *, join_within_s: int, brief_s
         tell(session, case, EventKind.FILED, ended_at, outcome=contact.outcome, contact=contact.id)
     _keep_safety(session, case, contact)
     session.add(contact)
-    settle_brief(session, contact, brief_s=brief_s)
+    session.flush()
+    if contact.ended_at is not None:
+        settle_brief(session, contact, brief_s=brief_s)
     recording = session.exec(select(Recording).where(col(Recording.contact_id) == contact.id)).first()
     if recording is not None:
         recorded(session, contact, recording)
@@ -85,10 +90,32 @@ def _to_join(session: Session, contact: Contact, within: timedelta) -> Case | No
         )
         .order_by(col(Contact.arrived_at).desc())
     ).first()
-    if before is None or before.outcome not in ABANDONED:
+    if before is None or (before.outcome not in ABANDONED and before.dropped_at is None):
         return None
     case = session.get(Case, before.case_id)
     return case if case is not None and case.touched_at is None and case.status is CaseStatus.NEW else None
+
+
+def take_with_call(session: Session, contact: Contact, by: Agent, at: datetime) -> None:
+    """The case of a call that an agent has: hers when nobody has it. The answer is told once for each agent."""
+    case = session.get(Case, contact.case_id)
+    if case is None:
+        return
+    told = session.exec(
+        select(CaseEvent.detail).where(
+            col(CaseEvent.case_id) == case.id, col(CaseEvent.kind) == EventKind.ANSWERED, col(CaseEvent.by_id) == by.id
+        )
+    ).all()
+    if not any(detail.get("contact") == contact.id for detail in told):
+        tell(session, case, EventKind.ANSWERED, at, by, contact=contact.id)
+    if case.owner_id is None:
+        case.owner_id, case.claimed_at = by.id, at
+    if case.closing_reason == BRIEF:
+        case.status, case.closed_at, case.closing_reason = CaseStatus.NEW, None, None
+    # The answer alone is no act on the case: should the line drop before she wrote anything, the next call joins it.
+    case.version += 1
+    session.add(case)
+    session.flush()
 
 
 def fill_in(session: Session, contact: Contact) -> None:

@@ -15,6 +15,8 @@ MENU_CHANGED = "menu-changed"
 PROMPTS_CHANGED = "prompts-changed"
 SPOOL_CHANGED = "spool-changed"
 RECORDINGS_CHANGED = "recordings-changed"
+CALLBACKS_CHANGED = "callbacks-changed"
+EMERGENCY = "emergency"
 
 
 def case_changed(case_id: int) -> str:

@@ -14,6 +14,11 @@ class Permission(StrEnum):
     HEAR_AUDIO = "hear_audio"
     SEE_NUMBER = "see_number"
     SET_OWN_STATE = "set_own_state"
+    USE_PHONE = "use_phone"
+    CALL_BACK = "call_back"
+    CHANGE_DIRECTORY = "change_directory"
+    LIMIT_CALLERS = "limit_callers"
+    EMERGENCY_HELP = "emergency_help"
     HAND_OVER_ANY = "hand_over_any"
     SEE_ROSTER = "see_roster"
     CHANGE_ROSTER = "change_roster"
@@ -29,10 +34,19 @@ _AGENT = frozenset(
         Permission.HEAR_AUDIO,
         Permission.SEE_NUMBER,
         Permission.SET_OWN_STATE,
+        Permission.USE_PHONE,
+        Permission.CALL_BACK,
         Permission.SEE_ROSTER,
     }
 )
-_SUPERVISOR = _AGENT | {Permission.HAND_OVER_ANY, Permission.CHANGE_ROSTER, Permission.SEE_AUDIT}
+_SUPERVISOR = _AGENT | {
+    Permission.HAND_OVER_ANY,
+    Permission.CHANGE_ROSTER,
+    Permission.SEE_AUDIT,
+    Permission.CHANGE_DIRECTORY,
+    Permission.LIMIT_CALLERS,
+    Permission.EMERGENCY_HELP,
+}
 
 ALLOWED: dict[Role, frozenset[Permission]] = {
     Role.AGENT: _AGENT,

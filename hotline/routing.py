@@ -1,11 +1,15 @@
 """Where a call goes next: to the queue of its language when somebody can be rung for it, else straight to a message."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
+from zoneinfo import ZoneInfo
 
 from sqlmodel import Session
 
 from hotline.agents import speakers
+from hotline.limits import is_limited
+from hotline.mobiles import on_duty
 from models import AgentStatus
 
 
@@ -24,13 +28,20 @@ class Route:
     backups_at_once: bool = False
 
 
-# Rung = ready and reachable; on a call = soon free. Both are a reason to wait.
-THERE = {AgentStatus.READY, AgentStatus.ON_CALL}
+# Rung = ready and reachable; in a call or wrapping one up = soon free. Both are a reason to wait.
+BUSY = {AgentStatus.ON_CALL, AgentStatus.WRAP_UP}
+THERE = {AgentStatus.READY, AgentStatus.RINGING} | BUSY
 
 
-def route(session: Session, language: str) -> Route:
-    """Somebody who speaks this language, free or busy: the queue. Nobody: the message at once."""
-    there = [s for s in speakers(session, language) if s.reachable and s.status in THERE]
+def route(session: Session, language: str, at: datetime, zone: ZoneInfo, caller_id: int | None = None) -> Route:
+    """Somebody who speaks this language, free or busy: the queue. Nobody: the message at once.
+
+    A telephone that a supervisor limited goes to the message. `at` and `zone` say who is rung at home at this hour.
+    """
+    if is_limited(session, caller_id, at):
+        return Route(Way.MESSAGE)
+    at_home = on_duty(session, at, zone)
+    there = [s for s in speakers(session, language) if (s.reachable and s.status in THERE) or s.agent_id in at_home]
     if not there:
         return Route(Way.MESSAGE)
     return Route(Way.QUEUE, backups_at_once=all(s.backup for s in there))

@@ -14,7 +14,7 @@ from typing import TypeVar
 from sqlmodel import Session as DbSession
 
 from hotline import languages
-from hotline.callers import last_language
+from hotline.callers import find, last_language
 from hotline.calls import Fact
 from hotline.events import SPOOL_CHANGED, Nudges
 from hotline.keys import Keys
@@ -88,6 +88,11 @@ class Call:
     def withheld(self) -> bool:
         """Whether nobody can call this caller back."""
         return one_spelling(self.facts.number, self.settings.country) is None
+
+    def caller_id(self, session: DbSession) -> int | None:
+        """The token of this caller's telephone; None when it is new or withheld."""
+        caller = find(session, self.house.keys, self.facts.number, self.settings.country)
+        return caller.id if caller else None
 
     # The language
 

@@ -24,7 +24,8 @@ class Contact(SQLModel, table=True):
     """One call: exactly one row, unique on FREELINE_CALL. Facts are filled in and never overwritten.
 
     `caller_id` is None when the number was withheld. `linkedid` is Asterisk's id for the call, the only one CEL has.
-    `dropped_at`: the conversation broke off, and nobody ended it. `recording` is that of the conversation.
+    `dropped_at`: the conversation broke off, and nobody ended it. `waits_again_at`: she was answered and is back in a queue
+    since then; None once somebody has her. `recording` is that of the conversation.
     """
 
     __tablename__ = "contact"
@@ -53,6 +54,7 @@ class Contact(SQLModel, table=True):
     failed_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     dropped_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     ended_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    waits_again_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     callback_said: CallbackSafety = Field(
         default=CallbackSafety.UNKNOWN,
         sa_type=stored(CallbackSafety),

@@ -227,7 +227,7 @@ class Switchboard:
     def _keep_queues(self) -> None:
         """Membership equal to the database's; if that cannot be read, nothing changes."""
         with self.db.read() as session:
-            desired = desired_members(session)
+            desired = desired_members(session, now(), self.settings.zone)
         lost = {names.agent_interface(agent_id) for agent_id in self.notices.lost_agents(now())}
         desired = {replace(m, paused=True) if m.interface in lost else m for m in desired}
         actual = queues_in(self.reader.list_action({"Action": "QueueStatus"}))

@@ -4,6 +4,7 @@ from hotline.routing import Route, Way
 from ivr import names
 from ivr.call import ANY_KEY, Call
 from ivr.memory import NotNow
+from models.types import now
 from telephony.names import MAX_PENALTY, WAY, WAY_MESSAGE, WAY_QUEUE
 
 
@@ -18,7 +19,7 @@ def where_to(call: Call) -> Route:
     """What the roster of this moment says; without a database the queue, where everybody may be rung."""
     language = call.language
     try:
-        return call.look(lambda db: routing.route(db, language))
+        return call.look(lambda db: routing.route(db, language, now(), call.settings.zone, call.caller_id(db)))
     except NotNow:
         return Route(Way.QUEUE, backups_at_once=True)
 

@@ -238,6 +238,7 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("until", models.types.UtcDateTime(), nullable=True))
 
     with op.batch_alter_table("contact", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("waits_again_at", models.types.UtcDateTime(), nullable=True))
         batch_op.add_column(sa.Column("dropped_at", models.types.UtcDateTime(), nullable=True))
         batch_op.add_column(sa.Column("recording", sa.String(32), nullable=False, server_default="off"))
 
@@ -255,6 +256,7 @@ def downgrade() -> None:
     with op.batch_alter_table("contact", schema=None) as batch_op:
         batch_op.drop_column("recording")
         batch_op.drop_column("dropped_at")
+        batch_op.drop_column("waits_again_at")
 
     with op.batch_alter_table("agent_state", schema=None) as batch_op:
         batch_op.drop_column("until")

@@ -6,12 +6,14 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from hotline import agents, queues, roster, routing
-from hotline.errors import Invalid, Refused
+from hotline.errors import Invalid
 from hotline.routing import Way
 from models import AgentStatus, Database
 from tests.cast import Cast
 
 BANGKOK = ZoneInfo("Asia/Bangkok")
+
+NOON = datetime(2026, 11, 22, 5, tzinfo=UTC)
 
 
 def at(text: str) -> datetime:
@@ -68,9 +70,12 @@ def test_the_same_shift_twice_is_refused(db: Database, staff: Cast) -> None:
     ("status", "reachable", "way"),
     [
         (AgentStatus.READY, True, Way.QUEUE),
+        (AgentStatus.RINGING, True, Way.QUEUE),
         (AgentStatus.ON_CALL, True, Way.QUEUE),
+        (AgentStatus.WRAP_UP, True, Way.QUEUE),
         (AgentStatus.READY, False, Way.MESSAGE),
         (AgentStatus.NOT_READY, True, Way.MESSAGE),
+        (AgentStatus.BREAK, True, Way.MESSAGE),
         (AgentStatus.OFFLINE, False, Way.MESSAGE),
     ],
 )
@@ -80,44 +85,24 @@ def test_a_call_waits_only_when_somebody_can_be_rung(
     with db.write() as s:
         agents.set_status(s, staff.alice.id or 0, status)
         agents.set_reachable(s, staff.alice.id or 0, reachable)
-        assert routing.route(s, "my").way is way
-        assert routing.route(s, "lo").way is Way.MESSAGE
+        assert routing.route(s, "my", NOON, BANGKOK).way is way
+        assert routing.route(s, "lo", NOON, BANGKOK).way is Way.MESSAGE
 
 
 def test_with_backups_only_they_are_rung_at_once(db: Database, staff: Cast) -> None:
     with db.write() as s:
         agents.set_status(s, staff.bob.id or 0, AgentStatus.READY)
         agents.set_reachable(s, staff.bob.id or 0, True)
-        assert routing.route(s, "km").backups_at_once is True
-        assert routing.route(s, "th").backups_at_once is False
+        assert routing.route(s, "km", NOON, BANGKOK).backups_at_once is True
+        assert routing.route(s, "th", NOON, BANGKOK).backups_at_once is False
 
 
 def test_not_ready_is_paused_and_never_removed(db: Database, staff: Cast) -> None:
     with db.write() as s:
         agents.set_status(s, staff.alice.id or 0, AgentStatus.READY)
-        found = {(m.queue, m.interface): (m.penalty, m.paused) for m in queues.desired_members(s)}
+        found = {(m.queue, m.interface): (m.penalty, m.paused) for m in queues.desired_members(s, NOON, BANGKOK)}
         alice, bob = f"PJSIP/agent{staff.alice.id}", f"PJSIP/agent{staff.bob.id}"
         assert found["my", alice] == (0, False)
         assert found["th", bob] == (0, True)
         assert found["km", bob] == (10, True)
         assert not any(i == f"PJSIP/agent{staff.charlie.id}" for _, i in found)
-
-
-def test_who_pressed_not_ready_while_it_rang_is_not_ready_after_the_call(db: Database, staff: Cast) -> None:
-    with db.write() as s:
-        alice = staff.alice.id or 0
-        agents.choose_status(s, staff.alice, ready=True)
-        agents.choose_status(s, staff.alice, ready=False)
-        agents.on_call(s, alice, "a", at("2026-11-22 10:00"))
-        assert agents.off_call(s, alice, at("2026-11-22 10:05")).status is AgentStatus.NOT_READY
-        agents.choose_status(s, staff.alice, ready=True)
-        agents.on_call(s, alice, "b", at("2026-11-22 10:10"))
-        assert agents.off_call(s, alice, at("2026-11-22 10:15")).status is AgentStatus.READY
-
-
-def test_the_ready_button_is_refused_on_a_call(db: Database, staff: Cast) -> None:
-    with db.write() as s:
-        agents.on_call(s, staff.alice.id or 0, "a", at("2026-11-22 10:00"))
-        with pytest.raises(Refused):
-            agents.choose_status(s, staff.alice, ready=False)
-        assert agents.off_call(s, staff.alice.id or 0, at("2026-11-22 10:05")).status is AgentStatus.READY

@@ -1,0 +1,146 @@
+"""Conversations in progress, and the case that is there from the answer on."""
+
+from datetime import timedelta
+
+import pytest
+from sqlmodel import Session, select
+
+from hotline import calls, cases, talks
+from hotline.calls import Fact, Seen
+from hotline.errors import NotFound, Refused
+from hotline.keys import Keys
+from models import Case, CaseEvent, CaseStatus, Contact, Database, EventKind, Outcome, PartyKind, Place
+from models.types import now
+from tests.cast import Cast
+
+T = now() - timedelta(minutes=10)
+LIMITS = {"join_within_s": 900, "brief_s": 10}
+
+
+def answered(
+    s: Session, keys: Keys, call: str, agent_id: int, number: str | None = "0812345678", ago_s: int = 0
+) -> Contact:
+    at = T - timedelta(seconds=ago_s)
+    calls.saw(s, keys, call, Fact.ARRIVED, at, Seen(linkedid=f"l-{call}", number=number, language="my"))
+    calls.saw(s, keys, call, Fact.QUEUED, at, Seen(queue="my"))
+    contact = calls.saw(s, keys, call, Fact.ANSWERED, at, Seen(handler_id=agent_id))
+    talks.begin(s, call, agent_id, at)
+    calls.answered(s, contact, agent_id, at, join_within_s=900)
+    return contact
+
+
+def told(s: Session, kind: EventKind) -> list[CaseEvent]:
+    return [e for e in s.exec(select(CaseEvent)) if e.kind is kind]
+
+
+def test_an_answered_call_has_its_case_at_once_and_the_agent_has_it(db: Database, keys: Keys, staff: Cast) -> None:
+    alice = staff.alice.id or 0
+    with db.write() as s:
+        contact = answered(s, keys, "a", alice)
+        case = s.exec(select(Case)).one()
+        assert (contact.case_id, case.owner_id, case.status) == (case.id, alice, CaseStatus.NEW)
+        calls.answered(s, contact, alice, T, join_within_s=900)
+        calls.close(s, contact, T + timedelta(minutes=3), **LIMITS)
+        calls.close(s, contact, T + timedelta(minutes=3), **LIMITS)
+        assert contact.outcome is Outcome.ANSWERED
+        assert len(s.exec(select(Case)).all()) == 1
+        assert len(told(s, EventKind.ANSWERED)) == 1
+
+
+def test_an_answer_that_is_seen_after_the_end_files_no_second_case(db: Database, keys: Keys, staff: Cast) -> None:
+    with db.write() as s:
+        calls.saw(s, keys, "a", Fact.ARRIVED, T, Seen(linkedid="l", language="my"))
+        contact = calls.close(s, calls.find(s, "a"), T, **LIMITS)  # type: ignore[arg-type]
+        calls.saw(s, keys, "a", Fact.ANSWERED, T, Seen(handler_id=staff.alice.id))
+        calls.answered(s, contact, staff.alice.id or 0, T, join_within_s=900)
+        assert len(s.exec(select(Case)).all()) == 1
+
+
+def test_after_a_dropped_call_the_same_number_joins_the_case_nobody_wrote_on(
+    db: Database, keys: Keys, staff: Cast
+) -> None:
+    alice = staff.alice.id or 0
+    with db.write() as s:
+        first = answered(s, keys, "a", alice, ago_s=60)
+        calls.saw(s, keys, "a", Fact.DROPPED, T)
+        calls.close(s, first, T, **LIMITS)
+        assert answered(s, keys, "b", alice).case_id == first.case_id
+
+
+def test_a_call_that_simply_ended_is_not_joined_by_the_next(db: Database, keys: Keys, staff: Cast) -> None:
+    alice = staff.alice.id or 0
+    with db.write() as s:
+        first = answered(s, keys, "a", alice, ago_s=60)
+        calls.close(s, first, T, **LIMITS)
+        assert answered(s, keys, "b", alice).case_id != first.case_id
+
+
+def test_after_a_dropped_call_that_was_written_down_the_next_is_a_case_of_its_own(
+    db: Database, keys: Keys, staff: Cast
+) -> None:
+    alice = staff.alice.id or 0
+    with db.write() as s:
+        first = answered(s, keys, "a", alice, ago_s=60)
+        cases.add_note(s, first.case_id or 0, "She was afraid.", staff.alice)
+        calls.saw(s, keys, "a", Fact.DROPPED, T)
+        calls.close(s, first, T, **LIMITS)
+        assert answered(s, keys, "b", alice).case_id != first.case_id
+
+
+def test_the_case_follows_the_call_to_another_agent(db: Database, keys: Keys, staff: Cast) -> None:
+    alice, bob = staff.alice.id or 0, staff.bob.id or 0
+    with db.write() as s:
+        contact = answered(s, keys, "a", alice)
+        talks.add_party(s, "a", "leg1", PartyKind.AGENT, T, agent_id=bob, by=staff.alice)
+        talks.party_at(s, "leg1", Place.ROOM, T)
+        assert talks.of_agent(s, bob) is not None
+        talks.hand_to(s, "a", bob, T)
+        talks.hand_to(s, "a", bob, T)
+        now_ = talks.of_call(s, "a")
+        assert now_ is not None
+        assert (now_.talk.agent_id, now_.parties) == (bob, [])
+        assert s.get_one(Case, contact.case_id).owner_id == bob
+        assert contact.handler_id == alice, "who answered stays known"
+        assert len(told(s, EventKind.TRANSFERRED)) == 1
+
+
+def test_a_case_that_a_colleague_works_on_does_not_follow_the_call(db: Database, keys: Keys, staff: Cast) -> None:
+    with db.write() as s:
+        contact = answered(s, keys, "a", staff.alice.id or 0)
+        s.get_one(Case, contact.case_id).owner_id = staff.sofia.id
+        talks.hand_to(s, "a", staff.bob.id or 0, T)
+        assert s.get_one(Case, contact.case_id).owner_id == staff.sofia.id
+
+
+def test_only_who_leads_may_act_on_a_conversation(db: Database, keys: Keys, staff: Cast) -> None:
+    with db.write() as s:
+        answered(s, keys, "a", staff.alice.id or 0)
+        assert talks.led_by(s, "a", staff.alice).contact.call == "a"
+        with pytest.raises(Refused):
+            talks.led_by(s, "a", staff.bob)
+        assert talks.end(s, "a")
+        assert not talks.end(s, "a")
+        with pytest.raises(NotFound):
+            talks.led_by(s, "a", staff.alice)
+
+
+def test_a_caller_whose_agent_broke_off_waits_again_and_first(db: Database, keys: Keys, staff: Cast) -> None:
+    with db.write() as s:
+        calls.saw(s, keys, "early", Fact.ARRIVED, T - timedelta(minutes=5), Seen(linkedid="l-early", language="my"))
+        calls.saw(s, keys, "early", Fact.QUEUED, T - timedelta(minutes=5), Seen(queue="my"))
+        contact = answered(s, keys, "a", staff.alice.id or 0)
+        assert [c.call for c in calls.waiting(s)] == ["early"]
+        calls.waits_again(s, contact, T)
+        assert [c.call for c in calls.waiting(s)] == ["a", "early"]
+        calls.answered(s, contact, staff.bob.id or 0, T, join_within_s=900)
+        assert [c.call for c in calls.waiting(s)] == ["early"]
+
+
+def test_an_emergency_is_told_and_shown_until_the_call_is_over(db: Database, keys: Keys, staff: Cast) -> None:
+    with db.write() as s:
+        answered(s, keys, "a", staff.alice.id or 0)
+        talks.emergency(s, "a", staff.alice, T)
+        assert [t.contact.call for t in talks.emergencies(s)] == ["a"]
+        assert len(told(s, EventKind.EMERGENCY)) == 1
+        talks.end(s, "a")
+        assert talks.emergencies(s) == []
