@@ -69,3 +69,16 @@ def show_number(session: Session, keys: Keys, case_id: int, by: Agent) -> str:
     note_act(session, "number_shown", f"case:{case_id}", by_id=by.id)
     cases.tell(session, case, EventKind.NUMBER_SHOWN, now(), by)
     return for_the_eye(number)
+
+
+def show_number_of_call(session: Session, keys: Keys, contact: Contact, by: Agent) -> str:
+    """The number behind a call that may have no case yet, as people read it. Audited each time; raises as `show_number`."""
+    need(by, Permission.SEE_NUMBER)
+    caller = session.get(Caller, contact.caller_id) if contact.caller_id is not None else None
+    if caller is None:
+        raise NotFound("The caller withheld the number.")
+    number = keys.open(caller.number_sealed).decode()
+    note_act(session, "number_shown", f"contact:{contact.id}", by_id=by.id)
+    if contact.case_id is not None:
+        cases.tell(session, cases.load(session, contact.case_id), EventKind.NUMBER_SHOWN, now(), by)
+    return for_the_eye(number)

@@ -90,6 +90,7 @@ def saw(
     if contact.ended_at is not None and contact.case_id is not None:
         settle(session, contact)
         cases.fill_in(session, contact)
+        callbacks.note_call(session, contact, at)
     return contact
 
 
@@ -171,6 +172,7 @@ def close(session: Session, contact: Contact, at: datetime, *, join_within_s: in
         cases.file_call(session, contact, join_within_s=join_within_s, brief_s=brief_s)
     else:
         cases.settle_brief(session, contact, brief_s=brief_s)
+    callbacks.note_call(session, contact, at)
     session.flush()
     return contact
 
@@ -194,10 +196,10 @@ def answered(session: Session, contact: Contact, agent_id: int, at: datetime, *,
     session.flush()
 
 
-def waits_again(session: Session, contact: Contact, at: datetime) -> None:
-    """A caller who was answered is in a queue once more: her agent broke off, or sent her on."""
+def waits_again(session: Session, contact: Contact, at: datetime, queue: str | None = None) -> None:
+    """A caller who was answered is in a queue once more: her agent broke off, or sent her on. `queue` is where now."""
     if contact.answered_at is not None and contact.ended_at is None and contact.waits_again_at is None:
-        contact.waits_again_at = at
+        contact.waits_again_at, contact.queue = at, queue or contact.queue
         session.add(contact)
         session.flush()
 
@@ -212,8 +214,8 @@ def attach(session: Session, contact: Contact, recording: Recording) -> bool:
     session.flush()
     if contact.ended_at is not None:
         settle(session, contact)
-        if contact.case_id is not None:
-            cases.recorded(session, contact, recording)
+    if contact.case_id is not None:
+        cases.recorded(session, contact, recording)
     return True
 
 

@@ -15,6 +15,7 @@ from models import (
     Contact,
     Note,
     Recording,
+    RecordingKind,
     RecordingState,
     Safety,
     Speaks,
@@ -27,7 +28,7 @@ UNSURE = 0.6
 
 @dataclass(frozen=True)
 class Message:
-    """A recording with its transcript. `ahead` is how many recordings are transcribed before it."""
+    """A recording, of a message or of a conversation, with its transcript. `ahead` is how many recordings are transcribed before it."""
 
     recording: Recording
     transcript: Transcript | None
@@ -104,7 +105,7 @@ def read(session: Session, case_id: int, by: Agent) -> CasePage:
         colleagues=_colleagues(session, case) if may_change and case.status is not CaseStatus.CLOSED else [],
         mine=mine,
         may_change=may_change,
-        steps=next_steps(case, safety, [(c.contact, [m.recording for m in c.messages]) for c in calls]),
+        steps=next_steps(case, safety, [(c.contact, _to_hear(c)) for c in calls]),
     )
 
 
@@ -124,12 +125,20 @@ def message(session: Session, recording: Recording) -> Message:
     return Message(recording, session.get(Transcript, recording.id), _ahead(session, recording))
 
 
+def _to_hear(call: Call) -> list[Recording]:
+    """What nobody has heard unless she listened to it: a conversation was heard by the agent who had it."""
+    return [m.recording for m in call.messages if m.recording.kind is RecordingKind.MESSAGE]
+
+
 def _ahead(session: Session, recording: Recording) -> int:
     if recording.state is not RecordingState.WAITING:
         return 0
+    # Messages go before conversations: recordings.claims.
+    sooner = col(Recording.recorded_at) < recording.recorded_at
+    message = col(Recording.kind) == RecordingKind.MESSAGE
     before = select(func.count()).where(
         col(Recording.state).in_([RecordingState.WAITING, RecordingState.TRANSCRIBING]),
-        col(Recording.recorded_at) < recording.recorded_at,
+        message & sooner if recording.kind is RecordingKind.MESSAGE else message | sooner,
     )
     return session.exec(before).one()
 

@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import update
+from sqlalchemy import delete, update
 from sqlmodel import Session, col, select
 
 from hotline.audit import note_act
@@ -17,6 +17,7 @@ from models import (
     CaseStatus,
     Contact,
     Disposition,
+    Draft,
     EventKind,
     Note,
     Outcome,
@@ -169,7 +170,8 @@ def recorded(session: Session, contact: Contact, recording: Recording) -> None:
     if case.closing_reason == BRIEF:
         case.status, case.closed_at, case.closing_reason = CaseStatus.NEW, None, None
     session.add(case)
-    tell(session, case, EventKind.RECORDED, recording.recorded_at, seconds=round(recording.duration_s))
+    seconds = round(recording.duration_s)
+    tell(session, case, EventKind.RECORDED, recording.recorded_at, seconds=seconds, what=recording.kind)
 
 
 def load(session: Session, case_id: int) -> Case:
@@ -239,7 +241,7 @@ def move(session: Session, case_id: int, to: CaseStatus, by: Agent, reason: str 
 
 
 def add_note(session: Session, case_id: int, text: str, by: Agent) -> Note:
-    """Write a note on a case. Raises `Invalid` for an empty or too long one."""
+    """Write a note on a case; the draft of it goes. Raises `Invalid` for an empty or too long one."""
     need(by, Permission.WORK_CASES)
     case = load(session, case_id)
     text = text.replace("\r\n", "\n").replace("\x00", "").strip()
@@ -249,6 +251,7 @@ def add_note(session: Session, case_id: int, text: str, by: Agent) -> Note:
         raise Invalid(text=f"A note holds {NOTE_MAX:,} characters; this has {len(text):,}.")
     note = Note(case_id=case_id, by_id=by.id or 0, at=now(), text=text)
     session.add(note)
+    session.execute(delete(Draft).where(col(Draft.agent_id) == by.id, col(Draft.case_id) == case_id))
     _touch(session, case, note.at)
     session.flush()
     return note

@@ -4,18 +4,34 @@ The public key seals, the identity opens, and the index key lets its holder test
 which is in docs/privacy.md.
 """
 
+import errno
 import hashlib
 import hmac
 import os
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import pyrage
 
 from hotline.errors import NotAllowed, PartMissing
 
 PUBLIC, IDENTITY, INDEX = "public.age", "identity.age", "index.key"
+
+
+class Source(Protocol):
+    """What can be read piece by piece."""
+
+    def read(self, size: int = -1, /) -> bytes:
+        """The next bytes; none at the end."""
+
+
+class Target(Protocol):
+    """What can be written piece by piece."""
+
+    def write(self, piece: bytes, /) -> int:
+        """Take these bytes."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +46,30 @@ class Keys:
         """Encrypt for the organisation."""
         return bytes(pyrage.encrypt(plain, [pyrage.x25519.Recipient.from_str(self.public)]))
 
+    def seal_stream(self, plain: Source, sealed: Target) -> None:
+        """Encrypt all of `plain` into `sealed`, piece by piece: never more than some kilobytes are in memory.
+
+        Raises OSError as the two do.
+        """
+        source, target = _WatchedSource(plain), _WatchedTarget(sealed)
+        try:
+            pyrage.encrypt_io(source, target, [pyrage.x25519.Recipient.from_str(self.public)])
+        except pyrage.EncryptError as error:
+            # Only the text of what went wrong comes through, and a full disk is told by its number.
+            raise source.trouble or target.trouble or OSError(errno.EIO, "sealing failed") from error
+
+    def open_stream(self, sealed: Source, plain: Target) -> None:
+        """Decrypt all of `sealed` into `plain`, piece by piece. Raises as `open` does, and OSError as the two do."""
+        if self.identity is None:
+            raise NotAllowed("this process holds no key to open what is sealed")
+        source, target = _WatchedSource(sealed), _WatchedTarget(plain)
+        try:
+            pyrage.decrypt_io(source, target, [pyrage.x25519.Identity.from_str(self.identity)])
+        except (pyrage.DecryptError, OSError) as error:
+            if trouble := source.trouble or target.trouble:
+                raise trouble from error
+            raise ValueError("this was sealed with another key or is damaged") from error
+
     def open(self, sealed: bytes) -> bytes:
         """Decrypt. Raises `NotAllowed` when this process holds no identity, ValueError when it is not ours or damaged."""
         if self.identity is None:
@@ -42,6 +82,39 @@ class Keys:
     def find_by(self, number: str) -> str:
         """The keyed hash of a number in E.164: HMAC-SHA256 under the index key, in hex."""
         return hmac.new(self.index, number.encode(), hashlib.sha256).hexdigest()
+
+
+class _WatchedSource:
+    """Reads, and keeps the error it ended with."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self.trouble: OSError | None = None
+
+    def read(self, size: int = -1, /) -> bytes:
+        try:
+            return self._source.read(size)
+        except OSError as error:
+            self.trouble = error
+            raise
+
+
+class _WatchedTarget:
+    """Writes, and keeps the error it ended with."""
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+        self.trouble: OSError | None = None
+
+    def write(self, piece: bytes, /) -> int:
+        try:
+            return self._target.write(piece)
+        except OSError as error:
+            self.trouble = error
+            raise
+
+    def flush(self) -> None:
+        """Left to whoever opened it."""
 
 
 def make_keys(folder: Path) -> None:

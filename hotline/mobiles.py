@@ -1,11 +1,84 @@
-"""Stand-in until written: who is rung at home on her mobile."""
+"""Agents who are rung at home, on their mobiles: whose number is known, and who is on duty there."""
 
-from datetime import datetime
+from collections.abc import Iterable
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from sqlmodel import Session
+from sqlmodel import Session, col, select
+
+from hotline import roster
+from hotline.agents import DECLINED
+from hotline.audit import note_act
+from hotline.errors import Invalid, NotFound
+from hotline.keys import Keys
+from hotline.numbers import for_the_eye, one_spelling
+from models import Agent, AgentState, AgentStatus
+
+_MOMENT = timedelta(microseconds=1)
 
 
-def on_duty(session: Session, at: datetime, zone: ZoneInfo) -> list[int]:  # noqa: ARG001
-    """Agents who are rung at home at this moment."""
-    return []
+def set_mobile(
+    session: Session, keys: Keys, agent_id: int, number: str | None, *, by_id: int | None, country: str = "TH"
+) -> Agent:
+    """Keep the number on which a person is rung at home, sealed; None or an empty one forgets it. Audited.
+
+    `country` reads national numbers. Raises `NotFound` or `Invalid`.
+    """
+    agent = session.get(Agent, agent_id)
+    if agent is None:
+        raise NotFound("There is no such person.")
+    if number is None or not number.strip():
+        if agent.mobile_sealed is not None:
+            agent.mobile_sealed = None
+            session.add(agent)
+            session.flush()
+            note_act(session, "mobile_removed", f"agent:{agent_id}", by_id=by_id)
+        return agent
+    spelling = one_spelling(number, country)
+    if spelling is None or not spelling.startswith("+"):
+        raise Invalid(mobile="This is no telephone number. Give it with its country, such as +66 81 234 5678.")
+    agent.mobile_sealed = keys.seal(spelling.encode())
+    session.add(agent)
+    session.flush()
+    note_act(session, "mobile_set", f"agent:{agent_id}", by_id=by_id)
+    return agent
+
+
+def numbers(session: Session, keys: Keys, agent_ids: Iterable[int]) -> dict[int, str]:
+    """The mobiles of these active agents in E.164, for the telephone alone. Who has none is left out."""
+    query = select(Agent).where(col(Agent.id).in_(list(agent_ids)), col(Agent.active))
+    return {a.id or 0: keys.open(a.mobile_sealed).decode() for a in session.exec(query) if a.mobile_sealed is not None}
+
+
+def with_mobile(session: Session) -> list[int]:
+    """The active agents whose mobile is known."""
+    query = select(Agent.id).where(col(Agent.active), col(Agent.mobile_sealed).is_not(None)).order_by(col(Agent.id))
+    return [agent_id for agent_id in session.exec(query) if agent_id is not None]
+
+
+def show(keys: Keys, agent: Agent) -> str | None:
+    """A person's mobile as people read it, for herself and for who manages people; None when it is not known."""
+    return for_the_eye(keys.open(agent.mobile_sealed).decode()) if agent.mobile_sealed is not None else None
+
+
+def on_duty(session: Session, at: datetime, zone: ZoneInfo) -> list[int]:
+    """Agents who are rung at home at this moment: on an at-home shift, with a mobile, and not away by their own choice.
+
+    Offline is no choice: at home nobody has to sign in. A break, Not ready and a declined ring are: they still the mobile.
+    A ring that was missed and a page that fell silent are not: then the mobile is what is left.
+    """
+    at_home = {span.agent_id for span in roster.spans(session, at, at + _MOMENT, zone) if span.at_home}
+    if not at_home:
+        return []
+    away = {
+        state.agent_id
+        for state in session.exec(select(AgentState).where(col(AgentState.agent_id).in_(at_home)))
+        if _away(state)
+    }
+    return [agent_id for agent_id in with_mobile(session) if agent_id in at_home - away]
+
+
+def _away(state: AgentState) -> bool:
+    if state.status is AgentStatus.BREAK:
+        return True
+    return state.status is AgentStatus.NOT_READY and state.reason in {None, DECLINED}

@@ -21,6 +21,7 @@ from models import (
     Line,
     Outcome,
     Recording,
+    RecordingKind,
     RecordingState,
     Safety,
     Transcript,
@@ -245,7 +246,11 @@ def rows(session: Session, cases: Sequence[Case]) -> list[Row]:
     for recording, transcript in session.exec(
         select(Recording, Transcript)
         .join(Transcript, col(Transcript.recording_id) == col(Recording.id), isouter=True)
-        .where(col(Recording.contact_id).in_([c.id for c in newest.values()]))
+        .where(
+            col(Recording.contact_id).in_([c.id for c in newest.values()]),
+            # Whose conversation it was knows what was said; its first words are a greeting.
+            col(Recording.kind) == RecordingKind.MESSAGE,
+        )
         .order_by(col(Recording.recorded_at))
     ):
         recordings[recording.contact_id] = (recording, transcript)

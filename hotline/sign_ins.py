@@ -9,7 +9,7 @@ import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete
+from sqlalchemy import delete, update
 from sqlmodel import Session, col, func, select
 
 from hotline.errors import Refused
@@ -70,7 +70,7 @@ def begin(session: Session, login: str, address: str, index_key: bytes, at: date
 
 
 def grant(session: Session, agent: Agent, login: str, address: str, index_key: bytes, hours: int) -> Granted:
-    """Sign this person in for so many hours, and forget her failed attempts from this address.
+    """Sign this person in for so many hours, here and nowhere else, and forget her failed attempts from this address.
 
     Of the address, and of her name elsewhere, only this attempt is forgotten: else one good sign-in would hide the
     guesses of others.
@@ -81,6 +81,8 @@ def grant(session: Session, agent: Agent, login: str, address: str, index_key: b
         session.execute(delete(SignInAttempt).where(col(SignInAttempt.id) == mine.scalar_subquery()))
     granted = Granted(secrets.token_urlsafe(32), secrets.token_urlsafe(24))
     moment = now()
+    elsewhere = update(SignIn).where(col(SignIn.agent_id) == agent.id, col(SignIn.ended_at).is_(None))
+    session.execute(elsewhere.values(ended_at=moment))
     session.add(
         SignIn(
             token_sha256=sha256(granted.token),
