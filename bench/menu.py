@@ -33,8 +33,8 @@ TICKS = os.sysconf("SC_CLK_TCK")
 def measure(say: Callable[[str], None]) -> list[dict[str, Any]]:
     """Each step with its medians over the rounds."""
     with tempfile.TemporaryDirectory() as folder:
-        sounds = _sounds(Path(folder))
-        ours = Whole(Path(folder) / "ours", sounds, pairs=STEPS[-1] * 2 + 20)
+        spoken = sounds(Path(folder))
+        ours = Whole(Path(folder) / "ours", spoken, pairs=STEPS[-1] * 2 + 20)
         hire_before_start(ours)
         ours.start()
         try:
@@ -99,7 +99,8 @@ def _cpu_s(pids: list[int]) -> float:
     return total / TICKS
 
 
-def _sounds(folder: Path) -> Path:
+def sounds(folder: Path) -> Path:
+    """The demo's prompts, built below this folder."""
     config = Settings(data=folder / "built")
     menu = [(str(n), code) for n, code in enumerate(["my", "th", "km", "lo", "vi", "en", "ko"], start=1)]
     prompts.build(config, {}, menu)

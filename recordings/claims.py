@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, update
 from sqlmodel import Session, col, select
 
 from hotline import cases
-from models import Case, Contact, Database, EventKind, Recording, RecordingState, Transcript
+from models import Case, Contact, Database, EventKind, Recording, RecordingKind, RecordingState, Transcript
 from models.types import now
 from recordings.engines import Draft
 
@@ -29,6 +29,7 @@ class Claim:
     sha256: str
     rate_hz: int
     duration_s: float
+    kind: RecordingKind
     language: str | None
     attempts: int
 
@@ -53,19 +54,22 @@ class Claims:
     tries: int
     backoff_s: int = field(default=FIRST_BACKOFF_S)
 
-    def take(self) -> Claim | None:
-        """Claim the recording that has waited longest; None when there is nothing to do or another was faster.
+    def take(self, kind: RecordingKind | None = None) -> Claim | None:
+        """Claim a recording, of this kind only when one is given; None when there is nothing to do or another was faster.
 
-        The attempt is counted here, so that a recording that kills its worker is given up like one that fails.
+        Messages come before conversations, which an agent has heard, and then by the longest wait. The attempt is counted
+        here, so that a recording that kills its worker is given up like one that fails.
         """
         moment = now()
         query = (
             select(Recording, Contact)
             .join(Contact, col(Contact.id) == col(Recording.contact_id))
             .where(_free(moment), col(Contact.ended_at).is_not(None) | (col(Recording.ingested_at) < moment - UNFILED))
-            .order_by(col(Recording.recorded_at), col(Recording.id))
+            .order_by(col(Recording.kind) != RecordingKind.MESSAGE, col(Recording.recorded_at), col(Recording.id))
             .limit(1)
         )
+        if kind is not None:
+            query = query.where(col(Recording.kind) == kind)
         with self.db.read() as session:
             found = session.exec(query).first()
             if found is None:
@@ -78,6 +82,7 @@ class Claims:
                 sha256=recording.sha256,
                 rate_hz=recording.rate_hz,
                 duration_s=recording.duration_s,
+                kind=recording.kind,
                 language=recording.language or contact.language,
                 attempts=recording.attempts + 1,
             )

@@ -10,7 +10,7 @@ import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 from sqlalchemy.exc import IntegrityError, OperationalError, SQLAlchemyError
@@ -25,8 +25,9 @@ from hotline.languages import for_no_key
 from hotline.log import log
 from hotline.settings import Settings
 from models import Contact, Database, Recording
-from recordings.audio import Sound, from_bytes, peaks
-from recordings.spool import NET, REJECTED, File, Left, Note, Spool, being_written, read_note, remove
+from recordings.conversations import Conversations
+from recordings.keeper import Keeper
+from recordings.spool import NET, REJECTED, File, Left, Looked, Note, Spool, being_written, read_note, remove
 from recordings.vault import Vault
 
 # How long files must be unchanged before they are taken as finished, in seconds.
@@ -88,22 +89,25 @@ class Ingest:
     # Told after each call: a long backlog is not a hang.
     beat: Callable[[], None] = lambda: None
     _resting: dict[str, float] = field(default_factory=dict)
-    # What was sealed for a spool file whose transaction then failed: the next try uses it again.
-    _sealed: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._spool = Spool(self.settings.spool, self.clock)
+        self._keeper = Keeper(self.db, self.vault)
+        self._conversations = Conversations(self.db, self._keeper, self.nudges, self.clock, self.beat)
 
     def once(self) -> int:
-        """Take everything that is finished now; gives how many calls were taken."""
+        """Take everything that is finished now; gives how many calls and conversations were taken."""
         try:
-            left, strangers = self._spool.look()
+            looked = self._spool.look()
         except FileNotFoundError:
             self.settings.spool.mkdir(mode=0o700, parents=True, exist_ok=True)
             return 0
-        for stranger in strangers:
+        for stranger in looked.strangers:
             self._reject_stranger(stranger)
-        self._forget_gone(left)
+        self._forget_gone(looked)
+        return self._calls(looked.left) + self._conversations.take(looked.talks)
+
+    def _calls(self, left: list[Left]) -> int:
         waiting = [one for one in left if self._resting.get(one.call, 0.0) <= self.clock()]
         if not waiting:
             return 0
@@ -156,8 +160,7 @@ class Ingest:
     def _take(self, left: Left, row: Known | None, note: Note, raw_note: bytes, *, over: bool) -> None:
         if note.broken:
             log().warning("lines of a call's note were not understood", lines=note.broken)
-        sound = from_bytes(left.sound.path.read_bytes()) if left.sound else None
-        recording = self._seal(left, sound) if sound is not None and sound.worth_keeping else None
+        recording = self._seal(left.sound) if left.sound is not None else None
         try:
             contact, is_new = self._write(left, row, note, recording, over=over)
         except IntegrityError:
@@ -167,7 +170,7 @@ class Ingest:
             except IntegrityError:
                 # Two rows claim the same linkedid: the call's own row counts.
                 contact, is_new = self._write(left, row, replace(note, linkedid=None), recording, over=over)
-        self._sealed = {key: kept for key, kept in self._sealed.items() if key[0] != left.call}
+        self._keeper.in_a_row(left.call)
         if note.broken and not note.lines:
             self._reject(raw_note)
         if not remove(left.files):
@@ -180,31 +183,12 @@ class Ingest:
             log().info("a message was ingested", contact=contact.id, seconds=round(recording.duration_s))
         self.nudges.tell(*names)
 
-    def _seal(self, left: Left, sound: Sound) -> Recording | None:
-        """The recording, sealed in the vault but in no row yet; None when a row has it already."""
-        sha256 = sound.sha256
-        spool_name = f"{left.call}.sln"
-        with self.db.read() as session:
-            before = session.exec(select(Recording.sha256).where(col(Recording.spool_name) == spool_name)).first()
-            if before is not None and before != sha256:
-                # The call was recorded again after the first recording was taken: keep both.
-                spool_name = f"{left.call}.{sha256[:12]}.sln"
-                before = session.exec(select(Recording.sha256).where(col(Recording.spool_name) == spool_name)).first()
-        if before is not None:
-            return None
-        key = (left.call, sha256)
-        if key not in self._sealed:
-            self._sealed[key] = self.vault.put(sound.pcm)
-        return Recording(
-            spool_name=spool_name,
-            contact_id=0,
-            vault_key=self._sealed[key],
-            sha256=sha256,
-            duration_s=round(sound.duration_s, 3),
-            peaks=peaks(sound.pcm),
-            cut_short=sound.odd or sound.duration_s >= self.settings.message_max_s - 1,
-            recorded_at=_began(left, sound),
-        )
+    def _seal(self, file: File) -> Recording | None:
+        sound = self._keeper.measure(file)
+        recording = self._keeper.keep(file, sound) if sound.worth_keeping else None
+        if recording is not None and sound.duration_s >= self.settings.message_max_s - 1:
+            recording.cut_short = True
+        return recording
 
     def _write(
         self, left: Left, row: Known | None, note: Note, recording: Recording | None, *, over: bool
@@ -280,10 +264,10 @@ class Ingest:
         for left in several:
             self._resting[left.call] = self.clock() + REST_S
 
-    def _forget_gone(self, left: list[Left]) -> None:
-        present = {one.call for one in left}
+    def _forget_gone(self, looked: Looked) -> None:
+        present = {one.call for one in looked.left}
         self._resting = {call: until for call, until in self._resting.items() if call in present}
-        self._sealed = {key: kept for key, kept in self._sealed.items() if key[0] in present}
+        self._keeper.forget_gone(present | {talk.file.path.stem for talk in looked.talks})
 
 
 def _arrival(left: Left, row: Known | None, recording: Recording | None) -> datetime:
@@ -291,12 +275,6 @@ def _arrival(left: Left, row: Known | None, recording: Recording | None) -> date
     if row is not None:
         return row.arrived_at
     return recording.recorded_at if recording else min(file.written_at for file in left.files)
-
-
-def _began(left: Left, sound: Sound) -> datetime:
-    """When the recording began: its last write, less its length."""
-    assert left.sound is not None  # noqa: S101  (the caller read it)
-    return left.sound.written_at - timedelta(seconds=sound.duration_s)
 
 
 def _ran_on(contact: Contact, recording: Recording) -> bool:

@@ -1,13 +1,14 @@
 """How long audio is kept, and tidying the vault after crashes."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from sqlmodel import col, select
+from sqlalchemy import case
+from sqlmodel import col, func, select
 
 from hotline.audit import note_act
 from hotline.log import log
 from hotline.settings import Settings
-from models import Database, Recording, RecordingState, Transcript
+from models import Database, Recording, RecordingKind, RecordingState, Transcript
 from models.types import now
 from recordings.vault import Vault
 
@@ -17,18 +18,20 @@ ORPHAN_S = 3600.0
 AT_ONCE = 200
 
 
-def delete_old_audio(db: Database, vault: Vault, settings: Settings) -> int:
-    """Delete audio that was heard and transcribed (or given up on) more than `settings.audio_days` ago; gives how many.
+def delete_old_audio(db: Database, vault: Vault, settings: Settings, at: datetime) -> int:
+    """Delete audio that was heard and transcribed (or given up on) more than `settings.audio_days` before `at`.
 
-    Audio that nobody has heard is never deleted. The transcript and the row stay; `erased_at` says that the voice is gone.
+    A message that nobody has heard is never deleted; a conversation was heard by the agent who had it. The transcript and
+    the row stay; `erased_at` says that the voice is gone. `at` is what the trusted clock says. Gives how many.
     """
-    limit = now() - timedelta(days=settings.audio_days)
+    limit = at - timedelta(days=settings.audio_days)
+    in_the_call = case((col(Recording.kind) == RecordingKind.CONVERSATION, col(Recording.ingested_at)), else_=None)
     query = (
         select(Recording.id, Recording.vault_key)
         .outerjoin(Transcript, col(Transcript.recording_id) == col(Recording.id))
         .where(
             col(Recording.erased_at).is_(None),
-            col(Recording.heard_at) < limit,
+            func.coalesce(col(Recording.heard_at), in_the_call) < limit,
             col(Recording.state).in_(DONE),
             col(Transcript.at).is_(None) | (col(Transcript.at) < limit),
         )
@@ -50,12 +53,13 @@ def delete_old_audio(db: Database, vault: Vault, settings: Settings) -> int:
     return len(due)
 
 
-def tidy_vault(db: Database, vault: Vault, settings: Settings) -> int:
+def tidy_vault(db: Database, vault: Vault, settings: Settings, at: datetime | None) -> int:
     """Set aside vault files without a row that are older than an hour, and delete what was set aside long ago.
 
     A crash between sealing and the transaction leaves such a file; the spool still had the audio, so nothing is lost.
     They are set aside for `settings.audio_days` before they are deleted: a database put back from an older backup would
-    make good recordings look like orphans. Gives how many were set aside.
+    make good recordings look like orphans. Gives how many were set aside. `at` is what the trusted clock says, None while
+    it says nothing: then nothing is deleted.
     """
     old = [vault_key for vault_key, age_s in vault.kept() if age_s > ORPHAN_S]
     known: set[str] = set()
@@ -68,5 +72,5 @@ def tidy_vault(db: Database, vault: Vault, settings: Settings) -> int:
         vault.set_aside(vault_key)
     if orphans:
         log().warning("recordings that no row knows were set aside in the vault", files=len(orphans))
-    vault.sweep(aside_s=settings.audio_days * 86400)
+    vault.sweep(aside_before=at - timedelta(days=settings.audio_days) if at is not None else None)
     return len(orphans)

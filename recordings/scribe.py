@@ -15,14 +15,17 @@ from hotline.events import Nudges
 from hotline.keys import Keys
 from hotline.log import log
 from hotline.settings import Settings
-from models import Database
+from models import Database, RecordingKind
+from recordings.audio import SAMPLE_BYTES, parts
 from recordings.claims import Claim, Claims, Ended
-from recordings.engines import EngineFailed, OnProgress
+from recordings.engines import Draft, EngineFailed, OnProgress, joined
 from recordings.engines.apart import Apart, Stopped
 from recordings.speech import Installed, model_for
 from recordings.vault import Vault, VaultDamaged, VaultMissing
 
 LOOK_S = 1.0
+# A message waits no longer for a conversation than it takes to decode so many seconds of it.
+PART_S = 120
 # An idle engine gives its memory back.
 IDLE_S = 300.0
 MakeEngine = Callable[[Installed, threading.Event], Apart]
@@ -54,6 +57,7 @@ class Scribe:
         self._stop = stop
         self._make_engine = make_engine
         self._engine: Apart | None = None
+        self._held: list[Claim] = []
         who = f"{socket.gethostname()[:24]}:{os.getpid()}:{secrets.token_hex(4)}"
         self.claims = Claims(db, who, lease_s=settings.lease_s, tries=settings.tries)
         self.wake = threading.Event()
@@ -81,15 +85,22 @@ class Scribe:
         claim = self.claims.take()
         if claim is None:
             return False
-        ended = self._transcribe(claim)
+        self._work(claim)
+        return True
+
+    def _work(self, claim: Claim) -> None:
+        self._held.append(claim)
+        try:
+            ended = self._transcribe(claim)
+        finally:
+            self._held.remove(claim)
         if not ended.ours:
-            log().warning("another worker had taken a recording over", recording=claim.recording_id)
-            return True
+            log().warning("a recording is not ours any more", recording=claim.recording_id)
+            return
         names = [events.RECORDINGS_CHANGED]
         if ended.case_id is not None:
             names.append(events.case_changed(ended.case_id))
         self._nudges.tell(*names)
-        return True
 
     def _transcribe(self, claim: Claim) -> Ended:
         model = model_for(self._settings, claim.language)
@@ -98,9 +109,7 @@ class Scribe:
             return self._insist(lambda: self.claims.needs_listener(claim))
         began = time.monotonic()
         try:
-            pcm = self._audio(claim)
-            engine = self._engine_for(model)
-            draft = engine.transcribe(pcm, claim.rate_hz, self._renewing(claim))
+            draft = self._decode(claim, model, self._audio(claim))
         except Stopped:
             return self.claims.give_back(claim)
         except LostClaim:
@@ -118,7 +127,29 @@ class Scribe:
             audio_s=round(claim.duration_s),
             took_s=round(took_s, 1),
         )
-        return self._insist(lambda: self.claims.finish(claim, draft, engine.name, engine.model, took_s))
+        return self._insist(lambda: self.claims.finish(claim, draft, model.engine, model.name, took_s))
+
+    def _decode(self, claim: Claim, model: Installed, pcm: bytes) -> Draft:
+        """The draft. A conversation may take hours: it is decoded in parts, and messages that came in go before the next."""
+        longest_s = PART_S if claim.kind is RecordingKind.CONVERSATION else round(claim.duration_s) + 1
+        drafts: list[tuple[float, Draft]] = []
+        for start, end in parts(pcm, claim.rate_hz, longest_s):
+            if drafts:
+                self._messages_first(claim)
+            engine = self._engine_for(model)
+            draft = engine.transcribe(pcm[start:end], claim.rate_hz, self._renewing(claim))
+            drafts.append((start / SAMPLE_BYTES / claim.rate_hz, draft))
+        return joined(drafts)
+
+    def _messages_first(self, claim: Claim) -> None:
+        """Transcribe the messages that wait. What we hold meanwhile is renewed with them."""
+        try:
+            while (message := self.claims.take(RecordingKind.MESSAGE)) is not None:
+                self._work(message)
+            if not self.claims.renew(claim):
+                raise LostClaim
+        except SQLAlchemyError as error:
+            log().warning("messages wait for the database", error=error)
 
     def _failed(self, claim: Claim, error: str, *, permanent: bool) -> Ended:
         log().warning(
@@ -153,7 +184,9 @@ class Scribe:
             if time.monotonic() - renewed_at < self._settings.lease_s / 3:
                 return
             try:
-                if not self.claims.renew(claim):
+                # A conversation that waits for this message is held too; whether it was lost is seen when it goes on.
+                ours = [held for held in self._held if self.claims.renew(held)]
+                if claim not in ours:
                     raise LostClaim
             except SQLAlchemyError as error:
                 log().warning("a lease could not be renewed", recording=claim.recording_id, error=error)

@@ -17,10 +17,13 @@ from typing import Any
 from hotline.calls import Fact
 from hotline.languages import catalogue
 from models import CallbackSafety
+from recordings.audio import RATE_HZ, SAMPLE_BYTES
 
-CALL = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+CALL = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+TALK = re.compile(rf"({CALL.pattern})\.talk([1-9]\d{{0,5}})")
 SOUND, NOTE = ".sln", ".call"
 REJECTED = "rejected"
+BYTES_A_SECOND = RATE_HZ * SAMPLE_BYTES
 NET = "net"
 NOTE_MAX_BYTES = 1_000_000
 # A note from before this is a clock that was never set.
@@ -40,6 +43,11 @@ class File:
     def written_at(self) -> datetime:
         """When it was last written, UTC."""
         return datetime.fromtimestamp(self.mtime_ns / 1e9, UTC)
+
+    @property
+    def began_at(self) -> datetime:
+        """When a recording in it began, UTC: its last write, less its length."""
+        return self.written_at - timedelta(seconds=self.size / BYTES_A_SECOND)
 
     def unchanged(self) -> bool:
         """Whether it is still what was looked at."""
@@ -68,6 +76,24 @@ class Left:
         return min(file.quiet_s for file in self.files)
 
 
+@dataclass(frozen=True)
+class Talk:
+    """A recording of a call's conversation. `number` counts them from 1."""
+
+    call: str
+    number: int
+    file: File
+
+
+@dataclass(frozen=True)
+class Looked:
+    """What lies in the spool: what calls left and recorded conversations, both oldest first, and what is no call's."""
+
+    left: list[Left]
+    talks: list[Talk]
+    strangers: list[File]
+
+
 class Spool:
     """Looks at the spool folder again and again, and remembers since when each file has not changed.
 
@@ -79,9 +105,10 @@ class Spool:
         self._clock = clock
         self._since: dict[str, tuple[int, int, float]] = {}
 
-    def look(self) -> tuple[list[Left], list[File]]:
-        """What calls left, oldest first, and files that belong to no call. An OSError means the folder is not there."""
+    def look(self) -> Looked:
+        """What lies there now. An OSError means the folder is not there."""
         found: dict[str, dict[str, File]] = {}
+        talks: list[Talk] = []
         strangers: list[File] = []
         present: dict[str, tuple[int, int, float]] = {}
         moment = self._clock()
@@ -100,15 +127,21 @@ class Spool:
                 file = File(Path(entry.path), stat.st_size, stat.st_mtime_ns, moment - since)
                 if CALL.fullmatch(file.path.stem) and file.path.suffix in {SOUND, NOTE}:
                     found.setdefault(file.path.stem, {})[file.path.suffix] = file
+                elif (talk := TALK.fullmatch(file.path.stem)) and file.path.suffix == SOUND:
+                    talks.append(Talk(talk[1], int(talk[2]), file))
                 else:
                     strangers.append(file)
         self._since = present
         left = [Left(call, sound=files.get(SOUND), note=files.get(NOTE)) for call, files in found.items()]
-        return sorted(left, key=lambda one: min(f.mtime_ns for f in one.files)), strangers
+        return Looked(
+            sorted(left, key=lambda one: min(f.mtime_ns for f in one.files)),
+            sorted(talks, key=lambda talk: talk.file.mtime_ns),
+            strangers,
+        )
 
 
-def being_written(path: Path) -> bool:
-    """Whether a process has the file open for writing; False where the file system cannot tell.
+def being_written(path: Path) -> bool | None:
+    """Whether a process has the file open for writing; None where the file system cannot tell.
 
     The kernel grants a read lease only on a file that nobody has open for writing. A recording that gets no audio for a
     while, on a bad mobile connection, does not grow and is not over: this tells the two apart.
@@ -116,14 +149,14 @@ def being_written(path: Path) -> bool:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
     except OSError:
-        return False
+        return None
     try:
         # A writer who comes in this instant breaks the lease with a signal; the default one would end this process.
         fcntl.fcntl(descriptor, fcntl.F_SETSIG, signal.SIGURG)
         fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_RDLCK)
         fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_UNLCK)
     except OSError as error:
-        return error.errno == errno.EAGAIN
+        return True if error.errno == errno.EAGAIN else None
     finally:
         os.close(descriptor)
     return False

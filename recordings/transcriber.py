@@ -14,15 +14,18 @@ from hotline.keys import load_keys
 from hotline.log import log
 from hotline.settings import Settings
 from models import Database
-from recordings import claims, retention, speech
+from recordings import claims, consent, retention, speech
 from recordings.ingest import Ingest, OneIngester
 from recordings.scribe import Scribe
+from recordings.trusted_clock import TrustedClock
 from recordings.vault import Vault
 
 LOOK_S = 1.0
 MODELS_LOOK_S = 10.0
+CONSENT_LOOK_S = 5.0
 TIDY_S = 3600.0
 ALIVE = "transcriber.alive"
+CLOCK = "clock.json"
 WAKING = {events.SPOOL_CHANGED, events.QUEUE_CHANGED, events.RECORDINGS_CHANGED}
 
 
@@ -50,7 +53,8 @@ class Transcriber:
         self._one = OneIngester(settings.run / "ingest.lock")
         self._ingest = Ingest(settings, self._db, keys, self._vault, self._nudges, beat=self._beat)
         self._scribes = [Scribe(settings, self._db, keys, self._stop) for _ in range(max(1, settings.workers))]
-        self._models_at = self._tidy_at = float("-inf")
+        self._clock = TrustedClock(settings.vault / CLOCK)
+        self._models_at = self._tidy_at = self._consent_at = float("-inf")
 
     def end(self) -> None:
         """Ask it to stop; what is being decoded is given back. Safe in a signal handler, so it touches no lock."""
@@ -81,6 +85,7 @@ class Transcriber:
                 if self._ingest.once():
                     self._wake_all()
                 self._beat()
+                self._taken_back()
                 self._housekeeping()
                 self._beat()
             self._new_models()
@@ -107,8 +112,18 @@ class Transcriber:
         if time.monotonic() - self._tidy_at < TIDY_S:
             return
         self._tidy_at = time.monotonic()
-        retention.delete_old_audio(self._db, self._vault, self._settings)
-        retention.tidy_vault(self._db, self._vault, self._settings)
+        at = self._clock.look()
+        if at is not None:
+            retention.delete_old_audio(self._db, self._vault, self._settings, at)
+        retention.tidy_vault(self._db, self._vault, self._settings, at)
+
+    def _taken_back(self) -> None:
+        """Destroy conversations whose consent was taken back."""
+        if time.monotonic() - self._consent_at < CONSENT_LOOK_S:
+            return
+        self._consent_at = time.monotonic()
+        for case_id in consent.destroy_taken_back(self._db, self._vault):
+            self._nudges.tell(events.case_changed(case_id))
 
     def _hear(self) -> None:
         """Be woken by nudges; without Redis the looks each second do."""

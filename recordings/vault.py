@@ -1,16 +1,18 @@
 """The vault: recordings at rest, encrypted with age for the organisation, under random names that say nothing."""
 
 import errno
+import io
 import os
 import re
 import secrets
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from hotline.errors import FreelineError, NotFound
-from hotline.keys import Keys
+from hotline.keys import Keys, Source
 
 NAME = re.compile(r"[0-9a-f]{32}")
 SEALED = ".age"
@@ -38,18 +40,19 @@ class Vault:
     folder: Path
     keys: Keys
 
-    def put(self, plain: bytes) -> str:
+    def put(self, plain: Source) -> str:
         """Seal and keep `plain`, and give its vault key. On return it is on the disk, not only in its cache.
+
+        It is read and sealed piece by piece: a conversation of hours is hundreds of megabytes.
 
         Raises `VaultFull` when the disk is full and OSError for any other trouble with it; nothing is left behind.
         """
-        sealed = self.keys.seal(plain)
         name = secrets.token_hex(16)
         path = self._path(name)
         part = path.with_name(UNFINISHED + name)
         try:
             self._make(path.parent)
-            _write(part, sealed)
+            self._seal_to(part, plain)
             part.rename(path)
             _sync_folder(path.parent)
         except OSError as error:
@@ -62,13 +65,14 @@ class Vault:
     def open(self, vault_key: str) -> bytes:
         """The plain bytes. Raises `VaultMissing`, `VaultDamaged`, or `NotAllowed` when this process may not open."""
         try:
-            sealed = self._path(vault_key).read_bytes()
+            plain = io.BytesIO()
+            with self._path(vault_key).open("rb") as sealed:
+                self.keys.open_stream(sealed, plain)
+            return plain.getvalue()
         except FileNotFoundError as error:
             raise VaultMissing("The recording is not in the vault.") from error
         except OSError as error:
             raise VaultDamaged(f"The recording cannot be read from the disk ({error.strerror}).") from error
-        try:
-            return self.keys.open(sealed)
         except ValueError as error:
             raise VaultDamaged("The recording is damaged or was sealed with another key.") from error
 
@@ -83,9 +87,9 @@ class Vault:
     def kept(self) -> Iterator[tuple[str, float]]:
         """Each vault key with the age of its file, in seconds by the wall clock."""
         for path in self.folder.glob(f"??/??/*{SEALED}"):
-            age_s = _age_s(path)
-            if age_s is not None and NAME.fullmatch(path.stem):
-                yield path.stem, age_s
+            written_at = _written_at(path)
+            if written_at is not None and NAME.fullmatch(path.stem):
+                yield path.stem, time.time() - written_at
 
     def set_aside(self, vault_key: str) -> None:
         """Take a recording that no row knows out of the way. It is not deleted yet: the rows may come from a backup."""
@@ -95,16 +99,29 @@ class Vault:
         self._path(vault_key).rename(target)
         os.utime(target)
 
-    def sweep(self, aside_s: float, unfinished_s: float = 3600) -> int:
-        """Delete what was set aside longer than `aside_s` ago, and what a crash left half written. Gives how many."""
+    def sweep(self, aside_before: datetime | None, unfinished_s: float = 3600) -> int:
+        """Delete what was set aside before that moment (None: nothing is), and what a crash left half written.
+
+        Gives how many files were deleted.
+        """
+        until = [(f"??/??/{UNFINISHED}*", time.time() - unfinished_s)]
+        if aside_before is not None:
+            until.append((f"{ASIDE}/*{SEALED}", aside_before.timestamp()))
         swept = 0
-        for pattern, limit_s in ((f"{ASIDE}/*{SEALED}", aside_s), (f"??/??/{UNFINISHED}*", unfinished_s)):
+        for pattern, limit in until:
             for path in self.folder.glob(pattern):
-                age_s = _age_s(path)
-                if age_s is not None and age_s > limit_s:
+                written_at = _written_at(path)
+                if written_at is not None and written_at < limit:
                     path.unlink(missing_ok=True)
                     swept += 1
         return swept
+
+    def _seal_to(self, path: Path, plain: Source) -> None:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            self.keys.seal_stream(plain, file)
+            file.flush()
+            os.fsync(file.fileno())
 
     def _path(self, vault_key: str) -> Path:
         if not NAME.fullmatch(vault_key):
@@ -120,14 +137,6 @@ class Vault:
         _sync_folder(folder.parent)
 
 
-def _write(path: Path, content: bytes) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-
-
 def _sync_folder(folder: Path) -> None:
     """Make a new or renamed name outlive a power cut: the folder is what holds it."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
@@ -137,8 +146,8 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _age_s(path: Path) -> float | None:
+def _written_at(path: Path) -> float | None:
     try:
-        return time.time() - path.stat().st_mtime
+        return path.stat().st_mtime
     except FileNotFoundError:
         return None

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from statistics import fmean
 from typing import Any, Protocol
 
 from hotline.errors import FreelineError
@@ -25,6 +26,20 @@ class Draft:
     text: str
     words: list[dict[str, Any]] = field(default_factory=list)
     sure: float | None = None
+
+
+def joined(drafts: list[tuple[float, Draft]]) -> Draft:
+    """One draft of several, each with the second of the recording at which its audio began."""
+    words = [
+        word | {"start_s": round(word["start_s"] + at_s, 2), "end_s": round(word["end_s"] + at_s, 2)}
+        for at_s, draft in drafts
+        for word in draft.words
+    ]
+    text = " ".join(draft.text for _, draft in drafts if draft.text)
+    if len(drafts) == 1:
+        return Draft(text, words, drafts[0][1].sure)
+    sure = [float(word["sure"]) for word in words if word.get("sure") is not None]
+    return Draft(text, words, round(fmean(sure), 3) if sure else None)
 
 
 class Engine(Protocol):

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from hotline import calls
 from hotline.keys import Keys
 from hotline.settings import Settings
 from models import Case, CaseEvent, Database, EventKind, Outcome
+from models.types import now
 from recordings import ingest, retention
 from recordings.ingest import OneIngester
 from recordings.vault import Vault, VaultFull
@@ -53,7 +55,7 @@ def test_a_death_at_any_step_loses_nothing_and_doubles_nothing(
     assert len(told) == 1
     for path in taker.sealed():
         os.utime(path, (1, 1))
-    retention.tidy_vault(db, taker.vault, settings)
+    retention.tidy_vault(db, taker.vault, settings, now())
     assert [key for key, _age in taker.vault.kept()] == [recording.vault_key]
     assert taker.vault.open(recording.vault_key) == voice
 
@@ -103,7 +105,7 @@ def test_a_full_disk_keeps_the_spool_until_there_is_room(
         patch.setattr(os, "fsync", full)
         assert taker.take() == 0
         with pytest.raises(VaultFull):
-            taker.vault.put(voice)
+            taker.vault.put(BytesIO(voice))
     assert len(left.names()) == 2
     assert taker.recordings() == []
     assert taker.sealed() == []

@@ -2,24 +2,28 @@
 
 import sys
 import threading
-from collections.abc import Iterator
-from datetime import timedelta
+import uuid
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlmodel import col, update
 
+from hotline import calls
+from hotline.calls import Fact, Seen
 from hotline.keys import Keys
 from hotline.settings import Settings
-from models import CaseEvent, Database, EventKind, Recording, RecordingState, Transcript
+from models import CaseEvent, Database, EventKind, Recording, RecordingState, TalkRecording, Transcript
 from models.types import now
 from recordings import claims, speech
 from recordings.claims import Claims
 from recordings.engines import Draft, EngineFailed, OnProgress, apart
 from recordings.engines.apart import COMMAND, Apart
-from recordings.scribe import Scribe
+from recordings.scribe import PART_S, Scribe
 from recordings.speech import Installed
-from tests.integration.recordings.spooled import Left, Taker, net_line, rows
+from tests.integration.recordings.spooled import ARRIVED, Left, Taker, net_line, rows
 from tests.wait import until
 
 CRASHES = (sys.executable, "-c", "import os; os.abort()")
@@ -36,7 +40,13 @@ class Counting(Apart):
 
     heard: list[bytes]
 
+    def __init__(self, *args: Any, on_first: Callable[[], None] = lambda: None, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self.on_first = on_first
+
     def transcribe(self, pcm16: bytes, rate_hz: int, on_progress: OnProgress) -> Draft:
+        if not self.heard:
+            self.on_first()
         self.heard.append(pcm16)
         on_progress(0.5)
         seconds = len(pcm16) / 2 / rate_hz
@@ -352,3 +362,78 @@ def test_a_persons_correction_is_never_written_over(taker: Taker, left: Left, vo
     worker.finish(claim, Draft("second draft"), "vosk", "m", 1.0)
     (transcript,) = rows(db, Transcript)
     assert (transcript.text, transcript.corrected_text) == ("second draft", "what she said")
+
+
+def test_a_long_conversation_is_decoded_in_parts_and_messages_go_between(
+    pretended: Settings, taker: Taker, left: Left, db: Database, keys: Keys, stop: threading.Event
+) -> None:
+    """A message that comes while an hour is decoded waits for one part of it only, and no lease runs out meanwhile."""
+    conversation(db, keys, left, seconds=300)
+    taker.take()
+    Counting.heard = []
+    worker = Scribe(
+        pretended, db, keys, stop, lambda m, s: Counting(m.folder, m.name, m.language, s, on_first=lambda: comes())
+    )
+
+    def comes() -> None:
+        left.message(bytes(16000 * 7), net_line())
+        taker.take()
+
+    assert worker.once()
+    lengths = [len(heard) / 16000 for heard in Counting.heard]
+    assert lengths[1] == 7
+    assert all(length <= PART_S for length in lengths)
+    assert sum(lengths) == 307
+    assert [one.state for one in taker.recordings()] == [RecordingState.TRANSCRIBED] * 2
+    assert [one.attempts for one in taker.recordings()] == [1, 1]
+    long, short = sorted(rows(db, Transcript), key=lambda one: one.recording_id)
+    assert [len(one.words) for one in (long, short)] == [len(lengths) - 1, 1]
+    assert long.words[-1]["end_s"] == 300
+    assert long.text == " ".join(["heard"] * (len(lengths) - 1))
+    assert not worker.once()
+
+
+def test_a_conversation_waits_with_its_lease_while_a_message_is_decoded(
+    pretended: Settings, taker: Taker, left: Left, db: Database, keys: Keys, stop: threading.Event
+) -> None:
+    pretended.lease_s = 2
+    conversation(db, keys, left, seconds=200)
+    taker.take()
+    slow = threading.Event()
+
+    class Slow(Counting):
+        def transcribe(self, pcm16: bytes, rate_hz: int, on_progress: OnProgress) -> Draft:
+            while len(pcm16) == 16000 and not slow.is_set():
+                on_progress(0.1)
+            return super().transcribe(pcm16, rate_hz, on_progress)
+
+    def comes() -> None:
+        left.message(bytes(16000), net_line())
+        taker.take()
+
+    Counting.heard = []
+    worker = Scribe(pretended, db, keys, stop, lambda m, s: Slow(m.folder, m.name, m.language, s, on_first=comes))
+    thread = threading.Thread(target=worker.once)
+    thread.start()
+
+    def leases() -> list[datetime]:
+        held = [one.lease_until for one in taker.recordings() if one.lease_until]
+        return held if len(held) == 2 else []
+
+    first = max(until(leases))
+    until(lambda: leases() and min(leases()) > first)
+    slow.set()
+    thread.join(timeout=20)
+    assert [one.state for one in taker.recordings()] == [RecordingState.TRANSCRIBED] * 2
+
+
+def conversation(db: Database, keys: Keys, left: Left, seconds: int) -> None:
+    """A recorded conversation in Korean that was agreed to; its call is over."""
+    call = str(uuid.uuid4())
+    with db.write() as session:
+        contact = calls.saw(session, keys, call, Fact.ARRIVED, ARRIVED, Seen(language="ko"))
+        calls.saw(session, keys, call, Fact.ANSWERED, ARRIVED)
+        contact.recording = TalkRecording.CONSENTED
+        calls.close(session, contact, now(), join_within_s=900, brief_s=10)
+    left.settings.spool.mkdir(parents=True, exist_ok=True)
+    (left.settings.spool / f"{call}.talk1.sln").write_bytes(bytes(16000 * seconds))

@@ -19,10 +19,10 @@ class Clock:
 
 
 def only(spool: Spool) -> Left:
-    left, strangers = spool.look()
-    assert strangers == []
-    assert len(left) == 1
-    return left[0]
+    looked = spool.look()
+    assert looked.strangers == []
+    assert len(looked.left) == 1
+    return looked.left[0]
 
 
 def test_a_recording_and_a_note_of_one_call_belong_together(tmp_path: Path) -> None:
@@ -50,13 +50,40 @@ def test_quiet_counts_from_the_last_change_and_not_from_the_files_own_time(tmp_p
 
 
 def test_files_that_are_no_calls_are_told_apart(tmp_path: Path) -> None:
-    for name in ("notes.txt", "+66812345678.sln", f"{CALL}.wav"):
+    names = (
+        "notes.txt",
+        "+66812345678.sln",
+        f"{CALL}.wav",
+        f"{CALL}.talk0.sln",
+        f"{CALL}.talk.sln",
+        f"{CALL}.talk1.wav",
+    )
+    for name in names:
         (tmp_path / name).write_text("x")
     (tmp_path / "rejected").mkdir()
     (tmp_path / f"{CALL}.call").symlink_to("/etc/hostname")
-    left, strangers = Spool(tmp_path).look()
-    assert left == []
-    assert len(strangers) == 3
+    looked = Spool(tmp_path).look()
+    assert (looked.left, looked.talks) == ([], [])
+    assert len(looked.strangers) == len(names)
+
+
+def test_recorded_conversations_are_told_from_the_message_of_their_call(tmp_path: Path) -> None:
+    for number, name in enumerate((f"{CALL}.talk2.sln", f"{CALL}.talk11.sln", f"{CALL}.sln")):
+        (tmp_path / name).write_bytes(b"\0\0")
+        os.utime(tmp_path / name, (1_790_000_000 + number, 1_790_000_000 + number))
+    spool = Spool(tmp_path)
+    assert [(talk.call, talk.number) for talk in spool.look().talks] == [(CALL, 2), (CALL, 11)]
+    left = only(spool)
+    assert left.sound is not None
+    assert left.sound.path.name == f"{CALL}.sln"
+
+
+def test_a_recording_began_as_long_before_its_last_write_as_it_lasts(tmp_path: Path) -> None:
+    path = tmp_path / f"{CALL}.talk1.sln"
+    path.write_bytes(bytes(16000 * 90))
+    os.utime(path, (1_790_000_090, 1_790_000_090))
+    (talk,) = Spool(tmp_path).look().talks
+    assert talk.file.began_at.timestamp() == 1_790_000_000
 
 
 def test_a_file_somebody_still_writes_is_known(tmp_path: Path) -> None:

@@ -3,12 +3,15 @@
 import errno
 import os
 from dataclasses import replace
+from datetime import timedelta
+from io import BytesIO
 from pathlib import Path
 
 import pytest
 
 from hotline.errors import NotAllowed
 from hotline.keys import Keys
+from models.types import now
 from recordings.vault import Vault, VaultDamaged, VaultFull, VaultMissing
 
 VOICE = b"a voice of a worker" * 1000
@@ -24,7 +27,7 @@ def files(vault: Vault) -> list[Path]:
 
 
 def test_what_is_put_can_be_opened_and_is_not_on_the_disk_in_the_clear(vault: Vault) -> None:
-    key = vault.put(VOICE)
+    key = vault.put(BytesIO(VOICE))
     assert vault.open(key) == VOICE
     (path,) = files(vault)
     assert VOICE[:19] not in path.read_bytes()
@@ -33,12 +36,12 @@ def test_what_is_put_can_be_opened_and_is_not_on_the_disk_in_the_clear(vault: Va
 
 
 def test_the_same_voice_gets_another_name_each_time(vault: Vault) -> None:
-    assert vault.put(VOICE) != vault.put(VOICE)
+    assert vault.put(BytesIO(VOICE)) != vault.put(BytesIO(VOICE))
 
 
 def test_putting_needs_no_identity_and_opening_does(vault: Vault, keys: Keys) -> None:
     sealer = replace(vault, keys=replace(keys, identity=None))
-    key = sealer.put(VOICE)
+    key = sealer.put(BytesIO(VOICE))
     with pytest.raises(NotAllowed):
         sealer.open(key)
     assert vault.open(key) == VOICE
@@ -48,16 +51,46 @@ def test_a_full_disk_says_so_and_leaves_nothing(vault: Vault, monkeypatch: pytes
     def full(_descriptor: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    vault.put(VOICE)
+    vault.put(BytesIO(VOICE))
     before = files(vault)
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(VaultFull, match="full"):
-        vault.put(VOICE)
+        vault.put(BytesIO(VOICE))
     assert files(vault) == before
 
 
+def test_trouble_while_reading_says_so_and_leaves_nothing(vault: Vault) -> None:
+    class Torn(BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            raise OSError(errno.EIO, "Input/output error")
+
+    with pytest.raises(OSError, match="Input/output") as caught:
+        vault.put(Torn())
+    assert caught.value.errno == errno.EIO
+    assert files(vault) == []
+
+
+def test_a_conversation_of_hours_is_sealed_in_little_memory(vault: Vault) -> None:
+    """Some kilobytes at a time, whatever its length."""
+
+    class Watching:
+        left, largest = 40_000_000, 0
+
+        def read(self, size: int = -1, /) -> bytes:
+            assert size > 0
+            self.largest = max(self.largest, size)
+            size = min(size, self.left)
+            self.left -= size
+            return bytes(size)
+
+    long = Watching()
+    key = vault.put(long)
+    assert long.largest <= 1 << 20
+    assert vault.open(key) == bytes(40_000_000)
+
+
 def test_damage_is_told_from_absence(vault: Vault) -> None:
-    key = vault.put(VOICE)
+    key = vault.put(BytesIO(VOICE))
     (path,) = files(vault)
     path.write_bytes(path.read_bytes()[:-40])
     with pytest.raises(VaultDamaged):
@@ -76,11 +109,12 @@ def test_a_name_that_is_no_vault_key_opens_nothing(vault: Vault, key: str) -> No
 
 
 def test_an_orphan_is_set_aside_before_it_is_deleted(vault: Vault) -> None:
-    key = vault.put(VOICE)
+    key = vault.put(BytesIO(VOICE))
     assert [name for name, _age in vault.kept()] == [key]
     vault.set_aside(key)
     assert list(vault.kept()) == []
-    assert vault.sweep(aside_s=60) == 0
+    assert vault.sweep(aside_before=now() - timedelta(minutes=1)) == 0
+    assert vault.sweep(aside_before=None) == 0
     assert len(files(vault)) == 1
-    assert vault.sweep(aside_s=-1) == 1
+    assert vault.sweep(aside_before=now() + timedelta(minutes=1)) == 1
     assert files(vault) == []
