@@ -17,6 +17,9 @@ THANKS = "thanks"
 CANNOT_RECORD = "cannot_record"
 GOODBYE = "goodbye"
 LINE_BUSY = "line_busy"
+# Spoken by the dialplan alone: to a worker whose agent's line broke, and to an agent whose mobile rings.
+PLEASE_HOLD = "please_hold"
+MOBILE_CALL = "mobile_call"
 
 PROMPTS = (
     OPENING,
@@ -36,6 +39,8 @@ PROMPTS = (
     CANNOT_RECORD,
     GOODBYE,
     LINE_BUSY,
+    PLEASE_HOLD,
+    MOBILE_CALL,
 )
 # These speak of the language's own key: another language's sound in their place would say a wrong key.
 OF_THE_KEY = (INVITE, AGAIN)

@@ -35,13 +35,17 @@ class AmiRefused(FreelineError):
 
 
 class Message(ManagerMsg):  # type: ignore[misc]  # pyst2 carries no types
-    """An event or an answer. `at` is when it was read; `variables` are the variables of its (first) channel."""
+    """An event or an answer. `at` is when it was read.
+
+    `variables` are the variables of its (first) channel, `dest_variables` those of the channel that is dialled.
+    """
 
     headers: dict[str, str]
 
     def __init__(self, lines: list[str]) -> None:
         self.at: datetime = now()
         self.variables: dict[str, str] = {}
+        self.dest_variables: dict[str, str] = {}
         super().__init__(lines)
 
     def parse(self, response: list[str]) -> None:
@@ -49,10 +53,11 @@ class Message(ManagerMsg):  # type: ignore[misc]  # pyst2 carries no types
         plain = []
         for line in response:
             header, _, rest = line.partition(":")
-            if header == "ChanVariable":
+            kept = {"ChanVariable": self.variables, "DestChanVariable": self.dest_variables}.get(header)
+            if kept is not None:
                 name, _, value = rest.strip().partition("=")
-                self.variables[name] = value
-            elif not header.endswith("ChanVariable"):
+                kept[name] = value
+            elif "ChanVariable" not in header:  # also ChanVariable(a channel's name), in OriginateResponse
                 plain.append(line)
         super().parse(plain)
 
@@ -167,11 +172,14 @@ class Ami:
         return asked
 
     def _read(self, connection: socket.socket, stream: BinaryIO) -> None:
-        with contextlib.suppress(OSError, ValueError), stream:
-            while (lines := _lines(stream)) is not None:
-                if lines:
-                    self._deliver(Message(lines))
-        self._lost(connection)
+        try:
+            with contextlib.suppress(OSError, ValueError), stream:
+                while (lines := _lines(stream)) is not None:
+                    if lines:
+                        self._deliver(Message(lines))
+        finally:
+            # Whatever ended it: a connection that nobody reads has to be made anew.
+            self._lost(connection)
 
     def _deliver(self, message: Message) -> None:
         number = message.get("ActionID")

@@ -27,20 +27,33 @@ _AOR = {
 _ENDPOINT = {
     "context": names.CONTEXT_AGENTS,
     "disallow": "all",
-    "allow": "opus,ulaw,alaw",
     "direct_media": "no",
     "device_state_busy_at": "1",
     # Browsers and phones come from behind a translator of addresses.
     "rewrite_contact": "yes",
     "rtp_symmetric": "yes",
     "force_rport": "yes",
-    # A phone that is gone says nothing: without this its leg stays up for minutes. Some are silent for a while when muted.
-    "rtp_timeout": "15",
-    "rtp_timeout_hold": "30",
+    # The console moves calls, never a phone.
+    "allow_transfer": "no",
+    "allow_subscribe": "no",
     "trust_id_outbound": "no",
     "send_pai": "no",
     "send_rpid": "no",
+    "rtp_timeout_hold": "30",
 }
+# A phone that is gone says nothing: without a timeout its leg stays up for minutes. Some are silent for a while when muted;
+# a browser never is. What `webrtc` switches on stays on when it is switched off, so each is said.
+_DESK = {
+    "allow": "opus,ulaw,alaw",
+    "rtp_timeout": "15",
+    "webrtc": "no",
+    "media_encryption": "no",
+    "use_avpf": "no",
+    "ice_support": "no",
+    "rtcp_mux": "no",
+    "bundle": "no",
+}
+_BROWSER = {"allow": "opus,ulaw", "rtp_timeout": "5", "webrtc": "yes"}
 
 
 class AriFailed(FreelineError):
@@ -55,31 +68,53 @@ class Ari:
         self._authorization = "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
 
     def put_phone(self, agent_id: int, ha1: str) -> None:
-        """Make or change an agent's phone. `ha1` is its secret's digest. Raises `AriFailed`; ValueError for no digest."""
+        """Make or change an agent's SIP phone by its secret's digest. Raises `AriFailed`; ValueError for no digest."""
+        self._put(agent_id, ha1, _DESK)
+
+    def put_browser(self, agent_id: int, ha1: str) -> None:
+        """The same for a phone in a browser, which speaks WebRTC."""
+        self._put(agent_id, ha1, _BROWSER)
+
+    def _put(self, agent_id: int, ha1: str, kind_of_phone: Mapping[str, str]) -> None:
         if not _HA1.fullmatch(ha1):
             raise ValueError("this is no MD5 digest of a phone's secret")
         name = names.agent_endpoint(agent_id)
         auth = {"auth_type": "md5", "username": name, "realm": names.REALM, "md5_cred": ha1}
-        for kind, fields in (("auth", auth), ("aor", _AOR), ("endpoint", {**_ENDPOINT, "auth": name, "aors": name})):
-            self._ask("PUT", kind, name, fields)
+        endpoint = {**_ENDPOINT, **kind_of_phone, "auth": name, "aors": name}
+        self._ask("PUT", "auth", name, auth)
+        self._ask("PUT", "aor", name, _AOR)
+        # To put what is there already makes Asterisk warn of an option that it had set itself.
+        if self._endpoint(name).get("webrtc") != kind_of_phone["webrtc"]:
+            self._ask("PUT", "endpoint", name, endpoint)
 
     def drop_phone(self, agent_id: int) -> None:
         """Take an agent's phone away; harmless when there is none. Raises `AriFailed`."""
         for kind in reversed(_KINDS):
             self._ask("DELETE", kind, names.agent_endpoint(agent_id), missing_ok=True)
 
+    def _endpoint(self, name: str) -> dict[str, str]:
+        """What Asterisk has of an endpoint; empty when there is none."""
+        body = self._ask("GET", "endpoint", name, missing_ok=True)
+        try:
+            rows = json.loads(body)
+            return {row["attribute"]: row["value"] for row in rows} if isinstance(rows, list) else {}
+        except (ValueError, KeyError, TypeError) as error:
+            raise AriFailed("Asterisk's HTTP server answered with something else") from error
+
     def _ask(
         self, method: str, kind: str, name: str, fields: Mapping[str, str] | None = None, *, missing_ok: bool = False
-    ) -> None:
+    ) -> bytes:
         pairs = [{"attribute": key, "value": value} for key, value in (fields or {}).items()]
         headers = {"Authorization": self._authorization, "Content-Type": "application/json"}
         connection = http.client.HTTPConnection(*self.address, timeout=self.timeout_s)
         try:
             connection.request(method, f"{_CONFIG}/{kind}/{name}", json.dumps({"fields": pairs}), headers)
-            status = connection.getresponse().status
+            answer = connection.getresponse()
+            status, body = answer.status, answer.read()
         except (OSError, http.client.HTTPException) as error:
             raise AriFailed("Asterisk's HTTP server does not answer") from error
         finally:
             connection.close()
         if status >= 300 and not (missing_ok and status == 404):
             raise AriFailed(f"Asterisk answered {status} to {method} of a phone's {kind}")
+        return body if status < 300 else b"{}"

@@ -48,7 +48,7 @@ class CelLog:
         return self.path.with_name(self.path.name + ".old")
 
     def read(self) -> dict[str, Trail]:
-        """The calls from the trunk that are not settled yet, by Linkedid, oldest first."""
+        """The calls from the trunk, and those that agents made, that are not settled yet, by Linkedid, oldest first."""
         trails: dict[str, Trail] = {}
         self._read = []
         for place, file in enumerate(self._files()):
@@ -111,12 +111,15 @@ def _follow(trails: dict[str, Trail], first: tuple[int, int], row: dict[str, Any
         return
     trail = trails.setdefault(linkedid, Trail(linkedid, first))
     trail.last_at = at
-    kind, callers = row.get("eventtype"), row.get("uniqueid") == linkedid and channel.startswith(_CALLERS)
-    if kind == "CHAN_START" and callers:
-        trail.started_at, trail.line = at, str(row.get("exten") or "") or None
+    # The worker's channel; or, of a call that we made, the agent's, from which she was called.
+    ours = row.get("uniqueid") == linkedid and agent_of(channel) is not None
+    callers = row.get("uniqueid") == linkedid and channel.startswith(_CALLERS)
+    kind = row.get("eventtype")
+    if kind == "CHAN_START" and (callers or ours):
+        trail.started_at, trail.line = at, (str(row.get("exten") or "") or None) if callers else None
     elif kind == "BRIDGE_ENTER" and trail.answered is None and (agent_id := agent_of(channel)) is not None:
         trail.answered = (agent_id, at)
-    elif (kind == "CHAN_END" and callers) or (kind == "LINKEDID_END" and trail.ended_at is None):
+    elif (kind == "CHAN_END" and (callers or ours)) or (kind == "LINKEDID_END" and trail.ended_at is None):
         trail.ended_at = at
 
 

@@ -10,11 +10,11 @@ from typing import Protocol
 
 from sqlmodel import Session
 
-from hotline import agents, calls, events
+from hotline import agents, calls, events, talks
 from hotline.calls import Fact, Seen
 from hotline.keys import Keys
 from hotline.settings import Settings
-from models import AgentStatus, Contact
+from models import AgentStatus, Contact, Direction, Party, PartyKind, Place, Talk
 
 NOTHING_MORE = Seen()
 
@@ -41,12 +41,14 @@ class Call:
 
     The rest is from its arrival, for a row that nobody else has made. Never the caller's number: AMI does not say
     whether she withheld it, so that comes from the dialplan alone, through ivr or the net's note.
+    `ours` is a call that we made: the console wrote its row before it rang, so none is ever made of it here.
     """
 
     linkedid: str | None
     call: str | None = None
     arrived_at: datetime | None = None
     line: str | None = None
+    ours: bool = False
 
     @property
     def name(self) -> str:
@@ -57,9 +59,11 @@ class Call:
         """Its row, if there is one."""
         return calls.find(session, self.call, self.linkedid)
 
-    def saw(self, session: Session, desk: Desk, fact: Fact, at: datetime, seen: Seen = NOTHING_MORE) -> Contact:
-        """Keep a fact; never before the arrival, however the clock was moved."""
+    def saw(self, session: Session, desk: Desk, fact: Fact, at: datetime, seen: Seen = NOTHING_MORE) -> Contact | None:
+        """Keep a fact; never before the arrival, however the clock was moved. None for a call of ours without a row."""
         contact = self.find(session)
+        if contact is None and self.ours:
+            return None
         if contact is None and fact is not Fact.ARRIVED:
             contact = self.arrive(session, desk, at)
         if contact is not None and fact is not Fact.ARRIVED:
@@ -69,7 +73,7 @@ class Call:
         seen = replace(seen, linkedid=self.linkedid)
         return calls.saw(session, desk.keys, name, fact, at, seen, desk.settings.country)
 
-    def arrive(self, session: Session, desk: Desk, at: datetime) -> Contact:
+    def arrive(self, session: Session, desk: Desk, at: datetime) -> Contact | None:
         """Keep the arrival with all that is known of it; `at` when its moment was not seen."""
         return self.saw(session, desk, Fact.ARRIVED, self.arrived_at or at, Seen(line=self.line))
 
@@ -79,9 +83,21 @@ def _close(session: Session, desk: Desk, contact: Contact, at: datetime) -> Cont
     return calls.close(session, contact, at, join_within_s=ours.join_within_s, brief_s=ours.brief_abandon_s)
 
 
-def _told(contact: Contact) -> list[str]:
+def _told(contact: Contact | None) -> list[str]:
+    if contact is None:
+        return []
     names = [events.QUEUE_CHANGED, events.call_changed(contact.id or 0)]
     return [*names, events.case_changed(contact.case_id)] if contact.case_id else names
+
+
+def _has(session: Session, desk: Desk, contact: Contact, agent_id: int, at: datetime, *, now_first: bool) -> list[str]:
+    """This agent has the call: her state, the conversation, and the case that she can write in. Again changes nothing."""
+    agents.on_call(session, agent_id, contact.call, at)
+    before = session.get(Talk, contact.call)
+    if now_first or before is None or before.agent_id != agent_id:
+        talks.begin(session, contact.call, agent_id, at)
+        calls.answered(session, contact, agent_id, at, join_within_s=desk.settings.join_within_s)
+    return [*_told(contact), events.AGENTS_CHANGED, events.CALLBACKS_CHANGED]
 
 
 @dataclass(frozen=True)
@@ -98,7 +114,7 @@ class Arrived:
 
 @dataclass(frozen=True)
 class Queued:
-    """A caller waits in the queue of a language."""
+    """A caller waits in the queue of a language, for the first time or again."""
 
     call: Call
     at: datetime
@@ -107,76 +123,236 @@ class Queued:
     def apply(self, session: Session, desk: Desk) -> Iterable[str]:
         """Keep since when. Which queue does not tell whether she chose its language or pressed nothing."""
         seen = Seen(queue=self.queue, language=self.queue, chosen=False)
-        return _told(self.call.saw(session, desk, Fact.QUEUED, self.at, seen))
+        contact = self.call.saw(session, desk, Fact.QUEUED, self.at, seen)
+        if contact is None:
+            return []
+        nobody_has_her = talks.end(session, contact.call)
+        calls.waits_again(session, contact, self.at, self.queue)
+        return [*_told(contact), *([events.AGENTS_CHANGED] if nobody_has_her else [])]
 
 
 @dataclass(frozen=True)
-class Answered:
-    """An agent and a caller talk; `still` unless it is known that they no longer do."""
+class Rings:
+    """An agent's phone rings with a call."""
 
-    call: Call
-    at: datetime
     agent_id: int
-    still: bool = True
-
-    def apply(self, session: Session, desk: Desk) -> Iterable[str]:
-        """Keep who answered, and that she is on this call."""
-        contact = self.call.saw(session, desk, Fact.ANSWERED, self.at, Seen(handler_id=self.agent_id))
-        if contact.ended_at is not None:
-            return _told(_close(session, desk, contact, contact.ended_at))
-        if not self.still:
-            return _told(contact)
-        agents.on_call(session, self.agent_id, contact.call, self.at)
-        return [*_told(contact), events.AGENTS_CHANGED]
-
-
-@dataclass(frozen=True)
-class Resumed:
-    """An agent whose leg broke off talks with the same caller again. Before the first answer it means nothing."""
-
-    call: Call
+    call: str
     at: datetime
-    agent_id: int
 
     def apply(self, session: Session, desk: Desk) -> Iterable[str]:  # noqa: ARG002
-        """She is on this call again."""
-        contact = self.call.find(session)
-        if contact is None or contact.answered_at is None or contact.ended_at is not None:
-            return []
-        agents.on_call(session, self.agent_id, contact.call, self.at)
-        return [*_told(contact), events.AGENTS_CHANGED]
+        """She is being rung, if she was ready."""
+        return [events.AGENTS_CHANGED] if agents.rings(session, self.agent_id, self.call, self.at) else []
 
 
 @dataclass(frozen=True)
-class LeftCall:
-    """An agent's part in a call ended. `call` is the call's id; a call she has had since is left alone."""
+class StoppedRinging:
+    """An agent's phone rings no more, and nobody answered it there. `call` is None when no event told which."""
 
     agent_id: int
     call: str | None
     at: datetime
 
     def apply(self, session: Session, desk: Desk) -> Iterable[str]:  # noqa: ARG002
-        """She is free again."""
-        state = agents.state_of(session, self.agent_id)
-        if state.status is not AgentStatus.ON_CALL or (self.call and state.call and state.call != self.call):
-            return []
-        agents.off_call(session, self.agent_id, self.at)
-        return [events.AGENTS_CHANGED, events.QUEUE_CHANGED]
+        """She is ready again, unless it is already known why not."""
+        return [events.AGENTS_CHANGED] if agents.stopped_ringing(session, self.agent_id, self.call, self.at) else []
 
 
 @dataclass(frozen=True)
 class Missed:
-    """A ready agent's phone rang and she did not answer: she is asked to say that she is there."""
+    """An agent's phone rang for the queue and she did not take it: she is asked to say that she is there."""
 
     agent_id: int
     at: datetime
 
     def apply(self, session: Session, desk: Desk) -> Iterable[str]:  # noqa: ARG002
-        """She is not ready, and the reason says why."""
-        if agents.state_of(session, self.agent_id).status is not AgentStatus.READY:
+        """She is not ready, and the reason says why, unless her own word or her silent page has said it before."""
+        return [events.AGENTS_CHANGED] if agents.missed(session, self.agent_id, self.at) else []
+
+
+@dataclass(frozen=True)
+class Answered:
+    """An agent and a worker talk for the first time; `still` unless it is known that they no longer do.
+
+    `agent_id` is None when nobody saw whose leg it is: then the row of a call that we made says it.
+    """
+
+    call: Call
+    at: datetime
+    agent_id: int | None
+    still: bool = True
+
+    def apply(self, session: Session, desk: Desk) -> Iterable[str]:
+        """Keep who answered, and that she has this call."""
+        before = self.call.find(session)
+        now_first = before is None or before.answered_at is None
+        contact = self.call.saw(session, desk, Fact.ANSWERED, self.at, Seen(handler_id=self.agent_id))
+        if contact is None:
             return []
-        agents.set_status(session, self.agent_id, AgentStatus.NOT_READY, agents.MISSED, self.at)
-        return [events.AGENTS_CHANGED]
+        if contact.ended_at is not None:
+            return _told(_close(session, desk, contact, contact.ended_at))
+        agent_id = self.agent_id or contact.handler_id
+        if not self.still or agent_id is None:
+            return _told(contact)
+        return _has(session, desk, contact, agent_id, self.at, now_first=now_first)
+
+
+@dataclass(frozen=True)
+class Resumed:
+    """An agent has a worker who was answered before: the same whose leg broke off, or another to whom she was handed."""
+
+    call: Call
+    at: datetime
+    agent_id: int
+
+    def apply(self, session: Session, desk: Desk) -> Iterable[str]:
+        """The call is hers now. Before the first answer it means nothing: the queue has not given it to her yet."""
+        contact = self.call.find(session)
+        if contact is None or contact.answered_at is None or contact.ended_at is not None:
+            return []
+        return _has(session, desk, contact, self.agent_id, self.at, now_first=False)
+
+
+@dataclass(frozen=True)
+class CallingOut:
+    """An agent has picked up her own phone, and from there the worker is called."""
+
+    call: Call
+    at: datetime
+    agent_id: int
+
+    def apply(self, session: Session, desk: Desk) -> Iterable[str]:  # noqa: ARG002
+        """She is on this call, before anybody answers it."""
+        contact = self.call.find(session)
+        if contact is None or contact.direction is not Direction.OUTBOUND or contact.ended_at is not None:
+            return []
+        contact.linkedid = contact.linkedid or self.call.linkedid
+        session.add(contact)
+        talks.begin(session, contact.call, self.agent_id, self.at)
+        agents.on_call(session, self.agent_id, contact.call, self.at)
+        return [*_told(contact), events.AGENTS_CHANGED]
+
+
+@dataclass(frozen=True)
+class LeftCall:
+    """An agent's part in a call ended. `call` is the call's id; a call she has had since is left alone.
+
+    `wrap_up` for one who led it: what she heard has to be written down. Who was only asked is at once what she was.
+    """
+
+    agent_id: int
+    call: str | None
+    at: datetime
+    wrap_up: bool = True
+
+    def apply(self, session: Session, desk: Desk) -> Iterable[str]:
+        """She wraps it up, or is free again."""
+        state = agents.state_of(session, self.agent_id)
+        if self.call and state.call and state.call != self.call:
+            return []
+        if agents.stopped_ringing(session, self.agent_id, self.call, self.at):
+            return [events.AGENTS_CHANGED]
+        if state.status is not AgentStatus.ON_CALL:
+            return []
+        agents.off_call(session, self.agent_id, self.at, desk.settings.wrap_up_s if self.wrap_up else 0)
+        return [events.AGENTS_CHANGED, events.QUEUE_CHANGED]
+
+
+@dataclass(frozen=True)
+class WorkerAt:
+    """Where the worker is in a conversation."""
+
+    call: Call
+    place: Place
+    at: datetime
+
+    def apply(self, session: Session, desk: Desk) -> Iterable[str]:  # noqa: ARG002
+        """Keep it, if somebody has her."""
+        contact = self.call.find(session)
+        talk = session.get(Talk, contact.call) if contact is not None else None
+        if contact is None or talk is None or talk.place is self.place:
+            return []
+        talks.put(session, contact.call, self.place, self.at)
+        return _told(contact)
+
+
+@dataclass(frozen=True)
+class PartyAt:
+    """Somebody who was called into a conversation is in it, or is held. `leg` is her FREELINE_LEG."""
+
+    call: Call
+    leg: str
+    place: Place
+    at: datetime
+    agent_id: int | None = None
+
+    def apply(self, session: Session, desk: Desk) -> Iterable[str]:  # noqa: ARG002
+        """Keep it; an agent is on this call now. Whoever called her in may write it only after us."""
+        contact = self.call.find(session)
+        talk = session.get(Talk, contact.call) if contact is not None else None
+        if contact is None or talk is None or talk.agent_id == self.agent_id:
+            return []
+        if session.get(Party, self.leg) is None:
+            asked = PartyKind.SUPERVISOR if talk.emergency_at else PartyKind.AGENT
+            kind = PartyKind.OUTSIDE if self.agent_id is None else asked
+            talks.add_party(session, contact.call, self.leg, kind, self.at, agent_id=self.agent_id)
+        talks.party_at(session, self.leg, self.place, self.at, self.agent_id)
+        if self.agent_id is None:
+            return _told(contact)
+        agents.on_call(session, self.agent_id, contact.call, self.at)
+        return [*_told(contact), events.AGENTS_CHANGED]
+
+
+@dataclass(frozen=True)
+class PartyGone:
+    """The last leg of somebody who was called into a conversation is gone."""
+
+    call: Call
+    leg: str
+    at: datetime
+
+    def apply(self, session: Session, desk: Desk) -> Iterable[str]:  # noqa: ARG002
+        """She is in it no more."""
+        return _told(self.call.find(session)) if talks.party_gone(session, self.leg) is not None else []
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """A conversation broke off: the worker is gone before anybody came back to her."""
+
+    call: Call
+    at: datetime
+
+    def apply(self, session: Session, desk: Desk) -> Iterable[str]:
+        """Keep it, before the call is closed: whoever sees to call-backs has to know."""
+        return _told(self.call.saw(session, desk, Fact.DROPPED, self.at))
+
+
+@dataclass(frozen=True)
+class Alone:
+    """A conversation in which nobody is left, found by the sweep. `waits`: the worker is there, in a queue."""
+
+    call: str
+    at: datetime
+    waits: bool
+
+    def apply(self, session: Session, desk: Desk) -> Iterable[str]:  # noqa: ARG002
+        """It is over; who waits shows among those who wait."""
+        contact = calls.find(session, self.call)
+        ended = talks.end(session, self.call)
+        if contact is not None and self.waits:
+            calls.waits_again(session, contact, self.at)
+        return [*_told(contact), events.AGENTS_CHANGED] if ended else []
+
+
+@dataclass(frozen=True)
+class WrapUpsDue:
+    """The time of some wrap-ups is over."""
+
+    at: datetime
+
+    def apply(self, session: Session, desk: Desk) -> Iterable[str]:  # noqa: ARG002
+        """Their agents are what they were before the call."""
+        return [events.AGENTS_CHANGED, events.QUEUE_CHANGED] if agents.end_due_wrap_ups(session, self.at) else []
 
 
 @dataclass(frozen=True)
@@ -199,11 +375,15 @@ class Ended:
     at: datetime
 
     def apply(self, session: Session, desk: Desk) -> Iterable[str]:
-        """Close the call: its outcome and its one case."""
+        """Close the call: its outcome and its one case. The conversation is over for whoever is still in it."""
         contact = self.call.find(session)
         if contact is None or (self.call.call and contact.call != self.call.call):
             contact = self.call.arrive(session, desk, self.at)
-        return [*_told(_close(session, desk, contact, self.at)), events.SPOOL_CHANGED]
+        if contact is None:
+            return []
+        talks.end(session, contact.call)
+        _close(session, desk, contact, self.at)
+        return [*_told(contact), events.SPOOL_CHANGED, events.CALLBACKS_CHANGED, events.AGENTS_CHANGED]
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ FAMILIES = {
     ),
     "res_pjsip_": (
         "session sdp_rtp registrar pubsub authenticator_digest endpoint_identifier_user endpoint_identifier_ip caller_id "
-        "acl nat refer rfc3326 logger transport_websocket header_funcs outbound_authenticator_digest outbound_registration"
+        "acl nat rfc3326 logger transport_websocket header_funcs outbound_authenticator_digest outbound_registration"
     ),
     "": "chan_pjsip pbx_config cel_custom cel_manager",
     "app_": (

@@ -10,6 +10,17 @@ LEG = "FREELINE_LEG"
 LEG_WORKER = "worker"  # the worker, when we called her
 LEG_RECORDER = "recorder"
 LEG_MOBILE = "mobile"  # the phone behind an agent's Local leg
+# Set by telephony.operator on the legs that it moves or calls. The first two and FREELINE_PARTY name a channel and a leg.
+CALLER_CHANNEL = "FREELINE_CALLER"  # the worker's channel, on every leg of her conversation
+LEAD = "FREELINE_LEAD"  # the channel of the agent who leads, while somebody is held
+AGENT = "FREELINE_AGENT"  # the interface of the agent who leads: she is rung again when her line breaks off
+PARTY = "FREELINE_PARTY"  # becomes LEG in the room
+ROOM = "FREELINE_ROOM"  # the call, where CALL must not be yet
+DIAL = "FREELINE_DIAL"  # a number outside
+RING = "FREELINE_RING"  # interfaces with & between
+FILE = "FREELINE_FILE"  # of a recording, in the spool, without .sln
+TALK_FILES = "FREELINE_TALK_FILES"  # on the worker's channel: how many recordings this conversation has
+RECORDS = "FREELINE_RECORDS"  # on the worker's channel: "1" while she has agreed and recording was not stopped
 LINE = "FREELINE_LINE"
 NUMBER = "FREELINE_NUMBER"  # digits and +, empty when withheld; CALLERID(num) is wiped before an agent is rung
 ARRIVED = "FREELINE_ARRIVED"  # whole epoch seconds
@@ -41,6 +52,9 @@ KEY_PREFIX = "FREELINE_KEY_"  # FREELINE_KEY_1 = the code of the language on key
 MENU = "FREELINE_MENU"  # invitation files joined by &, in the order of the menu
 NO_KEY = "FREELINE_NO_KEY"  # the language of a caller who presses nothing
 QUIET_KEY = "FREELINE_QUIET_KEY"
+MOBILE_PREFIX = (
+    "FREELINE_MOBILE_"  # FREELINE_MOBILE_7 = the number of agent 7's mobile; set by the console, never rendered
+)
 LINES = "FREELINE_LINES"  # the numbers of the database, with commas
 
 # AGI scripts. A script, its file, its function and its label in [freeline] have one name.
@@ -61,7 +75,18 @@ CONTEXT_AGENTS = "agents"
 CONTEXT_CONFIRM = "confirm"  # Local/m<ID>@confirm/n: her mobile, which takes the call with 1
 CONTEXT_ROOM = "room"  # a conversation of more than two, or one that was held: ConfBridge, named by the call
 CONTEXT_HELD = "held"
+CONTEXT_SUMMON = "summon"
+CONTEXT_CALL_BACK = "call-back"
+CONTEXT_RECORDER = "recorder"
 EXTENSION = "call"
+EXTENSION_TO_QUEUE = "to_queue"
+EXTENSION_TO_AGENT = "to_agent"
+EXTENSION_WORKER = "worker"
+EXTENSION_AGENT = "agent"
+EXTENSION_PARTY = "party"
+EXTENSION_OUTSIDE = "outside"
+EXTENSION_KEPT = "kept"
+EXTENSION_RECORDER = "recorder"
 LABEL_QUEUE = "queue"
 LABEL_NET = "net"
 ECHO_TEST = "echo"  # what an agent may dial from her phone: she hears herself
@@ -119,6 +144,11 @@ def agi_url(host: str, port: int, script: str) -> str:
 def spool_sound(spool: Path, call: str) -> Path:
     """The message of a call: headerless 8 kHz 16-bit little-endian mono."""
     return spool / f"{call}.sln"
+
+
+def spool_talk(spool: Path, call: str, number: int) -> Path:
+    """A recording of a conversation, its first is number 1; the same sound as a message."""
+    return spool / f"{call}.talk{number}.sln"
 
 
 def spool_note(spool: Path, call: str) -> Path:

@@ -109,15 +109,24 @@ class Call:
 
 
 class Phone:
-    """A phone on `host` that talks to the SIP server at `server`; `secret` is for registering or authenticated calls."""
+    """A phone on `host` that talks to the SIP server at `server`; `secret` is for registering or authenticated calls.
+
+    On a `port` of its own it can stand in for a provider: the server calls it there without a registration.
+    """
 
     def __init__(
-        self, server: tuple[str, int], user: str = "phone", secret: str = "", host: str = "127.0.0.1", ring: bool = True
+        self,
+        server: tuple[str, int],
+        user: str = "phone",
+        secret: str = "",
+        host: str = "127.0.0.1",
+        ring: bool = True,
+        port: int = 0,
     ) -> None:
         self.server, self.user, self.secret, self.host = server, user, secret, host
         self.ring = ring
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._socket.bind((host, 0))
+        self._socket.bind((host, port))
         self.port: int = self._socket.getsockname()[1]
         self.calls: dict[str, Call] = {}
         self.incoming: queue.Queue[Call] = queue.Queue()

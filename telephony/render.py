@@ -22,11 +22,11 @@ from telephony.secrets import Secrets
 
 TEMPLATES = Path(__file__).parent / "asterisk-conf"
 # These must exist and may be empty.
-EMPTY = ("ccss", "cdr", "features", "acl", "udptl", "pjproject", "confbridge", "websocket_client", "stasis")
+EMPTY = ("ccss", "cdr", "features", "acl", "udptl", "pjproject", "websocket_client", "stasis")
 MENU_LIMIT_S = 600
 ROUNDS = 40  # how often a call may enter a queue; only a fault comes near it
+ROOM_LOOK_S = 120
 DEFAULT_LANGUAGE = "en"
-COME_BACK_S = 20  # how long an agent whose browser broke off may take to be back
 PRIVATE_NETWORKS = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "127.0.0.0/8")
 SOCKET_PATH_LIMIT = 100
 
@@ -98,9 +98,11 @@ def _values(settings: Settings, asterisk: Asterisk, secrets: Secrets, menu: Mapp
         "local_networks": PRIVATE_NETWORKS,
         "line_numbers": settings.line_numbers,
         "dialled_lines": dialled_lines(settings, menu.get(names.LINES, "")),
+        "caller_id": caller_id(settings),
+        "trunk_domain": settings.trunk_host.partition(":")[0],
         "penalty_backup": PENALTY_BACKUP,
         "rounds": ROUNDS,
-        "come_back_s": COME_BACK_S,
+        "room_look_s": ROOM_LOOK_S,
         "menu_limit_s": MENU_LIMIT_S,
         "message_limit_s": settings.message_max_s + MENU_LIMIT_S,
         "net_limit_s": settings.message_max_s + MENU_LIMIT_S,
@@ -129,6 +131,16 @@ def dialled_lines(settings: Settings, added: str = "") -> list[tuple[str, str]]:
         for way in ways:
             found.setdefault(way, line)
     return list(found.items())
+
+
+def caller_id(settings: Settings) -> str:
+    """The number that we call from, without a name. Raises `SettingsWrong` for what is no number."""
+    found = settings.trunk_caller_id or settings.line_numbers[0]
+    if not re.fullmatch(r"\+?\d{3,20}", found):
+        raise SettingsWrong(
+            f"FREELINE_TRUNK_CALLER_ID holds {found!r}: give 3 to 20 digits, with or without a leading +"
+        )
+    return found
 
 
 def _module_list(asterisk: Asterisk) -> list[str]:

@@ -25,6 +25,8 @@ class Audio:
         self.port: int = self._socket.getsockname()[1]
         self.heard = bytearray()
         self.packets_in = 0
+        self.pressed = ""  # the keys that the other side pressed
+        self._pressed_at = -1
         self.send_nothing = False
         self._peer: tuple[str, int] | None = None
         self._frames: deque[bytes] = deque()
@@ -57,7 +59,7 @@ class Audio:
     def stop(self) -> None:
         """End the stream and free its port."""
         self._stop.set()
-        if self._peer is not None:
+        if self._thread.ident is not None:
             self._thread.join(timeout=2)
         self._socket.close()
 
@@ -97,6 +99,15 @@ class Audio:
                 return
             except OSError:
                 return
+            if len(packet) > 12 and packet[1] & 0x7F == EVENT:
+                self._key(packet)
             if len(packet) > 12 and packet[1] & 0x7F == 0:
                 self.packets_in += 1
                 self.heard += ulaw_to_pcm(packet[12 + 4 * (packet[0] & 0x0F) :])
+
+    def _key(self, packet: bytes) -> None:
+        # A key is told in many packets, all with the moment at which it went down.
+        stamp, code = struct.unpack("!I", packet[4:8])[0], packet[12]
+        if stamp != self._pressed_at and code < len(DIGITS):
+            self._pressed_at = stamp
+            self.pressed += list(DIGITS)[code]

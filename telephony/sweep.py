@@ -12,16 +12,18 @@ from sqlmodel import Session, col, select
 from hotline import calls
 from hotline.calls import Fact
 from hotline.log import log
-from models import AgentState, AgentStatus, Contact
+from models import AgentState, AgentStatus, Contact, Direction, Party, Talk
 from telephony import names
 from telephony.ami import Message
 from telephony.cel import Trail
-from telephony.changes import Answered, Arrived, Call, Change, Ended, LeftCall
-from telephony.membership import agent_of
+from telephony.changes import Alone, Answered, Arrived, Call, Change, Ended, LeftCall, PartyGone
+from telephony.conversations import leg_of
 
 # How long ivr and the transcriber have to write a call before its records alone make the row.
 OTHERS_HAVE_S = 120
 WARN_BEFORE_S = 600
+# How long the leg of somebody who was just called in may take to be there.
+CALLED_IN_S = 10
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,8 @@ class Books:
     open_calls: Sequence[Contact]
     held: Sequence[AgentState]
     known: dict[str, Contact]
+    talks: Sequence[Talk]
+    parties: Sequence[Party]
 
 
 def read_books(session: Session, trails: Iterable[str]) -> Books:
@@ -40,37 +44,51 @@ def read_books(session: Session, trails: Iterable[str]) -> Books:
     for first in range(0, len(linkedids), 500):
         query = select(Contact).where(col(Contact.linkedid).in_(linkedids[first : first + 500]))
         known |= {row.linkedid: row for row in session.exec(query) if row.linkedid}
-    held = session.exec(select(AgentState).where(col(AgentState.status) == AgentStatus.ON_CALL))
-    books = Books(calls.in_progress(session), list(held), known)
+    held = session.exec(
+        select(AgentState).where(col(AgentState.status).in_([AgentStatus.ON_CALL, AgentStatus.RINGING]))
+    )
+    talks, parties = session.exec(select(Talk)), session.exec(select(Party))
+    books = Books(calls.in_progress(session), list(held), known, list(talks), list(parties))
     session.expunge_all()  # they are looked at after the session has ended
     return books
 
 
 @dataclass(frozen=True)
 class There:
-    """The channels that Asterisk has now, from CoreShowChannels."""
+    """The channels that Asterisk has now, from CoreShowChannels.
+
+    `workers` are the calls whose worker is there, `agents` who has a leg of which call, `callers_back` the calls from whose
+    agent's leg a worker is called, `parties` the ids of those who were called in, `queues` the calls in a queue.
+    """
 
     uniqueids: frozenset[str]
-    callers: frozenset[str]
-    agents: frozenset[int]
+    workers: frozenset[str]
+    agents: frozenset[tuple[int, str]]
+    callers_back: frozenset[str] = frozenset()
+    parties: frozenset[str] = frozenset()
+    queues: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, channels: Iterable[Message]) -> "There":
         """Read the rows."""
-        rows = list(channels)
-        on_calls = {agent_of(row.get("Channel")) for row in rows}
-        own = [row for row in rows if row.get("Uniqueid") == row.get("Linkedid")]
+        rows = [(leg_of(row), row.variables.get(names.CALL, ""), row) for row in channels]
         return cls(
-            uniqueids=frozenset(row.get("Uniqueid") for row in rows),
-            callers=frozenset(row.variables.get(names.CALL, "") for row in own) - {""},
-            agents=frozenset(a for a in on_calls if a is not None),
+            uniqueids=frozenset(leg.uniqueid for leg, _, _ in rows),
+            workers=frozenset(call for leg, call, _ in rows if leg.worker) - {""},
+            agents=frozenset((leg.agent_id, call) for leg, call, _ in rows if leg.agent_id is not None),
+            callers_back=frozenset(call for leg, call, _ in rows if leg.calls_back) - {""},
+            parties=frozenset(leg.party for leg, _, _ in rows) - {""},
+            queues=frozenset(call for leg, call, row in rows if leg.worker and row.get("Application") == "Queue"),
         )
 
     def has(self, contact: Contact) -> bool:
-        """Whether this caller's own channel is still there."""
+        """Whether this call goes on: the worker is there, or one whom we call was not reached yet."""
+        if contact.direction is Direction.OUTBOUND:
+            rings = contact.answered_at is None and contact.call in self.callers_back
+            return rings or contact.call in self.workers
         if contact.linkedid is not None and contact.linkedid in self.uniqueids:
             return True
-        return contact.call in self.callers
+        return contact.call in self.workers
 
 
 @dataclass(frozen=True)
@@ -103,14 +121,14 @@ def sweep(
             changes += _answer(_call_of(contact), contact, trail)
             changes.append(Ended(_call_of(contact), _end_of(contact, trail, lost_at, at)))
     for state in books.held:
-        if state.agent_id not in there.agents | lost_agents:
+        if (state.agent_id, state.call) not in there.agents and state.agent_id not in lost_agents:
             changes.append(LeftCall(state.agent_id, state.call, at))
+    changes += _talks_over(books, there, at, lost_agents)
     unsettled = []
     for linkedid, trail in trails.items():
-        line = lines.get(trail.line or "")
-        if line is None:
-            continue  # a call that went out
-        row = books.known.get(linkedid)
+        line, row = lines.get(trail.line or ""), books.known.get(linkedid)
+        if line is None and row is None:
+            continue  # not on a line of ours, nor a call that we made
         if row is not None and row.ended_at is not None:
             late = _answer(_call_of(row), row, trail)
             changes += late
@@ -118,12 +136,26 @@ def sweep(
         else:
             unsettled.append(trail)
         gone = linkedid not in there.uniqueids
-        if row is None and gone and linkedid not in noted and _old(trail, at):
+        if line is not None and row is None and gone and linkedid not in noted and _old(trail, at):
             call = Call(linkedid, arrived_at=trail.started_at, line=line)
             changes.append(Arrived(call, at))
             changes += _answer(call, None, trail)
             changes.append(Ended(call, trail.ended_at or trail.last_at or at))
     return Found(changes, unsettled)
+
+
+def _talks_over(books: Books, there: There, at: datetime, lost_agents: Set[int]) -> list[Change]:
+    """Conversations that no agent is in any more, and parties without a leg."""
+    changes: list[Change] = []
+    has_agent = {call for _, call in there.agents}
+    for talk in books.talks:
+        if talk.call not in has_agent and talk.agent_id not in lost_agents:
+            changes.append(Alone(talk.call, at, waits=talk.call in there.queues))
+    for party in books.parties:
+        # Supervisors who ring have no word yet: the call for them has the party's id for its own.
+        if party.leg not in there.parties | there.uniqueids and (at - party.since).total_seconds() > CALLED_IN_S:
+            changes.append(PartyGone(Call(None, party.call), party.leg, at))
+    return changes
 
 
 def noted_in(spool: Path) -> set[str]:
@@ -150,7 +182,7 @@ def warn_of_long_talks(books: Books, limit_talking_s: int, at: datetime, warned:
 
 def _call_of(contact: Contact) -> Call:
     named = None if contact.call.startswith(calls.UNNAMED) else contact.call
-    return Call(contact.linkedid, named, contact.arrived_at)
+    return Call(contact.linkedid, named, contact.arrived_at, ours=contact.direction is Direction.OUTBOUND)
 
 
 def _answer(call: Call, contact: Contact | None, trail: Trail | None) -> list[Change]:

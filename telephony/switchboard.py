@@ -11,27 +11,27 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy.exc import SQLAlchemyError
-from sqlmodel import select
+from sqlmodel import Session, select
 
 from hotline import events
 from hotline.errors import FreelineError
 from hotline.events import Nudges
 from hotline.keys import load_keys
 from hotline.log import log, start_log
-from hotline.queues import desired_members
+from hotline.queues import PENALTY_BUSY, desired_members
 from hotline.settings import Settings
-from models import Agent, AgentState, Database
+from models import Agent, AgentState, AgentStatus, Database
 from models.types import now
 from telephony import names
 from telephony.ami import Ami, Events, Message
 from telephony.ari import Ari
 from telephony.cel import CelLog
-from telephony.changes import Desk, PhoneSeen
+from telephony.changes import Desk, PhoneSeen, WrapUpsDue
 from telephony.ledger import Ledger
-from telephony.membership import INVALID, can_be_rung, difference, queues_in
+from telephony.membership import INVALID, agent_of, can_be_rung, difference, queues_in
 from telephony.menu import menu_globals
 from telephony.notices import Notices
 from telephony.render import dialled_lines
@@ -44,9 +44,20 @@ SWEEP_EVERY_S = 60.0
 CONNECT_EVERY_S = 1.0
 BEAT_S = 1.0
 HUNG_AFTER_S = 300.0
+PAGE_GONE_S = 5.0
+BROWSER = "browser"  # in place of a digest: a page has her phone
 # A flood of events waits here; past it Asterisk closes the connection, and the sweep finds what it did not tell.
 EVENTS_MAX = 100_000
 WAKING = {events.AGENTS_CHANGED, events.MENU_CHANGED, events.PROMPTS_CHANGED}
+
+
+def wanted_phones(session: Session) -> dict[int, str | None]:
+    """What each agent's phone has to be: the digest of her softphone's secret, `BROWSER` or none."""
+    pages = {state.agent_id: state.page for state in session.exec(select(AgentState))}
+    return {
+        agent.id or 0: (BROWSER if pages.get(agent.id or 0) else agent.phone_secret_ha1) if agent.active else None
+        for agent in session.exec(select(Agent))
+    }
 
 
 class Switchboard:
@@ -64,7 +75,7 @@ class Switchboard:
         self.ari = Ari((settings.asterisk_http_host, settings.asterisk_http_port), names.ARI_USER, secrets.ari)
         self.ledger = Ledger(self.db, Desk(load_keys(settings.keys, may_open=False), settings), self._tell)
         self._lines = dict(dialled_lines(settings))
-        self.notices = Notices(self._lines)
+        self.notices = self._new_notices()
         self.cel = CelLog(names.cel_path(settings.asterisk), settings.run / "switchboard.cel.json")
         self.alive = settings.run / ALIVE
         self._lost_at = self._last_beat()
@@ -73,6 +84,7 @@ class Switchboard:
         self._looked_at = time.monotonic()
         self._swept_at = 0.0
         self._pushed: dict[int, str | None] = {}
+        self._page_gone: dict[int, float] = {}
         self._menu: dict[str, str] = {}
         self._warned: set[int] = set()
         self._failing: dict[str, str] = {}
@@ -119,7 +131,7 @@ class Switchboard:
             if self._linked:
                 log().warning("the connection to Asterisk is lost")
                 self._linked, self._lost_at = False, now()
-            self.notices = Notices(self._lines)
+            self.notices = self._new_notices()
             self._wake.set()
             return
         try:
@@ -131,6 +143,10 @@ class Switchboard:
             log().error("an event was not understood", error=error)
         if isinstance(event, Message) and event.event == "FullyBooted":
             self._wake.set()
+
+    def _new_notices(self) -> Notices:
+        # The dialplan waits so long for her phone, and then rings it so long.
+        return Notices(self._lines, timedelta(seconds=2 * self.settings.come_back_s + 5))
 
     # Nudges
 
@@ -189,6 +205,7 @@ class Switchboard:
             self._linked = True
             log().info("connected to Asterisk")
         self._try("phones", self._keep_phones)
+        self._try("wrap-ups", self._end_wrap_ups)
         self._try("queues", self._keep_queues)
         self._try("menu", self._keep_menu)
         # While changes wait for the database it is behind, and a sweep would only repeat them.
@@ -200,36 +217,54 @@ class Switchboard:
     def _keep_phones(self) -> None:
         """Phones as the database has them, and in the database whether each can be rung."""
         with self.db.read() as session:
-            known = [(row.id or 0, row.phone_secret_ha1 if row.active else None) for row in session.exec(select(Agent))]
+            wanted = wanted_phones(session)
             reachable = {state.agent_id for state in session.exec(select(AgentState)) if state.reachable}
-        device = {agent_id: self._device_state(agent_id) for agent_id, _ in known}
-        for agent_id, ha1 in known:
+        device = {agent_id: self._device_state(agent_id) for agent_id in wanted}
+        for agent_id, phone in wanted.items():
             # Asterisk remembers the last state of a phone that was taken away.
-            there = ha1 is not None and can_be_rung(device[agent_id])
+            there = phone is not None and can_be_rung(device[agent_id])
             if there != (agent_id in reachable):
                 self.ledger.put(PhoneSeen(agent_id, there))
-        for agent_id, ha1 in known:
+        for agent_id, phone in wanted.items():
             if device[agent_id] == INVALID:
                 self._pushed[agent_id] = None
-            if self._pushed.get(agent_id, "not known") == ha1:
-                continue
-            if ha1:
-                self.ari.put_phone(agent_id, ha1)
-            else:
-                self.ari.drop_phone(agent_id)
-            self._pushed[agent_id] = ha1
+            if self._pushed.get(agent_id, "not known") != phone:
+                self._push(agent_id, phone)
+
+    def _push(self, agent_id: int, phone: str | None) -> None:
+        """Make her phone what it has to be. That of a page is left alone: only the console knows its secret."""
+        if phone != BROWSER and self._pushed.get(agent_id) == BROWSER:
+            # A page that is loaded again gives her phone back and has a new one a moment later: that one must stay.
+            first_seen = self._page_gone.setdefault(agent_id, time.monotonic())
+            if time.monotonic() - first_seen < PAGE_GONE_S:
+                return
+        self._page_gone.pop(agent_id, None)
+        if phone is None:
+            self.ari.drop_phone(agent_id)
+        elif phone != BROWSER:
+            self.ari.put_phone(agent_id, phone)
+        self._pushed[agent_id] = phone
 
     def _device_state(self, agent_id: int) -> str:
         # The list of endpoints asks for the right `system`, which nobody has; this does not.
         variable = f"DEVICE_STATE({names.agent_interface(agent_id)})"
         return self.reader.send_action({"Action": "Getvar", "Variable": variable}).get("Value")
 
+    def _end_wrap_ups(self) -> None:
+        """Wrap-ups whose time is over; what is due is looked for first, so that nothing is written for nothing."""
+        with self.db.read() as session:
+            wrapping_up = session.exec(select(AgentState).where(AgentState.status == AgentStatus.WRAP_UP)).all()
+            due = any(state.until is None or state.until <= now() or state.since > now() for state in wrapping_up)
+        if due and not self.ledger.stuck:
+            self.ledger.put(WrapUpsDue(now()))
+
     def _keep_queues(self) -> None:
         """Membership equal to the database's; if that cannot be read, nothing changes."""
         with self.db.read() as session:
             desired = desired_members(session, now(), self.settings.zone)
-        lost = {names.agent_interface(agent_id) for agent_id in self.notices.lost_agents(now())}
-        desired = {replace(m, paused=True) if m.interface in lost else m for m in desired}
+        lost = self.notices.lost_agents(now())
+        # The database may be behind; nobody else may ring whoever is waited for.
+        desired = {replace(m, penalty=PENALTY_BUSY) if agent_of(m.interface) in lost else m for m in desired}
         actual = queues_in(self.reader.list_action({"Action": "QueueStatus"}))
         for action in difference(desired, actual):
             self.actor.send_action(action)

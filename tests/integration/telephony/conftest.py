@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from hotline.settings import Settings
+from tests.integration.telephony.talking import Stage
 from tests.stack import AsteriskUnderTest
 from tests.tones import write_tone
 
@@ -74,3 +75,11 @@ def start_asterisk(menu: dict[str, str]) -> Iterator[Callable[[Settings], Asteri
 def asterisk(settings: Settings, start_asterisk: Callable[[Settings], AsteriskUnderTest]) -> AsteriskUnderTest:
     """A real Asterisk with the menu and the tones."""
     return start_asterisk(settings)
+
+
+@pytest.fixture
+def stage(settings: Settings, asterisk: AsteriskUnderTest) -> Iterator[Stage]:
+    """People with phones, and an operator."""
+    one = Stage(settings, asterisk)
+    yield one
+    one.close()

@@ -129,11 +129,9 @@ def break_off(settings: Settings, asterisk: AsteriskUnderTest, agent_id: int) ->
 def test_a_caller_whose_agent_does_not_come_back_is_served_by_another(
     settings: Settings,
     start_asterisk: Callable[[Settings], AsteriskUnderTest],
-    monkeypatch: pytest.MonkeyPatch,
     agent_phone_of: Callable[[AsteriskUnderTest, int], Phone],
 ) -> None:
-    monkeypatch.setattr(render, "COME_BACK_S", 2)
-    asterisk = start_asterisk(settings)
+    asterisk = start_asterisk(settings.model_copy(update={"come_back_s": 2}))
     alice = agent_phone_of(asterisk, 1)
     join(asterisk, 1)
     with ivr(settings), asterisk.phone() as phone:

@@ -48,6 +48,7 @@ def test_what_a_prompt_must_say_is_in_it(language: str) -> None:
     assert "1" in found[names.OFFER]
     assert "2" in found[names.OFFER]
     assert "1" in found[names.SAFE_TO_CALL]
+    assert "1" in found[names.MOBILE_CALL]
 
 
 @pytest.mark.parametrize("language", WRITTEN)

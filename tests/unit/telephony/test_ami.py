@@ -155,14 +155,35 @@ def test_variables_are_those_of_the_first_channel_and_keep_their_equals_signs(
     asterisk: FakeAmi, ami: Ami, events: Events
 ) -> None:
     assert ami.connected
-    headers = {"Channel": "PJSIP/trunk-1", "DestChanVariable": "FREELINE_CALL=another"}
+    headers = {
+        "Channel": "PJSIP/trunk-1",
+        "DestChanVariable": "FREELINE_CALL=another",
+        "ChanVariable(PJSIP/trunk-1)": "FREELINE_CALL=one more",
+        "LocalOneChanVariable": "FREELINE_CALL=and another",
+    }
     asterisk.tell("Newstate", headers, {"FREELINE_CALL": "a=b", "EMPTY": ""})
     event = events.get(timeout=5)
     assert event is not None
     assert not isinstance(event, list)
     assert event.variables == {"FREELINE_CALL": "a=b", "EMPTY": ""}
+    assert event.dest_variables == {"FREELINE_CALL": "another"}
     assert event.get("Channel") == "PJSIP/trunk-1"
     assert event.get("NoSuchHeader") == ""
+
+
+def test_a_reader_that_stumbles_ends_the_connection_and_is_not_deaf(
+    asterisk: FakeAmi, ami: Ami, events: Events, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert ami.connected
+
+    def stumble(_self: Ami, _message: object) -> None:
+        raise AttributeError("a mistake")
+
+    monkeypatch.setattr(Ami, "_deliver", stumble)
+    monkeypatch.setattr(threading, "excepthook", lambda _: None)
+    asterisk.tell("Newstate")
+    assert events.get(timeout=5) is None
+    assert not ami.connected
 
 
 def test_bad_bytes_and_lines_that_are_no_headers_do_not_end_the_reading(

@@ -68,8 +68,28 @@ def test_no_file_is_no_trail(cel: CelLog) -> None:
     cel.settle([])
 
 
-def test_what_an_agent_dialled_is_no_trail(cel: CelLog, path: Path) -> None:
+def test_what_an_agent_dialled_is_on_no_line(cel: CelLog, path: Path) -> None:
     path.write_text(row("CHAN_START", "1.1", T, channel="PJSIP/agent1-00000000"))
+    (trail,) = cel.read().values()
+    assert trail.line is None
+
+
+def test_a_call_that_an_agent_made_is_answered_when_she_is_together_with_the_worker(cel: CelLog, path: Path) -> None:
+    agent = "PJSIP/agent3-00000001"
+    path.write_text(
+        row("CHAN_START", "1.1", T, channel=agent)
+        + row("CHAN_START", "1.2", T + 2, "1.1")
+        + row("BRIDGE_ENTER", "1.2", T + 9, "1.1")
+        + row("BRIDGE_ENTER", "1.1", T + 9, channel=agent)
+        + row("CHAN_END", "1.1", T + 60, channel=agent)
+    )
+    (trail,) = cel.read().values()
+    assert (trail.line, trail.answered, trail.ended_at) == (None, (3, moment(T + 9)), moment(T + 60))
+
+
+def test_what_is_called_by_itself_is_on_no_line(cel: CelLog, path: Path) -> None:
+    local = row("CHAN_START", "1.1", T, channel="Local/call@recorder-00000001;1")
+    path.write_text(local + row("CHAN_END", "1.1", T + 5, channel="Local/call@recorder-00000001;1"))
     assert cel.read() == {}
 
 

@@ -10,10 +10,40 @@ import pytest
 from sqlalchemy import text
 from sqlmodel import Session, select
 
-from hotline import callers, calls, events
+from hotline import agents, callers, calls, events, talks
 from hotline.calls import Fact, Seen
-from models import AgentState, AgentStatus, Contact, Database, Outcome
-from telephony.changes import Answered, Arrived, Call, Desk, Ended, LeftCall, Missed, PhoneSeen, Queued, Resumed
+from models import (
+    AgentState,
+    AgentStatus,
+    Case,
+    CaseEvent,
+    Contact,
+    Database,
+    Outcome,
+    Party,
+    PartyKind,
+    Place,
+    Talk,
+)
+from telephony.changes import (
+    Answered,
+    Arrived,
+    Call,
+    CallingOut,
+    Desk,
+    Dropped,
+    Ended,
+    LeftCall,
+    Missed,
+    PartyAt,
+    PartyGone,
+    PhoneSeen,
+    Queued,
+    Resumed,
+    Rings,
+    StoppedRinging,
+    WrapUpsDue,
+)
 from telephony.ledger import Ledger
 from tests.cast import Cast
 from tests.unit.telephony.conftest import Told
@@ -97,7 +127,7 @@ def test_an_answered_call_becomes_one_row_one_case_and_a_free_agent(
     assert (row.outcome, row.handler_id, row.queue, row.language) == (Outcome.ANSWERED, alice, "my", "my")
     assert (row.wait_s, row.talk_s, row.line) == (4, 52, "1800123456")
     assert row.case_id is not None
-    assert state(db, alice).status is AgentStatus.READY
+    assert (state(db, alice).status, state(db, alice).call) == (AgentStatus.WRAP_UP, "call-1")
     assert {
         events.QUEUE_CHANGED,
         events.AGENTS_CHANGED,
@@ -123,7 +153,7 @@ def test_everything_twice_changes_nothing(db: Database, ledger: Ledger, staff: C
     written(ledger)
     (row,) = contacts(db)
     assert row.model_dump() == before.model_dump()
-    assert state(db, alice).status is AgentStatus.READY
+    assert state(db, alice).status is AgentStatus.WRAP_UP
 
 
 def test_five_hundred_changes_while_the_database_is_locked_are_all_written_in_order(
@@ -300,3 +330,126 @@ def test_the_queue_of_a_caller_who_pressed_nothing_is_not_the_language_she_is_of
     written(ledger)
     with db.read() as session:
         assert callers.last_language(session, desk.keys, "0812345678", "TH", after(3600)) == "my"
+
+
+def set_up_talk(db: Database, ledger: Ledger, alice: int) -> None:
+    """Alice has call 1."""
+    ledger.put(Arrived(call(), after(0)), Queued(call(), after(1), "my"), Answered(call(), after(5), alice))
+    written(ledger)
+
+
+def test_a_phone_that_rings_holds_her_until_it_stops_or_she_says_no(db: Database, ledger: Ledger, staff: Cast) -> None:
+    alice, bob = staff.alice.id or 0, staff.bob.id or 0
+    for agent_id in (alice, bob):
+        set_ready(db, agent_id)
+    ledger.put(Rings(alice, "call-1", after(0)), Rings(bob, "call-1", after(0)))
+    written(ledger)
+    assert (state(db, alice).status, state(db, alice).call) == (AgentStatus.RINGING, "call-1")
+    ledger.put(StoppedRinging(alice, "another call", after(1)))
+    written(ledger)
+    assert state(db, alice).status is AgentStatus.RINGING
+    with db.write() as session:
+        agents.missed(session, bob, after(1), agents.DECLINED)
+    ledger.put(
+        Missed(bob, after(2)), StoppedRinging(bob, "call-1", after(2)), StoppedRinging(alice, "call-1", after(2))
+    )
+    written(ledger)
+    assert state(db, alice).status is AgentStatus.READY
+    assert (state(db, bob).status, state(db, bob).reason) == (AgentStatus.NOT_READY, agents.DECLINED)
+
+
+def test_the_case_is_filed_at_the_answer_and_an_answer_that_is_told_again_changes_nothing(
+    db: Database, ledger: Ledger, staff: Cast
+) -> None:
+    alice = staff.alice.id or 0
+    set_up_talk(db, ledger, alice)
+
+    def filed() -> dict[str, object]:
+        with db.read() as session:
+            case = session.exec(select(Case)).one()
+            told = session.exec(select(CaseEvent)).all()
+            return {**case.model_dump(), "told": len(told), "talks": len(session.exec(select(Talk)).all())}
+
+    before = filed()
+    assert before["owner_id"] == alice
+    ledger.put(Answered(call(), after(6), alice), Resumed(call(), after(7), alice))
+    written(ledger)
+    assert filed() == before
+
+
+def test_a_party_who_answers_before_the_console_has_written_her_down_is_kept(
+    db: Database, ledger: Ledger, staff: Cast
+) -> None:
+    alice, bob = staff.alice.id or 0, staff.bob.id or 0
+    set_up_talk(db, ledger, alice)
+    ledger.put(PartyAt(call(), "c0ffee", Place.ROOM, after(9), bob))
+    written(ledger)
+    with db.write() as session:
+        party = talks.add_party(session, "call-1", "c0ffee", PartyKind.AGENT, after(9), agent_id=bob, by=staff.alice)
+        assert party.place is Place.ROOM
+    assert state(db, bob).status is AgentStatus.ON_CALL
+    ledger.put(PartyGone(call(), "c0ffee", after(20)), LeftCall(bob, "call-1", after(20), wrap_up=False))
+    written(ledger)
+    assert state(db, bob).status is AgentStatus.OFFLINE
+    with db.read() as session:
+        assert session.exec(select(Party)).all() == []
+
+
+def test_the_end_of_a_call_ends_its_conversation_and_keeps_that_it_was_dropped(
+    db: Database, ledger: Ledger, staff: Cast
+) -> None:
+    set_up_talk(db, ledger, staff.alice.id or 0)
+    ledger.put(Dropped(call(), after(30)), Ended(call(), after(30)))
+    written(ledger)
+    (row,) = contacts(db)
+    assert (row.dropped_at, row.outcome) == (after(30), Outcome.ANSWERED)
+    with db.read() as session:
+        assert session.exec(select(Talk)).all() == []
+
+
+def test_a_caller_who_was_answered_waits_again_in_the_queue_she_was_sent_to(
+    db: Database, ledger: Ledger, staff: Cast
+) -> None:
+    set_up_talk(db, ledger, staff.alice.id or 0)
+    ledger.put(Queued(call(), after(60), "th"))
+    written(ledger)
+    (row,) = contacts(db)
+    assert (row.waits_again_at, row.queue, row.queued_at, row.language) == (after(60), "th", after(1), "my")
+    with db.read() as session:
+        assert session.exec(select(Talk)).all() == []
+    ledger.put(Answered(call(), after(70), staff.bob.id))
+    written(ledger)
+    (row,) = contacts(db)
+    assert (row.waits_again_at, row.answered_at, row.handler_id) == (None, after(5), staff.alice.id)
+
+
+def test_a_call_of_ours_that_the_console_did_not_write_leaves_no_trace(
+    db: Database, ledger: Ledger, staff: Cast
+) -> None:
+    alice = staff.alice.id or 0
+    ours = Call("8.1", "ours", ours=True)
+    ledger.put(
+        CallingOut(ours, after(0), alice),
+        Answered(ours, after(5), alice),
+        Queued(ours, after(6), "my"),
+        Dropped(ours, after(7)),
+        Ended(ours, after(7)),
+    )
+    written(ledger)
+    assert contacts(db) == []
+    with db.read() as session:
+        assert session.exec(select(Case.id)).all() == []
+
+
+def test_wrap_ups_end_when_their_time_is_over(db: Database, ledger: Ledger, staff: Cast, told: Told) -> None:
+    alice = staff.alice.id or 0
+    set_ready(db, alice)
+    set_up_talk(db, ledger, alice)
+    ledger.put(LeftCall(alice, "call-1", after(60)), WrapUpsDue(after(61)))
+    written(ledger)
+    assert state(db, alice).status is AgentStatus.WRAP_UP
+    told.clear()
+    ledger.put(WrapUpsDue(after(60 + 120)))
+    written(ledger)
+    assert state(db, alice).status is not AgentStatus.WRAP_UP
+    assert events.AGENTS_CHANGED in told

@@ -1,14 +1,15 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hotline.queues import Member
+from hotline.queues import PENALTY_BUSY, Member
+from telephony import names
 from telephony.membership import Queues, agent_of, difference, queues_in
 from tests.unit.telephony.wire import event
 
 QUEUES = ["my", "th", "km"]
 members = st.dictionaries(
-    st.tuples(st.sampled_from(QUEUES), st.sampled_from(["PJSIP/agent1", "PJSIP/agent2", "PJSIP/agent30"])),
-    st.tuples(st.sampled_from([0, 10]), st.booleans()),
+    st.tuples(st.sampled_from(QUEUES), st.sampled_from(["PJSIP/agent1", "PJSIP/agent30", "Local/m1@confirm/n"])),
+    st.tuples(st.sampled_from([0, 10, PENALTY_BUSY]), st.booleans()),
 ).map(lambda found: frozenset(Member(*place, *state) for place, state in found.items()))
 
 
@@ -52,6 +53,20 @@ def test_a_new_member_is_added_whole_with_the_phone_whose_state_counts() -> None
     }
 
 
+def test_a_mobile_is_a_member_of_its_own_by_its_own_state() -> None:
+    mobile = Member("my", "Local/m4@confirm/n", 0, False)
+    (action,) = difference({mobile}, Queues(frozenset(["my"]), frozenset()))
+    assert action["Interface"] == action["StateInterface"] == names.mobile_interface(4)
+    row = event("QueueMember", {"Queue": "my", "Location": "Local/m4@confirm/n", "Penalty": "0", "Paused": "0"})
+    assert queues_in([row]).members == {mobile}
+
+
+def test_who_is_on_a_call_keeps_her_place_and_changes_only_her_penalty() -> None:
+    ready, busy = Member("my", "PJSIP/agent1", 0, False), Member("my", "PJSIP/agent1", PENALTY_BUSY, False)
+    (action,) = difference({busy}, Queues(frozenset(["my"]), frozenset({ready})))
+    assert (action["Action"], action["Penalty"]) == ("QueuePenalty", "1000")
+
+
 def test_a_queue_asterisk_does_not_have_is_left_out() -> None:
     assert difference({Member("xx", "PJSIP/agent1", 0, False)}, Queues(frozenset(["my"]), frozenset())) == []
 
@@ -70,6 +85,10 @@ def test_members_that_somebody_else_put_there_are_not_touched() -> None:
 def test_agents_are_known_by_interface_and_by_channel() -> None:
     assert agent_of("PJSIP/agent12") == 12
     assert agent_of("PJSIP/agent12-0000a1f3") == 12
+    assert agent_of("Local/m12@confirm/n") == 12
+    assert agent_of("Local/m12@confirm-0000a1f3;1") == 12
+    assert agent_of("Local/m12@confirm-0000a1f3;2") == 12
+    assert agent_of("Local/call@summon-00000001;1") is None
     assert agent_of("PJSIP/agentx-1") is None
     assert agent_of("PJSIP/trunk-00000001") is None
     assert agent_of("") is None

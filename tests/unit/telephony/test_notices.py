@@ -1,9 +1,22 @@
 from datetime import timedelta
 
 from models.types import now
-from telephony.changes import Answered, Arrived, Changed, Ended, LeftCall, Missed, PhoneSeen, Queued, Resumed
+from telephony.changes import (
+    Answered,
+    Arrived,
+    Changed,
+    Dropped,
+    Ended,
+    LeftCall,
+    Missed,
+    PhoneSeen,
+    Queued,
+    Resumed,
+    Rings,
+    StoppedRinging,
+)
 from telephony.notices import COMES_BACK, Notices
-from tests.unit.telephony.wire import CALL, CALLER, LEG, NAMED, TRUNK, UID, event
+from tests.unit.telephony.wire import CALL, CALLER, LEG, NAMED, TRUNK, UID, dial, event
 
 LINES = {"1800123456": "+661800123456"}
 
@@ -13,6 +26,15 @@ def in_a_queue() -> Notices:
     notices = Notices(LINES)
     notices.changes(event("Newchannel", TRUNK))
     notices.changes(event("Newstate", CALLER, NAMED))
+    return notices
+
+
+def in_a_call() -> Notices:
+    """Alice, who is agent 1, has answered it."""
+    notices = in_a_queue()
+    notices.changes(dial("DialBegin", CALLER, LEG))
+    notices.changes(dial("DialEnd", CALLER, LEG, "ANSWER"))
+    notices.changes(event("AgentConnect", {**CALLER, "Queue": "my", "Interface": "PJSIP/agent1"}, NAMED))
     return notices
 
 
@@ -40,16 +62,17 @@ def test_an_answered_call_is_queued_answered_left_and_ended_in_that_order() -> N
     notices = in_a_queue()
     seen = [
         *notices.changes(event("QueueCallerJoin", {**CALLER, "Queue": "my"}, NAMED)),
-        *notices.changes(event("DialEnd", {**CALLER, "DestChannel": LEG["Channel"], "DialStatus": "ANSWER"}, NAMED)),
+        *notices.changes(dial("DialBegin", CALLER, LEG)),
+        *notices.changes(dial("DialEnd", CALLER, LEG, "ANSWER")),
         *notices.changes(event("QueueCallerLeave", {**CALLER, "Queue": "my"}, NAMED)),
         *notices.changes(event("AgentConnect", {**CALLER, "Queue": "my", "Interface": "PJSIP/agent1"}, NAMED)),
         *notices.changes(event("AgentComplete", {**CALLER, "Interface": "PJSIP/agent1"}, NAMED)),
         *notices.changes(event("Hangup", {**LEG, "ChannelState": "6", "Cause": "16"}, NAMED)),
         *notices.changes(event("Hangup", {**CALLER, "Cause": "16"}, NAMED)),
     ]
-    assert [type(change) for change in seen] == [Queued, Resumed, Changed, Answered, LeftCall, Ended]
+    assert [type(change) for change in seen] == [Queued, Rings, Resumed, Changed, Answered, LeftCall, Ended]
     assert seen[0].queue == "my"
-    assert seen[3].agent_id == 1
+    assert seen[4].agent_id == 1
     assert seen[-1].call.call == CALL
 
 
@@ -57,13 +80,14 @@ def test_an_abandoned_call_ends_once_and_nobody_missed_it() -> None:
     notices = in_a_queue()
     notices.changes(event("QueueCallerJoin", {**CALLER, "Queue": "my"}, NAMED))
     seen = [
-        *notices.changes(event("DialEnd", {**CALLER, "DestChannel": LEG["Channel"], "DialStatus": "CANCEL"}, NAMED)),
+        *notices.changes(dial("DialBegin", CALLER, LEG)),
+        *notices.changes(dial("DialEnd", CALLER, LEG, "CANCEL")),
         *notices.changes(event("QueueCallerAbandon", {**CALLER, "Queue": "my"}, NAMED)),
         *notices.changes(event("QueueCallerLeave", {**CALLER, "Queue": "my"}, NAMED)),
         *notices.changes(event("Hangup", {**LEG, "ChannelState": "5", "Cause": "0"}, NAMED)),
         *notices.changes(event("Hangup", CALLER, NAMED)),
     ]
-    assert [type(change) for change in seen] == [Changed, Changed, LeftCall, Ended]
+    assert [type(change) for change in seen] == [Rings, Changed, Changed, StoppedRinging, Ended]
 
 
 def test_a_ring_nobody_answers_is_missed_by_her_whose_phone_rang() -> None:
@@ -100,34 +124,56 @@ def test_what_an_agent_dials_herself_is_no_call_of_ours() -> None:
 
 
 def test_an_agent_whose_leg_breaks_off_is_kept_for_her_caller_until_she_is_back() -> None:
-    notices = in_a_queue()
+    notices = in_a_call()
     (change,) = notices.changes(event("Hangup", {**LEG, "ChannelState": "6", "Cause": "44"}, NAMED))
     assert isinstance(change, Changed), "she is not free: her caller waits for her"
     assert notices.lost_agents(now()) == {1}
-    (back,) = notices.changes(
-        event("DialEnd", {**CALLER, "DestChannel": LEG["Channel"], "DialStatus": "ANSWER"}, NAMED)
-    )
+    again = {**LEG, "Channel": "PJSIP/agent1-00000002", "Uniqueid": "1795364862.17"}
+    (rings,) = notices.changes(dial("DialBegin", CALLER, again))
+    assert isinstance(rings, Rings)
+    (back,) = notices.changes(dial("DialEnd", CALLER, again, "ANSWER"))
     assert isinstance(back, Resumed)
     assert notices.lost_agents(now()) == set()
+    assert [type(c) for c in notices.changes(event("Hangup", CALLER, NAMED))] == [Ended], "it was mended"
 
 
-def test_a_caller_who_does_not_wait_for_a_lost_agent_sets_her_free() -> None:
-    notices = in_a_queue()
+def test_a_caller_who_does_not_wait_for_a_lost_agent_sets_her_free_and_was_dropped() -> None:
+    notices = in_a_call()
     notices.changes(event("Hangup", {**LEG, "ChannelState": "6", "Cause": "44"}, NAMED))
-    left, ended = notices.changes(event("Hangup", CALLER, NAMED))
+    dropped, left, ended = notices.changes(event("Hangup", CALLER, NAMED))
+    assert isinstance(dropped, Dropped)
     assert isinstance(left, LeftCall)
-    assert (left.agent_id, left.call) == (1, CALL)
+    assert (left.agent_id, left.call, left.wrap_up) == (1, CALL, True)
     assert isinstance(ended, Ended)
     assert notices.lost_agents(now()) == set()
 
 
+def test_a_call_that_breaks_off_on_the_workers_side_was_not_dropped_by_us() -> None:
+    notices = in_a_call()
+    (ended,) = notices.changes(event("Hangup", {**CALLER, "Cause": "44"}, NAMED))
+    assert isinstance(ended, Ended)
+    (left,) = notices.changes(event("Hangup", {**LEG, "ChannelState": "6", "Cause": "44"}, NAMED))
+    assert isinstance(left, LeftCall), "nobody is left to wait for her"
+
+
 def test_a_lost_agent_is_free_as_soon_as_another_has_her_caller() -> None:
-    notices = in_a_queue()
+    notices = in_a_call()
     notices.changes(event("Hangup", {**LEG, "ChannelState": "6", "Cause": "44"}, NAMED))
     left, answered = notices.changes(event("AgentConnect", {**CALLER, "Interface": "PJSIP/agent2"}, NAMED))
     assert isinstance(left, LeftCall)
     assert isinstance(answered, Answered)
     assert (left.agent_id, answered.agent_id) == (1, 2)
+
+
+def test_a_lost_agent_is_free_when_her_caller_is_back_in_the_queue_and_who_gives_up_there_was_dropped() -> None:
+    notices = in_a_call()
+    notices.changes(event("Hangup", {**LEG, "ChannelState": "6", "Cause": "44"}, NAMED))
+    left, queued = notices.changes(event("QueueCallerJoin", {**CALLER, "Queue": "my"}, NAMED))
+    assert isinstance(left, LeftCall)
+    assert isinstance(queued, Queued)
+    dropped, ended = notices.changes(event("Hangup", CALLER, NAMED))
+    assert isinstance(dropped, Dropped)
+    assert isinstance(ended, Ended)
 
 
 def test_a_call_that_goes_out_through_the_trunk_did_not_come_in() -> None:
@@ -138,8 +184,9 @@ def test_a_call_that_goes_out_through_the_trunk_did_not_come_in() -> None:
 
 
 def test_a_lost_agent_is_not_kept_for_ever() -> None:
-    notices = in_a_queue()
+    notices = in_a_call()
     notices.changes(event("Hangup", {**LEG, "ChannelState": "6", "Cause": "44"}, NAMED))
+    assert notices.lost_agents(now()) == {1}
     assert notices.lost_agents(now() + COMES_BACK + timedelta(seconds=1)) == set()
 
 
@@ -152,6 +199,8 @@ def test_a_phone_is_told_of_when_it_changes_and_not_for_every_queue() -> None:
     ]
     assert seen == [PhoneSeen(1, True), PhoneSeen(1, False), PhoneSeen(1, True)]
     assert notices.changes(event("QueueMemberStatus", {"Interface": "PJSIP/softphone", "Status": "5"})) == []
+    mobile = {"Interface": "Local/m1@confirm/n", "Status": "5"}
+    assert notices.changes(event("QueueMemberStatus", mobile)) == [], "a mobile is another phone"
 
 
 def test_a_snapshot_shows_who_is_there_and_who_talks_with_whom() -> None:
@@ -178,7 +227,12 @@ def test_an_event_without_what_it_should_have_changes_nothing() -> None:
         "QueueCallerJoin",
         "AgentConnect",
         "AgentComplete",
+        "DialBegin",
         "DialEnd",
+        "BridgeEnter",
+        "BridgeLeave",
+        "MusicOnHoldStart",
+        "Newstate",
         "Hangup",
         "AgentRingNoAnswer",
     ):

@@ -70,9 +70,13 @@ def test_the_token_is_in_no_command(settings: Settings, secrets: Secrets) -> Non
     assert "${FREELINE_TOKEN}" not in text
 
 
-def test_the_dialplan_has_no_pattern_and_runs_no_program(settings: Settings, secrets: Secrets) -> None:
+def test_the_dialplan_has_one_pattern_that_no_stranger_reaches_and_runs_no_program(
+    settings: Settings, secrets: Secrets
+) -> None:
     text = rendered(settings, secrets, "extensions.conf")
-    assert not re.search(r"exten => _", text)
+    before, after = text.split("exten => _")
+    assert re.findall(r"^\[(.+)\]", before, re.MULTILINE)[-1] == names.CONTEXT_CONFIRM
+    assert after.startswith("mX!,1,")
     assert not re.search(r"System\(|SHELL\(|TrySystem|MixMonitor|EVAL\(", text)
     assert {"app_system", "func_shell", "app_voicemail", "pbx_spool", "app_disa"}.isdisjoint(module_names())
 

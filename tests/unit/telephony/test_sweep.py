@@ -5,9 +5,11 @@ from pathlib import Path
 import pytest
 from sqlmodel import select
 
-from models import AgentState, Case, Contact, Database, Outcome
+from hotline import agents, calls, talks
+from models import AgentState, AgentStatus, Case, Contact, Database, Direction, Outcome, Party, PartyKind, Talk
+from telephony import names
 from telephony.cel import Trail
-from telephony.changes import Answered, Arrived, Call, LeftCall, Queued
+from telephony.changes import Alone, Answered, Arrived, Call, LeftCall, Queued, Rings
 from telephony.ledger import Ledger
 from telephony.sweep import OTHERS_HAVE_S, Found, There, noted_in, read_books, sweep, warn_of_long_talks
 from tests.cast import Cast
@@ -117,7 +119,7 @@ def test_an_end_that_nobody_wrote_is_taken_from_the_last_sign(
 def test_a_call_that_goes_on_is_left_alone(db: Database, ledger: Ledger, staff: Cast) -> None:
     a_call(ledger, staff.alice.id)
     leg = {**LEG, "Channel": f"PJSIP/agent{staff.alice.id}-1"}
-    there = There.of([event("CoreShowChannel", CALLER, NAMED), event("CoreShowChannel", leg)])
+    there = There.of([event("CoreShowChannel", CALLER, NAMED), event("CoreShowChannel", leg, NAMED)])
     unfinished = trail(ended=None)
     assert swept(db, ledger, there, [unfinished]) == Found([], [unfinished])
     assert contacts(db)[0].ended_at is None
@@ -145,11 +147,110 @@ def test_an_agent_whose_call_is_gone_is_free_unless_her_caller_waits_for_her(
     caller_alone = There.of([event("CoreShowChannel", CALLER, NAMED)])
     assert swept(db, ledger, caller_alone, lost_agents=frozenset([alice])).changes == []
     found = swept(db, ledger, caller_alone)
-    assert found.changes == [LeftCall(alice, CALL, after(600))]
+    assert found.changes == [LeftCall(alice, CALL, after(600)), Alone(CALL, after(600), waits=False)]
     with db.read() as session:
         state = session.get(AgentState, alice)
         assert state is not None
-        assert state.call is None
+        assert state.status is AgentStatus.WRAP_UP
+        assert session.exec(select(Talk)).all() == []
+
+
+def test_an_agent_whose_phone_rings_no_more_is_ready_again(db: Database, ledger: Ledger, staff: Cast) -> None:
+    alice = staff.alice.id or 0
+    a_call(ledger)
+    with db.write() as session:
+        agents.set_status(session, alice, AgentStatus.READY)
+    ledger.put(Rings(alice, CALL, after(3)))
+    until(lambda: ledger.pending == 0)
+    leg = {**LEG, "Channel": f"PJSIP/agent{alice}-1", "ChannelState": "5"}
+    ringing = There.of([event("CoreShowChannel", CALLER, NAMED), event("CoreShowChannel", leg, NAMED)])
+    assert swept(db, ledger, ringing).changes == []
+    swept(db, ledger, There.of([event("CoreShowChannel", CALLER, NAMED)]))
+    with db.read() as session:
+        assert agents.state_of(session, alice).status is AgentStatus.READY
+
+
+def test_another_call_of_hers_does_not_hold_her_in_one_that_is_gone(db: Database, ledger: Ledger, staff: Cast) -> None:
+    alice = staff.alice.id or 0
+    a_call(ledger, alice)
+    leg = {**LEG, "Channel": f"PJSIP/agent{alice}-1"}
+    echo = There.of([event("CoreShowChannel", CALLER, NAMED), event("CoreShowChannel", leg)])
+    assert LeftCall(alice, CALL, after(600)) in swept(db, ledger, echo).changes
+
+
+def test_a_worker_whom_nobody_has_any_more_waits_again_if_she_is_in_a_queue(
+    db: Database, ledger: Ledger, staff: Cast
+) -> None:
+    a_call(ledger, staff.alice.id)
+    swept(db, ledger, There.of([event("CoreShowChannel", {**CALLER, "Application": "Queue"}, NAMED)]))
+    (row,) = contacts(db)
+    assert row.waits_again_at == after(600)
+    with db.read() as session:
+        assert [c.id for c in calls.waiting(session)] == [row.id]
+
+
+def test_a_party_without_a_leg_is_gone_and_one_who_is_just_called_in_is_not(
+    db: Database, ledger: Ledger, staff: Cast
+) -> None:
+    a_call(ledger, staff.alice.id)
+    with db.write() as session:
+        for leg, since in (("there", after(0)), ("rings", after(0)), ("gone", after(0)), ("new", after(595))):
+            talks.add_party(session, CALL, leg, PartyKind.OUTSIDE, since)
+    hers = {**LEG, "Channel": f"PJSIP/agent{staff.alice.id}-1"}
+    party = {**LEG, "Channel": "PJSIP/trunk-00000009", "Uniqueid": "9.9"}
+    summons = {"Channel": "Local/call@summon-00000001;1", "Uniqueid": "rings", "Linkedid": "rings"}
+    rows = [(CALLER, NAMED), (hers, NAMED), (party, {**NAMED, names.LEG: "there"}), (summons, {})]
+    swept(db, ledger, There.of([event("CoreShowChannel", *row) for row in rows]))
+    with db.read() as session:
+        assert set(session.exec(select(Party.leg)).all()) == {"there", "rings", "new"}
+
+
+OUT = {"Channel": "PJSIP/agent1-00000001", "Uniqueid": "8.1", "Linkedid": "8.1"}
+WORKER = {"Channel": "PJSIP/trunk-00000002", "Uniqueid": "8.2", "Linkedid": "8.1"}
+OUR_CALL = {names.CALL: "ours"}
+
+
+def a_call_back(db: Database, alice: int) -> None:
+    """As the console makes it before it rings."""
+    with db.write() as session:
+        row = Contact(call="ours", direction=Direction.OUTBOUND, arrived_at=NOON, linkedid="8.1", handler_id=alice)
+        case = Case(opened_at=NOON)
+        session.add_all([row, case])
+        session.flush()
+        row.case_id = case.id
+
+
+def test_a_call_back_goes_on_while_it_rings_and_while_the_worker_is_there(
+    db: Database, ledger: Ledger, staff: Cast
+) -> None:
+    a_call_back(db, staff.alice.id or 0)
+    rings = There.of([event("CoreShowChannel", OUT, OUR_CALL)])
+    assert swept(db, ledger, rings).changes == []
+    ledger.put(Answered(Call("8.1", "ours", ours=True), after(9), staff.alice.id))
+    talking = There.of([event("CoreShowChannel", WORKER, {**OUR_CALL, names.LEG: names.LEG_WORKER})])
+    swept(db, ledger, talking)
+    assert contacts(db)[0].ended_at is None
+    swept(db, ledger, rings)
+    assert contacts(db)[0].outcome is Outcome.ANSWERED, "she was reached, and her own leg is gone"
+
+
+def test_a_call_back_that_ended_unseen_is_judged_by_the_records_and_makes_no_case(
+    db: Database, ledger: Ledger, staff: Cast
+) -> None:
+    a_call_back(db, staff.alice.id or 0)
+    reached = trail("8.1", answered_by=staff.alice.id)
+    reached.line = None
+    swept(db, ledger, trails=[reached])
+    (row,) = contacts(db)
+    assert (row.outcome, row.talk_s) == (Outcome.ANSWERED, 52)
+    with db.read() as session:
+        assert session.exec(select(Case.id)).all() == [row.case_id]
+
+
+def test_a_call_back_that_nobody_answered_was_not_reached(db: Database, ledger: Ledger, staff: Cast) -> None:
+    a_call_back(db, staff.alice.id or 0)
+    swept(db, ledger, NOBODY)
+    assert contacts(db)[0].outcome is Outcome.NOT_REACHED
 
 
 def test_a_call_that_nobody_wrote_becomes_exactly_one_case(db: Database, ledger: Ledger, staff: Cast) -> None:

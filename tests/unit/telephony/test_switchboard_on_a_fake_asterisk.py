@@ -255,7 +255,7 @@ def test_a_call_in_progress_is_taken_over_after_a_restart_of_the_switchboard(
     asterisk.tell("Hangup", {**leg, "ChannelState": "6", "Cause": "16"}, NAMED)
     asterisk.tell("Hangup", {**CALLER, "Cause": "16"}, NAMED)
     until(lambda: (c := contact(sqlite_db)) and c.outcome is Outcome.ANSWERED)
-    assert state(sqlite_db, alice).status is AgentStatus.READY
+    assert state(sqlite_db, alice).status is AgentStatus.WRAP_UP
 
 
 def test_a_call_that_ended_while_nobody_listened_is_closed_on_return(
@@ -303,7 +303,7 @@ def test_an_agent_held_by_a_call_that_is_gone_is_freed_on_return(
     bob = sqlite_staff.bob
     change(sqlite_db, board, lambda s: agents.on_call(s, bob.id or 0, "gone", agents.now()))
     asterisk.drop()
-    until(lambda: state(sqlite_db, bob).status is AgentStatus.READY)
+    until(lambda: state(sqlite_db, bob).status is AgentStatus.WRAP_UP)
 
 
 def test_a_phone_is_not_pushed_while_asterisks_http_server_is_away_and_the_rest_goes_on(

@@ -11,8 +11,20 @@ LEG = {"Channel": "PJSIP/agent1-00000001", "Uniqueid": "1795364862.16", "Linkedi
 NAMED = {names.CALL: CALL}
 
 
-def event(name: str, headers: dict[str, str] | None = None, variables: dict[str, str] | None = None) -> Message:
+def event(
+    name: str,
+    headers: dict[str, str] | None = None,
+    variables: dict[str, str] | None = None,
+    dest_variables: dict[str, str] | None = None,
+) -> Message:
     """An event as the reader hands it on."""
     lines = [f"Event: {name}\r\n", *(f"{k}: {v}\r\n" for k, v in (headers or {}).items())]
     lines += [f"ChanVariable: {k}={v}\r\n" for k, v in (variables or {}).items()]
+    lines += [f"DestChanVariable: {k}={v}\r\n" for k, v in (dest_variables or {}).items()]
     return Message(lines)
+
+
+def dial(name: str, from_leg: dict[str, str], to_leg: dict[str, str], status: str = "") -> Message:
+    """An event of a channel that dials another of the same call."""
+    dest = {f"Dest{key}": value for key, value in to_leg.items()}
+    return event(name, {**from_leg, **dest, "DialStatus": status}, NAMED, NAMED)

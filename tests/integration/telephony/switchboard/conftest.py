@@ -20,8 +20,8 @@ from tests.wait import until
 
 @pytest.fixture
 def settings(settings: Settings) -> Settings:
-    """The usual settings; a phone rings for three seconds."""
-    return settings.model_copy(update={"ring_s": 3})
+    """The usual settings; a phone rings for three seconds, and a call is wrapped up in one."""
+    return settings.model_copy(update={"ring_s": 3, "wrap_up_s": 1})
 
 
 @pytest.fixture

@@ -1,15 +1,19 @@
 """Calls and agents, on a real Asterisk with real phones, a real SQLite and a real Redis."""
 
+import re
 from collections.abc import Callable
 
 import pytest
+from sqlmodel import select
 
 from hotline import agents, events, languages
 from hotline.settings import Settings
-from models import Agent, AgentStatus, Database, Outcome
+from models import Agent, AgentStateChange, AgentStatus, Database, Outcome, Talk
 from telephony import ari, switchboard
+from telephony.operator import Operator
 from telephony.phone import Phone
 from telephony.switchboard import Switchboard
+from tests.cast import Cast
 from tests.fakes.fake_ivr import FakeIvr
 from tests.integration.telephony.switchboard.parts import LINE, contacts, ended, give_secret, state, talk
 from tests.stack import AsteriskUnderTest
@@ -116,7 +120,7 @@ def test_an_agent_whose_phone_breaks_off_is_kept_for_her_caller_and_talks_to_her
     caller: Phone,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setitem(ari._ENDPOINT, "rtp_timeout", "2")
+    monkeypatch.setitem(ari._DESK, "rtp_timeout", "2")
     board = Switchboard(settings)
     serve(board)
     until(lambda: phone.register() == 200)
@@ -155,3 +159,71 @@ def test_a_nudge_is_enough_to_pause_her_and_to_change_the_menu(
     nudges.tell(events.AGENTS_CHANGED, events.MENU_CHANGED)
     until(lambda: "(paused" in asterisk.command("queue show my"))
     until(lambda: "FREELINE_KEY_9=my" in asterisk.command("dialplan show globals"))
+
+
+def test_an_agent_wraps_up_before_she_is_rung_again(
+    board: Switchboard, ivr: FakeIvr, db: Database, alice: Agent, phone: Phone, caller: Phone
+) -> None:
+    assert phone.register() == 200
+    _, ring = talk(db, caller, phone)
+    with db.read() as session:
+        assert (led := session.get(Talk, contacts(db)[0].call)) is not None
+        assert led.agent_id == alice.id
+    second = caller.call(LINE, from_number="0899999999")
+    until(lambda: len(contacts(db)) == 2 and contacts(db)[1].queued_at)
+    ring.hangup()
+    until(lambda: state(db, alice).status is AgentStatus.WRAP_UP)
+    until(lambda: state(db, alice).status is AgentStatus.RINGING)
+    with db.read() as session:
+        did = session.exec(select(AgentStateChange.status).where(AgentStateChange.agent_id == alice.id)).all()
+    assert did[-4:] == [AgentStatus.ON_CALL, AgentStatus.WRAP_UP, AgentStatus.READY, AgentStatus.RINGING]
+    assert not second.ended.is_set()
+
+
+def test_a_phone_in_a_browser_is_the_consoles_until_its_page_is_gone(
+    board: Switchboard,
+    db: Database,
+    alice: Agent,
+    sqlite_staff: Cast,
+    settings: Settings,
+    phone: Phone,
+    asterisk: AsteriskUnderTest,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(switchboard, "PAGE_GONE_S", 0.5)
+    bob, operator = sqlite_staff.bob, Operator(settings)
+    assert phone.register() == 200
+    for agent in (alice, bob):
+        operator.new_phone(agent.id or 0)
+        with db.write() as session:
+            agents.page_took(session, agent.id or 0, "a page")
+
+    def is_a_browsers(agent: Agent) -> bool:
+        shown = asterisk.command(f"pjsip show endpoint {agent.sip_name}")
+        return bool(re.search(r"webrtc +: yes", shown))
+
+    until(lambda: [board._pushed.get(a.id or 0) for a in (alice, bob)] == [switchboard.BROWSER] * 2)
+    board._wake.set()
+    until(lambda: not board._wake.is_set())
+    assert is_a_browsers(alice)
+    assert is_a_browsers(bob)
+    assert phone.register() == 401, "her softphone's secret is none while a page has her phone"
+
+    for agent in (alice, bob):
+        with db.write() as session:
+            agents.page_left(session, agent.id or 0)
+
+    def softphone_again() -> bool:
+        board._wake.set()
+        return phone.register() == 200
+
+    until(softphone_again)
+    until(lambda: not is_a_browsers(alice))
+    until(lambda: bob.sip_name not in asterisk.command("pjsip show endpoints"))
+    with db.write() as session:
+        agents.page_took(session, alice.id or 0, "another page")
+        alice.active = False
+        session.add(alice)
+    board._wake.set()
+    until(lambda: alice.sip_name not in asterisk.command("pjsip show endpoints"))
+    operator.close()
