@@ -7,7 +7,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from agent_console import edges, feed, pages, serve, views
+from agent_console import edges, feed, heart, mobiles, pages, serve, sip_proxy, views
 from agent_console.console import CONSOLE, Console
 from agent_console.routes import Route
 from hotline.events import Nudges
@@ -15,6 +15,7 @@ from hotline.keys import load_keys
 from hotline.log import log, start_log
 from hotline.settings import Settings
 from models import Database
+from telephony.operator import Operator
 
 BODY_MAX = 1024 * 1024  # a note is 20,000 characters; nothing larger is ever sent to us
 BEAT_S = 5
@@ -22,7 +23,7 @@ BEAT_S = 5
 
 def all_routes() -> list[Route]:
     """The whole route table."""
-    return [route for module in views.ALL for route in module.routes.all] + feed.routes.all
+    return [route for module in views.ALL for route in module.routes.all] + feed.routes.all + sip_proxy.routes.all
 
 
 def make_app(settings: Settings) -> web.Application:
@@ -34,6 +35,7 @@ def make_app(settings: Settings) -> web.Application:
         keys=load_keys(settings.keys, may_open=True),
         nudges=Nudges(settings.redis),
         templates=pages.make_templates(app, settings.zone),
+        operator=Operator(settings),
     )
     for route in all_routes():
         if route.method == "GET" and route.keeps is None:
@@ -44,10 +46,12 @@ def make_app(settings: Settings) -> web.Application:
     app[feed.FEED] = feed.Feed()
     app.on_response_prepare.append(edges.add_headers)
     app.on_shutdown.append(feed.let_go)
-    app.cleanup_ctx.append(feed.hear)
+    app.on_shutdown.append(sip_proxy.let_go)
+    app.cleanup_ctx.extend((feed.hear, heart.beat, sip_proxy.reach, mobiles.keep))
 
     async def close(_app: web.Application) -> None:
         console.threads.shutdown(wait=True, cancel_futures=True)
+        console.operator.close()
         console.database.dispose()
 
     app.on_cleanup.append(close)

@@ -1,17 +1,15 @@
-"""What the codes of a case are called on screen, and the lines of its timeline as sentences."""
+"""What the codes of a case are called on screen."""
 
-from dataclasses import dataclass
-
-from agent_console.pages import language, length_of, outcome, status
+from agent_console.pages import length_of, outcome, status
 from agent_console.words import gettext as _
 from hotline.case_page import CasePage
 from hotline.next_steps import Step, StepKind
 from models import (
     CallbackSafety,
-    CaseEvent,
     CaseStatus,
+    Contact,
+    Direction,
     Disposition,
-    EventKind,
     Outcome,
     RecordingState,
     Transcript,
@@ -37,6 +35,15 @@ def status_word(of: CaseStatus | str) -> str:
 def outcome_word(of: Outcome | str | None) -> str:
     """What the line saw of a call."""
     return outcome(Outcome(of)) if of else _("On the line")
+
+
+def call_word(contact: Contact) -> str:
+    """What the line saw of a call, and whether it was ours."""
+    if contact.direction is Direction.INBOUND:
+        return outcome_word(contact.outcome)
+    if contact.outcome is None:
+        return _("We call her")
+    return _("We called: %(outcome)s") % {"outcome": outcome(contact.outcome).lower()}
 
 
 def disposition_word(disposition: Disposition | str) -> str:
@@ -118,6 +125,7 @@ def untitled(shown: CasePage) -> str:
         Outcome.ABANDONED_IN_MENU: _("Caller left in the menu"),
         Outcome.CALLBACK_REQUESTED: _("A call-back is asked for"),
         Outcome.FAILED: _("The line failed this caller"),
+        Outcome.NOT_REACHED: _("We called back and reached nobody"),
     }[call.contact.outcome]
 
 
@@ -148,61 +156,3 @@ def step_words(step: Step, hours: str = "", *, now_is_the_time: bool = True) -> 
         StepKind.SAY_WHAT_IT_WAS: (_("Say what the call was"), _("one key is enough")),
         StepKind.SUMMARISE: (_("Give the case a title"), _("one line, in our words")),
     }[step.kind]
-
-
-@dataclass(frozen=True)
-class Told:
-    """A line of the timeline: what happened, then the rest of the sentence."""
-
-    what: str
-    rest: str = ""
-
-
-def told(event: CaseEvent, names: dict[int, str]) -> Told:
-    """A line of the timeline in the reader's language."""
-    detail = event.detail
-    by = _("by %(name)s") % {"name": names.get(event.by_id, "?")} if event.by_id else ""
-    match event.kind:
-        case EventKind.FILED:
-            return Told(outcome_word(detail.get("outcome")), _("filed as this case"))
-        case EventKind.JOINED:
-            return Told(_("Called again"), outcome_word(detail.get("outcome")).lower())
-        case EventKind.HANDED_OVER:
-            to = _("to %(name)s") % {"name": names.get(detail.get("to", 0), "?")}
-            return Told(_("Handed over"), f"{to} {by}".strip())
-        case EventKind.MOVED:
-            what = _("Moved to %(status)s") % {"status": status_word(detail["to"]).lower()}
-            reason = reason_word(str(detail["reason"])) if detail.get("reason") else ""
-            return Told(what, f"{by}: {reason}" if reason else by)
-        case EventKind.DISPOSITION:
-            return Told(disposition_word(detail["disposition"]), by)
-        case EventKind.RECORDED:
-            return Told(_("Recorded"), length_of(detail.get("seconds")))
-        case EventKind.TRANSCRIBED:
-            took = detail.get("took_s", detail.get("seconds"))
-            return Told(_("Transcribed"), _("offline in %(seconds)s s") % {"seconds": round(took)} if took else "")
-        case EventKind.NEEDS_LISTENER:
-            return Told(_("Needs a listener"), _no_model(detail.get("language")))
-        case EventKind.SUMMARY if detail.get("about") == "worker":
-            return Told(_("Worker described"), by)
-        case EventKind.HEARD if detail.get("whole"):
-            return Told(_("Heard to the end"), by)
-    return Told(_plain(event.kind), by)
-
-
-def _no_model(code: str | None) -> str:
-    return _("no speech model for %(language)s") % {"language": language(code)} if code else ""
-
-
-def _plain(kind: EventKind) -> str:
-    return {
-        EventKind.CLAIMED: _("Claimed"),
-        EventKind.RELEASED: _("Released"),
-        EventKind.NOTE: _("Note"),
-        EventKind.TRANSCRIPTION_FAILED: _("Transcription failed"),
-        EventKind.CORRECTED: _("Transcript corrected"),
-        EventKind.SAFETY: _("Safety reviewed"),
-        EventKind.SUMMARY: _("Title changed"),
-        EventKind.HEARD: _("Audio opened"),
-        EventKind.NUMBER_SHOWN: _("Number shown"),
-    }[kind]

@@ -9,10 +9,12 @@ from typing import TypeVar
 from aiohttp import web
 from jinja2 import Environment
 
+from agent_console.phones import Phones
 from hotline.events import Nudges
 from hotline.keys import Keys
 from hotline.settings import Settings
 from models import Database
+from telephony.operator import Operator
 
 T = TypeVar("T")
 THREADS = 8
@@ -20,13 +22,15 @@ THREADS = 8
 
 @dataclass
 class Console:
-    """Settings, database, keys, nudges and templates, and the few threads in which pages are made."""
+    """Settings, database, keys, nudges and templates; who acts on calls; the few threads in which pages are made."""
 
     settings: Settings
     database: Database
     keys: Keys
     nudges: Nudges
     templates: Environment
+    operator: Operator
+    phones: Phones = field(default_factory=Phones)
     threads: ThreadPoolExecutor = field(
         default_factory=lambda: ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="page")
     )

@@ -154,6 +154,7 @@ def outcome(of: Outcome) -> str:
         Outcome.ABANDONED_IN_QUEUE: gettext("Left the queue"),
         Outcome.CALLBACK_REQUESTED: gettext("Call-back asked for"),
         Outcome.FAILED: gettext("Call broke"),
+        Outcome.NOT_REACHED: gettext("Not reached"),
     }[of]
 
 

@@ -26,7 +26,7 @@ def window_words(text: str) -> str:
     window = windows.read(text)
     if window is None:
         return text
-    hours = f"{window.starts:%H:%M}–{window.ends:%H:%M}"
+    hours = _("at any hour") if window.starts == window.ends else f"{window.starts:%H:%M}–{window.ends:%H:%M}"
     return f"{', '.join(days()[d][1] for d in sorted(window.days))} {hours}" if window.days else hours
 
 

@@ -183,10 +183,10 @@ def _go(visit: Visit, answer: Go) -> Sent:
     return Sent(303, headers={"Location": answer.to}, cookies=cookies)
 
 
-def _to_sign_in(visit: Visit) -> Sent:
+def _to_sign_in(visit: Visit, *, kept_open: bool = False) -> Sent:
     """To the sign-in page: the whole browser, not a piece of the page."""
     back = f"?next={quote(visit.path)}" if visit.method == "GET" and not visit.htmx and visit.path != "/" else ""
-    if visit.htmx or visit.path == "/live":
+    if visit.htmx or kept_open:
         return Sent(401, headers={"HX-Redirect": "/sign-in"})
     return Sent(303, headers={"Location": f"/sign-in{back}"})
 
@@ -198,10 +198,13 @@ def status_of(error: FreelineError) -> int:
 
 def _refusal(console: Console, visit: Visit, status: int, why: str) -> Sent:
     """Why not: as a line on the page for htmx, else as a page of its own."""
-    if visit.htmx and status in {409, 422}:
+    # What an act on the phone could not do is said under the bar: the page below it may be about something else.
+    by_the_bar = visit.headers.get("HX-Target") in {"bar", "call-card"}
+    if visit.htmx and (status in {409, 422} or (by_the_bar and status < 500)):
         body = console.templates.get_template("_said.html").render(said=_(why), bad=True)
-        headers = {"HX-Retarget": "#said", "HX-Reswap": "innerHTML", "HX-Push-Url": "false", "HX-Trigger": "refetch"}
-        return Sent(status, body.encode(), headers=headers)
+        where = "#bar-said" if by_the_bar else "#said"
+        headers = {"HX-Retarget": where, "HX-Reswap": "innerHTML", "HX-Push-Url": "false", "HX-Trigger": "refetch"}
+        return Sent(REFUSED if by_the_bar else status, body.encode(), headers=headers)
     return Sent(status, pages.draw_error(console, status, _(why)).encode())
 
 
@@ -215,7 +218,7 @@ def let_stay(console: Console, route: Route, visit: Visit) -> Signed | Sent:
             agent, sign_in = through
             return Signed(agent.id or 0, sign_in.token_sha256)
     except gate.SignedOut:
-        return _to_sign_in(visit)
+        return _to_sign_in(visit, kept_open=True)
     except FreelineError as error:
         return _refusal(console, visit, status_of(error), str(error))
 

@@ -216,6 +216,7 @@ def attach(session: Session, contact: Contact, recording: Recording) -> bool:
         settle(session, contact)
     if contact.case_id is not None:
         cases.recorded(session, contact, recording)
+    callbacks.note_call(session, contact, recording.ingested_at)
     return True
 
 

@@ -28,7 +28,7 @@ UNSURE = 0.6
 
 @dataclass(frozen=True)
 class Message:
-    """A recording, of a message or of a conversation, with its transcript. `ahead` is how many recordings are transcribed before it."""
+    """A recording, of a message or of a conversation, with its transcript. `ahead`: how many are transcribed before it."""
 
     recording: Recording
     transcript: Transcript | None

@@ -76,6 +76,29 @@ def give(
     return row
 
 
+def refuse(
+    session: Session,
+    case_id: int,
+    contact_id: int | None,
+    purpose: ConsentPurpose,
+    by: Agent,
+    language: str,
+    script: str,
+) -> Consent:
+    """She was asked and said no: it is kept, so that she is not asked again by the next. Ends what stood before.
+
+    Audited, and told on the case. Raises as `give`.
+    """
+    need(by, Permission.WORK_CASES)
+    if script != SCRIPT_VERSION:
+        raise Invalid(script="The words have changed. Read the new ones to her, then ask again.")
+    if language not in catalogue():
+        raise Invalid(language="Choose the language you read it in.")
+    _contact(session, case_id, contact_id)
+    _no_recording(session, case_id, contact_id)
+    return _add(session, case_id, contact_id, purpose, by, language, script, given=False)
+
+
 def withdraw(
     session: Session, case_id: int, purpose: ConsentPurpose, by: Agent, contact_id: int | None = None
 ) -> Consent | None:
@@ -87,6 +110,14 @@ def withdraw(
     before = newest(session, case_id, purpose)
     if contact_id is not None:
         _contact(session, case_id, contact_id)
+    _no_recording(session, case_id, contact_id)
+    if before is None or not before.given:
+        return None
+    return _add(session, case_id, contact_id, purpose, by, before.language, before.script, given=False)
+
+
+def _no_recording(session: Session, case_id: int, contact_id: int | None) -> None:
+    """No call of the case that goes on, nor this one, may be recorded."""
     mine = select(Contact).where(
         col(Contact.case_id) == case_id,
         col(Contact.recording) != TalkRecording.OFF,
@@ -96,9 +127,6 @@ def withdraw(
         contact.recording = TalkRecording.OFF
         session.add(contact)
     session.flush()
-    if before is None or not before.given:
-        return None
-    return _add(session, case_id, contact_id, purpose, by, before.language, before.script, given=False)
 
 
 def newest(session: Session, case_id: int, purpose: ConsentPurpose) -> Consent | None:
@@ -121,6 +149,16 @@ def may_record(session: Session, contact: Contact) -> bool:
         and contact.case_id is not None
         and stands(session, contact.case_id, ConsentPurpose.RECORDING)
     )
+
+
+def recorded_now(session: Session, case_id: int) -> list[str]:
+    """The calls of a case whose conversation is recorded at this moment, by their ids."""
+    query = select(Contact.call).where(
+        col(Contact.case_id) == case_id,
+        col(Contact.ended_at).is_(None),
+        col(Contact.recording) == TalkRecording.RUNNING,
+    )
+    return list(session.exec(query))
 
 
 def of_case(session: Session, case_id: int) -> list[Consent]:

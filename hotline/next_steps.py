@@ -47,7 +47,9 @@ def next_steps(
         return []
     steps = [] if case.owner_id else [Step(StepKind.CLAIM)]
     steps += [Step(StepKind.LISTEN, r.id) for _, recordings in calls for r in recordings if r.heard_at is None]
-    wants_call = case.caller_id is not None and bool(calls) and calls[0][0].outcome is not Outcome.ANSWERED
+    newest = calls[0][0] if calls else None
+    over = newest is not None and newest.ended_at is not None and newest.outcome is not Outcome.ANSWERED
+    wants_call = case.caller_id is not None and over
     if wants_call and safety.callback is CallbackSafety.SAFE:
         until = safe_until(safety.window, safety.reviewed_at)
         still = until is not None and until > (at or now())

@@ -28,7 +28,9 @@
     );
   }
 
-  const drafts = () => [...document.querySelectorAll("#case [data-keep]")].filter(typed);
+  // A note is kept as it is typed, see drafts.js; only one that could not be kept is in danger.
+  const inDanger = (part) => part.id !== "note-form" || "unkept" in part.dataset;
+  const drafts = () => [...document.querySelectorAll("#case [data-keep]")].filter((part) => typed(part) && inDanger(part));
 
   // A small menu closes by a click outside it and by Escape.
   document.addEventListener("click", (event) => {

@@ -40,15 +40,17 @@
       return;
     }
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
-      const answer = document.querySelector("[data-answer]");
+      const answer = [...document.querySelectorAll("[data-answer]")].find((b) => b.getClientRects().length);
       if (answer) { event.preventDefault(); answer.click(); }
       return;
     }
+    const alarm = document.querySelector(`[data-anywhere="${event.key}"]`);
+    if (alarm && alarm.getClientRects().length && !event.repeat) { event.preventDefault(); alarm.click(); return; }
     if (document.documentElement.dataset.keys === "off" || (blank() && !blank().hidden)) return;
     if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || typing(document.activeElement)) return;
     const letter = event.key.toLowerCase();
     if (letter === "j" || letter === "k") { move(letter === "j" ? 1 : -1); event.preventDefault(); return; }
-    if (!/^[a-z0-9/?]$/.test(letter)) return;
+    if (!/^[a-z0-9/?!]$/.test(letter)) return;
     const find = (where) => where && [...where.querySelectorAll(`[data-key="${letter}"]`)].find((b) => !b.disabled && b.offsetParent);
     const inRow = find(current());
     const button = inRow || [...document.querySelectorAll(`[data-key="${letter}"]`)].find((b) => !b.closest("[data-row]") && b.offsetParent);

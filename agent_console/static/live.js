@@ -17,6 +17,10 @@
   const failed = new Set(); // pieces of the page that could not be fetched
 
   const fire = (name) => htmx.trigger(document.body, name);
+  // A page with the phone is asked on its feed whether it is there, also while nobody looks at it.
+  const hasPhone = () => !["none", "off", "elsewhere"].includes(root.dataset.phone);
+  const inCall = () => ["ringing", "talking"].includes(root.dataset.phone);
+  const asleep = () => document.hidden && !hasPhone();
 
   function show() {
     const silent = Date.now() - heardAt > SILENCE_MS;
@@ -30,7 +34,7 @@
 
   function heard(name) {
     heardAt = Date.now();
-    if (name === "signed-out") return location.assign("/sign-in");
+    if (name === "signed-out") { fire(name); return location.assign("/sign-in"); }
     if (name === "feed-down") feedDown = true;
     if (name === "feed-up") feedDown = false;
     if (name === "feed-up") fire("refetch");
@@ -40,7 +44,7 @@
 
   function open() {
     clearTimeout(retry);
-    if (source || document.hidden) return;
+    if (source || asleep()) return;
     const stream = new EventSource("/live");
     source = stream;
     stream.onmessage = (event) => {
@@ -72,13 +76,14 @@
 
   // A hidden page needs no feed, and six feeds use up a browser's connections.
   document.addEventListener("visibilitychange", () => {
-    if (document.hidden) return close();
+    if (asleep()) return close();
     heardAt = Date.now();
     open();
     show();
   });
   addEventListener("pagehide", close);
   addEventListener("pageshow", open);
+  document.addEventListener("phone-state", () => (asleep() ? close() : open()));
   addEventListener("online", open);
   addEventListener("offline", () => { close(); lost = true; show(); });
 
@@ -94,7 +99,7 @@
       return show();
     }
     // The server answered with a page that says why: show it whole. Nobody answered, or a form failed: say so here.
-    if (requestConfig.verb === "get" && xhr && xhr.status) return location.assign(path(event));
+    if (requestConfig.verb === "get" && xhr && xhr.status && !inCall()) return location.assign(path(event));
     const said = document.getElementById("said");
     if (!said) return;
     const line = document.createElement("p");
@@ -109,6 +114,7 @@
   let leaving = false;
   document.addEventListener("htmx:beforeOnLoad", (event) => {
     if (event.detail.xhr.status !== 401) return;
+    fire("signed-out");
     if (leaving) return event.preventDefault();
     leaving = true;
     setTimeout(() => { leaving = false; }, RETRY_MS);
@@ -124,7 +130,7 @@
   });
 
   setInterval(() => {
-    if (document.hidden) return;
+    if (asleep()) return;
     if (source && Date.now() - heardAt > SILENCE_MS) { close(); lost = true; open(); }
     show();
   }, 1000);

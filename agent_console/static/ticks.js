@@ -18,6 +18,7 @@
       clock.textContent = lengthOf(seconds);
       if (clock.dataset.late) clock.classList.toggle("late", seconds > Number(clock.dataset.late));
     }
+    for (const clock of document.querySelectorAll("[data-until]")) clock.textContent = lengthOf(Math.ceil(Number(clock.dataset.until) - now));
   }
 
   function place() {

@@ -5,13 +5,17 @@ from urllib.parse import urlsplit
 
 from agent_console.asking import Answer, Ask, Cookie, Go, page
 from agent_console.guard import HELLO, SESSION
+from agent_console.phones import SIGNED_OUT
 from agent_console.routes import Open, Routes
 from agent_console.words import gettext as _
 from agent_console.words import ngettext
-from hotline import people, sign_ins
+from hotline import agents, people, sign_ins
 from hotline.errors import Invalid
+from hotline.events import AGENTS_CHANGED
+from hotline.log import log
 from hotline.permissions import Permission, may
 from models import Agent
+from telephony.operator import LineFailed
 
 routes = Routes()
 
@@ -53,16 +57,29 @@ def enter(ask: Ask) -> Answer:
             sign_ins.end(session, before[1])
         granted = sign_ins.grant(session, agent, login, address, key, ask.console.settings.sign_in_h)
         to = "/account/password" if agent.must_change_password else ours(ask.form.get("next", "")) or start_of(agent)
+    # She is signed in here and nowhere else: a phone that another page has is let go of now.
+    ask.console.phones.end_of(agent_id, SIGNED_OUT)
     cookies = (Cookie(SESSION, granted.token, ask.console.settings.sign_in_h * 3600), Cookie(HELLO, ""))
     return Go(to, cookies=cookies)
 
 
-@routes.post("/sign-out", Open.SIGNED_IN, new_password_first=False)
+@routes.post("/sign-out", Open.SIGNED_IN, opens="nothing", new_password_first=False)
 def leave(ask: Ask) -> Answer:
-    """Sign this browser out."""
-    found = sign_ins.find(ask.session, ask.visit.cookies.get(SESSION, ""))
-    if found is not None:
-        sign_ins.end(ask.session, found[1])
+    """Sign this browser out, and take its phone away."""
+    agent_id = ask.agent.id or 0
+    with ask.console.database.write() as session:
+        found = sign_ins.find(session, ask.visit.cookies.get(SESSION, ""))
+        if found is not None:
+            sign_ins.end(session, found[1])
+        had_phone = agents.page_left(session, agent_id)
+    ask.console.phones.end_of(agent_id, SIGNED_OUT)
+    if had_phone:
+        ask.tell(AGENTS_CHANGED)
+        try:
+            ask.console.operator.drop_phone(agent_id)
+        except LineFailed as error:
+            # Its secret is known to no page any more, and dies with the next one.
+            log().warning("a phone stays in Asterisk after its sign-out", error=error)
     return Go("/sign-in", said=_("You are signed out."), cookies=(Cookie(SESSION, ""),))
 
 

@@ -1,6 +1,7 @@
 """One's own account: password, phone, and how the screen behaves."""
 
-from agent_console.asking import Answer, Ask, Cookie, Go, page
+from agent_console import mobile_values
+from agent_console.asking import Answer, Ask, Cookie, Go, Page, page
 from agent_console.guard import SESSION
 from agent_console.routes import Open, Routes
 from agent_console.views.access import start_of
@@ -19,12 +20,7 @@ A_YEAR_S = 365 * 24 * 3600
 @routes.get("/account", Open.SIGNED_IN)
 def account(ask: Ask) -> Answer:
     """The whole page."""
-    return page(
-        "account.html",
-        screen_languages=screen_languages(),
-        sip_port=ask.console.settings.sip_port,
-        secret=None,
-    )
+    return _page(ask)
 
 
 @routes.post("/account/screen", Open.SIGNED_IN, on_invalid=account)
@@ -48,11 +44,24 @@ def phone(ask: Ask) -> Answer:
     """A new secret for her phone, shown this once and not kept."""
     secret = people.new_phone_secret(ask.session, ask.agent.id or 0, by_id=ask.agent.id)
     ask.tell(AGENTS_CHANGED)
+    return _page(ask, secret)
+
+
+@routes.post("/account/mobile", Permission.SET_OWN_STATE, on_invalid=account)
+def mobile(ask: Ask) -> Answer:
+    """The number on which she is rung at home; an empty one forgets it."""
+    kept = mobile_values.keep(ask, ask.agent.id or 0)
+    ask.tell(AGENTS_CHANGED)
+    return Go("/account", said=_("The number is kept, sealed.") if kept else _("The number is forgotten."))
+
+
+def _page(ask: Ask, secret: str | None = None) -> Page:
     return page(
         "account.html",
         screen_languages=screen_languages(),
         sip_port=ask.console.settings.sip_port,
         secret=secret,
+        **mobile_values.of(ask, ask.agent),
     )
 
 

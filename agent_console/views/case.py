@@ -2,13 +2,14 @@
 
 from typing import Any
 
-from agent_console import case_words
+from agent_console import case_sides, case_words
 from agent_console.asking import Answer, Ask, Go, Page
 from agent_console.routes import Routes
 from agent_console.safe_words import days
+from agent_console.timeline_words import told
 from agent_console.wave import bars, width
 from agent_console.words import gettext as _
-from hotline import callers, case_page, cases, windows
+from hotline import callers, case_page, cases, drafts, windows
 from hotline.errors import Invalid
 from hotline.events import QUEUE_CHANGED, case_changed
 from hotline.next_steps import first_action_due
@@ -33,6 +34,7 @@ def draw(ask: Ask, case_id: int, part: str = "_case", *, editing: str = "", chan
         "shown": shown,
         "case": shown.case,
         "words": case_words,
+        "told": told,
         "days": days(),
         "editing": editing,
         "due": first_action_due(shown.case),
@@ -44,7 +46,9 @@ def draw(ask: Ask, case_id: int, part: str = "_case", *, editing: str = "", chan
         "bars": bars,
         "wave_width": width(),
         "number": None,
+        "draft": drafts.read(ask.session, case_id, ask.agent),
     }
+    values |= case_sides.values(ask, shown)
     triggers = (case_changed(case_id),) if changed else ()
     return Page(template, values | more, triggers=triggers)
 
@@ -232,6 +236,7 @@ def note(ask: Ask) -> Answer:
     """Write a note."""
     case_id = ask.number("id")
     cases.add_note(ask.session, case_id, ask.form.get("text", ""), ask.agent)
+    drafts.throw_away(ask.session, case_id, ask.agent)
     tell(ask, case_id)
     return draw(ask, case_id, "_note_form", changed=True) if in_part(ask) else Go(f"/cases/{case_id}#notes")
 

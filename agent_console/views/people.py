@@ -2,6 +2,7 @@
 
 import secrets
 
+from agent_console import mobile_values
 from agent_console.asking import Answer, Ask, Go, Page, page
 from agent_console.routes import Routes
 from agent_console.words import gettext as _
@@ -76,6 +77,15 @@ def phone(ask: Ask) -> Answer:
     return _person(ask, ask.number("id"), secret=secret)
 
 
+@routes.post("/settings/people/{id}/mobile", Permission.MANAGE_PEOPLE, on_invalid=person)
+def mobile(ask: Ask) -> Answer:
+    """The number on which a person is rung at home; an empty one forgets it."""
+    kept = mobile_values.keep(ask, ask.number("id"))
+    ask.tell(AGENTS_CHANGED)
+    said = _("The number is kept, sealed.") if kept else _("The number is forgotten.")
+    return Go(f"/settings/people/{ask.number('id')}", said=said)
+
+
 @routes.post("/settings/people/{id}/deactivation", Permission.MANAGE_PEOPLE)
 def deactivation(ask: Ask) -> Answer:
     """End a person's access."""
@@ -108,6 +118,7 @@ def _person(
         added=added,
         sip_port=ask.console.settings.sip_port,
         **_choices(ask),
+        **mobile_values.of(ask, agent),
     )
 
 

@@ -6,7 +6,7 @@ from agent_console.asking import Answer, Ask, Go, page
 from agent_console.routes import Routes
 from agent_console.safe_words import days
 from agent_console.words import gettext as _
-from hotline import cover_gaps, languages, people
+from hotline import cover_gaps, languages, mobiles, people
 from hotline import roster as hotline_roster
 from hotline.audit import note_act
 from hotline.errors import Invalid
@@ -45,6 +45,8 @@ def roster(ask: Ask) -> Answer:
         cells=_cells(shifts, monday),
         day_word=day_word,
         day_names=[name for _code, name in days()],
+        rung_at_home=mobiles.on_duty(ask.session, ask.now, zone),
+        with_mobile=mobiles.with_mobile(ask.session),
     )
 
 

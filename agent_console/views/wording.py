@@ -74,4 +74,6 @@ def titles() -> dict[str, str]:
         "cannot_record": _("When nothing can be recorded"),
         "goodbye": _("Goodbye"),
         "line_busy": _("Too many calls at once"),
+        "please_hold": _("The agent's line broke: she is brought back"),
+        "mobile_call": _("To an agent whose mobile rings: press 1"),
     }

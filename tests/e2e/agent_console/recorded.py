@@ -3,6 +3,7 @@
 import subprocess
 import uuid
 from datetime import timedelta
+from io import BytesIO
 from pathlib import Path
 
 from sqlmodel import Session
@@ -12,7 +13,7 @@ from hotline.calls import Fact, Seen
 from hotline.keys import Keys
 from models import Contact, Recording, RecordingState, Transcript
 from models.types import now
-from recordings.audio import Sound, peaks
+from recordings.audio import from_bytes
 from recordings.vault import Vault
 
 TEXT = (
@@ -65,7 +66,7 @@ def leave_message(
 ) -> tuple[Contact, Recording]:
     """A voicemail that ended `ago_s` seconds ago and became a case; a draft beside it when it is transcribed."""
     pcm = pcm if pcm is not None else voice(text)
-    sound = Sound(pcm, odd=False)
+    sound = from_bytes(pcm)
     end = now() - timedelta(seconds=ago_s)
     start = end - timedelta(seconds=sound.duration_s)
     call = str(uuid.uuid4())
@@ -74,8 +75,8 @@ def leave_message(
     calls.saw(session, keys, call, Fact.LANGUAGE, start, Seen(language=language))
     contact = calls.saw(session, keys, call, Fact.MESSAGE, start)
     recording = Recording(
-        spool_name=f"{call}.sln", contact_id=0, vault_key=Vault(vault, keys).put(pcm), sha256=sound.sha256,
-        language=language, duration_s=sound.duration_s, peaks=peaks(pcm), recorded_at=start, state=state,
+        spool_name=f"{call}.sln", contact_id=0, vault_key=Vault(vault, keys).put(BytesIO(pcm)), sha256=sound.sha256,
+        language=language, duration_s=sound.duration_s, peaks=sound.peaks, recorded_at=start, state=state,
     )  # fmt: skip
     calls.attach(session, contact, recording)
     if state is RecordingState.TRANSCRIBED:

@@ -11,12 +11,14 @@ from aiohttp import ClientResponse, CookieJar
 from aiohttp.test_utils import TestClient, TestServer
 
 from agent_console import app as console_app
+from agent_console.console import CONSOLE
 from agent_console.guard import SESSION
 from hotline import sign_ins
 from hotline.keys import Keys
 from hotline.settings import Settings
 from models import Agent, Database
 from tests.cast import Cast
+from tests.unit.agent_console.operated import Operated
 from tests.wait import until
 
 TOKEN = re.compile(r'name="csrf" value="([^"]+)"')
@@ -61,6 +63,14 @@ async def server(settings: Settings, keys: Keys, sqlite_staff: Cast) -> AsyncIte
     await it.start_server()
     yield it
     await it.close()
+
+
+@pytest.fixture
+async def operated(server: TestServer) -> Operated:
+    """What the console asks of Asterisk, kept instead of done."""
+    it = Operated()
+    server.app[CONSOLE].operator = it  # type: ignore[assignment, union-attr]
+    return it
 
 
 @pytest.fixture

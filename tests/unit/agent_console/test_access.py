@@ -36,11 +36,11 @@ async def test_the_right_password_leads_to_the_desk(outsider: Browser) -> None:
     assert "Alice" in await outsider.text("/")
 
 
-async def test_an_administrator_starts_at_the_settings(outsider: Browser, adam: Browser) -> None:
+async def test_an_administrator_starts_at_the_settings(outsider: Browser) -> None:
     """She has no permission for cases, so there is no desk for her."""
     assert (await outsider.try_sign_in("adam", PASSWORD)).headers["Location"] == "/settings"
-    assert (await adam.get("/")).headers["Location"] == "/settings"
-    assert (await adam.get("/queue")).status == 403
+    assert (await outsider.get("/")).headers["Location"] == "/settings"
+    assert (await outsider.get("/queue")).status == 403
 
 
 async def test_the_cookie_is_for_the_server_only_and_the_table_holds_its_hash(
@@ -280,13 +280,24 @@ async def test_nothing_fetches_itself_while_a_password_is_chosen(
     assert 'action="/sign-out"' in text
 
 
-async def test_a_new_password_ends_every_other_sign_in(alice: Browser, signed_in: SignInAs, sqlite_staff: Cast) -> None:
-    """This browser goes on with a new cookie."""
-    elsewhere = signed_in(sqlite_staff.alice)
-    assert (await elsewhere.get("/")).status == 200
+async def test_signing_in_ends_the_sign_in_elsewhere(alice: Browser, outsider: Browser) -> None:
+    """One person is at one place: her phone rings there and nowhere else."""
+    assert (await alice.get("/")).status == 200
+    assert (await outsider.try_sign_in("alice", PASSWORD)).status == 303
+    assert (await alice.get("/")).status == 303
+    assert (await outsider.get("/")).status == 200
+
+
+async def test_a_new_password_ends_the_sign_in_that_it_replaces(
+    alice: Browser, new_browser: Callable[[], Browser]
+) -> None:
+    """This browser goes on with a new cookie; whoever copied the old one does not."""
+    thief = new_browser()
+    thief.client.session.cookie_jar.update_cookies({c.key: c.value for c in alice.client.session.cookie_jar})
+    assert (await thief.get("/")).status == 200
     assert (await alice.post("/account/password", old=PASSWORD, new=NEW, again=NEW)).status == 303
     assert (await alice.get("/")).status == 200
-    assert (await elsewhere.get("/")).status == 303
+    assert (await thief.get("/")).status == 303
 
 
 @pytest.mark.parametrize(

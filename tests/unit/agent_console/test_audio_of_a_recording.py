@@ -113,14 +113,15 @@ async def test_another_sign_in_another_person_and_another_hour_are_audited_again
 ) -> None:
     """Each is a sitting of its own."""
     await alice.get(f"/recordings/{recording}/audio")
-    await signed_in(sqlite_staff.alice).get(f"/recordings/{recording}/audio")
+    again = signed_in(sqlite_staff.alice)
+    await again.get(f"/recordings/{recording}/audio")
     await bob.get(f"/recordings/{recording}/audio")
     assert noted() == (3, 3)
     with sqlite_db.write() as session:
         for entry in session.exec(select(AuditEntry)):
             entry.at = now() - timedelta(minutes=61)
             session.add(entry)
-    await alice.get(f"/recordings/{recording}/audio")
+    await again.get(f"/recordings/{recording}/audio")
     assert noted() == (4, 4)
 
 

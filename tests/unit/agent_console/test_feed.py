@@ -13,6 +13,7 @@ from sqlmodel import select
 
 from agent_console import feed as feed_module
 from agent_console.feed import FEED, Feed
+from agent_console.heart import ARE_YOU_THERE
 from hotline import events
 from hotline.events import Nudges
 from hotline.settings import Settings
@@ -35,6 +36,8 @@ async def next_name(stream: ClientResponse, within_s: float = 10.0) -> str:
     async with asyncio.timeout(within_s):
         while True:
             line = (await stream.content.readline()).decode().rstrip("\n")
+            if line == f"data: {ARE_YOU_THERE}":
+                continue  # asked every few seconds, for the page that has a phone
             if line.startswith("data: "):
                 return line.removeprefix("data: ")
             assert line == "" or line.startswith(":"), f"the feed said more than a name: {line!r}"

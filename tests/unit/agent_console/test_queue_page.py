@@ -239,7 +239,7 @@ async def test_the_desk_says_what_to_do_about_a_phone(
     alice: Browser, sqlite_db: Database, keys: Keys, sqlite_staff: Cast
 ) -> None:
     """No phone, a phone that is not there, a phone that is, a missed ring, and a call."""
-    assert "You have no phone yet" in await alice.text("/desk/state")
+    assert "This page is your phone" in await alice.text("/desk/state")
     await alice.post("/account/phone")
     assert "Your phone is not registered" in await alice.text("/desk/state")
     me = sqlite_staff.alice.id or 0

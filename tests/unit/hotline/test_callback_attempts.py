@@ -26,6 +26,7 @@ from models import (
     CallbackSafety,
     Case,
     CaseEvent,
+    CaseStatus,
     Contact,
     Database,
     Direction,
@@ -146,35 +147,44 @@ def test_when_two_click_the_telephone_rings_once(db: Database, staff: Cast, keys
         assert len(s.exec(select(CallbackAttempt)).all()) == 1
 
 
-def test_what_was_said_unsafe_between_the_page_and_the_click_counts(
-    db: Database, staff: Cast, keys: Keys, settings: Settings
+def another_case(s: Session, o: Owed) -> Case:
+    other = Case(caller_id=o.item.caller_id, reference="C-0001", status=CaseStatus.CLOSED)
+    s.add(other)
+    s.flush()
+    s.add(Safety(case_id=other.id or 0))
+    s.flush()
+    return other
+
+
+@pytest.mark.parametrize("where", [Reason.UNSAFE, Reason.OTHER_CASE_UNSAFE])
+def test_what_is_said_unsafe_while_somebody_clicks_counts(
+    db: Database, staff: Cast, keys: Keys, settings: Settings, where: Reason
 ) -> None:
     with db.write() as s:
         o = owed(s, keys, settings, staff)
+        other = another_case(s, o)
         assert o.refused() is None
         item_id, case_id = o.id, o.item.case_id
-    said = threading.Event()
+        said_of = case_id if where is Reason.UNSAFE else other.id or 0
+    said, never = threading.Event(), threading.Event()
 
     def say_unsafe() -> None:
         with db.write() as s:
-            cases.set_safety(s, case_id, staff.bob, callback=CallbackSafety.UNSAFE)
+            cases.set_safety(s, said_of, staff.bob, callback=CallbackSafety.UNSAFE)
             said.set()
-            # Not committed yet while the other one clicks.
-            clicking.wait(1)
+            never.wait(0.5)  # not committed yet while the other one clicks
 
-    clicking = threading.Event()
     saying = threading.Thread(target=say_unsafe)
     saying.start()
-    said.wait(5)
+    assert said.wait(5)
     with pytest.raises(DialRefused) as caught, db.write() as s:
-        clicking.set()
         callback_attempts.begin_attempt(s, keys, item_id, staff.alice, AT, BANGKOK, settings)
     saying.join()
-    assert caught.value.refusal.code is Reason.UNSAFE
+    assert caught.value.refusal.code is where
     with db.write() as s:
         callback_attempts.note_refusal(s, caught.value, staff.alice)
         [entry] = [e for e in s.exec(select(AuditEntry)) if e.act == "call_back_refused"]
-        assert (entry.subject, entry.detail["reason"]) == (f"case:{case_id}", "unsafe")
+        assert (entry.subject, entry.detail["reason"]) == (f"case:{case_id}", where)
         assert s.exec(select(CallbackAttempt)).all() == []
 
 
@@ -184,11 +194,7 @@ def test_another_case_of_the_same_telephone_forbids(
 ) -> None:
     with db.write() as s:
         o = owed(s, keys, settings, staff)
-        other = Case(caller_id=o.item.caller_id, reference="C-0001", status="closed")  # type: ignore[arg-type]
-        s.add(other)
-        s.flush()
-        s.add(Safety(case_id=other.id or 0))
-        s.flush()
+        other = another_case(s, o)
         assert o.refused() is None, "unknown elsewhere says nothing"
         s.get_one(Safety, other.id).callback = callback
         s.flush()

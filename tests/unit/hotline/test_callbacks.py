@@ -131,16 +131,24 @@ def test_a_withheld_number_and_a_call_of_seconds_owe_nothing(db: Database, keys:
         assert open_items(s) == []
 
 
+def a_recording() -> Recording:
+    return Recording(spool_name="a.sln", contact_id=0, vault_key="a", sha256="0", duration_s=3.0, recorded_at=now())
+
+
 def test_a_recording_that_comes_late_makes_it_a_missed_call(db: Database, keys: Keys) -> None:
     with db.write() as s:
         contact = call(s, keys, "a")
-        recording = Recording(
-            spool_name="a.sln", contact_id=0, vault_key="a", sha256="0", duration_s=3.0, recorded_at=now()
-        )
-        calls.attach(s, contact, recording)
-        callbacks.note_call(s, contact, now())
-        [item] = open_items(s)
-        assert (item.kind, item.calls) == (CallbackKind.MISSED, 1)
+        assert [item.kind for item in open_items(s)] == [CallbackKind.ABANDONED]
+        calls.attach(s, contact, a_recording())
+        assert [(item.kind, item.calls) for item in open_items(s)] == [(CallbackKind.MISSED, 1)]
+
+
+def test_a_call_of_seconds_that_turns_out_to_be_a_message_is_owed(db: Database, keys: Keys) -> None:
+    with db.write() as s:
+        brief = calls.saw(s, keys, "b", Fact.ARRIVED, T, Seen(number=NUMBER))
+        calls.close(s, brief, T + timedelta(seconds=4), **LIMITS)
+        calls.attach(s, brief, a_recording())
+        assert [item.kind for item in open_items(s)] == [CallbackKind.MISSED]
 
 
 def test_a_further_call_makes_the_item_newer_and_the_more_pressing(db: Database, keys: Keys) -> None:
@@ -351,8 +359,10 @@ def test_an_item_is_closed_with_a_reason(db: Database, staff: Cast, keys: Keys) 
             callbacks.take(s, item_id, staff.alice, now())
         assert told(s, contact.case_id) == ["noted", "closed"]
         assert "callback_closed" in [entry.act for entry in s.exec(select(AuditEntry))]
+        callbacks.note_call(s, contact, now())
+        assert open_items(s) == [], "the same call is not owed again"
         call(s, keys, "b", Fact.QUEUED, minute=90)
-        assert len(open_items(s)) == 1, "a new call is owed anew"
+        assert len(open_items(s)) == 1, "a new call is"
 
 
 def test_an_agent_can_owe_a_call_by_hand(db: Database, staff: Cast, keys: Keys, settings: Settings) -> None:

@@ -1,0 +1,150 @@
+"""What is said of call-backs on screen: why, whether now, what came of it, and what to say to whoever answers."""
+
+from typing import Any
+
+from agent_console.words import gettext as _
+from hotline.callback_attempts import DROPPED_AND_NOT_AGREED
+from hotline.callback_rules import Reason, Refusal
+from models import AttemptOutcome, CallbackEnd, CallbackKind
+
+# One key for each; none is a key of the bar, which asks its own questions after a call.
+OUTCOME_KEYS = {
+    AttemptOutcome.REACHED: "y",
+    AttemptOutcome.NOBODY: "o",
+    AttemptOutcome.MACHINE: "v",
+    AttemptOutcome.SOMEBODY_ELSE: "a",
+    AttemptOutcome.DROPPED: "f",
+}
+
+
+def kind_word(kind: CallbackKind) -> str:
+    """Why she is to be called back."""
+    return {
+        CallbackKind.REQUESTED: _("asked for it"),
+        CallbackKind.DROPPED: _("line dropped"),
+        CallbackKind.MISSED: _("missed"),
+        CallbackKind.ABANDONED: _("left waiting"),
+    }[kind]
+
+
+def kind_colour(kind: CallbackKind) -> str:
+    """The colour of its chip; the word always stands in it."""
+    return {CallbackKind.REQUESTED: "accent", CallbackKind.DROPPED: "amber", CallbackKind.MISSED: "blue"}.get(kind, "")
+
+
+def outcome_word(outcome: AttemptOutcome | str) -> str:
+    """What came of a try, on the button that says so."""
+    return {
+        AttemptOutcome.REACHED: _("Reached her"),
+        AttemptOutcome.NOBODY: _("Nobody"),
+        AttemptOutcome.MACHINE: _("A machine"),
+        AttemptOutcome.SOMEBODY_ELSE: _("Somebody else"),
+        AttemptOutcome.DROPPED: _("Line dropped"),
+    }[AttemptOutcome(outcome)]
+
+
+def outcome_rest(outcome: AttemptOutcome, *, we_call_back: bool) -> str:
+    """What an outcome does, for the button's title."""
+    if outcome is AttemptOutcome.DROPPED and not we_call_back:
+        return _("Closes this call-back: she has not said that we may call again when the line drops")
+    return {
+        AttemptOutcome.REACHED: _("Closes this call-back"),
+        AttemptOutcome.NOBODY: _("Try again later, inside her hours"),
+        AttemptOutcome.MACHINE: _("Try again later, inside her hours"),
+        AttemptOutcome.SOMEBODY_ELSE: _("Calling her is unsafe from now on; this call-back closes"),
+        AttemptOutcome.DROPPED: _("Call her again: she said that we may"),
+    }[outcome]
+
+
+def refusal_words(refusal: Refusal) -> str:
+    """Why she may not be called now. When she may is said beside it."""
+    who = {"about": refusal.about or "?"}
+    return {
+        Reason.ENDED: _("This call-back has ended."),
+        Reason.WITHHELD: _("The caller withheld the number."),
+        Reason.NEVER: _("She said never to call her back."),
+        Reason.UNSAFE: _("Calling her back is unsafe."),
+        Reason.OTHER_CASE_UNSAFE: _("Case %(about)s has the same telephone, and there a call is unsafe.") % who,
+        Reason.OTHER_TELEPHONE: _("What this case knows about safety was said of another telephone."),
+        Reason.UNKNOWN: _("Nobody knows whether a call is safe for her. Do not dial."),
+        Reason.CASE_CLOSED: _("Her case is closed. Reopen it first, or close this call-back."),
+        Reason.NOT_REVIEWED: _("Nobody has reviewed her safety. Ask her when she calls again."),
+        Reason.CLOCK_WRONG: _(
+            "The clock of this machine is wrong or was changed. Nothing is dialled until it is right."
+        ),
+        Reason.REVIEW_TOO_OLD: _("What she said about safety is too old. Ask again when she calls."),
+        Reason.WINDOW_UNREADABLE: _("The hours she gave cannot be read. Write them down again."),
+        Reason.DROP_NOT_AGREED: _("The line dropped, and she has not said that we may call back when it does."),
+        Reason.CALLER_ON_LINE: _("This telephone is in a call with us now."),
+        Reason.NOT_SAID: _("%(about)s called her and has not said yet what came of it.") % who,
+        Reason.TRIES_USED_UP: _("Tried as often as is allowed. A supervisor decides."),
+        Reason.LOCKED_BY_OTHER: _("%(about)s works on it.") % who,
+        Reason.TOO_SOON: _("She was tried a short while ago."),
+        Reason.OUTSIDE_WINDOW: _("Outside her safe hours."),
+    }[refusal.code]
+
+
+# What time alone does not mend, and what somebody must not do: said in amber, never only in grey.
+STOPS = {
+    Reason.NEVER,
+    Reason.UNSAFE,
+    Reason.OTHER_CASE_UNSAFE,
+    Reason.OTHER_TELEPHONE,
+    Reason.UNKNOWN,
+    Reason.CLOCK_WRONG,
+    Reason.DROP_NOT_AGREED,
+}
+
+
+def is_stop(refusal: Refusal) -> bool:
+    """Whether this is a warning, not a matter of time."""
+    return refusal.code in STOPS
+
+
+def owners(owner: str | None) -> str:
+    """Whose phone rings there, when that is known and matters."""
+    return {"shared": _("shared phone"), "employer": _("the employer's phone")}.get(owner or "", "")
+
+
+def neutral_words() -> str:
+    """What may be said to a machine, and to whoever answers when she gave no phrase: nothing that tells who we are."""
+    return _("Hello. I will call again another time. Goodbye.")
+
+
+def wrong_number_words() -> str:
+    """What is said to somebody else when she gave no phrase of her own."""
+    return _("Sorry, I have the wrong number. Goodbye.")
+
+
+def closing_reasons() -> list[str]:
+    """Reasons that come up often; any other can be typed."""
+    return [_("not known to be safe"), _("she has called since"), _("handled another way"), _("wrong number")]
+
+
+def told(detail: dict[str, Any]) -> tuple[str, str]:
+    """A line of a case's timeline about a call-back: what happened, and the rest."""
+    what, tries = str(detail.get("what", "")), detail.get("attempt")
+    nth = _("try %(n)s") % {"n": tries} if tries else ""
+    reason = str(detail.get("reason") or "")
+    if what == "noted":
+        kind = str(detail.get("why", ""))
+        return _("To be called back"), kind_word(CallbackKind(kind)) if kind in set(CallbackKind) else ""
+    if what in set(AttemptOutcome) - {AttemptOutcome.REACHED}:
+        return _("Called back: %(outcome)s") % {"outcome": outcome_word(what).lower()}, nth
+    return {
+        "opened": (_("To be called back"), _("put on the list by hand")),
+        "dialled": (_("Called her"), nth),
+        "line_failed": (_("The line did not call her"), _("nothing rang")),
+        "for_supervisor": (_("Call-back goes to a supervisor"), nth),
+        CallbackEnd.REACHED: (_("Reached her"), _("the call-back is done")),
+        CallbackEnd.SHE_REACHED_US: (_("She reached us"), _("the call-back is done")),
+        CallbackEnd.UNSAFE: (_("Somebody else answered"), _("calling her is unsafe from now on")),
+        CallbackEnd.CLOSED: (_("Call-back closed"), closed_word(reason)),
+    }.get(what, (_("Call-back"), ""))
+
+
+def closed_word(reason: str) -> str:
+    """Why a call-back was closed, where the machine said so."""
+    if reason == DROPPED_AND_NOT_AGREED:
+        return _("the line dropped, and she had not said that we may call back")
+    return reason

@@ -1,0 +1,35 @@
+"""What a page says about the mobile of somebody: never the number, only its end."""
+
+from sqlmodel import col, func, select
+
+from agent_console.asking import Ask
+from hotline import mobiles
+from models import Agent, Shift
+
+END = 2
+
+
+def of(ask: Ask, agent: Agent) -> dict[str, object]:
+    """What _mobile.html needs about this person."""
+    at_home = select(func.count()).select_from(Shift).where(col(Shift.agent_id) == agent.id, col(Shift.at_home))
+    number = mobiles.show(ask.console.keys, agent) or ""
+    return {
+        "has_mobile": bool(number),
+        "mobile_end": number[-END:],
+        "at_home": ask.session.exec(at_home).one(),
+        "rung_now": agent.id in mobiles.on_duty(ask.session, ask.now, ask.console.settings.zone),
+    }
+
+
+def keep(ask: Ask, agent_id: int) -> bool:
+    """Keep what was typed, or forget the number; True when one is kept. Raises `Invalid`, `NotFound`."""
+    number = ask.form.get("mobile", "").strip()
+    mobiles.set_mobile(
+        ask.session,
+        ask.console.keys,
+        agent_id,
+        number or None,
+        by_id=ask.agent.id,
+        country=ask.console.settings.country,
+    )
+    return bool(number)

@@ -1,0 +1,108 @@
+"""Keeps the mobiles of who is rung at home now in Asterisk's memory, and takes away those of everybody else.
+
+Asterisk holds no key and no file with a number: after its restart, and after ours, the next look puts things right.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+from aiohttp import web
+from sqlalchemy.exc import SQLAlchemyError
+from sqlmodel import select
+
+from agent_console.console import CONSOLE, Console
+from agent_console.feed import FEED, Feed
+from hotline import mobiles
+from hotline.errors import NotAllowed
+from hotline.events import AGENTS_CHANGED
+from hotline.log import log
+from models import Agent
+from models.types import now
+from telephony.operator import LineFailed
+
+LOOK_S = 15.0
+# Agents change state many times a minute at a busy hour: one look covers all of them.
+REST_S = 1.0
+LOUD_AT = 2
+
+
+async def keep(app: web.Application) -> AsyncIterator[None]:
+    """Look as long as the console runs: every fifteen seconds, and when an agent, her number or the roster changed."""
+    task = asyncio.create_task(_keep(app))
+    yield
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+
+
+async def _keep(app: web.Application) -> None:
+    console, feed, told = app[CONSOLE], app[FEED], Told()
+    while True:
+        try:
+            await console.in_thread(lambda: told.look(console))
+        except SQLAlchemyError as error:
+            log().warning("who is rung at home cannot be read", error=error)
+        await asyncio.sleep(REST_S)
+        await _changed(feed, LOOK_S - REST_S)
+
+
+async def _changed(feed: Feed, within_s: float) -> None:
+    """Until agents changed, or this time is over."""
+    heard = feed.join()
+    try:
+        async with asyncio.timeout(within_s):
+            while await heard.get() not in {AGENTS_CHANGED, None}:
+                pass
+    except TimeoutError:
+        pass
+    finally:
+        feed.leave(heard)
+
+
+@dataclass
+class Told:
+    """What Asterisk was told: agents, each with the keyed hash of her number, so that no number is kept here.
+
+    `suspects` are agents whose number may be in Asterisk from before: everybody at first.
+    """
+
+    numbers: dict[int, str] = field(default_factory=dict)
+    suspects: set[int] | None = None
+    failures: int = 0
+
+    def look(self, console: Console) -> None:
+        """Compare what should be there with what is, and put the difference right."""
+        with console.database.read() as session:
+            wanted = mobiles.on_duty(session, now(), console.settings.zone)
+            try:
+                numbers = mobiles.numbers(session, console.keys, wanted)
+            except (NotAllowed, ValueError) as error:
+                log().warning("a mobile number cannot be opened", error=type(error).__name__)
+                return
+            if self.suspects is None:
+                self.suspects = {agent_id for agent_id in session.exec(select(Agent.id)) if agent_id is not None}
+        try:
+            self._put_right(console, numbers)
+        except LineFailed:
+            self.failures += 1
+            # Once while both start is nothing to say.
+            if self.failures == LOUD_AT:
+                log().warning("Asterisk cannot be told who is rung at home")
+            return
+        self.failures = 0
+
+    def _put_right(self, console: Console, numbers: dict[int, str]) -> None:
+        line = console.operator
+        away = (set(self.numbers) | (self.suspects or set())) - set(numbers)
+        for agent_id in away - line.mobiles_missing(away):
+            line.set_mobile(agent_id, None)
+        self.suspects = set()
+        self.numbers = {agent_id: kept for agent_id, kept in self.numbers.items() if agent_id in numbers}
+        missing = line.mobiles_missing(numbers)
+        for agent_id, number in numbers.items():
+            index = console.keys.find_by(number)
+            if agent_id in missing or self.numbers.get(agent_id) != index:
+                line.set_mobile(agent_id, number)
+                self.numbers[agent_id] = index

@@ -1,0 +1,92 @@
+"""The pages that have a phone: their connections to Asterisk, and when each page was last heard. In memory only."""
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+
+from aiohttp import web
+
+# Why a connection is closed, as the page reads it. 1012 is the protocol's own word for 'come back in a moment'.
+AGAIN = 1012
+TAKEN = 4001
+SIGNED_OUT = 4002
+CLOSE_S = 2.0
+
+
+def clock() -> float:
+    """Seconds that never go back, and that count while the machine sleeps."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+@dataclass(eq=False)
+class Line:
+    """The connection of one page: whose it is, and the sign-in that it ends with."""
+
+    agent_id: int
+    page: str
+    token_sha256: str
+    browser: web.WebSocketResponse
+    code: int = AGAIN
+    since: float = field(default_factory=clock)
+
+    async def close(self, code: int) -> None:
+        """End it with a code that the page understands; harmless twice."""
+        self.code = code
+        await self.browser.close(code=code)
+
+
+@dataclass
+class Phones:
+    """One line an agent, the newest. `heard` is called from any thread, the rest on the event loop."""
+
+    turning_since: float = field(default_factory=clock)
+    _lines: dict[int, Line] = field(default_factory=dict)
+    _heard: dict[str, float] = field(default_factory=dict)
+    _closing: set[asyncio.Task[None]] = field(default_factory=set)
+    _loop: asyncio.AbstractEventLoop | None = None
+
+    def opened(self, line: Line) -> None:
+        """This page has the agent's phone; a page that had it before is told so."""
+        self._loop = asyncio.get_running_loop()
+        before = self._lines.get(line.agent_id)
+        self._lines[line.agent_id] = line
+        if before is not None:
+            self._close(before, TAKEN)
+
+    def closed(self, line: Line) -> None:
+        """The page's connection ended."""
+        if self._lines.get(line.agent_id) is line:
+            del self._lines[line.agent_id]
+        self._heard.pop(line.page, None)
+
+    def lines(self) -> list[Line]:
+        """The connections that are open now."""
+        return list(self._lines.values())
+
+    def end(self, lines: list[Line], code: int) -> None:
+        """Close these, without waiting for their pages."""
+        for line in lines:
+            self._close(line, code)
+
+    def end_of(self, agent_id: int, code: int) -> None:
+        """Close an agent's line, from any thread."""
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(lambda: self.end([x for x in self.lines() if x.agent_id == agent_id], code))
+
+    async def end_all(self) -> None:
+        """Close every line, and wait until that is done; the pages come back."""
+        self.end(self.lines(), AGAIN)
+        await asyncio.gather(*self._closing, return_exceptions=True)
+
+    def heard(self, page: str) -> None:
+        """The page has said that it is there."""
+        self._heard[page] = clock()
+
+    def silent_s(self, page: str) -> float:
+        """For how many seconds nothing was heard of a page, while we listened."""
+        return clock() - max(self._heard.get(page, 0.0), self.turning_since)
+
+    def _close(self, line: Line, code: int) -> None:
+        task = asyncio.ensure_future(line.close(code))
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)

@@ -1,0 +1,149 @@
+"""SIP over WebSocket, from a page to Asterisk: a page reaches Asterisk only as somebody who is signed in here.
+
+Frames are passed on as they are. Nothing of them is read, kept or logged.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from urllib.parse import urlsplit
+
+import aiohttp
+from aiohttp import web
+
+from agent_console.console import CONSOLE, Console
+from agent_console.phones import AGAIN, CLOSE_S, TAKEN, Line
+from agent_console.routes import Routes, Signed
+from hotline import agents
+from hotline.events import AGENTS_CHANGED
+from hotline.log import log
+from hotline.permissions import Permission
+from hotline.settings import Settings
+from models import AgentState
+
+routes = Routes()
+PROTOCOL = "sip"
+FRAME_MAX = 64 * 1024  # an offer with all its candidates is a tenth of this
+CONNECT_S = 5.0
+SEND_S = 10.0
+PING_S = 10.0
+ASTERISK = web.AppKey("asterisk", aiohttp.ClientSession)
+
+
+async def reach(app: web.Application) -> AsyncIterator[None]:
+    """The way to Asterisk, as long as the console runs."""
+    app[ASTERISK] = aiohttp.ClientSession()
+    yield
+    await app[ASTERISK].close()
+
+
+async def let_go(app: web.Application) -> None:
+    """End every connection, so that the server can stop; the pages come back to the next one."""
+    await app[CONSOLE].phones.end_all()
+
+
+@routes.keep("/phone/sip", Permission.USE_PHONE)
+async def sip(request: web.Request, signed: Signed) -> web.StreamResponse:
+    """A page's phone. `page` is what /phone/credentials gave it."""
+    console = request.app[CONSOLE]
+    if not from_us(request, console.settings):
+        raise web.HTTPForbidden
+    browser = web.WebSocketResponse(
+        protocols=(PROTOCOL,), max_msg_size=FRAME_MAX, heartbeat=PING_S, timeout=CLOSE_S, compress=False
+    )
+    if not browser.can_prepare(request) or PROTOCOL not in _asked(request):
+        raise web.HTTPBadRequest
+    line = Line(signed.agent_id, request.query.get("page", ""), signed.token_sha256, browser)
+    has_it = await console.in_thread(lambda: _has_it(console, line))
+    asterisk = await _connect(request.app[ASTERISK], console.settings) if has_it else None
+    try:
+        await browser.prepare(request)
+        if not has_it:
+            await line.close(TAKEN)
+        elif asterisk is None:
+            await line.close(AGAIN)
+        else:
+            console.phones.opened(line)
+            await _pass_both_ways(line, asterisk)
+    finally:
+        if asterisk is not None:
+            await asterisk.close()
+        if has_it:
+            console.phones.closed(line)
+            await console.in_thread(lambda: _left(console, line))
+    return browser
+
+
+def from_us(request: web.Request, settings: Settings) -> bool:
+    """Whether a page of this console asks. Browsers let any site open a WebSocket, and send our cookie with it."""
+    if request.headers.get("Sec-Fetch-Site", "same-origin") not in {"same-origin", "none"}:
+        return False
+    origin = urlsplit(request.headers.get("Origin", ""))
+    hosts = [request.headers.get("Host", "")]
+    if settings.behind_proxy:
+        hosts += request.headers.getall("X-Forwarded-Host", [])[-1:]
+    schemes = {"https"} if settings.secure_cookies else {"http", "https"}
+    return bool(origin.netloc) and origin.scheme in schemes and origin.netloc.lower() in {h.lower() for h in hosts}
+
+
+def _asked(request: web.Request) -> list[str]:
+    listed = ",".join(request.headers.getall("Sec-WebSocket-Protocol", []))
+    return [part.strip() for part in listed.split(",")]
+
+
+async def _connect(session: aiohttp.ClientSession, settings: Settings) -> aiohttp.ClientWebSocketResponse | None:
+    url = f"ws://{settings.asterisk_http_host}:{settings.asterisk_http_port}/ws"
+    try:
+        async with asyncio.timeout(CONNECT_S):
+            return await session.ws_connect(
+                url,
+                protocols=(PROTOCOL,),
+                max_msg_size=FRAME_MAX,
+                heartbeat=PING_S,
+                timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_S),
+            )
+    except (aiohttp.ClientError, OSError, TimeoutError) as error:
+        log().warning("Asterisk takes no page's phone", error=error)
+        return None
+
+
+async def _pass_both_ways(line: Line, asterisk: aiohttp.ClientWebSocketResponse) -> None:
+    """Until either side ends. A side that does not take what it is sent is left: it holds up nobody else."""
+    ways = [
+        asyncio.ensure_future(_pass_on(line.browser, asterisk)),
+        asyncio.ensure_future(_pass_on(asterisk, line.browser)),
+    ]
+    try:
+        await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for way in ways:
+            way.cancel()
+        await asyncio.gather(*ways, return_exceptions=True)
+    await line.close(line.code)
+
+
+Side = web.WebSocketResponse | aiohttp.ClientWebSocketResponse
+
+
+async def _pass_on(source: Side, target: Side) -> None:
+    # One frame at a time: what the target has not taken is not read from the source.
+    async for message in source:
+        async with asyncio.timeout(SEND_S):
+            if message.type is aiohttp.WSMsgType.TEXT:
+                await target.send_str(message.data)
+            elif message.type is aiohttp.WSMsgType.BINARY:
+                await target.send_bytes(message.data)
+            else:
+                return
+
+
+def _has_it(console: Console, line: Line) -> bool:
+    with console.database.read() as session:
+        state = session.get(AgentState, line.agent_id)
+        return state is not None and bool(line.page) and state.page == line.page
+
+
+def _left(console: Console, line: Line) -> None:
+    with console.database.write() as session:
+        changed = agents.page_left(session, line.agent_id, line.page)
+    if changed:
+        console.nudges.tell(AGENTS_CHANGED)

@@ -1,0 +1,43 @@
+"""Whom the worker can be handed to and who can be called in: the card under the bar, and the step before a number."""
+
+from agent_console import state_words
+from agent_console.asking import Answer, Ask, Page
+from agent_console.routes import Routes
+from hotline import directory, floor, languages, talks
+from hotline.errors import NotFound
+from hotline.permissions import Permission
+from models import DirectoryEntry
+
+routes = Routes()
+
+
+@routes.get("/phone/calls/{call}/transfer", Permission.USE_PHONE)
+def choices(ask: Ask) -> Answer:
+    """Languages with who is ready, colleagues by what they do, and the directory; with `entry` the step before the call."""
+    call = ask.visit.match["call"]
+    talk = talks.led_by(ask.session, call, ask.agent)
+    if "entry" in ask.query:
+        return Page("phone/_sure.html", {"call": call, "entry": _entry(ask, ask.query["entry"]), "says": state_words})
+    codes = [row.code for row in languages.spoken(ask.session)]
+    ready = floor.ready_by_language(ask.session, codes, ask.agent.id or 0)
+    language = talk.contact.queue or talk.contact.language
+    colleagues = [p for p in floor.people(ask.session) if p.agent_id != ask.agent.id]
+    return Page(
+        "phone/_transfer.html",
+        {
+            "call": call,
+            "talk": talk,
+            "language": language,
+            "queues": sorted(ready, key=lambda r: (r.language != language, not r.ready, not r.backups)),
+            # Who speaks her language stands first among those who do the same.
+            "colleagues": sorted(colleagues, key=lambda p: (not p.rung, not p.askable, language not in p.languages)),
+            "entries": directory.entries(ask.session),
+            "says": state_words,
+        },
+    )
+
+
+def _entry(ask: Ask, text: str) -> DirectoryEntry:
+    if not (text.isascii() and text.isdigit()) or len(text) > 9:
+        raise NotFound("There is no such entry in the directory.")
+    return directory.load(ask.session, int(text))

@@ -1,0 +1,62 @@
+"""The phone in a page: what it registers with, and that it is there. The connection itself is in sip_proxy.py."""
+
+import json
+import secrets
+import threading
+
+from agent_console.asking import Answer, Ask, Raw
+from agent_console.routes import Routes
+from hotline import agents
+from hotline.events import AGENTS_CHANGED
+from hotline.permissions import Permission
+from models import AgentState, AgentStatus
+from telephony.operator import LineFailed
+
+routes = Routes()
+# An Asterisk that hangs answers late or never: the other threads are for pages.
+AT_ONCE = threading.BoundedSemaphore(3)
+TURN_S = 2.0
+
+
+@routes.post("/phone/credentials", Permission.USE_PHONE, opens="nothing")
+def credentials(ask: Ask) -> Answer:
+    """A fresh secret for this page, each time it opens its connection. Whoever had one before is refused from now on.
+
+    503 when Asterisk does not answer: the page tries again.
+    """
+    agent_id = ask.agent.id or 0
+    if not AT_ONCE.acquire(timeout=TURN_S):
+        return _json({}, 503)
+    try:
+        phone = ask.console.operator.new_phone(agent_id)
+    except LineFailed:
+        return _json({}, 503)
+    finally:
+        AT_ONCE.release()
+    page = secrets.token_hex(16)
+    ask.console.phones.heard(page)
+    with ask.console.database.write() as session:
+        agents.page_took(session, agent_id, page)
+    ask.tell(AGENTS_CHANGED)
+    return _json(
+        {"user": phone.user, "secret": phone.secret, "realm": phone.realm, "domain": phone.realm, "page": page}
+    )
+
+
+@routes.post("/phone/here", Permission.USE_PHONE, opens="nothing")
+def here(ask: Ask) -> Answer:
+    """The page with the phone is there. One that was silent and speaks again is told what became of it."""
+    agent_id, page = ask.agent.id or 0, ask.form.get("page", "")
+    state = ask.session.get(AgentState, agent_id)
+    if state is None or not page or state.page != page:
+        return _json({"yours": False})
+    ask.console.phones.heard(page)
+    if (state.status, state.reason) == (AgentStatus.NOT_READY, agents.PAGE_LOST):
+        with ask.console.database.write() as session:
+            agents.page_back(session, agent_id)
+        ask.tell(AGENTS_CHANGED)
+    return _json({"yours": True})
+
+
+def _json(what: dict[str, object], status: int = 200) -> Raw:
+    return Raw(json.dumps(what).encode(), "application/json", status=status)

@@ -1,0 +1,289 @@
+"""Acts on a conversation in progress. The operator moves the legs in Asterisk; what was done is kept after it.
+
+No transaction is open while Asterisk is asked. What fails is said on a line under the bar, and nothing is kept of it.
+"""
+
+import secrets
+from collections.abc import Callable
+
+from sqlmodel import Session
+
+from agent_console.asking import Answer, Ask
+from agent_console.routes import Routes
+from agent_console.views.state import drawn
+from agent_console.words import gettext as _
+from hotline import calls as contacts
+from hotline import cases, consents, directory, floor, languages, talks
+from hotline.errors import Invalid, NotFound, Refused
+from hotline.events import AGENTS_CHANGED, EMERGENCY, QUEUE_CHANGED, call_changed, case_changed
+from hotline.permissions import Permission
+from hotline.talks import TalkNow
+from models import Agent, Case, Party, PartyKind, Place, TalkRecording
+from models.types import now
+from telephony.operator import LineFailed, Operator
+
+routes = Routes()
+Do = Callable[[Operator, TalkNow], None]
+Keep = Callable[[Session, TalkNow, Agent], None]
+
+
+def act(ask: Ask, do: Do, keep: Keep | None = None, talk: TalkNow | None = None) -> Answer:
+    """Have something done by who leads the conversation, and keep it. Raises what `talks.led_by` and the operator raise."""
+    talk = talk or talks.led_by(ask.session, ask.visit.match["call"], ask.agent)
+    # What was read stays with us; the transaction does not stay open while Asterisk is asked.
+    ask.session.close()
+    do(ask.console.operator, talk)
+    if keep is not None:
+        with ask.console.database.write() as session:
+            keep(session, talk, session.get_one(Agent, ask.agent.id))
+    tell(ask, talk)
+    return drawn(ask)
+
+
+def tell(ask: Ask, talk: TalkNow) -> None:
+    """Nudge whoever shows this call, its case, or who talks with whom."""
+    ask.tell(AGENTS_CHANGED, QUEUE_CHANGED, call_changed(talk.contact.id or 0))
+    if talk.contact.case_id is not None:
+        ask.tell(case_changed(talk.contact.case_id))
+
+
+def _put(place: Place) -> Keep:
+    return lambda session, talk, _by: talks.put(session, talk.talk.call, place, now())
+
+
+@routes.post("/phone/calls/{call}/hold", Permission.USE_PHONE, opens="nothing")
+def hold(ask: Ask) -> Answer:
+    """The worker hears music."""
+    return act(ask, lambda line, talk: line.hold(talk.talk.call, talk.talk.agent_id), _put(Place.HELD))
+
+
+@routes.post("/phone/calls/{call}/resume", Permission.USE_PHONE, opens="nothing")
+def resume(ask: Ask) -> Answer:
+    """The worker is back with the agent."""
+    return act(ask, lambda line, talk: line.resume(talk.talk.call, talk.talk.agent_id), _put(Place.ROOM))
+
+
+@routes.post("/phone/calls/{call}/end", Permission.USE_PHONE, opens="nothing")
+def end(ask: Ask) -> Answer:
+    """Who leads ends the call for everybody; who was called in leaves it."""
+    call = ask.visit.match["call"]
+    talk = talks.of_call(ask.session, call)
+    mine = next((p.leg for p in talk.parties if p.agent_id == ask.agent.id), None) if talk is not None else None
+    if talk is None or mine is None:
+        return act(ask, lambda line, talk: line.end(talk.talk.call))
+    return act(ask, lambda line, _talk: line.drop_party(call, mine), talk=talk)
+
+
+@routes.post("/phone/calls/{call}/consult", Permission.USE_PHONE, opens="nothing")
+def consult(ask: Ask) -> Answer:
+    """Call a colleague or a number of the directory, while the worker hears music."""
+    call, leg = ask.visit.match["call"], secrets.token_hex(8)
+    talk = _free_for_a_party(ask, call)
+    if "entry" in ask.form:
+        return _call_outside(ask, talk, leg, _id(ask, "entry"))
+    colleague = _colleague(ask, lambda person: person.askable)
+
+    def do(line: Operator, of: TalkNow) -> None:
+        line.call_agent(call, of.talk.agent_id, leg, colleague.agent_id)
+
+    def keep(session: Session, _of: TalkNow, by: Agent) -> None:
+        talks.put(session, call, Place.HELD, now())
+        talks.add_party(session, call, leg, PartyKind.AGENT, now(), agent_id=colleague.agent_id, by=by)
+
+    return act(ask, do, keep, talk)
+
+
+def _call_outside(ask: Ask, talk: TalkNow, leg: str, entry_id: int) -> Answer:
+    if ask.form.get("sure") != "yes":
+        raise Refused(_("Say first that you want to call this number."))
+    call, agent_id = talk.talk.call, ask.agent.id
+    ask.session.close()
+    with ask.console.database.write() as session:
+        number = directory.number_to_call(session, ask.console.keys, entry_id, session.get_one(Agent, agent_id))
+
+    def do(line: Operator, of: TalkNow) -> None:
+        line.call_outside(call, of.talk.agent_id, leg, number)
+
+    def keep(session: Session, _of: TalkNow, by: Agent) -> None:
+        talks.put(session, call, Place.HELD, now())
+        talks.add_party(session, call, leg, PartyKind.OUTSIDE, now(), entry_id=entry_id, by=by)
+
+    return act(ask, do, keep, talk)
+
+
+@routes.post("/phone/calls/{call}/transfer", Permission.USE_PHONE, opens="nothing")
+def transfer(ask: Ask) -> Answer:
+    """Hand the worker over without asking: to the queue of a language, or to a colleague who is ready."""
+    call = ask.visit.match["call"]
+    talk = talks.led_by(ask.session, call, ask.agent)
+    if "agent" in ask.form:
+        colleague = _colleague(ask, lambda person: person.rung)
+        language = talk.contact.queue or talk.contact.language or languages.for_no_key(ask.session)
+        return act(ask, lambda line, _of: line.to_agent(call, colleague.agent_id, language), None, talk)
+    language = ask.form.get("language", "")
+    if language not in {row.code for row in languages.spoken(ask.session)}:
+        raise Invalid(language=_("Choose a language of the line."))
+
+    def keep(session: Session, _of: TalkNow, by: Agent) -> None:
+        contact = contacts.find(session, call)
+        if contact is None or not talks.end(session, call):
+            return
+        contacts.waits_again(session, contact, now(), language)
+        case = session.get(Case, contact.case_id)
+        if case is not None and case.owner_id == by.id:
+            # Whoever takes the call takes the case with it.
+            cases.release(session, case.id or 0, by)
+
+    return act(ask, lambda line, _of: line.to_queue(call, language), keep, talk)
+
+
+@routes.post("/phone/calls/{call}/swap", Permission.USE_PHONE, opens="nothing")
+def swap(ask: Ask) -> Answer:
+    """Talk with the other of the two, while the one hears music."""
+    talk, party = _with_party(ask)
+
+    def keep(session: Session, of: TalkNow, _by: Agent) -> None:
+        talks.put(session, of.talk.call, Place.ROOM if of.worker_held else Place.HELD, now())
+        talks.party_at(session, party.leg, Place.HELD if of.worker_held else Place.ROOM, now())
+
+    return act(ask, lambda line, of: line.swap(of.talk.call, party.leg), keep, talk)
+
+
+@routes.post("/phone/calls/{call}/merge", Permission.USE_PHONE, opens="nothing")
+def merge(ask: Ask) -> Answer:
+    """All together: the worker, the agent, and whom she called in, such as an interpreter."""
+    talk, _party = _with_party(ask)
+
+    def keep(session: Session, of: TalkNow, _by: Agent) -> None:
+        talks.put(session, of.talk.call, Place.ROOM, now())
+        for party in of.parties:
+            if party.place is not Place.RINGING:
+                talks.party_at(session, party.leg, Place.ROOM, now())
+
+    return act(ask, lambda line, of: line.merge(of.talk.call), keep, talk)
+
+
+@routes.post("/phone/calls/{call}/return", Permission.USE_PHONE, opens="nothing")
+def back(ask: Ask) -> Answer:
+    """Send away whoever was called in, or stop calling, and be back with the worker."""
+    talk = talks.led_by(ask.session, ask.visit.match["call"], ask.agent)
+    party = _party(talk, ask.form.get("leg", ""), (*Place,))
+
+    def do(line: Operator, of: TalkNow) -> None:
+        line.drop_party(of.talk.call, party.leg)
+        line.resume(of.talk.call, of.talk.agent_id)
+
+    def keep(session: Session, of: TalkNow, _by: Agent) -> None:
+        talks.party_gone(session, party.leg)
+        talks.put(session, of.talk.call, Place.ROOM, now())
+
+    return act(ask, do, keep, talk)
+
+
+@routes.post("/phone/calls/{call}/complete", Permission.USE_PHONE, opens="nothing")
+def complete(ask: Ask) -> Answer:
+    """Hand the worker to whom was called in, and leave. A colleague takes the case with the call."""
+    talk, party = _with_party(ask)
+    colleague = party.agent_id
+
+    def keep(session: Session, of: TalkNow, _by: Agent) -> None:
+        if colleague is not None:
+            talks.hand_to(session, of.talk.call, colleague, now())
+
+    return act(ask, lambda line, of: line.complete(of.talk.call, of.talk.agent_id, party.leg), keep, talk)
+
+
+@routes.post("/phone/calls/{call}/emergency", Permission.USE_PHONE, opens="nothing")
+def emergency(ask: Ask) -> Answer:
+    """Ask for a supervisor at once. It is kept and shown to all of them before a phone rings: one may have no phone now."""
+    talk = talks.led_by(ask.session, ask.visit.match["call"], ask.agent)
+    there, call, leg = floor.helpers(ask.session, ask.agent.id or 0), talk.talk.call, secrets.token_hex(8)
+    coming = any(p.kind is PartyKind.SUPERVISOR for p in talk.parties)
+    ask.session.close()
+    with ask.console.database.write() as session:
+        talks.emergency(session, call, session.get_one(Agent, ask.agent.id), now())
+    tell(ask, talk)
+    ask.tell(EMERGENCY)
+    if coming or not there:
+        return drawn(ask)
+
+    def keep(session: Session, _of: TalkNow, by: Agent) -> None:
+        talks.add_party(session, call, leg, PartyKind.SUPERVISOR, now(), by=by)
+
+    try:
+        return act(ask, lambda line, of: line.call_supervisors(call, of.talk.agent_id, leg, there), keep, talk)
+    except LineFailed as error:
+        # It was asked for all the same: the bar says that nobody is rung, and what to do.
+        return drawn(ask, line_failed=str(error))
+
+
+@routes.post("/phone/calls/{call}/record", Permission.USE_PHONE, opens="nothing")
+def record(ask: Ask) -> Answer:
+    """Record the conversation from now on. Only while her consent stands."""
+    talk = talks.led_by(ask.session, ask.visit.match["call"], ask.agent)
+    if not consents.may_record(ask.session, talk.contact):
+        raise Refused(_("She has not agreed to be recorded in this call. Ask her first, on the page of the case."))
+
+    def do(line: Operator, of: TalkNow) -> None:
+        line.start_recording(of.talk.call)
+        with ask.console.database.read() as session:
+            contact = contacts.find(session, of.talk.call)
+            stands = contact is not None and consents.may_record(session, contact)
+        if not stands:
+            line.stop_recording(of.talk.call)
+            raise Refused(_("She took her consent back. Nothing is recorded."))
+
+    return act(ask, do, _recording(TalkRecording.RUNNING), talk)
+
+
+@routes.post("/phone/calls/{call}/record/stop", Permission.USE_PHONE, opens="nothing")
+def stop_recording(ask: Ask) -> Answer:
+    """Stop recording. What was recorded stays."""
+    return act(ask, lambda line, talk: line.stop_recording(talk.talk.call), _recording(TalkRecording.CONSENTED))
+
+
+def _recording(to: TalkRecording) -> Keep:
+    def keep(session: Session, talk: TalkNow, _by: Agent) -> None:
+        contact = contacts.find(session, talk.talk.call)
+        if contact is not None and contact.recording is not TalkRecording.OFF:
+            contact.recording = to
+            session.add(contact)
+
+    return keep
+
+
+def _free_for_a_party(ask: Ask, call: str) -> TalkNow:
+    talk = talks.led_by(ask.session, call, ask.agent)
+    if talk.party is not None:
+        raise Refused(_("Somebody is called in already. Send her away first."))
+    return talk
+
+
+def _with_party(ask: Ask) -> tuple[TalkNow, Party]:
+    """The conversation and who was called in, once she has answered."""
+    talk = talks.led_by(ask.session, ask.visit.match["call"], ask.agent)
+    return talk, _party(talk, ask.form.get("leg", ""), (Place.ROOM, Place.HELD))
+
+
+def _party(talk: TalkNow, leg: str, places: tuple[Place, ...]) -> Party:
+    found = next((p for p in talk.parties if p.leg == leg and p.place in places), None)
+    if found is None:
+        raise NotFound(_("Whoever you called in is not in the call any more."))
+    return found
+
+
+def _id(ask: Ask, name: str) -> int:
+    text = ask.form.get(name, "")
+    if not (text.isascii() and text.isdigit()) or len(text) > 9:
+        raise NotFound("There is no such thing.")
+    return int(text)
+
+
+def _colleague(ask: Ask, free: Callable[[floor.Person], bool]) -> floor.Person:
+    agent_id = _id(ask, "agent")
+    found = next((p for p in floor.people(ask.session) if p.agent_id == agent_id != ask.agent.id), None)
+    if found is None:
+        raise NotFound(_("There is no such colleague."))
+    if not free(found):
+        raise Refused(_("%(name)s cannot be rung now.") % {"name": found.name})
+    return found

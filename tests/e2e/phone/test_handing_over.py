@@ -1,0 +1,281 @@
+"""A call and more than two people: held, asked about, handed over, helped. Real pages, a real caller, sound both ways."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, expect
+from sqlmodel import col, select
+
+from hotline import agents, directory, people
+from hotline.keys import load_keys
+from models import Agent, AgentStatus, Case, CaseEvent, Contact, EntryKind, EventKind, Outcome, Proficiency
+from telephony.phone import Call, Phone
+from tests.e2e.conftest import hire_before_start
+from tests.e2e.phone.seat import CALLER_HZ, MICROPHONE_HZ, Seat, caller_hears, calls, near, pitch, take_seat
+from tests.e2e.whole import Whole
+from tests.ports import free_port
+from tests.tones import RATE_HZ, tone
+from tests.wait import until
+
+INTERPRETER_HZ = 1300
+INTERPRETER = "0221234567"
+
+
+class Floor:
+    """Freeline with a trunk that calls out, a provider at its other end, and agents at their pages."""
+
+    def __init__(self, whole: Whole, browser: Browser, provider: Phone) -> None:
+        self.whole, self.provider, self._browser = whole, provider, browser
+        self.seats: list[Seat] = []
+
+    def sit(self, login: str, ready: bool = True) -> Seat:
+        seat = take_seat(self.whole, self._browser, login)
+        self.seats.append(seat)
+        if ready:
+            seat.go_ready()
+        else:
+            seat.until_phone("ready")
+            seat.until_reachable()
+        return seat
+
+    def answered(self, seat: Seat, worker: Phone, key: str = "1") -> Call:
+        """A worker's call that this agent has answered from her page."""
+        call = calls(worker, key)
+        seat.until_phone("ringing", 60)
+        seat.press("answer")
+        seat.hears(CALLER_HZ)
+        caller_hears(call, MICROPHONE_HZ)
+        expect(seat.page.locator("#bar")).to_have_attribute("data-status", "on_call", timeout=15_000)
+        return call
+
+    def case(self) -> Case:
+        """The one case there is."""
+        [case] = self.whole.cases()
+        return case
+
+    def contact(self) -> Contact:
+        [contact] = self.whole.contacts()
+        return contact
+
+    def told(self) -> list[EventKind]:
+        with self.whole.db.read() as s:
+            return [e.kind for e in s.exec(select(CaseEvent).order_by(col(CaseEvent.id)))]
+
+    def close(self) -> None:
+        for context in {seat.page.context for seat in self.seats}:
+            context.close()
+        assert [fault for seat in self.seats for fault in seat.faults] == []
+
+
+@pytest.fixture
+def floor(tmp_path: Path, quick_sounds: Path, browser: Browser) -> Iterator[Floor]:
+    port = free_port()
+    whole = Whole(tmp_path / "data", quick_sounds, TRUNK_HOST=f"127.0.0.1:{port}")
+    try:
+        hire_before_start(whole)
+        with whole.db.write() as s:
+            sofia = s.exec(select(Agent).where(col(Agent.login) == "sofia")).one()
+            people.set_languages(s, sofia, {"en": Proficiency.FLUENT})
+        whole.start()
+        with Phone(whole.line, port=port) as provider:
+            it = Floor(whole, browser, provider)
+            yield it
+            it.close()
+    finally:
+        whole.stop()
+
+
+def does_not_hear(call: Call, hz: int, seconds: float = 2.0) -> None:
+    """For some seconds from now this pitch is not what the caller hears."""
+    start = len(call.heard)
+    until(lambda: len(call.heard) - start > RATE_HZ * 2 * (seconds + 0.5))
+    assert not near(pitch(call.heard[start + RATE_HZ :]), hz)
+
+
+def press(seat: Seat, words: str) -> None:
+    """A button of the bar or of what hangs under it."""
+    seat.page.locator("#bar, #call-card").locator(f"button:has-text('{words}')").first.click()
+
+
+def wait_status(seat: Seat, status: AgentStatus) -> None:
+    seat.until_row(lambda row: row.status is status)
+
+
+def test_a_worker_on_hold_hears_music_and_then_her_agent_again(floor: Floor) -> None:
+    alice = floor.sit("alice")
+    with Phone(floor.whole.line) as worker:
+        call = floor.answered(alice, worker)
+        press(alice, "Hold")
+        expect(alice.page.locator("#bar")).to_contain_text("waits with music")
+        does_not_hear(call, MICROPHONE_HZ)
+        press(alice, "Resume")
+        caller_hears(call, MICROPHONE_HZ)
+        alice.hears(CALLER_HZ)
+        alice.press("end")
+        assert call.wait_ended(10)
+    wait_status(alice, AgentStatus.WRAP_UP)
+
+
+def test_a_colleague_is_asked_joins_and_takes_the_call_over_with_its_case(floor: Floor) -> None:
+    alice, bob = floor.sit("alice"), floor.sit("bob")
+    with Phone(floor.whole.line) as worker:
+        call = floor.answered(alice, worker)
+        press(alice, "Transfer")
+        alice.page.locator("#call-card li", has_text="Bob").get_by_role("button", name="Ask").click()
+        bob.until_phone("ringing")
+        expect(bob.page.locator("#pop")).to_contain_text("Alice asks you about a call")
+        bob.press("answer")
+        bob.hears(MICROPHONE_HZ)
+        does_not_hear(call, MICROPHONE_HZ)
+        expect(alice.page.locator("#bar")).to_contain_text("You talk with Bob")
+        press(alice, "Swap")
+        caller_hears(call, MICROPHONE_HZ)
+        alice.hears(CALLER_HZ)
+        press(alice, "All together")
+        bob.hears(CALLER_HZ)
+        expect(alice.page.locator("#bar")).to_contain_text("talk together")
+        press(alice, "Hand over to Bob")
+        wait_status(alice, AgentStatus.WRAP_UP)
+        alice.until_phone("ready")
+        bob.hears(CALLER_HZ)
+        caller_hears(call, MICROPHONE_HZ)
+        until(lambda: floor.case().owner_id == bob.row.agent_id)
+        bob.page.wait_for_url(f"**/cases/{floor.case().id}", timeout=15_000)
+        bob.press("end")
+        assert call.wait_ended(10)
+    wait_status(bob, AgentStatus.WRAP_UP)
+    until(lambda: floor.contact().outcome is Outcome.ANSWERED)
+    assert floor.contact().handler_id == alice.row.agent_id
+    assert EventKind.TRANSFERRED in floor.told()
+
+
+def test_a_colleague_who_was_asked_is_sent_away_and_the_worker_is_back(floor: Floor) -> None:
+    alice, bob = floor.sit("alice"), floor.sit("bob")
+    with Phone(floor.whole.line) as worker:
+        call = floor.answered(alice, worker)
+        press(alice, "Transfer")
+        alice.page.locator("#call-card li", has_text="Bob").get_by_role("button", name="Ask").click()
+        bob.until_phone("ringing")
+        bob.press("answer")
+        bob.hears(MICROPHONE_HZ)
+        press(alice, "Send Bob away")
+        bob.until_phone("ready")
+        caller_hears(call, MICROPHONE_HZ)
+        alice.hears(CALLER_HZ)
+        assert floor.case().owner_id == alice.row.agent_id
+        alice.press("end")
+        assert call.wait_ended(10)
+
+
+def test_a_call_is_handed_to_another_languages_queue_and_comes_first_there(floor: Floor) -> None:
+    alice, bob = floor.sit("alice"), floor.sit("bob")
+    with Phone(floor.whole.line) as worker:
+        call = floor.answered(alice, worker)
+        press(alice, "Transfer")
+        alice.page.locator("#call-card li", has_text="Thai").get_by_role("button", name="Hand over").click()
+        bob.until_phone("ringing", 60)
+        wait_status(alice, AgentStatus.WRAP_UP)
+        bob.press("answer")
+        bob.hears(CALLER_HZ)
+        caller_hears(call, MICROPHONE_HZ)
+        until(lambda: floor.case().owner_id == bob.row.agent_id)
+        bob.press("end")
+        assert call.wait_ended(10)
+    assert len(floor.whole.contacts()) == 1
+
+
+def test_a_call_is_handed_to_one_agent_without_asking(floor: Floor) -> None:
+    alice, bob = floor.sit("alice"), floor.sit("bob")
+    with Phone(floor.whole.line) as worker:
+        call = floor.answered(alice, worker)
+        press(alice, "Transfer")
+        alice.page.locator("#call-card li", has_text="Bob").get_by_role("button", name="Hand over").click()
+        bob.until_phone("ringing", 30)
+        bob.press("answer")
+        bob.hears(CALLER_HZ)
+        caller_hears(call, MICROPHONE_HZ)
+        wait_status(bob, AgentStatus.ON_CALL)
+        call.hangup()
+    wait_status(bob, AgentStatus.WRAP_UP)
+
+
+def test_one_key_brings_a_supervisor_into_the_call(floor: Floor) -> None:
+    alice, sofia = floor.sit("alice"), floor.sit("sofia", ready=False)
+    with Phone(floor.whole.line) as worker:
+        call = floor.answered(alice, worker)
+        alice.page.locator("#note-text").first.focus()
+        alice.page.keyboard.press("F8")
+        expect(sofia.page.locator("#emergencies")).to_contain_text("Alice asks for a supervisor", timeout=10_000)
+        sofia.until_phone("ringing")
+        caller_hears(call, MICROPHONE_HZ)
+        sofia.press("answer")
+        sofia.hears(CALLER_HZ)
+        alice.hears(CALLER_HZ)
+        expect(alice.page.locator("#bar")).to_contain_text("Sofia is in the call with you")
+        sofia.press("end")
+        sofia.until_phone("ready")
+        caller_hears(call, MICROPHONE_HZ)
+        alice.press("end")
+        assert call.wait_ended(10)
+    assert EventKind.EMERGENCY in floor.told()
+    expect(sofia.page.locator("#emergencies")).not_to_contain_text("Alice", timeout=10_000)
+
+
+def test_an_interpreter_of_the_directory_is_called_in_and_all_three_talk(floor: Floor) -> None:
+    with floor.whole.db.write() as s:
+        sofia = s.exec(select(Agent).where(col(Agent.login) == "sofia")).one()
+        keys = load_keys(floor.whole.settings.keys, may_open=True)
+        directory.add(
+            s, keys, sofia, name="Interpreter on call", kind=EntryKind.INTERPRETER, number=INTERPRETER, language="my",
+            country="TH",
+        )  # fmt: skip
+    alice = floor.sit("alice")
+    with Phone(floor.whole.line) as worker:
+        call = floor.answered(alice, worker)
+        press(alice, "Transfer")
+        alice.page.locator("#call-card li", has_text="Interpreter on call").get_by_role("button").click()
+        alice.page.locator("#call-card").get_by_role("button", name="Call Interpreter on call").click()
+        rung = floor.provider.wait_ring(20)
+        assert rung is not None, "nobody was called"
+        assert f"sip:{INTERPRETER}@" in str(rung.invite and rung.invite.first).replace("+662", "02")
+        rung.answer()
+        rung.say(tone(INTERPRETER_HZ, 60))
+        alice.hears(INTERPRETER_HZ)
+        does_not_hear(call, INTERPRETER_HZ)
+        press(alice, "All together")
+        until(
+            lambda: (
+                near(pitch(rung.heard[-RATE_HZ * 2 :]), CALLER_HZ)
+                or near(pitch(rung.heard[-RATE_HZ * 2 :]), MICROPHONE_HZ)
+            )
+        )
+        caller_hears(call, INTERPRETER_HZ)
+        press(alice, "Send Interpreter on call away")
+        assert rung.wait_ended(10)
+        caller_hears(call, MICROPHONE_HZ)
+        alice.press("end")
+        assert call.wait_ended(10)
+    log = (floor.whole.settings.run / "freeline.log").read_text()
+    assert INTERPRETER[1:] not in log
+
+
+def test_after_the_call_one_key_says_what_it_was_and_she_is_ready_again(floor: Floor) -> None:
+    alice = floor.sit("alice")
+    with Phone(floor.whole.line) as worker:
+        call = floor.answered(alice, worker)
+        alice.page.wait_for_url(f"**/cases/{floor.case().id}", timeout=15_000)
+        alice.page.locator("#note-text").first.fill("Her pay is two months late.")
+        expect(alice.page.locator("#main")).to_contain_text("kept", timeout=10_000)
+        call.hangup()
+        wait_status(alice, AgentStatus.WRAP_UP)
+    expect(alice.page.locator("#bar")).to_have_attribute("data-status", "wrap_up", timeout=10_000)
+    press(alice, "Done, ready")
+    expect(alice.page.locator("#bar [role=alert]")).to_be_visible()
+    assert alice.row.status is AgentStatus.WRAP_UP, "what the call was must be said first"
+    alice.page.locator("#main h1, #main h2").first.click()
+    alice.page.keyboard.press("1")
+    until(lambda: floor.contact().disposition is not None)
+    alice.page.keyboard.press("r")
+    wait_status(alice, AgentStatus.READY)
+    assert agents.MISSED not in {alice.row.reason}
