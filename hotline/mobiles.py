@@ -1,5 +1,6 @@
 """Agents who are rung at home, on their mobiles: whose number is known, and who is on duty there."""
 
+import re
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -15,6 +16,7 @@ from hotline.numbers import for_the_eye, one_spelling
 from models import Agent, AgentState, AgentStatus
 
 _MOMENT = timedelta(microseconds=1)
+_NUMBER = re.compile(r"\+[1-9][0-9]{6,14}")
 
 
 def set_mobile(
@@ -35,7 +37,7 @@ def set_mobile(
             note_act(session, "mobile_removed", f"agent:{agent_id}", by_id=by_id)
         return agent
     spelling = one_spelling(number, country)
-    if spelling is None or not spelling.startswith("+"):
+    if spelling is None or not _NUMBER.fullmatch(spelling):
         raise Invalid(mobile="This is no telephone number. Give it with its country, such as +66 81 234 5678.")
     agent.mobile_sealed = keys.seal(spelling.encode())
     session.add(agent)

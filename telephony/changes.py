@@ -10,7 +10,7 @@ from typing import Protocol
 
 from sqlmodel import Session
 
-from hotline import agents, calls, events, talks
+from hotline import agents, callback_attempts, calls, events, talks
 from hotline.calls import Fact, Seen
 from hotline.keys import Keys
 from hotline.settings import Settings
@@ -80,7 +80,9 @@ class Call:
 
 def _close(session: Session, desk: Desk, contact: Contact, at: datetime) -> Contact:
     ours = desk.settings
-    return calls.close(session, contact, at, join_within_s=ours.join_within_s, brief_s=ours.brief_abandon_s)
+    calls.close(session, contact, at, join_within_s=ours.join_within_s, brief_s=ours.brief_abandon_s)
+    callback_attempts.unanswered(session, contact, at, ours)
+    return contact
 
 
 def _told(contact: Contact | None) -> list[str]:

@@ -103,8 +103,9 @@
 
   document.addEventListener("htmx:afterSettle", look);
   document.addEventListener("htmx:afterRequest", (event) => {
-    const { elt, successful, requestConfig } = event.detail;
-    if (!successful || requestConfig?.verb !== "post" || requestConfig.target?.id !== "bar") return;
+    const { elt, xhr, requestConfig } = event.detail;
+    // A refusal is an answer too, and its line stays until something else was done.
+    if (xhr.status >= 400 || requestConfig?.verb !== "post" || requestConfig.target?.id !== "bar") return;
     document.getElementById("bar-said").replaceChildren();
     if (card().contains(elt) || requestConfig.path.endsWith("/consult")) card().replaceChildren();
   });

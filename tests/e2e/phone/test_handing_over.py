@@ -173,7 +173,7 @@ def test_a_call_is_handed_to_another_languages_queue_and_comes_first_there(floor
     with Phone(floor.whole.line) as worker:
         call = floor.answered(alice, worker)
         press(alice, "Transfer")
-        alice.page.locator("#call-card li", has_text="Thai").get_by_role("button", name="Hand over").click()
+        alice.page.locator("#call-card li", has_text="ไทย").get_by_role("button", name="Hand over").click()
         bob.until_phone("ringing", 60)
         wait_status(alice, AgentStatus.WRAP_UP)
         bob.press("answer")

@@ -46,6 +46,7 @@ def test_phones_queues_and_menu_are_back_after_asterisk_has_crashed(
     assert row.talk_s <= 30
     until(lambda: state(db, alice).status is AgentStatus.READY)
     until(lambda: phone.register() == 200)
+    until(lambda: "(Not in use)" in asterisk.command("queue show my"))
     with asterisk.phone() as again:
         _, ring = talk(db, again, phone)
         ring.hangup()
@@ -94,6 +95,7 @@ def test_a_call_that_ends_while_the_switchboard_is_dead_is_closed_when_it_is_bac
 ) -> None:
     first = launch()
     until(lambda: phone.register() == 200, within_s=30)
+    until(lambda: "(Not in use)" in asterisk.command("queue show my"))
     call, _ = talk(db, caller, phone)
     first.kill()
     call.hangup()
@@ -127,7 +129,7 @@ def test_a_call_that_came_and_went_while_the_switchboard_was_dead_has_its_answer
 ) -> None:
     first = launch()
     until(lambda: phone.register() == 200, within_s=30)
-    until(lambda: "agent" in asterisk.command("queue show my"))
+    until(lambda: "(Not in use)" in asterisk.command("queue show my"))
     first.kill()
     call = caller.call(LINE)
     ring = phone.wait_ring()
