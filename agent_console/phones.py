@@ -43,6 +43,7 @@ class Phones:
     _lines: dict[int, Line] = field(default_factory=dict)
     _heard: dict[str, float] = field(default_factory=dict)
     _closing: set[asyncio.Task[None]] = field(default_factory=set)
+    _later: set[asyncio.Task[None]] = field(default_factory=set)
     _loop: asyncio.AbstractEventLoop | None = None
 
     def opened(self, line: Line) -> None:
@@ -85,6 +86,11 @@ class Phones:
     def silent_s(self, page: str) -> float:
         """For how many seconds nothing was heard of a page, while we listened."""
         return clock() - max(self._heard.get(page, 0.0), self.turning_since)
+
+    def keep(self, task: asyncio.Task[None]) -> None:
+        """Hold on to something that is done a little later; it is dropped when the console stops."""
+        self._later.add(task)
+        task.add_done_callback(self._later.discard)
 
     def _close(self, line: Line, code: int) -> None:
         task = asyncio.ensure_future(line.close(code))

@@ -11,7 +11,7 @@ import aiohttp
 from aiohttp import web
 
 from agent_console.console import CONSOLE, Console
-from agent_console.phones import AGAIN, CLOSE_S, TAKEN, Line
+from agent_console.phones import AGAIN, CLOSE_S, SIGNED_OUT, TAKEN, Line
 from agent_console.routes import Routes, Signed
 from hotline import agents
 from hotline.events import AGENTS_CHANGED
@@ -26,6 +26,7 @@ FRAME_MAX = 64 * 1024  # an offer with all its candidates is a tenth of this
 CONNECT_S = 5.0
 SEND_S = 10.0
 PING_S = 10.0
+COMES_BACK_S = 5.0
 ASTERISK = web.AppKey("asterisk", aiohttp.ClientSession)
 
 
@@ -69,7 +70,9 @@ async def sip(request: web.Request, signed: Signed) -> web.StreamResponse:
             await asterisk.close()
         if has_it:
             console.phones.closed(line)
-            await console.in_thread(lambda: _left(console, line))
+            # A page that is loaded again takes the phone a moment later: until then its callers are not sent away.
+            task = asyncio.get_running_loop().create_task(_leave_soon(console, line))
+            console.phones.keep(task)
     return browser
 
 
@@ -140,6 +143,12 @@ def _has_it(console: Console, line: Line) -> bool:
     with console.database.read() as session:
         state = session.get(AgentState, line.agent_id)
         return state is not None and bool(line.page) and state.page == line.page
+
+
+async def _leave_soon(console: Console, line: Line) -> None:
+    if line.code != SIGNED_OUT:
+        await asyncio.sleep(COMES_BACK_S)
+    await console.in_thread(lambda: _left(console, line))
 
 
 def _left(console: Console, line: Line) -> None:

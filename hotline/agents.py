@@ -238,13 +238,17 @@ def set_reachable(session: Session, agent_id: int, reachable: bool) -> bool:
 
 @dataclass(frozen=True)
 class Speaker:
-    """An agent who speaks a language, and what she does now."""
+    """An agent who speaks a language, and what she does now.
+
+    `comes_back`: her page has the phone but cannot be rung at this moment, as when it is loaded again.
+    """
 
     agent_id: int
     language: str
     proficiency: Proficiency
     status: AgentStatus
     reachable: bool
+    comes_back: bool = False
 
     @property
     def backup(self) -> bool:
@@ -270,6 +274,7 @@ def speakers(session: Session, language: str | None = None) -> list[Speaker]:
             speaks.proficiency,
             state.status if state else AgentStatus.OFFLINE,
             bool(state and state.reachable),
+            bool(state and state.page and not state.reachable),
         )
         for speaks, state in session.exec(query)
     ]

@@ -41,7 +41,11 @@ def route(session: Session, language: str, at: datetime, zone: ZoneInfo, caller_
     if is_limited(session, caller_id, at):
         return Route(Way.MESSAGE)
     at_home = on_duty(session, at, zone)
-    there = [s for s in speakers(session, language) if (s.reachable and s.status in THERE) or s.agent_id in at_home]
+    there = [
+        s
+        for s in speakers(session, language)
+        if (s.status in THERE and (s.reachable or s.comes_back)) or s.agent_id in at_home
+    ]
     if not there:
         return Route(Way.MESSAGE)
     return Route(Way.QUEUE, backups_at_once=all(s.backup for s in there))

@@ -87,11 +87,10 @@ class Actor:
         raise LineFailed(REFUSED)
 
     def _wait_moved(self, moves: list[Move]) -> None:
-        """Until the legs are out of their bridges: a second move before that would be accepted and forgotten."""
-        before = {leg.channel: leg.application for leg, context, _ in moves if leg.context != context}
+        """Until the legs are there, or gone: a second move before that would be accepted and forgotten."""
         for _ in range(MOVE_TRIES):
-            now = {row.get("Channel"): row.get("Application") for row in self.channels()}
-            if all(now.get(channel) != application for channel, application in before.items()):
+            now = {row.get("Channel"): row for row in self.channels()}
+            if all(move[0].channel not in now or _there(now[move[0].channel], move) for move in moves):
                 return
             time.sleep(MOVE_AGAIN_S)
 
@@ -162,3 +161,12 @@ class Actor:
             return load_secrets(self.settings)
         except PartMissing as error:
             raise LineFailed(SILENT) from error
+
+
+def _there(row: Message, move: Move) -> bool:
+    leg, context, extension = move
+    if context == names.CONTEXT_ROOM:
+        return row.get("Application") == "ConfBridge" and row.get("Exten") == extension
+    if context == names.CONTEXT_HELD:
+        return row.get("Application") != leg.application
+    return row.get("BridgeId") != leg.bridge or not leg.bridge

@@ -19,6 +19,7 @@ class Leg:
     channel: str
     context: str
     application: str
+    bridge: str
     leg: str
     agent_id: int | None
     up: bool
@@ -92,6 +93,7 @@ def _leg(row: Message) -> Leg:
         channel,
         row.get("Context"),
         row.get("Application"),
+        row.get("BridgeId"),
         row.variables.get(names.LEG, ""),
         agent_of(channel),
         row.get("ChannelState") == UP,

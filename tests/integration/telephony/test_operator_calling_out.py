@@ -78,7 +78,7 @@ def test_an_agent_calls_a_worker_from_her_own_phone_under_the_lines_number(stage
     assert found.leg == names.LEG_WORKER
     assert stage.call == CALL
     agent.hangup()
-    assert worker.wait_ended(5)
+    assert worker.wait_ended(10)
     stage.nothing_left()
 
 
@@ -91,7 +91,7 @@ def test_a_worker_called_back_is_held_and_brought_back_and_can_hang_up(stage: St
     stage.operator.resume(CALL, 1)
     both_ways((worker, WORKER), (agent, ALICE))
     worker.hangup()
-    assert agent.wait_ended(5)
+    assert agent.wait_ended(10)
     stage.nothing_left()
 
 
@@ -112,7 +112,7 @@ def test_a_worker_called_back_whose_agent_breaks_off_is_brought_back_to_her(
     again.answer()
     both_ways((worker, WORKER), (again, ALICE))
     again.hangup()
-    assert worker.wait_ended(5)
+    assert worker.wait_ended(10)
     stage.nothing_left()
 
 
@@ -133,7 +133,7 @@ def test_a_worker_called_back_is_handed_over(stage: Stage, provider: Phone) -> N
     with ivr(stage.settings):
         worker, agent = call_back(stage, alice, provider)
         stage.operator.to_queue(CALL, "th")
-        assert agent.wait_ended(5)
+        assert agent.wait_ended(10)
         until(lambda: TERMS["th"] in heard_tones(worker.heard))
 
 
@@ -153,7 +153,7 @@ def test_a_call_back_that_reaches_nobody_ends_for_all(stage: Stage, provider: Ph
             rung.reject()
         if how == "agent gives up":
             agent.hangup()
-            assert rung.wait_ended(5)
+            assert rung.wait_ended(10)
         assert agent.wait_ended(10)
     stage.nothing_left()
     assert provider.wait_ring(0.5) is None
@@ -198,7 +198,7 @@ def test_a_mobile_takes_the_call_with_1_and_its_owner_can_hold_and_end_it(
         stage.operator.resume(call, 1)
         both_ways((worker, WORKER), (mobile, ALICE))
         mobile.hangup()
-        assert worker.wait_ended(5)
+        assert worker.wait_ended(10)
         stage.nothing_left()
 
 
@@ -208,7 +208,7 @@ def test_a_mobile_that_hangs_up_in_the_simplest_call_ends_it(stage: Stage, provi
         mobile.press("1")
         both_ways((worker, WORKER), (mobile, ALICE))
         mobile.hangup()
-        assert worker.wait_ended(5)
+        assert worker.wait_ended(10)
         stage.nothing_left()
 
 

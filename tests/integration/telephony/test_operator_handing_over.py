@@ -51,7 +51,7 @@ def test_a_worker_handed_to_a_queue_goes_before_all_who_wait_in_it(stage: Stage,
             stage.operator.resume(call, 1)
             both_ways((worker, WORKER), (agent, ALICE))
         stage.operator.to_queue(call, "th")
-        assert agent.wait_ended(5)
+        assert agent.wait_ended(10)
         until(lambda: "has 2 calls" in stage.asterisk.command("queue show th"))
         until(lambda: HOLD in heard_tones(worker.heard))
         busy.hangup()
@@ -64,7 +64,7 @@ def test_a_worker_handed_to_a_queue_goes_before_all_who_wait_in_it(stage: Stage,
         assert asked == ["my", "th", "th"]
         assert not earlier.ended.is_set()
         rung.hangup()
-        assert worker.wait_ended(5), "an old agent's end must not be taken for a new one's, nor the other way round"
+        assert worker.wait_ended(10), "an old agent's end must not be taken for a new one's, nor the other way round"
 
 
 def test_a_worker_handed_to_a_queue_in_which_nobody_is_leaves_a_message(stage: Stage) -> None:
@@ -92,7 +92,7 @@ def test_a_worker_handed_to_an_agent_hears_music_and_then_her(stage: Stage) -> N
         worker, agent = stage.talk(alice)
         call = stage.call
         stage.operator.to_agent(call, 2, "my")
-        assert agent.wait_ended(5)
+        assert agent.wait_ended(10)
         rung = bob.wait_ring()
         assert rung is not None
         assert header(rung, names.KIND_HEADER) == names.KIND_TRANSFER
@@ -110,7 +110,7 @@ def test_a_worker_handed_to_an_agent_hears_music_and_then_her(stage: Stage) -> N
         again.answer()
         both_ways((worker, WORKER), (again, BOB))
         again.hangup()
-        assert worker.wait_ended(5)
+        assert worker.wait_ended(10)
 
 
 @pytest.mark.parametrize("how", ["silent", "declines", "not there"])
@@ -121,7 +121,7 @@ def test_a_worker_whom_an_agent_does_not_take_goes_to_the_queue(stage: Stage, ho
         worker, agent = stage.talk(alice)
         call = stage.call
         stage.operator.to_agent(call, 2, "my")
-        assert agent.wait_ended(5)
+        assert agent.wait_ended(10)
         if bob is not None:
             rung = bob.wait_ring()
             assert rung is not None

@@ -52,7 +52,7 @@ def test_a_held_worker_hears_music_and_comes_back_to_her_agent(stage: Stage) -> 
         stage.operator.resume(call, 1)
         both_ways((worker, WORKER), (agent, ALICE))
         agent.hangup()
-        assert worker.wait_ended(5), "she hung up: the conversation is over"
+        assert worker.wait_ended(10), "she hung up: the conversation is over"
         stage.nothing_left()
         assert alice.wait_ring(2) is None
 
@@ -75,8 +75,8 @@ def test_a_worker_whose_agent_breaks_off_in_the_room_is_brought_back_to_her(stag
         stage.operator.resume(stage.call, 1)
         both_ways((worker, WORKER), (again, ALICE))
         stage.operator.end(stage.call)
-        assert worker.wait_ended(5)
-        assert again.wait_ended(5)
+        assert worker.wait_ended(10)
+        assert again.wait_ended(10)
         stage.nothing_left()
 
 
@@ -119,7 +119,7 @@ def test_an_agent_who_hangs_up_in_the_room_ends_it_and_is_not_rung_again(stage: 
             stage.operator.resume(stage.call, 1)
             both_ways((worker, WORKER), (agent, ALICE))
         agent.hangup()
-        assert worker.wait_ended(5)
+        assert worker.wait_ended(10)
         assert alice.wait_ring(2) is None
         stage.nothing_left()
 
@@ -134,7 +134,7 @@ def test_a_worker_who_hangs_up_ends_it_for_her_agent(stage: Stage, held: bool) -
             stage.operator.resume(stage.call, 1)
             both_ways((worker, WORKER), (agent, ALICE))
         worker.hangup()
-        assert agent.wait_ended(5)
+        assert agent.wait_ended(10)
         stage.nothing_left()
         again, _ = stage.talk(alice)
         assert not again.ended.is_set(), "she is rung for the next caller"
@@ -151,8 +151,8 @@ def test_the_operator_ends_a_conversation_for_all_and_nobody_is_rung_again(stage
             if held is False:
                 stage.operator.resume(call, 1)
             stage.operator.end(call)
-            assert worker.wait_ended(5)
-            assert agent.wait_ended(5)
+            assert worker.wait_ended(10)
+            assert agent.wait_ended(10)
             stage.nothing_left()
             stage.operator.end(call)
         assert alice.wait_ring(2) is None
@@ -218,7 +218,7 @@ def test_an_act_on_a_call_that_is_over_says_so(stage: Stage) -> None:
         with pytest.raises(LineFailed, match="not in this call"):
             stage.operator.hold(call, 2)
         worker.hangup()
-        agent.wait_ended(5)
+        agent.wait_ended(10)
         for act in (stage.operator.hold, stage.operator.resume):
             with pytest.raises(LineFailed, match="over"):
                 act(call, 1)

@@ -83,7 +83,7 @@ def test_a_colleague_is_asked_while_the_worker_hears_music(stage: Stage) -> None
         assert party is not None
         assert party.agent_id == 2
         stage.operator.drop_party(call, LEG)
-        assert rung.wait_ended(5)
+        assert rung.wait_ended(10)
         stage.operator.drop_party(call, LEG)
         stage.operator.resume(call, 1)
         both_ways((worker, WORKER), (agent, ALICE))
@@ -115,7 +115,7 @@ def test_a_ringing_colleague_can_be_taken_back_and_one_who_cannot_be_rung_moves_
         rung = bob.wait_ring()
         assert rung is not None
         stage.operator.drop_party(stage.call, LEG)
-        assert rung.wait_ended(2)
+        assert rung.wait_ended(5)
 
 
 def test_swapping_and_merging(stage: Stage) -> None:
@@ -136,7 +136,7 @@ def test_swapping_and_merging(stage: Stage) -> None:
         both_ways((colleague, BOB), (agent, ALICE))
         stage.operator.end(call)
         for one in (worker, agent, colleague):
-            assert one.wait_ended(5)
+            assert one.wait_ended(10)
         stage.nothing_left()
 
 
@@ -150,7 +150,7 @@ def test_the_worker_is_left_with_the_colleague_who_is_rung_again_when_her_line_b
         if swapped:
             stage.operator.swap(stage.call, LEG)
         stage.operator.complete(stage.call, 1, LEG)
-        assert agent.wait_ended(5)
+        assert agent.wait_ended(10)
         both_ways((worker, WORKER), (colleague, BOB))
         stage.operator.hold(stage.call, 2)
         stage.operator.resume(stage.call, 2)
@@ -159,7 +159,7 @@ def test_the_worker_is_left_with_the_colleague_who_is_rung_again_when_her_line_b
         again = answered(bob)
         both_ways((worker, WORKER), (again, BOB))
         again.hangup()
-        assert worker.wait_ended(5)
+        assert worker.wait_ended(10)
         assert alice.wait_ring(1) is None
 
 
@@ -177,7 +177,7 @@ def test_an_agent_who_breaks_off_with_her_worker_frees_the_colleague_who_is_held
         worker, _, colleague = consult(stage, alice, bob)
         stage.operator.swap(stage.call, LEG)
         stage.break_off(1)
-        assert colleague.wait_ended(5)
+        assert colleague.wait_ended(10)
         again = answered(alice)
         both_ways((worker, WORKER), (again, ALICE))
 
@@ -202,10 +202,10 @@ def test_a_number_outside_is_called_with_the_lines_number_and_no_name(stage: Sta
         stage.operator.merge(call)
         both_ways((worker, WORKER), (rung, OUTSIDE))
         stage.operator.complete(call, 1, LEG)
-        assert agent.wait_ended(5)
+        assert agent.wait_ended(10)
         both_ways((worker, WORKER), (rung, OUTSIDE))
         rung.hangup()
-        assert worker.wait_ended(5)
+        assert worker.wait_ended(10)
         stage.nothing_left()
 
 
@@ -220,8 +220,8 @@ def test_when_the_agent_leaves_a_conversation_of_three_the_number_outside_goes_t
         stage.operator.merge(stage.call)
         both_ways((worker, WORKER), (outside, OUTSIDE))
         agent.hangup()
-        assert outside.wait_ended(5)
-        assert worker.wait_ended(5)
+        assert outside.wait_ended(10)
+        assert worker.wait_ended(10)
         stage.nothing_left()
 
 
@@ -237,7 +237,7 @@ def test_an_agent_who_asks_for_help_outside_talks_on_when_the_worker_has_gone(st
         until(lambda: stage.legs.worker is None)
         both_ways((agent, ALICE), (outside, OUTSIDE))
         outside.hangup()
-        assert agent.wait_ended(5)
+        assert agent.wait_ended(10)
         stage.nothing_left()
 
 
@@ -249,9 +249,9 @@ def test_somebody_outside_who_answers_when_all_have_gone_is_not_left_in_silence(
         rung = provider.wait_ring()
         assert rung is not None
         worker.hangup()
-        assert agent.wait_ended(5)
+        assert agent.wait_ended(10)
         rung.answer()
-        assert rung.wait_ended(5)
+        assert rung.wait_ended(10)
         stage.nothing_left()
 
 
@@ -282,7 +282,7 @@ def test_the_first_supervisor_to_answer_joins_and_the_worker_never_hears_music(s
             assert header(one, names.CALL_HEADER) == call
         both_ways((worker, WORKER), (agent, ALICE))
         rung.answer()
-        assert other.wait_ended(3)
+        assert other.wait_ended(5)
         both_ways((worker, WORKER), (rung, SOFIA))
         both_ways((agent, ALICE), (rung, SOFIA))
         both_ways((worker, WORKER), (agent, ALICE))
@@ -292,7 +292,7 @@ def test_the_first_supervisor_to_answer_joins_and_the_worker_never_hears_music(s
         agent.hangup()
         both_ways((worker, WORKER), (rung, SOFIA))
         rung.hangup()
-        assert worker.wait_ended(5)
+        assert worker.wait_ended(10)
         stage.nothing_left()
 
 
@@ -311,7 +311,7 @@ def test_no_supervisor_answers_and_a_call_for_one_is_taken_back(stage: Stage) ->
         rung = sofia.wait_ring()
         assert rung is not None
         stage.operator.drop_party(stage.call, "beef")
-        assert rung.wait_ended(2)
+        assert rung.wait_ended(5)
         both_ways((worker, WORKER), (agent, ALICE))
 
 

@@ -48,7 +48,7 @@ def test_both_sides_are_recorded_until_it_is_stopped_and_nobody_hears_a_sign(sta
         second = names.spool_talk(stage.settings.spool, call, 2)
         grown(second)
         worker.hangup()
-        assert agent.wait_ended(5)
+        assert agent.wait_ended(10)
         stage.nothing_left()
         assert set(heard_tones(worker.heard[starts[0] :])) == {ALICE}
         assert set(heard_tones(agent.heard[starts[1] :])) == {WORKER}
@@ -116,7 +116,7 @@ def test_a_recording_of_a_worker_who_left_ends_though_the_agents_talk_on(stage: 
         say(colleague, BOB)
         both_ways((agent, ALICE), (colleague, BOB))
         agent.hangup()
-        assert colleague.wait_ended(5)
+        assert colleague.wait_ended(10)
         stage.nothing_left()
 
 

@@ -89,6 +89,15 @@ def test_a_call_waits_only_when_somebody_can_be_rung(
         assert routing.route(s, "lo", NOON, BANGKOK).way is Way.MESSAGE
 
 
+def test_callers_wait_for_a_page_that_is_loaded_again(db: Database, staff: Cast) -> None:
+    with db.write() as s:
+        agents.choose_status(s, staff.alice, ready=True)
+        agents.page_took(s, staff.alice.id or 0, "page-1")
+        assert routing.route(s, "my", NOON, BANGKOK).way is Way.QUEUE
+        agents.page_left(s, staff.alice.id or 0, "page-1")
+        assert routing.route(s, "my", NOON, BANGKOK).way is Way.MESSAGE
+
+
 def test_with_backups_only_they_are_rung_at_once(db: Database, staff: Cast) -> None:
     with db.write() as s:
         agents.set_status(s, staff.bob.id or 0, AgentStatus.READY)
