@@ -166,7 +166,9 @@ class Actor:
 def _there(row: Message, move: Move) -> bool:
     leg, context, extension = move
     if context == names.CONTEXT_ROOM:
-        return row.get("Application") == "ConfBridge" and row.get("Exten") == extension
+        # At priority 1 the application is still the one that it is leaving.
+        in_it = row.get("Application") == "ConfBridge" and row.get("Priority") != "1"
+        return in_it and row.get("Exten") == extension
     if context == names.CONTEXT_HELD:
         return row.get("Application") != leg.application
     return row.get("BridgeId") != leg.bridge or not leg.bridge

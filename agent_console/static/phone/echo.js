@@ -48,7 +48,7 @@ async function numbers(peer) {
   return { packets, ms };
 }
 
-// { heard, ms } or { heard: false, why }: refused (no test call), one-way (sound is lost on the way out), no-sound (nothing returns).
+// { heard, ms } or { heard: false, why }: unanswered (no test call), one-way (sound is lost on the way out), no-sound (nothing returns).
 export async function echo(line) {
   running?.();
   const ctx = sound.context();
@@ -89,7 +89,7 @@ export async function echo(line) {
   const answered = session.isEstablished();
   if (running === end) end();
   if (found) return { heard: true, ms: last.ms ?? 0 };
-  return { heard: false, why: !answered && over ? "refused" : last.packets ? "one-way" : "no-sound" };
+  return { heard: false, why: !answered ? "unanswered" : last.packets ? "one-way" : "no-sound" };
 }
 
 // A real call comes first.

@@ -7,8 +7,12 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
+from telephony.phone import Phone
+from tests.e2e.conftest import hire_before_start
+from tests.e2e.phone.floor import Floor
 from tests.e2e.phone.seat import Seat, chirps, take_seat
 from tests.e2e.whole import Whole
+from tests.ports import free_port
 from tests.tones import RATE_HZ
 
 SitDown = Callable[..., Seat]
@@ -52,3 +56,19 @@ def sit_down(quick: Whole, browser: Browser) -> Iterator[SitDown]:
     for context in {seat.page.context for seat in seats}:
         context.close()
     assert [fault for seat in seats for fault in seat.faults] == []
+
+
+@pytest.fixture
+def floor(tmp_path: Path, quick_sounds: Path, browser: Browser) -> Iterator[Floor]:
+    """Everything running, with a trunk; what an agent's pages threw fails the test."""
+    port = free_port()
+    whole = Whole(tmp_path / "data", quick_sounds, TRUNK_HOST=f"127.0.0.1:{port}")
+    try:
+        hire_before_start(whole)
+        whole.start()
+        with Phone(whole.line, port=port) as provider:
+            it = Floor(whole, browser, provider)
+            yield it
+            it.close()
+    finally:
+        whole.stop()

@@ -1,105 +1,19 @@
 """A call and more than two people: held, asked about, handed over, helped. Real pages, a real caller, sound both ways."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import expect
 from sqlmodel import col, select
 
-from hotline import agents, directory, people
+from hotline import agents, directory
 from hotline.keys import load_keys
-from models import Agent, AgentStatus, Case, CaseEvent, Contact, EntryKind, EventKind, Outcome, Proficiency
-from telephony.phone import Call, Phone
-from tests.e2e.conftest import hire_before_start
-from tests.e2e.phone.seat import CALLER_HZ, MICROPHONE_HZ, Seat, caller_hears, calls, near, pitch, take_seat
-from tests.e2e.whole import Whole
-from tests.ports import free_port
+from models import Agent, AgentStatus, EntryKind, EventKind, Outcome
+from telephony.phone import Phone
+from tests.e2e.phone.floor import Floor, does_not_hear, press, wait_status
+from tests.e2e.phone.seat import CALLER_HZ, MICROPHONE_HZ, caller_hears, near, pitch
 from tests.tones import RATE_HZ, tone
 from tests.wait import until
 
 INTERPRETER_HZ = 1300
 INTERPRETER = "0221234567"
-
-
-class Floor:
-    """Freeline with a trunk that calls out, a provider at its other end, and agents at their pages."""
-
-    def __init__(self, whole: Whole, browser: Browser, provider: Phone) -> None:
-        self.whole, self.provider, self._browser = whole, provider, browser
-        self.seats: list[Seat] = []
-
-    def sit(self, login: str, ready: bool = True) -> Seat:
-        seat = take_seat(self.whole, self._browser, login)
-        self.seats.append(seat)
-        if ready:
-            seat.go_ready()
-        else:
-            seat.until_phone("ready")
-            seat.until_reachable()
-        return seat
-
-    def answered(self, seat: Seat, worker: Phone, key: str = "1") -> Call:
-        """A worker's call that this agent has answered from her page."""
-        call = calls(worker, key)
-        seat.until_phone("ringing", 60)
-        seat.press("answer")
-        seat.hears(CALLER_HZ)
-        caller_hears(call, MICROPHONE_HZ)
-        expect(seat.page.locator("#bar")).to_have_attribute("data-status", "on_call", timeout=15_000)
-        return call
-
-    def case(self) -> Case:
-        """The one case there is."""
-        [case] = self.whole.cases()
-        return case
-
-    def contact(self) -> Contact:
-        [contact] = self.whole.contacts()
-        return contact
-
-    def told(self) -> list[EventKind]:
-        with self.whole.db.read() as s:
-            return [e.kind for e in s.exec(select(CaseEvent).order_by(col(CaseEvent.id)))]
-
-    def close(self) -> None:
-        for context in {seat.page.context for seat in self.seats}:
-            context.close()
-        assert [fault for seat in self.seats for fault in seat.faults] == []
-
-
-@pytest.fixture
-def floor(tmp_path: Path, quick_sounds: Path, browser: Browser) -> Iterator[Floor]:
-    port = free_port()
-    whole = Whole(tmp_path / "data", quick_sounds, TRUNK_HOST=f"127.0.0.1:{port}")
-    try:
-        hire_before_start(whole)
-        with whole.db.write() as s:
-            sofia = s.exec(select(Agent).where(col(Agent.login) == "sofia")).one()
-            people.set_languages(s, sofia, {"en": Proficiency.FLUENT})
-        whole.start()
-        with Phone(whole.line, port=port) as provider:
-            it = Floor(whole, browser, provider)
-            yield it
-            it.close()
-    finally:
-        whole.stop()
-
-
-def does_not_hear(call: Call, hz: int, seconds: float = 2.0) -> None:
-    """For some seconds from now this pitch is not what the caller hears."""
-    start = len(call.heard)
-    until(lambda: len(call.heard) - start > RATE_HZ * 2 * (seconds + 0.5))
-    assert not near(pitch(call.heard[start + RATE_HZ :]), hz)
-
-
-def press(seat: Seat, words: str) -> None:
-    """A button of the bar or of what hangs under it."""
-    seat.page.locator("#bar, #call-card").locator(f"button:has-text('{words}')").first.click()
-
-
-def wait_status(seat: Seat, status: AgentStatus) -> None:
-    seat.until_row(lambda row: row.status is status)
 
 
 def test_a_worker_on_hold_hears_music_and_then_her_agent_again(floor: Floor) -> None:

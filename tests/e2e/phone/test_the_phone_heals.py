@@ -7,7 +7,6 @@ from playwright.sync_api import expect
 
 from hotline import agents
 from models import AgentStatus
-from telephony.operator import Operator
 from telephony.phone import Phone
 from tests.e2e.phone.conftest import SitDown
 from tests.e2e.phone.seat import CALLER_HZ, MICROPHONE_HZ, caller_hears, calls
@@ -98,20 +97,6 @@ def test_an_asterisk_that_dies_is_said_and_the_phone_registers_anew(quick: Whole
         caller_hears(call, MICROPHONE_HZ)
 
 
-def test_a_phone_that_asterisk_forgot_is_given_a_fresh_secret(quick: Whole, sit_down: SitDown) -> None:
-    """The page believes that it is registered; the console sees that nothing would ring, and makes it come again."""
-    alice = sit_down()
-    alice.go_ready()
-    before = alice.row.page
-    operator = Operator(quick.settings)
-    operator.drop_phone(alice.row.agent_id)
-    operator.close()
-    alice.until_reachable(False)
-    until(lambda: alice.row.page not in {None, before}, 40)
-    alice.until_phone("ready")
-    alice.until_reachable()
-
-
 def test_a_page_that_falls_silent_is_not_ready_and_is_told_when_it_is_back(quick: Whole, sit_down: SitDown) -> None:
     """The browser froze it: it stays registered, and nothing would ring there."""
     alice = sit_down()
@@ -136,7 +121,7 @@ def test_a_hidden_page_with_the_phone_stays_ready(quick: Whole, sit_down: SitDow
     for _ in range(5):
         with alice.page.expect_response("**/phone/here", timeout=10_000) as answer:
             pass
-        assert answer.value.json() == {"yours": True}
+        assert answer.value.status == 200
     assert alice.row.status is AgentStatus.READY
 
 

@@ -216,6 +216,30 @@ def test_a_call_joined_from_another_telephone_is_not_covered_by_what_the_case_kn
         assert o.refused() is Reason.OTHER_TELEPHONE
 
 
+def test_a_conversation_that_broke_off_is_taken_up_only_if_she_said_so(
+    db: Database, staff: Cast, keys: Keys, settings: Settings
+) -> None:
+    with db.write() as s:
+        o = owed(s, keys, settings, staff)
+        contact = s.get_one(Contact, o.item.contact_id)
+        contact.answered_at = contact.dropped_at = contact.arrived_at
+        contact.outcome = Outcome.ANSWERED
+        s.flush()
+        assert o.refused() is Reason.DROP_NOT_AGREED
+        o.safety.if_drops = "we_call_back"
+        s.flush()
+        assert o.refused() is None
+
+
+def test_a_clock_that_was_set_back_behind_what_happened_dials_nothing(
+    db: Database, staff: Cast, keys: Keys, settings: Settings
+) -> None:
+    with db.write() as s:
+        o = owed(s, keys, settings, staff)
+        assert o.safety.reviewed_at is not None
+        assert o.refused(at=o.safety.reviewed_at + HOUR) is Reason.CLOCK_WRONG
+
+
 def test_nobody_is_called_while_that_telephone_is_in_a_call_with_us(
     db: Database, staff: Cast, keys: Keys, settings: Settings
 ) -> None:
@@ -273,11 +297,12 @@ def test_nobody_there_is_tried_again_in_two_hours_inside_her_hours(
         assert contact.outcome is Outcome.NOT_REACHED
         assert (o.item.attempts, o.item.due_at, o.item.locked_until) == (1, AT + 2 * HOUR, None)
         assert o.say(NOBODY, AT + HOUR).due_at == AT + 2 * HOUR, "the line has said so already"
+        assert o.say(MACHINE, AT + HOUR).due_at == AT + 2 * HOUR, "one try, one wait"
         assert o.refused() is Reason.TOO_SOON
         assert o.refused(at=AT + 2 * HOUR) is None
         o.try_once(MACHINE, AT + 9 * HOUR)
         assert o.item.due_at == (AT + timedelta(hours=22)).astimezone(BANGKOK), "at eight the next morning"
-        assert o.told() == ["noted", "dialled", "nobody", "dialled", "machine"]
+        assert o.told() == ["noted", "dialled", "nobody", "machine", "dialled", "machine"]
 
 
 def test_the_third_miss_goes_to_a_supervisor(db: Database, staff: Cast, keys: Keys, settings: Settings) -> None:
