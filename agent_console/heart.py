@@ -50,8 +50,10 @@ async def _beat(app: web.Application) -> None:
         except SQLAlchemyError as error:
             log().warning("the pages' state cannot be read", error=error)
             continue
-        phones.end(ended, SIGNED_OUT)
-        phones.end(deaf, AGAIN)
+        for line in ended:
+            line.end(SIGNED_OUT)
+        for line in deaf:
+            line.end(AGAIN)
 
 
 def _look(console: Console, lines: list[Line]) -> tuple[list[Line], list[Line]]:

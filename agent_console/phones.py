@@ -28,11 +28,13 @@ class Line:
     browser: web.WebSocketResponse
     code: int = AGAIN
     since: float = field(default_factory=clock)
+    over: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def close(self, code: int) -> None:
-        """End it with a code that the page understands; harmless twice."""
-        self.code = code
-        await self.browser.close(code=code)
+    def end(self, code: int) -> None:
+        """Let whoever serves it close it, with a code that the page understands; harmless twice."""
+        if not self.over.is_set():
+            self.code = code
+            self.over.set()
 
 
 @dataclass
@@ -42,7 +44,6 @@ class Phones:
     turning_since: float = field(default_factory=clock)
     _lines: dict[int, Line] = field(default_factory=dict)
     _heard: dict[str, float] = field(default_factory=dict)
-    _closing: set[asyncio.Task[None]] = field(default_factory=set)
     _later: set[asyncio.Task[None]] = field(default_factory=set)
     _loop: asyncio.AbstractEventLoop | None = None
 
@@ -52,7 +53,7 @@ class Phones:
         before = self._lines.get(line.agent_id)
         self._lines[line.agent_id] = line
         if before is not None:
-            self._close(before, TAKEN)
+            before.end(TAKEN)
 
     def closed(self, line: Line) -> None:
         """The page's connection ended."""
@@ -64,20 +65,15 @@ class Phones:
         """The connections that are open now."""
         return list(self._lines.values())
 
-    def end(self, lines: list[Line], code: int) -> None:
-        """Close these, without waiting for their pages."""
-        for line in lines:
-            self._close(line, code)
-
     def end_of(self, agent_id: int, code: int) -> None:
-        """Close an agent's line, from any thread."""
-        if self._loop is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(lambda: self.end([x for x in self.lines() if x.agent_id == agent_id], code))
+        """End an agent's line, from any thread."""
 
-    async def end_all(self) -> None:
-        """Close every line, and wait until that is done; the pages come back."""
-        self.end(self.lines(), AGAIN)
-        await asyncio.gather(*self._closing, return_exceptions=True)
+        def end() -> None:
+            if agent_id in self._lines:
+                self._lines[agent_id].end(code)
+
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(end)
 
     def heard(self, page: str) -> None:
         """The page has said that it is there."""
@@ -91,8 +87,3 @@ class Phones:
         """Hold on to something that is done a little later; it is dropped when the console stops."""
         self._later.add(task)
         task.add_done_callback(self._later.discard)
-
-    def _close(self, line: Line, code: int) -> None:
-        task = asyncio.ensure_future(line.close(code))
-        self._closing.add(task)
-        task.add_done_callback(self._closing.discard)

@@ -39,7 +39,8 @@ async def reach(app: web.Application) -> AsyncIterator[None]:
 
 async def let_go(app: web.Application) -> None:
     """End every connection, so that the server can stop; the pages come back to the next one."""
-    await app[CONSOLE].phones.end_all()
+    for line in app[CONSOLE].phones.lines():
+        line.end(AGAIN)
 
 
 @routes.keep("/phone/sip", Permission.USE_PHONE)
@@ -59,12 +60,11 @@ async def sip(request: web.Request, signed: Signed) -> web.StreamResponse:
     try:
         await browser.prepare(request)
         if not has_it:
-            await line.close(TAKEN)
-        elif asterisk is None:
-            await line.close(AGAIN)
-        else:
+            line.end(TAKEN)
+        elif asterisk is not None:
             console.phones.opened(line)
             await _pass_both_ways(line, asterisk)
+        await browser.close(code=line.code)
     finally:
         if asterisk is not None:
             await asterisk.close()
@@ -110,10 +110,11 @@ async def _connect(session: aiohttp.ClientSession, settings: Settings) -> aiohtt
 
 
 async def _pass_both_ways(line: Line, asterisk: aiohttp.ClientWebSocketResponse) -> None:
-    """Until either side ends. A side that does not take what it is sent is left: it holds up nobody else."""
+    """Until either side ends, or we do. A side that does not take what it is sent is left: it holds up nobody else."""
     ways = [
         asyncio.ensure_future(_pass_on(line.browser, asterisk)),
         asyncio.ensure_future(_pass_on(asterisk, line.browser)),
+        asyncio.ensure_future(line.over.wait()),
     ]
     try:
         await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
@@ -121,7 +122,6 @@ async def _pass_both_ways(line: Line, asterisk: aiohttp.ClientWebSocketResponse)
         for way in ways:
             way.cancel()
         await asyncio.gather(*ways, return_exceptions=True)
-    await line.close(line.code)
 
 
 Side = web.WebSocketResponse | aiohttp.ClientWebSocketResponse

@@ -169,7 +169,8 @@ def close(session: Session, contact: Contact, at: datetime, *, join_within_s: in
         contact.ended_at = max(at, contact.arrived_at)
     settle(session, contact)
     if contact.case_id is None:
-        cases.file_call(session, contact, join_within_s=join_within_s, brief_s=brief_s)
+        answers = callbacks.case_to_answer(session, contact)
+        cases.file_call(session, contact, join_within_s=join_within_s, brief_s=brief_s, answers=answers)
     else:
         cases.settle_brief(session, contact, brief_s=brief_s)
     callbacks.note_call(session, contact, at)

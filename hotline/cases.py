@@ -125,7 +125,10 @@ def fill_in(session: Session, contact: Contact) -> None:
     if case is None:
         return
     case.language = case.language or contact.language
-    case.caller_id = case.caller_id or contact.caller_id
+    calls = session.exec(select(Contact.id).where(col(Contact.case_id) == case.id)).all()
+    if calls == [contact.id]:
+        # A case that others were joined to is not of this telephone alone.
+        case.caller_id = case.caller_id or contact.caller_id
     session.add(case)
     _keep_safety(session, case, contact)
     session.flush()

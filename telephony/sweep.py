@@ -21,6 +21,7 @@ from telephony.conversations import leg_of
 
 # How long ivr and the transcriber have to write a call before its records alone make the row.
 OTHERS_HAVE_S = 120
+CONSOLE_HAS_S = 30
 WARN_BEFORE_S = 600
 # How long the leg of somebody who was just called in may take to be there.
 CALLED_IN_S = 10
@@ -116,7 +117,7 @@ def sweep(
     """
     changes: list[Change] = []
     for contact in books.open_calls:
-        if not there.has(contact):
+        if not there.has(contact) and not _about_to_ring(contact, at):
             trail = trails.get(contact.linkedid or "")
             changes += _answer(_call_of(contact), contact, trail)
             changes.append(Ended(_call_of(contact), _end_of(contact, trail, lost_at, at)))
@@ -178,6 +179,12 @@ def warn_of_long_talks(books: Books, limit_talking_s: int, at: datetime, warned:
             if contact.id not in warned:
                 log().warning("a conversation will be ended at its limit within ten minutes", contact=contact.id)
             warned.add(contact.id)
+
+
+def _about_to_ring(contact: Contact, at: datetime) -> bool:
+    """Whether this is a call of ours that the console has written down and Asterisk may not have begun yet."""
+    young = abs((at - contact.arrived_at).total_seconds()) < CONSOLE_HAS_S
+    return contact.direction is Direction.OUTBOUND and contact.linkedid is None and young
 
 
 def _call_of(contact: Contact) -> Call:

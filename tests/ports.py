@@ -3,13 +3,18 @@
 import os
 import socket
 
+_given: set[int] = set()
+
 
 def free_port(kind: int = socket.SOCK_STREAM) -> int:
-    """A port nobody listens on now."""
-    with socket.socket(socket.AF_INET, kind) as s:
-        s.bind(("127.0.0.1", 0))
-        port: int = s.getsockname()[1]
-        return port
+    """A port nobody listens on now, and that this process was not given before."""
+    while True:
+        with socket.socket(socket.AF_INET, kind) as s:
+            s.bind(("127.0.0.1", 0))
+            port: int = s.getsockname()[1]
+        if port not in _given:
+            _given.add(port)
+            return port
 
 
 # Each worker of the run has 2,500 ports of its own, below those the kernel gives to anybody.

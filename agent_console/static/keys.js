@@ -16,6 +16,8 @@
   }
 
   const typing = (el) => el && (el.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(el.tagName));
+  // What a closed menu holds has a place on the page, and is not seen.
+  const seen = (el) => (el.checkVisibility ? el.checkVisibility() : Boolean(el.offsetParent));
   const rows = () => [...document.querySelectorAll("[data-row]")];
   const current = () => document.querySelector("[data-row][aria-current]");
 
@@ -45,15 +47,15 @@
       return;
     }
     const alarm = document.querySelector(`[data-anywhere="${event.key}"]`);
-    if (alarm && alarm.getClientRects().length && !event.repeat) { event.preventDefault(); alarm.click(); return; }
+    if (alarm && seen(alarm) && !event.repeat) { event.preventDefault(); alarm.click(); return; }
     if (document.documentElement.dataset.keys === "off" || (blank() && !blank().hidden)) return;
     if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || typing(document.activeElement)) return;
     const letter = event.key.toLowerCase();
     if (letter === "j" || letter === "k") { move(letter === "j" ? 1 : -1); event.preventDefault(); return; }
     if (!/^[a-z0-9/?!]$/.test(letter)) return;
-    const find = (where) => where && [...where.querySelectorAll(`[data-key="${letter}"]`)].find((b) => !b.disabled && b.offsetParent);
+    const find = (where) => where && [...where.querySelectorAll(`[data-key="${letter}"]`)].find((b) => !b.disabled && seen(b));
     const inRow = find(current());
-    const button = inRow || [...document.querySelectorAll(`[data-key="${letter}"]`)].find((b) => !b.closest("[data-row]") && b.offsetParent);
+    const button = inRow || [...document.querySelectorAll(`[data-key="${letter}"]`)].find((b) => !b.closest("[data-row]") && seen(b));
     if (button) { event.preventDefault(); button.focus(); button.click(); }
   });
 

@@ -110,8 +110,12 @@ HIDE = """(hidden) => {
 
 
 def test_a_hidden_page_hears_nothing_and_catches_up_when_it_is_looked_at(served: Served, screen_of: OpenScreen) -> None:
-    """Six feeds would use up the browser's connections."""
-    page = screen_of("alice").open("/queue")
+    """Six feeds would use up the browser's connections. The one page that has the phone goes on listening."""
+    first = screen_of("alice").open("/queue")
+    first.wait_for_selector("html:not([data-phone=off])")
+    page = first.context.new_page()
+    page.goto(f"{served.url}/queue")
+    page.wait_for_selector("html[data-phone=elsewhere][data-live=on]")
     with page.expect_event("requestfailed", lambda request: request.url.endswith("/live")):
         page.evaluate(HIDE, True)
     call = a_caller(served)
@@ -161,7 +165,7 @@ def test_letter_keys_can_be_switched_off(screen_of: OpenScreen) -> None:
     screen = screen_of("alice")
     page = screen.open("/account")
     page.locator("[name=letter_keys]").uncheck()
-    page.get_by_role("button", name="Keep").click()
+    page.get_by_role("button", name="Keep", exact=True).click()
     expect(page.locator(".said")).to_have_text("Kept.")
     page = screen.open("/queue")
     page.keyboard.press("j")
@@ -222,7 +226,7 @@ def test_the_ready_button_changes_bar_and_desk_together(served: Served, screen_o
     other.goto(f"{served.url}/queue")
     other.wait_for_selector("html[data-live=on]")
     page.bring_to_front()
-    page.locator("#bar button").click()
+    page.locator("#bar [data-key=r]").click()
     expect(page.locator("#bar")).to_contain_text("Not ready")
     expect(page.locator("#desk-state .state").first).to_contain_text("Not ready")
     other.bring_to_front()

@@ -49,6 +49,8 @@ class Stage:
         Ari(address, names.ARI_USER, self.asterisk.running.secrets.ari).put_phone(agent_id, digest)
         phone = self._open.enter_context(Phone((self.settings.sip_host, self.settings.sip_port), name, SECRET))
         assert phone.register() == 200
+        state = {"Action": "Getvar", "Variable": f"DEVICE_STATE({names.agent_interface(agent_id)})"}
+        until(lambda: self.ami.send_action(state).get("Value") == "NOT_INUSE")
         if queue:
             self.join(names.agent_interface(agent_id), queue)
         return phone

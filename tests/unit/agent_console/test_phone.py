@@ -77,7 +77,7 @@ async def connect(
 
 
 async def closed(connection: ClientWebSocketResponse) -> int:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(10):
         while (await connection.receive()).type not in {WSMsgType.CLOSE, WSMsgType.CLOSED, WSMsgType.CLOSING}:
             pass
     return connection.close_code or 0
@@ -187,9 +187,10 @@ async def test_a_newer_connection_closes_the_older(
 
 @pytest.mark.usefixtures("dropped")
 async def test_when_asterisk_goes_the_page_is_asked_to_come_back(
-    alice: Browser, asterisk: Asterisk, sqlite_db: Database, sqlite_staff: Cast
+    alice: Browser, asterisk: Asterisk, sqlite_db: Database, sqlite_staff: Cast, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """1012, and she has no phone until then."""
+    """1012; and when it does not come soon, she has no phone."""
+    monkeypatch.setattr(sip_proxy, "COMES_BACK_S", 0.1)
     connection = await connect(alice, await page_of(alice))
     async with asyncio.timeout(5):
         while not asterisk.connections:
@@ -243,8 +244,7 @@ async def test_a_sign_in_that_ended_otherwise_ends_the_connection_at_the_next_be
     monkeypatch.setattr(heart, "BEAT_S", 0.1)
     connection = await connect(alice, await page_of(alice))
     signed_in(sqlite_staff.alice)
-    async with asyncio.timeout(15):
-        assert await closed(connection) == phones.SIGNED_OUT
+    assert await closed(connection) == phones.SIGNED_OUT
 
 
 async def here(browser: Browser, page: str) -> bool:

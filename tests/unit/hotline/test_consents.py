@@ -106,3 +106,19 @@ def test_a_language_without_words_gets_english_ones_and_says_so(language: str | 
     said = consents.script(RECORDING, language, 30)
     assert said.text == consents.script(RECORDING, "en", 30).text
     assert said.fallback is (language is not None)
+
+
+def test_no_is_kept_and_ends_what_stood(db: Database, staff: Cast, keys: Keys) -> None:
+    with db.write() as s:
+        contact = talking(s, keys, staff)
+        case_id = contact.case_id or 0
+        give(s, contact, staff)
+        contact.recording = TalkRecording.RUNNING
+        s.flush()
+        assert consents.recorded_now(s, case_id) == [contact.call]
+        consents.refuse(s, case_id, contact.id, RECORDING, staff.alice, "my", SCRIPT_VERSION)
+        assert contact.recording is TalkRecording.OFF
+        assert not consents.stands(s, case_id, RECORDING)
+        assert consents.recorded_now(s, case_id) == []
+        with pytest.raises(Invalid):
+            consents.refuse(s, case_id, contact.id, RECORDING, staff.alice, "my", "an old one")
