@@ -11,12 +11,13 @@ from pathlib import Path
 
 from sqlmodel import Session, col, func, select
 
-from hotline import agents, roster
+from hotline import agents, roster, wrap_ups
 from hotline import people as staff
 from hotline.errors import FreelineError
 from hotline.events import AGENTS_CHANGED, Nudges
 from hotline.settings import Settings
-from models import Agent, AgentStatus, Contact, Database, Proficiency, Recording, RecordingState, Role
+from models import Agent, AgentStatus, Contact, Database, Disposition, Proficiency, Recording, RecordingState, Role
+from models.types import now
 from ops.calling import CallFailed, pcm_of, place
 from ops.status import spool_files
 from recordings import speech
@@ -145,6 +146,7 @@ def calls(settings: Settings, say: Say) -> None:
             for thread in threads:
                 thread.join(180)
         _wait_filed(settings, db)
+        _describe(db)
         say("demo calls are over and filed")
     finally:
         db.dispose()
@@ -197,7 +199,17 @@ def _answered(settings: Settings, db: Database, say: Say) -> None:
         phone.register(0)
     with db.write() as session:
         agents.set_status(session, agent.id or 0, AgentStatus.NOT_READY)
+        # From here on her page is her phone, as everybody's.
+        session.get_one(Agent, agent.id).phone_secret_ha1 = None
     nudges.tell(AGENTS_CHANGED)
+
+
+def _describe(db: Database) -> None:
+    """The demo agent says what her call was, as she would have after it."""
+    with db.write() as session:
+        by = session.exec(select(Agent).where(col(Agent.login) == ANSWERS)).one()
+        for contact, _case in wrap_ups.undescribed(session, by.id or 0, now()):
+            wrap_ups.describe(session, contact.call, Disposition.INFORMATION, by)
 
 
 def _reachable(db: Database, agent_id: int) -> bool:
