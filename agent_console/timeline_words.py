@@ -23,10 +23,9 @@ def told(event: CaseEvent, names: dict[int, str]) -> Told:
     detail = event.detail
     by = _("by %(name)s") % {"name": names.get(event.by_id, "?")} if event.by_id else ""
     match event.kind:
-        case EventKind.FILED if not detail.get("outcome"):
-            return Told(_("Filed"), _("as this case, at the answer"))
         case EventKind.FILED:
-            return Told(outcome_word(detail.get("outcome")), _("filed as this case"))
+            ended = detail.get("outcome")
+            return Told(outcome_word(ended) if ended else _("Call taken"), _("filed as this case"))
         case EventKind.JOINED:
             return Told(_("Called again"), outcome_word(detail.get("outcome")).lower())
         case EventKind.HANDED_OVER:
