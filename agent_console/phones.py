@@ -59,7 +59,6 @@ class Phones:
         """The page's connection ended."""
         if self._lines.get(line.agent_id) is line:
             del self._lines[line.agent_id]
-        self._heard.pop(line.page, None)
 
     def lines(self) -> list[Line]:
         """The connections that are open now."""
@@ -78,6 +77,10 @@ class Phones:
     def heard(self, page: str) -> None:
         """The page has said that it is there."""
         self._heard[page] = clock()
+
+    def forget(self, page: str) -> None:
+        """The page has the phone no more."""
+        self._heard.pop(page, None)
 
     def silent_s(self, page: str) -> float:
         """For how many seconds nothing was heard of a page, while we listened."""

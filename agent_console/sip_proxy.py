@@ -149,6 +149,8 @@ async def _leave_soon(console: Console, line: Line) -> None:
     if line.code != SIGNED_OUT:
         await asyncio.sleep(COMES_BACK_S)
     await console.in_thread(lambda: _left(console, line))
+    # Not before: until now its silence counts from when it was heard last.
+    console.phones.forget(line.page)
 
 
 def _left(console: Console, line: Line) -> None:

@@ -76,13 +76,20 @@ def stop() -> Iterator[threading.Event]:
     event = threading.Event()
     yield event
     event.set()
+    while MADE:
+        MADE.pop().close()
+
+
+# Each is a process with a model of hundreds of megabytes.
+MADE: list[Apart] = []
 
 
 def scribe(
     settings: Settings, db: Database, keys: Keys, stop: threading.Event, command: tuple[str, ...] = COMMAND
 ) -> Scribe:
     def make(model: Installed, stop: threading.Event) -> Apart:
-        return Apart(model.folder, model.name, model.language, stop, command=command)
+        MADE.append(Apart(model.folder, model.name, model.language, stop, command=command))
+        return MADE[-1]
 
     return Scribe(settings, db, keys, stop, make)
 
