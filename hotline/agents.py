@@ -146,11 +146,11 @@ def finish_wrap_up(session: Session, agent_id: int, at: datetime | None = None) 
     return _as_before(session, agent_id, at or now()) if state.status is AgentStatus.WRAP_UP else state
 
 
-def more_time(session: Session, agent_id: int, seconds: int) -> AgentState:
-    """Let a wrap-up last so many seconds longer. Without one nothing happens."""
+def more_time(session: Session, agent_id: int, seconds: int, at: datetime | None = None) -> AgentState:
+    """Let a wrap-up last so many seconds longer than it would, or than now. Without one nothing happens."""
     state = state_of(session, agent_id)
     if state.status is AgentStatus.WRAP_UP and state.until is not None:
-        state.until = max(state.until, now()) + timedelta(seconds=seconds)
+        state.until = max(state.until, at or now()) + timedelta(seconds=seconds)
         session.add(state)
         session.flush()
     return state

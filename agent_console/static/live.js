@@ -34,7 +34,7 @@
 
   function heard(name) {
     heardAt = Date.now();
-    if (name === "signed-out") { fire(name); return location.assign("/sign-in"); }
+    if (name === "signed-out") return fire(name);
     if (name === "feed-down") feedDown = true;
     if (name === "feed-up") feedDown = false;
     if (name === "feed-up") fire("refetch");
@@ -110,14 +110,33 @@
     said.scrollIntoView({ block: "center" });
   }
 
-  // Every piece of the page learns at once that the sign-in ended; one of them goes there, and is not cut short by the rest.
+  // Of two pages asked for in a row only the last may come: else the address is of one and the content of the other.
+  let coming = null;
+  document.addEventListener("htmx:beforeRequest", (event) => {
+    const { target, requestConfig, xhr } = event.detail;
+    if (target?.id !== "main" || requestConfig.verb !== "get") return;
+    coming?.abort();
+    coming = xhr;
+  });
+
+  // A link of the bar may be gone when its page arrives, and with it what the body says of how pages are swapped.
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    const { target, requestConfig } = event.detail;
+    if (target.id === "main" && !requestConfig.elt.isConnected) event.detail.swapOverride = document.body.getAttribute("hx-swap");
+  });
+
+  // Feed, phone and every piece of the page learn at once that the sign-in ended. The first goes there, and back here after it.
   let leaving = false;
   document.addEventListener("htmx:beforeOnLoad", (event) => {
     if (event.detail.xhr.status !== 401) return;
+    event.preventDefault();
     fire("signed-out");
-    if (leaving) return event.preventDefault();
+  });
+  document.body.addEventListener("signed-out", () => {
+    if (leaving) return;
     leaving = true;
     setTimeout(() => { leaving = false; }, RETRY_MS);
+    location.assign(`/sign-in?next=${encodeURIComponent(location.pathname)}`);
   });
 
   // Pieces of a page that was left are nobody's concern any more.

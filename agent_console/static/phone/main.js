@@ -43,7 +43,6 @@ function taken(signedOut) {
   if (!signedOut) return;
   trouble("signed-out");
   fire("signed-out");
-  location.reload();
 }
 
 function microphoneChanged() {

@@ -218,6 +218,30 @@ def test_links_swap_the_page_and_keep_the_top_bar(screen_of: OpenScreen) -> None
     assert screen.faults == []
 
 
+CLICKS = """(links) => { for (const link of links) document.querySelector(`#top a[href="${link}"]`).click(); }"""
+
+
+def test_of_two_links_clicked_in_a_row_the_last_one_comes_whole(screen_of: OpenScreen) -> None:
+    """Its address, title and content: not the address of one with the content of the other."""
+    screen = screen_of("alice")
+    page = screen.open("/")
+    for first, last, heading in (("/cases", "/queue", "Queue"), ("/queue", "/cases", "Cases")):
+        page.evaluate(CLICKS, [first, last])
+        expect(page.locator("main h1")).to_have_text(heading)
+        page.wait_for_timeout(400)
+        expect(page.locator("main h1")).to_have_text(heading)
+        expect(page).to_have_url(re.compile(rf"{last}$"))
+        expect(page).to_have_title(re.compile(heading))
+    assert screen.faults == []
+
+
+def test_a_link_that_is_gone_when_its_page_arrives_still_swaps_the_whole_page(screen_of: OpenScreen) -> None:
+    page = screen_of("alice").open("/")
+    page.evaluate("""() => { const link = document.querySelector('#top a[href="/queue"]'); link.click(); link.remove(); }""")
+    expect(page.locator("h1")).to_have_text("Queue")
+    assert page.locator("main").count() == 1
+
+
 def test_the_ready_button_changes_bar_and_desk_together(served: Served, screen_of: OpenScreen) -> None:
     """One press, no reload; another page of hers hears it too."""
     screen = screen_of("alice")
@@ -236,14 +260,14 @@ def test_the_ready_button_changes_bar_and_desk_together(served: Served, screen_o
 
 
 def test_a_page_whose_sign_in_ended_goes_to_sign_in(served: Served, screen_of: OpenScreen) -> None:
-    """The next fetch finds out."""
+    """The next fetch finds out; the way back is kept."""
     page = screen_of("alice").open("/queue")
     with served.db.write() as session:
         for row in session.exec(select(SignIn)):
             row.ended_at = now()
             session.add(row)
     served.nudges.tell(QUEUE_CHANGED)
-    page.wait_for_url("**/sign-in*")
+    page.wait_for_url("**/sign-in?next=%2Fqueue")
 
 
 def test_on_a_phone_nothing_runs_off_the_side_and_buttons_fit_a_thumb(screen_of: OpenScreen) -> None:

@@ -42,7 +42,7 @@ def test_a_wrap_up_ends_by_itself_and_not_before_its_time(db: Database, staff: C
         agents.on_call(s, alice, "a", T)
         agents.off_call(s, alice, T, wrap_up_s=120)
         assert agents.end_due_wrap_ups(s, T + minutes(1)) == []
-        agents.more_time(s, alice, 60)
+        agents.more_time(s, alice, 60, T + minutes(1))
         assert agents.end_due_wrap_ups(s, T + timedelta(seconds=121)) == []
         assert agents.end_due_wrap_ups(s, T + minutes(4)) == [alice]
         assert agents.state_of(s, alice).status is AgentStatus.READY
