@@ -38,7 +38,7 @@ def transcripts(db: Database) -> list[Transcript]:
 def test_a_call_is_answered_by_an_agent_who_speaks_the_language(
     whole: Whole, sign_in: Callable[[Whole, str], Page]
 ) -> None:
-    page = sign_in(whole, "alice")
+    page = sign_in(whole, "sofia")  # Alice's own page would be her phone
     with whole.phone_of("alice") as desk, Phone(whole.line) as caller:
         make_ready(whole, "alice")
         call = caller.call("1800123456", "0812345678")
