@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import select
 
 from agent_console.console import CONSOLE, Console
-from agent_console.feed import FEED, Feed
+from agent_console.feed import FEED
 from hotline import mobiles
 from hotline.errors import NotAllowed
 from hotline.events import AGENTS_CHANGED
@@ -40,25 +40,37 @@ async def keep(app: web.Application) -> AsyncIterator[None]:
 async def _keep(app: web.Application) -> None:
     console, feed, told = app[CONSOLE], app[FEED], Told()
     while True:
+        # Joined all the while: what changes during a look or a rest is looked at next, not fifteen seconds later.
+        heard = feed.join()
+        try:
+            await _look_while_heard(console, told, heard)
+        finally:
+            feed.leave(heard)
+
+
+async def _look_while_heard(console: Console, told: "Told", heard: asyncio.Queue[str | None]) -> None:
+    """Returns when the feed has let go of us, as it does of who is slow."""
+    while True:
+        names = _emptied(heard)
         try:
             await console.in_thread(lambda: told.look(console))
         except SQLAlchemyError as error:
             log().warning("who is rung at home cannot be read", error=error)
         await asyncio.sleep(REST_S)
-        await _changed(feed, LOOK_S - REST_S)
+        if None in names:
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LOOK_S - REST_S):
+                while (name := await heard.get()) != AGENTS_CHANGED:
+                    if name is None:
+                        return
 
 
-async def _changed(feed: Feed, within_s: float) -> None:
-    """Until agents changed, or this time is over."""
-    heard = feed.join()
-    try:
-        async with asyncio.timeout(within_s):
-            while await heard.get() not in {AGENTS_CHANGED, None}:
-                pass
-    except TimeoutError:
-        pass
-    finally:
-        feed.leave(heard)
+def _emptied(heard: asyncio.Queue[str | None]) -> set[str | None]:
+    names = set()
+    while not heard.empty():
+        names.add(heard.get_nowait())
+    return names
 
 
 @dataclass

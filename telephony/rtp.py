@@ -7,6 +7,7 @@ import struct
 import threading
 import time
 from collections import deque
+from collections.abc import Iterator
 
 from telephony.sound import FRAME_SAMPLES, pcm_to_ulaw, ulaw_to_pcm
 
@@ -29,8 +30,7 @@ class Audio:
         self._pressed_at = -1
         self.send_nothing = False
         self._peer: tuple[str, int] | None = None
-        self._frames: deque[bytes] = deque()
-        self._keys: deque[str] = deque()
+        self._queued: deque[bytes | str] = deque()  # frames and keys, in the order in which they were asked for
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True, name="rtp")
 
@@ -45,16 +45,16 @@ class Audio:
         """Queue 16-bit 8 kHz mono samples to be sent."""
         coded = pcm_to_ulaw(pcm[: len(pcm) // 2 * 2])
         for start in range(0, len(coded), FRAME_SAMPLES):
-            self._frames.append(coded[start : start + FRAME_SAMPLES].ljust(FRAME_SAMPLES, b"\xff"))
+            self._queued.append(coded[start : start + FRAME_SAMPLES].ljust(FRAME_SAMPLES, b"\xff"))
 
     def press(self, digits: str) -> None:
-        """Queue key presses, sent after what is queued to be said before them."""
-        self._keys.extend(d for d in digits if d in DIGITS)
+        """Queue key presses, sent after what was queued before them and before what is queued later."""
+        self._queued.extend(d for d in digits if d in DIGITS)
 
     @property
     def quiet(self) -> bool:
         """Whether all that was queued has been sent."""
-        return not self._frames and not self._keys
+        return not self._queued
 
     def stop(self) -> None:
         """End the stream and free its port."""
@@ -69,11 +69,14 @@ class Audio:
         pressing: deque[tuple[int, int, bool]] = deque()
         key_stamp = 0
         while not self._stop.is_set():
-            if not self._frames and self._keys and not pressing:
-                code, key_stamp = DIGITS[self._keys.popleft()], stamp
-                pressing.extend((code, FRAME_SAMPLES * n, False) for n in range(1, 6))
-                pressing.extend((code, FRAME_SAMPLES * 6, True) for _ in range(3))
-                pressing.extend((-1, 0, False) for _ in range(5))
+            payload = SILENCE
+            if not pressing and self._queued:
+                queued = self._queued.popleft()
+                if isinstance(queued, bytes):
+                    payload = queued
+                else:
+                    pressing.extend(self._presses(DIGITS[queued]))
+                    key_stamp = stamp
             if pressing:
                 code, length, end = pressing.popleft()
                 if code < 0:
@@ -82,13 +85,19 @@ class Audio:
                     packet = struct.pack("!BBHII", 0x80, EVENT, sequence & 0xFFFF, key_stamp & 0xFFFFFFFF, ssrc)
                     packet += struct.pack("!BBH", code, (0x80 if end else 0) | 10, length)
             else:
-                payload = self._frames.popleft() if self._frames else SILENCE
                 packet = struct.pack("!BBHII", 0x80, 0, sequence & 0xFFFF, stamp & 0xFFFFFFFF, ssrc) + payload
             if not self.send_nothing and self._peer is not None:
                 with contextlib.suppress(OSError):
                     self._socket.sendto(packet, self._peer)
             sequence, stamp, due = sequence + 1, stamp + FRAME_SAMPLES, due + FRAME_S
             self._listen_until(due)
+
+    @staticmethod
+    def _presses(code: int) -> Iterator[tuple[int, int, bool]]:
+        """A key goes down, is held for 100 ms and let go, told three times; then a moment of nothing."""
+        yield from ((code, FRAME_SAMPLES * n, False) for n in range(1, 6))
+        yield from ((code, FRAME_SAMPLES * 6, True) for _ in range(3))
+        yield from ((-1, 0, False) for _ in range(5))
 
     def _listen_until(self, due: float) -> None:
         while (left := due - time.monotonic()) > 0 and not self._stop.is_set():

@@ -237,7 +237,9 @@ def test_of_two_links_clicked_in_a_row_the_last_one_comes_whole(screen_of: OpenS
 
 def test_a_link_that_is_gone_when_its_page_arrives_still_swaps_the_whole_page(screen_of: OpenScreen) -> None:
     page = screen_of("alice").open("/")
-    page.evaluate("""() => { const link = document.querySelector('#top a[href="/queue"]'); link.click(); link.remove(); }""")
+    page.evaluate(
+        """() => { const link = document.querySelector('#top a[href="/queue"]'); link.click(); link.remove(); }"""
+    )
     expect(page.locator("h1")).to_have_text("Queue")
     assert page.locator("main").count() == 1
 

@@ -148,7 +148,7 @@ def say(mouth: Call, hz: int) -> None:
 def hush(mouth: Call) -> None:
     """Stop saying what was begun."""
     audio: Audio = mouth.audio
-    audio._frames.clear()
+    audio._queued.clear()
 
 
 def deaf(ear: Call, mouth: Call, hz: int) -> None:
