@@ -6,6 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import ColumnElement
 from sqlmodel import Session, col, or_, select
 
 from hotline import cases
@@ -113,13 +114,15 @@ def withdraw(
     _no_recording(session, case_id, contact_id)
     if before is None or not before.given:
         return None
-    return _add(session, case_id, contact_id, purpose, by, before.language, before.script, given=False)
+    # It names the call in which she agreed: that call may be joined to another case by now.
+    about = before.contact_id or contact_id
+    return _add(session, case_id, about, purpose, by, before.language, before.script, given=False)
 
 
 def _no_recording(session: Session, case_id: int, contact_id: int | None) -> None:
     """No call of the case that goes on, nor this one, may be recorded."""
     mine = select(Contact).where(
-        col(Contact.case_id) == case_id,
+        _calls_of(case_id),
         col(Contact.recording) != TalkRecording.OFF,
         or_(col(Contact.ended_at).is_(None), col(Contact.id) == contact_id),
     )
@@ -131,8 +134,20 @@ def _no_recording(session: Session, case_id: int, contact_id: int | None) -> Non
 
 def newest(session: Session, case_id: int, purpose: ConsentPurpose) -> Consent | None:
     """The row that counts; None when she was never asked. By the order of writing, whatever a clock said."""
-    query = select(Consent).where(col(Consent.case_id) == case_id, col(Consent.purpose) == purpose)
+    query = select(Consent).where(_about(case_id), col(Consent.purpose) == purpose)
     return session.exec(query.order_by(col(Consent.id).desc()).limit(1)).first()
+
+
+def _about(case_id: int) -> ColumnElement[bool]:
+    """Said in this case, or in a call that was joined to it since."""
+    calls = select(Contact.id).where(col(Contact.case_id) == case_id)
+    return or_(col(Consent.case_id) == case_id, col(Consent.contact_id).in_(calls))
+
+
+def _calls_of(case_id: int) -> ColumnElement[bool]:
+    """The calls of this case, and those in which she was asked before they were joined to another."""
+    asked = select(Consent.contact_id).where(col(Consent.case_id) == case_id)
+    return or_(col(Contact.case_id) == case_id, col(Contact.id).in_(asked))
 
 
 def stands(session: Session, case_id: int, purpose: ConsentPurpose) -> bool:
@@ -154,7 +169,7 @@ def may_record(session: Session, contact: Contact) -> bool:
 def recorded_now(session: Session, case_id: int) -> list[str]:
     """The calls of a case whose conversation is recorded at this moment, by their ids."""
     query = select(Contact.call).where(
-        col(Contact.case_id) == case_id,
+        _calls_of(case_id),
         col(Contact.ended_at).is_(None),
         col(Contact.recording) == TalkRecording.RUNNING,
     )
@@ -163,7 +178,7 @@ def recorded_now(session: Session, case_id: int) -> list[str]:
 
 def of_case(session: Session, case_id: int) -> list[Consent]:
     """All that was agreed to and taken back in a case, newest first."""
-    return list(session.exec(select(Consent).where(col(Consent.case_id) == case_id).order_by(col(Consent.id).desc())))
+    return list(session.exec(select(Consent).where(_about(case_id)).order_by(col(Consent.id).desc())))
 
 
 def _contact(session: Session, case_id: int, contact_id: int | None) -> Contact | None:

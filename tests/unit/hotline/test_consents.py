@@ -3,13 +3,14 @@
 import pytest
 from sqlmodel import Session, select
 
-from hotline import calls, consents, languages
+from hotline import calls, consents, joining, languages
 from hotline.calls import Fact, Seen
 from hotline.consents import SCRIPT_VERSION
 from hotline.errors import Invalid, NotAllowed, Refused
 from hotline.keys import Keys
 from models import AuditEntry, CaseEvent, Consent, ConsentPurpose, Contact, Database, EventKind, TalkRecording
 from models.types import now
+from recordings.consent import TAKEN_BACK, why_not
 from tests.cast import Cast
 
 RECORDING = ConsentPurpose.RECORDING
@@ -76,6 +77,25 @@ def test_a_call_that_is_over_or_of_another_case_is_refused(db: Database, staff: 
         with pytest.raises(Refused, match="over"):
             give(s, contact, staff)
         assert s.exec(select(Consent)).all() == []
+
+
+@pytest.mark.parametrize("asked_in_its_old_case", [False, True])
+def test_taking_it_back_reaches_a_call_that_was_joined_to_another_case(
+    db: Database, staff: Cast, keys: Keys, asked_in_its_old_case: bool
+) -> None:
+    with db.write() as s:
+        contact, other = talking(s, keys, staff), talking(s, keys, staff, "b")
+        old, new = contact.case_id or 0, other.case_id or 0
+        give(s, contact, staff)
+        contact.recording = TalkRecording.RUNNING
+        joining.join_call(s, contact.id or 0, new, staff.alice)
+        assert consents.may_record(s, contact), "she agreed in this very call"
+        page = old if asked_in_its_old_case else new
+        assert consents.recorded_now(s, page) == [contact.call]
+        assert consents.withdraw(s, page, RECORDING, staff.alice) is not None
+        assert contact.recording is TalkRecording.OFF
+        assert not consents.may_record(s, contact)
+        assert why_not(s, contact, contact.arrived_at) == TAKEN_BACK, "what was recorded is destroyed"
 
 
 def test_words_that_are_no_longer_read_and_languages_nobody_knows_are_refused(
