@@ -16,8 +16,6 @@ from hotline.keys import Keys
 from hotline.settings import Settings
 from models import AgentStatus, Contact, Direction, Party, PartyKind, Place, Talk
 
-NOTHING_MORE = Seen()
-
 
 @dataclass(frozen=True)
 class Desk:
@@ -59,7 +57,7 @@ class Call:
         """Its row, if there is one."""
         return calls.find(session, self.call, self.linkedid)
 
-    def saw(self, session: Session, desk: Desk, fact: Fact, at: datetime, seen: Seen = NOTHING_MORE) -> Contact | None:
+    def saw(self, session: Session, desk: Desk, fact: Fact, at: datetime, seen: Seen | None = None) -> Contact | None:
         """Keep a fact; never before the arrival, however the clock was moved. None for a call of ours without a row."""
         contact = self.find(session)
         if contact is None and self.ours:
@@ -70,7 +68,7 @@ class Call:
             at = max(at, contact.arrived_at)
         # A call without a name of its own must not take over a row that has one.
         name = contact.call if contact is not None and self.call is None else self.name
-        seen = replace(seen, linkedid=self.linkedid)
+        seen = replace(seen or Seen(), linkedid=self.linkedid)
         return calls.saw(session, desk.keys, name, fact, at, seen, desk.settings.country)
 
     def arrive(self, session: Session, desk: Desk, at: datetime) -> Contact | None:
@@ -371,10 +369,11 @@ class PhoneSeen:
 
 @dataclass(frozen=True)
 class Ended:
-    """The caller's channel is gone."""
+    """The caller's channel is gone. Not `dialled`: the agent did not pick up her own phone, so no worker was rung."""
 
     call: Call
     at: datetime
+    dialled: bool = True
 
     def apply(self, session: Session, desk: Desk) -> Iterable[str]:
         """Close the call: its outcome and its one case. The conversation is over for whoever is still in it."""
@@ -384,6 +383,8 @@ class Ended:
         if contact is None:
             return []
         talks.end(session, contact.call)
+        if not self.dialled:
+            callback_attempts.attempt_failed(session, contact.id or 0, self.at, "own_phone")
         _close(session, desk, contact, self.at)
         return [*_told(contact), events.SPOOL_CHANGED, events.CALLBACKS_CHANGED, events.AGENTS_CHANGED]
 

@@ -325,7 +325,8 @@ class Notices:
         call, heir = talk.call.call, self._take_over(talk, event.at)
         ended: list[Change] = []
         if talk.call.ours and talk.worker is None and not talk.over and leg.calls_back:
-            talk.over, ended = True, [Ended(talk.call, event.at)]  # and nobody has answered
+            # Nobody has answered; and nobody was rung, when it is her own phone that rang in vain.
+            talk.over, ended = True, [Ended(talk.call, event.at, dialled=event.get("ChannelState") == UP)]
         if event.get("ChannelState") != UP:
             return [*heir, StoppedRinging(agent_id, call, event.at), *ended]
         broke_off = event.get("Cause") != NORMAL and talk.worker is not None

@@ -238,6 +238,13 @@ def test_a_call_of_ours_without_a_worker_ends_with_the_agents_leg() -> None:
     notices.changes(event("DialBegin", {f"Dest{k}": v for k, v in OUT.items()}, {}, OURS))
     changes = notices.changes(event("Hangup", {**OUT, "ChannelState": "5", "Cause": "21"}, OURS))
     assert kinds(changes) == [StoppedRinging, Ended]
+    assert isinstance(changes[1], Ended)
+    assert not changes[1].dialled, "no worker was rung"
+    notices = Notices(LINES)
+    notices.changes(event("Newstate", {**OUT, "ChannelState": "6"}, OURS))
+    ended = notices.changes(event("Hangup", {**OUT, **UP}, OURS))[-1]
+    assert isinstance(ended, Ended)
+    assert ended.dialled, "she picked up, so the worker may have been rung"
 
 
 def test_a_snapshot_in_the_middle_of_a_consult_knows_the_lead_and_the_party() -> None:

@@ -5,11 +5,26 @@ from pathlib import Path
 import pytest
 from sqlmodel import select
 
-from hotline import agents, calls, talks
-from models import AgentState, AgentStatus, Case, Contact, Database, Direction, Outcome, Party, PartyKind, Talk
+from hotline import agents, callbacks, calls, talks
+from hotline.calls import Fact, Seen
+from hotline.keys import Keys
+from models import (
+    AgentState,
+    AgentStatus,
+    Callback,
+    CallbackAttempt,
+    Case,
+    Contact,
+    Database,
+    Direction,
+    Outcome,
+    Party,
+    PartyKind,
+    Talk,
+)
 from telephony import names
 from telephony.cel import Trail
-from telephony.changes import Alone, Answered, Arrived, Call, LeftCall, Queued, Rings
+from telephony.changes import Alone, Answered, Arrived, Call, Ended, LeftCall, Queued, Rings
 from telephony.ledger import Ledger
 from telephony.sweep import OTHERS_HAVE_S, Found, There, noted_in, read_books, sweep, warn_of_long_talks
 from tests.cast import Cast
@@ -251,6 +266,31 @@ def test_a_call_back_that_nobody_answered_was_not_reached(db: Database, ledger: 
     a_call_back(db, staff.alice.id or 0)
     swept(db, ledger, NOBODY)
     assert contacts(db)[0].outcome is Outcome.NOT_REACHED
+
+
+@pytest.mark.parametrize(("dialled", "tries"), [(True, 1), (False, 0)])
+def test_an_agents_own_phone_that_rang_in_vain_is_no_try_of_the_worker(
+    db: Database, ledger: Ledger, staff: Cast, keys: Keys, dialled: bool, tries: int
+) -> None:
+    alice = staff.alice.id or 0
+    with db.write() as session:
+        missed = calls.saw(session, keys, "a", Fact.KEY, NOON, Seen(language="my", number="0812345678"))
+        calls.close(session, missed, after(30), join_within_s=0, brief_s=10)
+        item = callbacks.note_call(session, missed, after(30))
+        assert item is not None
+        row = Contact(
+            call="ours", direction=Direction.OUTBOUND, arrived_at=after(60), handler_id=alice, case_id=missed.case_id
+        )
+        session.add(row)
+        session.flush()
+        session.add(CallbackAttempt(callback_id=item.id or 0, contact_id=row.id or 0, by_id=alice, at=after(60)))
+        item.attempts = 1
+    ledger.put(Ended(Call("8.1", "ours", ours=True), after(80), dialled=dialled))
+    until(lambda: ledger.pending == 0)
+    with db.read() as session:
+        kept = session.get_one(Callback, item.id)
+        assert (kept.attempts, kept.due_at > after(80)) == (tries, dialled)
+        assert session.get_one(Contact, row.id).outcome is Outcome.NOT_REACHED
 
 
 def test_a_call_that_nobody_wrote_becomes_exactly_one_case(db: Database, ledger: Ledger, staff: Cast) -> None:
