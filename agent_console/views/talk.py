@@ -18,7 +18,7 @@ from hotline.errors import Invalid, NotFound, Refused
 from hotline.events import AGENTS_CHANGED, EMERGENCY, QUEUE_CHANGED, call_changed, case_changed
 from hotline.permissions import Permission
 from hotline.talks import TalkNow
-from models import Agent, Case, Party, PartyKind, Place, TalkRecording
+from models import Agent, Case, Contact, Party, PartyKind, Place, Talk, TalkRecording
 from models.types import now
 from telephony.operator import LineFailed, Operator
 
@@ -119,22 +119,38 @@ def transfer(ask: Ask) -> Answer:
     if "agent" in ask.form:
         colleague = _colleague(ask, lambda person: person.rung)
         language = talk.contact.queue or talk.contact.language or languages.for_no_key(ask.session)
-        return act(ask, lambda line, _of: line.to_agent(call, colleague.agent_id, language), None, talk)
+
+        def sent(session: Session, _of: TalkNow, by: Agent) -> None:
+            _waits(session, call, by, language)
+
+        return act(ask, lambda line, _of: line.to_agent(call, colleague.agent_id, language), sent, talk)
     language = ask.form.get("language", "")
     if language not in {row.code for row in languages.spoken(ask.session)}:
         raise Invalid(language=_("Choose a language of the line."))
 
     def keep(session: Session, _of: TalkNow, by: Agent) -> None:
-        contact = contacts.find(session, call)
-        if contact is None or not talks.end(session, call):
+        contact = _waits(session, call, by, language)
+        if contact is None:
             return
-        contacts.waits_again(session, contact, now(), language)
+        talks.end(session, call)
         case = session.get(Case, contact.case_id)
         if case is not None and case.owner_id == by.id:
             # Whoever takes the call takes the case with it.
             cases.release(session, case.id or 0, by)
 
     return act(ask, lambda line, _of: line.to_queue(call, language), keep, talk)
+
+
+def _waits(session: Session, call: str, by: Agent, queue: str) -> Contact | None:
+    """A worker who was sent on waits until somebody has her: should she give up meanwhile, we owe her a call.
+
+    The switchboard may have seen it before us. None when somebody has her already, or she is gone.
+    """
+    contact, talk = contacts.find(session, call), session.get(Talk, call)
+    if contact is None or contact.ended_at is not None or (talk is not None and talk.agent_id != by.id):
+        return None
+    contacts.waits_again(session, contact, now(), queue)
+    return contact
 
 
 @routes.post("/phone/calls/{call}/swap", Permission.USE_PHONE, opens="nothing")

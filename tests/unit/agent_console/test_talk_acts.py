@@ -5,9 +5,22 @@ from collections.abc import Callable
 import pytest
 from sqlmodel import select
 
-from hotline import directory
+from hotline import calls, directory, talks
 from hotline.keys import Keys
-from models import AuditEntry, Case, Contact, Database, EntryKind, Party, PartyKind, Place, Talk
+from models import (
+    AuditEntry,
+    Callback,
+    CallbackKind,
+    Case,
+    Contact,
+    Database,
+    EntryKind,
+    Party,
+    PartyKind,
+    Place,
+    Talk,
+)
+from models.types import now
 from tests.cast import Cast
 from tests.e2e.agent_console.on_call import Line, ready
 from tests.unit.agent_console.conftest import HTMX, Browser
@@ -213,12 +226,61 @@ async def test_handed_to_a_queue_she_waits_again_and_whoever_takes_her_takes_the
     assert talk_of(sqlite_db, contact) is None
 
 
+async def test_the_case_is_let_go_although_the_switchboard_saw_the_queue_first(
+    alice: Browser, in_call: InCall, sqlite_db: Database, operated: Operated
+) -> None:
+    contact = in_call()
+
+    def seen_first(*_what: object) -> None:
+        with sqlite_db.write() as session:
+            assert talks.end(session, contact.call)
+            calls.waits_again(session, session.get_one(Contact, contact.id), now(), "th")
+
+    operated.to_queue = seen_first  # type: ignore[attr-defined]
+    await alice.post(f"/phone/calls/{contact.call}/transfer", BAR, language="th")
+    with sqlite_db.read() as session:
+        assert session.get_one(Case, contact.case_id).owner_id is None
+
+
+async def test_handed_to_a_queue_a_colleague_who_has_her_already_keeps_her(
+    alice: Browser, in_call: InCall, sqlite_db: Database, sqlite_staff: Cast, keys: Keys, operated: Operated
+) -> None:
+    contact = in_call()
+
+    def taken_at_once(*_what: object) -> None:
+        with sqlite_db.write() as session:
+            talks.end(session, contact.call)
+            Line(session, keys).has(sqlite_staff.bob, session.get_one(Contact, contact.id))
+
+    operated.to_queue = taken_at_once  # type: ignore[attr-defined]
+    await alice.post(f"/phone/calls/{contact.call}/transfer", BAR, language="th")
+    assert talk_of(sqlite_db, contact).agent_id == sqlite_staff.bob.id  # type: ignore[union-attr]
+    with sqlite_db.read() as session:
+        assert session.get_one(Contact, contact.id).waits_again_at is None
+
+
 async def test_handed_to_a_colleague_without_asking(
     alice: Browser, in_call: InCall, sqlite_staff: Cast, operated: Operated
 ) -> None:
     contact = in_call()
     await alice.post(f"/phone/calls/{contact.call}/transfer", BAR, agent=str(sqlite_staff.bob.id))
     assert operated.acts == [("to_agent", contact.call, sqlite_staff.bob.id, "my")]
+
+
+@pytest.mark.parametrize("taken", [False, True])
+@pytest.mark.usefixtures("operated")
+async def test_who_gives_up_while_a_colleague_is_rung_for_her_is_owed_a_call(
+    alice: Browser, in_call: InCall, sqlite_db: Database, sqlite_staff: Cast, keys: Keys, taken: bool
+) -> None:
+    contact = in_call()
+    await alice.post(f"/phone/calls/{contact.call}/transfer", BAR, agent=str(sqlite_staff.bob.id))
+    with sqlite_db.write() as session:
+        line, row = Line(session, keys), session.get_one(Contact, contact.id)
+        if taken:
+            line.has(sqlite_staff.bob, row)
+        line.over(sqlite_staff.bob if taken else sqlite_staff.alice, row)
+        owed = [(item.contact_id, item.kind) for item in session.exec(select(Callback))]
+        assert owed == ([] if taken else [(contact.id, CallbackKind.MISSED)])
 
 
 async def test_a_number_of_the_directory_is_called_only_after_it_was_confirmed(
