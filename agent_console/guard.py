@@ -4,11 +4,12 @@ import hmac
 
 from sqlmodel import Session
 
-from agent_console.asking import Visit
+from agent_console.asking import Cookie, Visit
 from agent_console.routes import Open, Route
 from hotline import sign_ins
 from hotline.errors import FreelineError
 from hotline.permissions import need
+from hotline.settings import Settings
 from models import Agent, SignIn
 
 SESSION = "freeline_session"
@@ -34,6 +35,11 @@ def signed_in(session: Session, visit: Visit) -> tuple[Agent, SignIn]:
     if found is None:
         raise SignedOut("Sign in first.")
     return found
+
+
+def session_cookie(token: str, settings: Settings) -> Cookie:
+    """What the browser keeps. The table says when the sign-in runs out; under a call it goes on, so this lasts longer."""
+    return Cookie(SESSION, token, settings.sign_in_h * 3600 + settings.limit_talking_s)
 
 
 def guard(session: Session, route: Route, visit: Visit) -> tuple[Agent, SignIn] | None:

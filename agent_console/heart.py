@@ -62,7 +62,11 @@ def _look(console: Console, lines: list[Line]) -> tuple[list[Line], list[Line]]:
     """
     with console.database.read() as session:
         ended = [x for x in lines if sign_ins.find_hashed(session, x.token_sha256) is None]
+        runs_out = sign_ins.running_out_in_a_call(session, now())
         held = session.exec(select(AgentState).where(col(AgentState.page).is_not(None))).all()
+    if runs_out:
+        with console.database.write() as session:
+            sign_ins.go_on(session, now())
     unreachable = {state.page for state in held if not state.reachable}
     deaf = [x for x in lines if x.page in unreachable and clock() - x.since > REACHABLE_WITHIN_S]
     patience_s = console.settings.page_silent_s

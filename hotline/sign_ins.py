@@ -12,8 +12,9 @@ from datetime import datetime, timedelta
 from sqlalchemy import delete, update
 from sqlmodel import Session, col, func, select
 
+from hotline.agents import WITH_A_CALL
 from hotline.errors import Refused
-from models import Agent, SignIn, SignInAttempt
+from models import Agent, AgentState, SignIn, SignInAttempt
 from models.types import now
 
 WINDOW = timedelta(minutes=15)
@@ -23,6 +24,9 @@ TRIES_ADDRESS = 30  # an office shares one address
 LONG_WINDOW = timedelta(hours=1)
 TRIES_LOGIN = 50
 SEEN_EVERY = timedelta(minutes=5)
+# A call and its wrap-up are never cut off by the clock: a sign-in that would run out soon goes on for so long.
+RUNS_OUT = timedelta(minutes=5)
+GOES_ON = timedelta(minutes=15)
 
 
 @dataclass(frozen=True)
@@ -122,6 +126,26 @@ def seen(session: Session, sign_in: SignIn) -> None:
     if moment - sign_in.seen_at > SEEN_EVERY:
         sign_in.seen_at = moment
         session.add(sign_in)
+
+
+def running_out_in_a_call(session: Session, at: datetime) -> list[SignIn]:
+    """The sign-ins that would run out under a call or its wrap-up."""
+    in_a_call = select(AgentState.agent_id).where(col(AgentState.status).in_(WITH_A_CALL))
+    query = select(SignIn).where(
+        col(SignIn.ended_at).is_(None),
+        col(SignIn.expires_at) > at,
+        col(SignIn.expires_at) <= at + RUNS_OUT,
+        col(SignIn.agent_id).in_(in_a_call),
+    )
+    return list(session.exec(query))
+
+
+def go_on(session: Session, at: datetime) -> None:
+    """Let the sign-ins that would run out under a call go on for a while."""
+    for sign_in in running_out_in_a_call(session, at):
+        sign_in.expires_at = at + GOES_ON
+        session.add(sign_in)
+    session.flush()
 
 
 def end(session: Session, sign_in: SignIn) -> None:

@@ -4,7 +4,7 @@ import math
 from urllib.parse import urlsplit
 
 from agent_console.asking import Answer, Ask, Cookie, Go, page
-from agent_console.guard import HELLO, SESSION
+from agent_console.guard import HELLO, SESSION, session_cookie
 from agent_console.phones import SIGNED_OUT
 from agent_console.routes import Open, Routes
 from agent_console.words import gettext as _
@@ -59,7 +59,7 @@ def enter(ask: Ask) -> Answer:
         to = "/account/password" if agent.must_change_password else ours(ask.form.get("next", "")) or start_of(agent)
     # She is signed in here and nowhere else: a phone that another page has is let go of now.
     ask.console.phones.end_of(agent_id, SIGNED_OUT)
-    cookies = (Cookie(SESSION, granted.token, ask.console.settings.sign_in_h * 3600), Cookie(HELLO, ""))
+    cookies = (session_cookie(granted.token, ask.console.settings), Cookie(HELLO, ""))
     return Go(to, cookies=cookies)
 
 

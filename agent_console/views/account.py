@@ -2,7 +2,7 @@
 
 from agent_console import mobile_values
 from agent_console.asking import Answer, Ask, Cookie, Go, Page, page
-from agent_console.guard import SESSION
+from agent_console.guard import session_cookie
 from agent_console.routes import Open, Routes
 from agent_console.views.access import start_of
 from agent_console.words import gettext as _
@@ -93,5 +93,5 @@ def new_password(ask: Ask) -> Answer:
         agent = session.get_one(Agent, agent_id)
         people.set_password(session, agent, new, by_id=agent_id, must_change=False)
         granted = sign_ins.grant(session, agent, login, address, key, ask.console.settings.sign_in_h)
-    cookies = (Cookie(SESSION, granted.token, ask.console.settings.sign_in_h * 3600),)
+    cookies = (session_cookie(granted.token, ask.console.settings),)
     return Go(start_of(ask.agent), said=_("Your password is changed."), cookies=cookies)

@@ -48,7 +48,7 @@ async def test_the_cookie_is_for_the_server_only_and_the_table_holds_its_hash(
 ) -> None:
     """A script cannot read it, another site cannot send it, a stolen table opens nothing."""
     cookie = session_cookie(await outsider.try_sign_in("alice", PASSWORD))
-    assert all(flag in cookie for flag in ("HttpOnly", "SameSite=Lax", "Path=/", "Max-Age=43200"))
+    assert all(flag in cookie for flag in ("HttpOnly", "SameSite=Lax", "Path=/", "Max-Age=57600"))
     assert "Secure" not in cookie
     token = cookie.split("=", 1)[1].split(";")[0]
     with sqlite_db.read() as session:

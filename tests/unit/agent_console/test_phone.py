@@ -3,16 +3,20 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 import pytest
 from aiohttp import ClientResponse, ClientWebSocketResponse, WSMsgType, WSServerHandshakeError, web
 from aiohttp.test_utils import TestServer
+from sqlmodel import select
 
 from agent_console import heart, phones, sip_proxy
 from agent_console.console import CONSOLE, Console
 from hotline import agents
 from hotline.settings import Settings
 from models import AgentState, AgentStatus, Database
+from models import SignIn as SignInRow
+from models.types import now
 from telephony.acting import LineFailed
 from telephony.operator import Operator, PhoneSecret
 from tests.cast import PASSWORD, Cast
@@ -245,6 +249,22 @@ async def test_a_sign_in_that_ended_otherwise_ends_the_connection_at_the_next_be
     connection = await connect(alice, await page_of(alice))
     signed_in(sqlite_staff.alice)
     assert await closed(connection) == phones.SIGNED_OUT
+
+
+@pytest.mark.parametrize("status", [AgentStatus.ON_CALL, AgentStatus.WRAP_UP, AgentStatus.READY])
+async def test_a_sign_in_does_not_run_out_under_a_call(
+    server: TestServer, alice: Browser, sqlite_db: Database, sqlite_staff: Cast, status: AgentStatus
+) -> None:
+    """The call would be cut off, and its page gone; without one it ends at its time."""
+    with sqlite_db.write() as session:
+        agents.set_status(session, sqlite_staff.alice.id or 0, status, call="c")
+        mine = session.exec(select(SignInRow).where(SignInRow.agent_id == sqlite_staff.alice.id)).one()
+        mine.expires_at = now() + timedelta(minutes=1)
+    heart._look(console_of(server), [])
+    with sqlite_db.read() as session:
+        mine = session.exec(select(SignInRow).where(SignInRow.agent_id == sqlite_staff.alice.id)).one()
+    assert (mine.expires_at > now() + timedelta(minutes=10)) is (status is not AgentStatus.READY)
+    assert (await alice.get("/state")).status == 200
 
 
 async def here(browser: Browser, page: str) -> bool:
