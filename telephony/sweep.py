@@ -16,7 +16,7 @@ from models import AgentState, AgentStatus, Contact, Direction, Party, Talk
 from telephony import names
 from telephony.ami import Message
 from telephony.cel import Trail
-from telephony.changes import Alone, Answered, Arrived, Call, Change, Ended, LeftCall, PartyGone
+from telephony.changes import Alone, Answered, Arrived, Call, Change, Dropped, Ended, LeftCall, PartyGone
 from telephony.conversations import leg_of
 
 # How long ivr and the transcriber have to write a call before its records alone make the row.
@@ -116,11 +116,16 @@ def sweep(
     `lines` maps what was dialled to the line's number.
     """
     changes: list[Change] = []
+    in_talk = {talk.call for talk in books.talks}
     for contact in books.open_calls:
         if not there.has(contact) and not _about_to_ring(contact, at):
             trail = trails.get(contact.linkedid or "")
             changes += _answer(_call_of(contact), contact, trail)
-            changes.append(Ended(_call_of(contact), _end_of(contact, trail, lost_at, at)))
+            ended_at = _end_of(contact, trail, lost_at, at)
+            if lost_at is not None and contact.call in in_talk and trail is not None and trail.ended_at is None:
+                # Asterisk died in her conversation, and wrote no end: nobody ended it.
+                changes.append(Dropped(_call_of(contact), ended_at))
+            changes.append(Ended(_call_of(contact), ended_at))
     for state in books.held:
         if (state.agent_id, state.call) not in there.agents and state.agent_id not in lost_agents:
             changes.append(LeftCall(state.agent_id, state.call, at))

@@ -13,6 +13,7 @@ from models import (
     AgentStatus,
     Callback,
     CallbackAttempt,
+    CallbackKind,
     Case,
     Contact,
     Database,
@@ -129,6 +130,28 @@ def test_an_end_that_nobody_wrote_is_taken_from_the_last_sign(
     a_call(ledger)
     swept(db, ledger, trails=trails, lost_at=lost_at)
     assert contacts(db)[0].ended_at == after(ended)
+
+
+@pytest.mark.parametrize(
+    ("ended", "lost_at", "dropped"),
+    [
+        (None, after(30), True),  # Asterisk died: the worker who was talking is owed a call
+        (61, after(30), False),  # only we did not hear it: it ended like any other
+        (None, None, False),  # we heard all the time, and the records are a moment behind
+    ],
+)
+def test_a_conversation_in_which_asterisk_died_broke_off(
+    db: Database, ledger: Ledger, staff: Cast, keys: Keys, ended: float | None, lost_at: datetime | None, dropped: bool
+) -> None:
+    a_call(ledger, staff.alice.id)
+    with db.write() as session:
+        calls.saw(session, keys, CALL, Fact.ARRIVED, NOON, Seen(number="0812345678"))
+    swept(db, ledger, trails=[trail(ended=ended)], lost_at=lost_at)
+    (row,) = contacts(db)
+    assert (row.outcome, row.dropped_at is not None) == (Outcome.ANSWERED, dropped)
+    with db.read() as session:
+        owed = session.exec(select(Callback.kind)).all()
+    assert owed == ([CallbackKind.DROPPED] if dropped else [])
 
 
 def test_a_call_that_goes_on_is_left_alone(db: Database, ledger: Ledger, staff: Cast) -> None:
