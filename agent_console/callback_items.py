@@ -9,7 +9,7 @@ from sqlmodel import Session, col, select
 from agent_console import callback_words, case_words
 from agent_console.asking import Ask
 from agent_console.words import gettext as _
-from hotline import agents, callback_board
+from hotline import agents, callback_board, callbacks
 from hotline.callback_board import Row
 from hotline.permissions import Permission
 from models import (
@@ -96,6 +96,8 @@ def of_case(ask: Ask, case: Case, newest: Contact | None) -> Owed:
         created_at=ask.now,
         due_at=ask.now,
     )
+    if known is None:
+        callbacks.carry_on(ask.session, item)
     settings = ask.console.settings
     row = callback_board.row(ask.session, item, ask.now, settings.zone, settings, ask.agent)
     return Owed(items(ask, [row])[0], listed=known is not None)

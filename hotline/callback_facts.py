@@ -9,6 +9,7 @@ from sqlmodel import Session, col, select
 from hotline.callback_rules import Facts, kind_of
 from models import (
     Agent,
+    AttemptOutcome,
     Callback,
     CallbackAttempt,
     CallbackKind,
@@ -37,6 +38,7 @@ def gather(session: Session, items: Sequence[Callback], by: Agent, at: datetime,
         )
     )
     attempts = _newest_attempts(session, [item.id or 0 for item in items])
+    of_phones = _newest_of_phones(session, callers)
     forbidden = _forbidden(session, callers)
     names = {a.id: a.name for a in session.exec(select(Agent))}
     found = {}
@@ -53,7 +55,7 @@ def gather(session: Session, items: Sequence[Callback], by: Agent, at: datetime,
             case_closed=case is None or case.status is CaseStatus.CLOSED,
             other_unsafe=next((ref for case_id, ref in forbidden[item.caller_id] if case_id != item.case_id), None),
             other_telephone=case is not None and case.caller_id != item.caller_id,
-            dropped=contact is not None and kind_of(contact) is CallbackKind.DROPPED,
+            dropped=_dropped(contact, of_phones.get(item.caller_id)),
             on_line=item.caller_id in on_line,
             unsaid_by=names.get(last.by_id, "?") if unsaid and last is not None else None,
             tries_used_up=item.for_supervisor_at is not None or item.attempts >= tries,
@@ -72,6 +74,25 @@ def _latest(item: Callback, contact: Contact | None, last: CallbackAttempt | Non
 def _newest_attempts(session: Session, ids: Sequence[int]) -> dict[int, CallbackAttempt]:
     query = select(CallbackAttempt).where(col(CallbackAttempt.callback_id).in_(ids)).order_by(col(CallbackAttempt.id))
     return {attempt.callback_id: attempt for attempt in session.exec(query)}
+
+
+def _newest_of_phones(session: Session, callers: set[int]) -> dict[int, CallbackAttempt]:
+    """The newest try of each telephone, whatever became of the item that it was made for."""
+    query = (
+        select(Callback.caller_id, CallbackAttempt)
+        .join(CallbackAttempt, col(CallbackAttempt.callback_id) == col(Callback.id))
+        .where(col(Callback.caller_id).in_(callers))
+        .order_by(col(CallbackAttempt.id))
+    )
+    return dict(session.exec(query).all())
+
+
+def _dropped(contact: Contact | None, last: CallbackAttempt | None) -> bool:
+    """Whether the line dropped when she was last spoken with: in her own call, or in ours."""
+    ours = last is not None and last.outcome is AttemptOutcome.DROPPED
+    if ours and last is not None and contact is not None and contact.answered_at is not None:
+        ours = contact.arrived_at <= last.at
+    return ours or (contact is not None and kind_of(contact) is CallbackKind.DROPPED)
 
 
 def _forbidden(session: Session, callers: set[int]) -> dict[int, list[tuple[int, str]]]:

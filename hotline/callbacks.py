@@ -265,6 +265,8 @@ def open_for_case(session: Session, case_id: int, by: Agent, at: datetime) -> Ca
     if item is None:
         item, made = _insert(session, contact, case, CallbackKind.REQUESTED, at)
         if made:
+            carry_on(session, item)
+            session.flush()
             note_act(session, "callback_opened", f"case:{case_id}", by_id=by.id, callback=item.id)
             cases.tell(session, case, EventKind.CALLBACK, at, by, what="opened")
             return item
@@ -272,6 +274,22 @@ def open_for_case(session: Session, case_id: int, by: Agent, at: datetime) -> Ca
         other = session.get(Case, item.case_id)
         raise Refused(f"This telephone has an open call-back already, for case {other.reference if other else '?'}.")
     return item
+
+
+def carry_on(session: Session, item: Callback) -> None:
+    """An item that somebody closed and opens again by hand is no fresh start: its tries count, and its time stands."""
+    ended = select(Callback).where(col(Callback.caller_id) == item.caller_id, col(Callback.ended_at).is_not(None))
+    before = session.exec(ended.order_by(col(Callback.ended_at).desc(), col(Callback.id).desc()).limit(1)).first()
+    if before is None or before.end is not CallbackEnd.CLOSED:
+        return
+    heard = select(Contact.id).where(
+        col(Contact.caller_id) == item.caller_id,
+        col(Contact.direction) == Direction.INBOUND,
+        col(Contact.answered_at) > before.ended_at,
+    )
+    if session.exec(heard.limit(1)).first() is None:
+        item.attempts, item.for_supervisor_at = before.attempts, before.for_supervisor_at
+        item.due_at = max(item.due_at, before.due_at)
 
 
 def _newest_call(session: Session, case: Case) -> Contact | None:
@@ -338,6 +356,11 @@ def close_item(session: Session, callback_id: int, by: Agent, reason: str, at: d
     locked = item.owner_id not in {None, by.id} and item.locked_until is not None and item.locked_until > at
     if locked and not may(by, Permission.HAND_OVER_ANY):
         raise Refused("Somebody else works on this call-back now.")
+    unsaid = select(CallbackAttempt.id).where(
+        col(CallbackAttempt.callback_id) == callback_id, col(CallbackAttempt.outcome).is_(None)
+    )
+    if session.exec(unsaid).first() is not None:
+        raise Refused("Say first what came of the call.")
     note_act(session, "callback_closed", f"case:{item.case_id}", by_id=by.id, callback=item.id)
     return end(session, item, CallbackEnd.CLOSED, at, by, reason=reason)
 

@@ -371,6 +371,53 @@ def test_a_dropped_line_is_called_again_only_if_she_said_so(
             assert (item.end, item.end_reason) == (CallbackEnd.CLOSED, callback_attempts.DROPPED_AND_NOT_AGREED)
 
 
+def test_a_line_that_dropped_is_not_called_again_when_she_takes_her_word_back(
+    db: Database, staff: Cast, keys: Keys, settings: Settings
+) -> None:
+    with db.write() as s:
+        o = owed(s, keys, settings, staff)
+        o.safety.if_drops = "we_call_back"
+        o.try_once(DROPPED)
+        assert o.refused(at=AT + HOUR) is None
+        o.safety.if_drops = "wait"
+        s.flush()
+        assert o.refused(at=AT + HOUR) is Reason.DROP_NOT_AGREED
+
+
+@pytest.mark.parametrize(
+    ("tries", "said", "refused"),
+    [(1, NOBODY, Reason.TOO_SOON), (3, NOBODY, Reason.TRIES_USED_UP), (1, DROPPED, Reason.DROP_NOT_AGREED)],
+)
+def test_closing_an_item_and_opening_it_by_hand_is_no_way_round_the_rules(
+    db: Database, staff: Cast, keys: Keys, settings: Settings, tries: int, said: AttemptOutcome, refused: Reason
+) -> None:
+    with db.write() as s:
+        o = owed(s, keys, settings, staff)
+        o.safety.if_drops = "wait"
+        for n in range(tries):
+            at = AT + n * 3 * HOUR
+            o.try_once(said, at)
+        at += timedelta(minutes=2)
+        if o.item.ended_at is None:
+            callbacks.close_item(s, o.id, staff.alice, "again", at)
+        o.item = callbacks.open_for_case(s, o.item.case_id, staff.alice, at)
+        assert o.item.ended_at is None
+        assert o.refused(at=at) is refused
+
+
+def test_an_item_is_not_closed_before_it_is_said_what_came_of_its_call(
+    db: Database, staff: Cast, keys: Keys, settings: Settings
+) -> None:
+    with db.write() as s:
+        o = owed(s, keys, settings, staff)
+        contact, _ = o.begin()
+        o.hang_up(contact, AT, answered=True)
+        with pytest.raises(Refused, match="Say first"):
+            callbacks.close_item(s, o.id, staff.alice, "done", AT)
+        o.say(MACHINE)
+        assert callbacks.close_item(s, o.id, staff.alice, "done", AT).end is CallbackEnd.CLOSED
+
+
 def test_what_came_of_a_call_must_be_said_before_the_next(
     db: Database, staff: Cast, keys: Keys, settings: Settings
 ) -> None:
