@@ -10,7 +10,18 @@ from sqlmodel import Session, col, or_, select
 from hotline import callbacks, cases
 from hotline.callers import find_or_add
 from hotline.keys import Keys
-from models import Agent, CallbackSafety, Caller, Channel, Contact, Direction, Outcome, Recording, RecordingKind
+from models import (
+    Agent,
+    CallbackSafety,
+    Caller,
+    Channel,
+    Contact,
+    Direction,
+    Outcome,
+    Recording,
+    RecordingKind,
+    TalkRecording,
+)
 
 
 class Fact(StrEnum):
@@ -201,8 +212,17 @@ def waits_again(session: Session, contact: Contact, at: datetime, queue: str | N
     """A caller who was answered is in a queue once more: her agent broke off, or sent her on. `queue` is where now."""
     if contact.answered_at is not None and contact.ended_at is None and contact.waits_again_at is None:
         contact.waits_again_at, contact.queue = at, queue or contact.queue
+        not_recorded(contact)
         session.add(contact)
         session.flush()
+
+
+def not_recorded(contact: Contact) -> bool:
+    """Her conversation was left by whoever had it recorded. False when nothing was said to run."""
+    if contact.recording is not TalkRecording.RUNNING:
+        return False
+    contact.recording = TalkRecording.CONSENTED
+    return True
 
 
 def attach(session: Session, contact: Contact, recording: Recording) -> bool:

@@ -36,6 +36,7 @@ from telephony.changes import (
 )
 from telephony.conversations import UP, Conversation, Leg, dialled_leg_of, leg_of
 from telephony.membership import agent_of
+from telephony.recorded import NotRecorded
 
 NORMAL = "16"
 OUT_OF_REACH = {"0", "4", "5"}  # app_queue's numbers for unknown, invalid and unavailable
@@ -273,7 +274,8 @@ class Notices:
             return []
         if talk.lead is not None:
             talk.led_by(agent_id)
-        return [*self._release(talk, event.at), Resumed(talk.call, event.at, agent_id)]
+        resumed = Resumed(talk.call, event.at, agent_id)
+        return [*self._release(talk, event.at), resumed, NotRecorded(talk.call, event.at)]
 
     def _missed(self, event: Message) -> list[Change]:
         agent_id = agent_of(event.get("Interface"))

@@ -230,10 +230,11 @@ class Operator:
 
     def stop_recording(self, call: str) -> None:
         """Stop recording; harmless when nothing is recorded."""
-        legs, worker = self._talk(call)
-        self._asterisk.put(names.RECORDS, "", worker.channel)
-        if legs.recorder is not None:
-            self._asterisk.hang_up(legs.recorder.channel)
+        with self._one_recorder:  # one that begins in this very moment is found, and ended
+            legs, worker = self._talk(call)
+            self._asterisk.put(names.RECORDS, "", worker.channel)
+            if legs.recorder is not None:
+                self._asterisk.hang_up(legs.recorder.channel)
 
     # Mobiles
 
@@ -296,8 +297,9 @@ class Operator:
 
     def _take_back(self, call: str, worker: Leg) -> None:
         self._asterisk.move((worker, names.CONTEXT_ROOM, names.EXTENSION_WORKER))
-        if self._asterisk.read(names.RECORDS, worker.channel) == "1":
-            self._record(call, worker)
+        with self._one_recorder:
+            if self._asterisk.read(names.RECORDS, worker.channel) == "1":
+                self._record(call, worker)
 
     def _rest(self, legs: Legs) -> None:
         """Stop the recorder while the worker is away: what she agreed to is her own conversation."""

@@ -94,6 +94,9 @@ def test_a_recording_ends_when_the_agents_line_breaks(stage: Stage) -> None:
         again.answer()
         both_ways((worker, WORKER), (again, ALICE))
         assert stage.legs.recorder is None
+        stage.operator.hold(stage.call, 1)
+        stage.operator.resume(stage.call, 1)
+        assert stage.legs.recorder is None, "it does not begin again by itself"
         stage.operator.start_recording(stage.call)
         grown(names.spool_talk(stage.settings.spool, stage.call, 2))
 

@@ -16,6 +16,7 @@ from telephony.changes import (
     StoppedRinging,
 )
 from telephony.notices import COMES_BACK, Notices
+from telephony.recorded import NotRecorded
 from tests.unit.telephony.wire import CALL, CALLER, LEG, NAMED, TRUNK, UID, dial, event
 
 LINES = {"1800123456": "+661800123456"}
@@ -70,9 +71,18 @@ def test_an_answered_call_is_queued_answered_left_and_ended_in_that_order() -> N
         *notices.changes(event("Hangup", {**LEG, "ChannelState": "6", "Cause": "16"}, NAMED)),
         *notices.changes(event("Hangup", {**CALLER, "Cause": "16"}, NAMED)),
     ]
-    assert [type(change) for change in seen] == [Queued, Rings, Resumed, Changed, Answered, LeftCall, Ended]
+    assert [type(change) for change in seen] == [
+        Queued,
+        Rings,
+        Resumed,
+        NotRecorded,
+        Changed,
+        Answered,
+        LeftCall,
+        Ended,
+    ]
     assert seen[0].queue == "my"
-    assert seen[4].agent_id == 1
+    assert seen[5].agent_id == 1
     assert seen[-1].call.call == CALL
 
 
@@ -131,7 +141,8 @@ def test_an_agent_whose_leg_breaks_off_is_kept_for_her_caller_until_she_is_back(
     again = {**LEG, "Channel": "PJSIP/agent1-00000002", "Uniqueid": "1795364862.17"}
     (rings,) = notices.changes(dial("DialBegin", CALLER, again))
     assert isinstance(rings, Rings)
-    (back,) = notices.changes(dial("DialEnd", CALLER, again, "ANSWER"))
+    back, silent = notices.changes(dial("DialEnd", CALLER, again, "ANSWER"))
+    assert isinstance(silent, NotRecorded), "the recorder left with the room"
     assert isinstance(back, Resumed)
     assert notices.lost_agents(now()) == set()
     assert [type(c) for c in notices.changes(event("Hangup", CALLER, NAMED))] == [Ended], "it was mended"

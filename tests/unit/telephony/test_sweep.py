@@ -22,11 +22,13 @@ from models import (
     Party,
     PartyKind,
     Talk,
+    TalkRecording,
 )
 from telephony import names
 from telephony.cel import Trail
 from telephony.changes import Alone, Answered, Arrived, Call, Ended, LeftCall, Queued, Rings
 from telephony.ledger import Ledger
+from telephony.recorded import NotRecorded
 from telephony.sweep import OTHERS_HAVE_S, Found, There, noted_in, read_books, sweep, warn_of_long_talks
 from tests.cast import Cast
 from tests.unit.telephony.wire import CALL, CALLER, LEG, NAMED, UID, event
@@ -314,6 +316,19 @@ def test_an_agents_own_phone_that_rang_in_vain_is_no_try_of_the_worker(
         kept = session.get_one(Callback, item.id)
         assert (kept.attempts, kept.due_at > after(80)) == (tries, dialled)
         assert session.get_one(Contact, row.id).outcome is Outcome.NOT_REACHED
+
+
+@pytest.mark.parametrize("waits", [False, True])
+def test_a_recording_that_ended_with_the_room_is_not_said_to_run(
+    db: Database, ledger: Ledger, staff: Cast, waits: bool
+) -> None:
+    a_call(ledger, staff.alice.id)
+    with db.write() as session:
+        session.exec(select(Contact)).one().recording = TalkRecording.RUNNING
+    call = Call(UID, CALL, NOON)
+    ledger.put(Queued(call, after(9), "my") if waits else NotRecorded(call, after(9)))
+    until(lambda: ledger.pending == 0)
+    assert contacts(db)[0].recording is TalkRecording.CONSENTED
 
 
 def test_a_call_that_nobody_wrote_becomes_exactly_one_case(db: Database, ledger: Ledger, staff: Cast) -> None:
