@@ -14,7 +14,7 @@ from hotline.errors import Invalid
 from hotline.events import AGENTS_CHANGED
 from hotline.log import log
 from hotline.permissions import Permission, may
-from models import Agent
+from models import Agent, AgentStatus
 from telephony.operator import LineFailed
 
 routes = Routes()
@@ -67,11 +67,16 @@ def enter(ask: Ask) -> Answer:
 def leave(ask: Ask) -> Answer:
     """Sign this browser out, and take its phone away."""
     agent_id = ask.agent.id or 0
+    # No transaction stays open while Asterisk is asked.
+    ask.session.close()
     with ask.console.database.write() as session:
         found = sign_ins.find(session, ask.visit.cookies.get(SESSION, ""))
         if found is not None:
             sign_ins.end(session, found[1])
         had_phone = agents.page_left(session, agent_id)
+        if had_phone and agents.state_of(session, agent_id).status not in agents.IN_A_CALL:
+            # Ready without a page would ring her the moment she opens one again, days later.
+            agents.set_status(session, agent_id, AgentStatus.OFFLINE)
     ask.console.phones.end_of(agent_id, SIGNED_OUT)
     if had_phone:
         ask.tell(AGENTS_CHANGED)

@@ -25,6 +25,8 @@ def credentials(ask: Ask) -> Answer:
     503 when Asterisk does not answer: the page tries again.
     """
     agent_id = ask.agent.id or 0
+    # No transaction stays open while Asterisk is asked.
+    ask.session.close()
     if not AT_ONCE.acquire(timeout=TURN_S):
         return _json({}, 503)
     try:

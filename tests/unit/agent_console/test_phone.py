@@ -224,9 +224,11 @@ async def test_a_frame_that_is_far_too_large_ends_the_connection(alice: Browser)
 async def test_signing_out_ends_the_connection_and_the_phone(
     alice: Browser, dropped: list[int], sqlite_db: Database, sqlite_staff: Cast
 ) -> None:
-    """At once."""
+    """At once; and she is off duty, so that nothing rings when she opens a page again."""
     connection = await connect(alice, await page_of(alice))
+    make_ready(sqlite_db, sqlite_staff)
     assert (await alice.post("/sign-out")).status == 303
+    assert state(sqlite_db, sqlite_staff).status is AgentStatus.OFFLINE
     assert await closed(connection) == phones.SIGNED_OUT
     assert dropped == [sqlite_staff.alice.id]
     assert state(sqlite_db, sqlite_staff).page is None
@@ -249,6 +251,23 @@ async def test_a_sign_in_that_ended_otherwise_ends_the_connection_at_the_next_be
     connection = await connect(alice, await page_of(alice))
     signed_in(sqlite_staff.alice)
     assert await closed(connection) == phones.SIGNED_OUT
+
+
+async def test_no_transaction_is_open_while_asterisk_is_asked(
+    server: TestServer, alice: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A read that stays open for seconds holds up the database's housekeeping, and on PostgreSQL a connection."""
+    console, used = console_of(server), []
+
+    def asked(_operator: Operator, _agent_id: int) -> PhoneSecret:
+        used.append(console.database.engine.pool.checkedout())  # type: ignore[attr-defined]
+        return SECRET
+
+    monkeypatch.setattr(Operator, "new_phone", asked)
+    monkeypatch.setattr(Operator, "drop_phone", asked)
+    await page_of(alice)
+    await alice.post("/sign-out")
+    assert used == [0, 0]
 
 
 @pytest.mark.parametrize("status", [AgentStatus.ON_CALL, AgentStatus.WRAP_UP, AgentStatus.READY])
