@@ -19,6 +19,7 @@ from hotline.log import log
 from hotline.permissions import Permission
 from hotline.settings import Settings
 from models import AgentState
+from models.types import now
 
 routes = Routes()
 PROTOCOL = "sip"
@@ -148,13 +149,25 @@ def _has_it(console: Console, line: Line) -> bool:
 async def _leave_soon(console: Console, line: Line) -> None:
     if line.code != SIGNED_OUT:
         await asyncio.sleep(COMES_BACK_S)
-    await console.in_thread(lambda: _left(console, line))
+    left = await console.in_thread(lambda: _left(console, line))
     # Not before: until now its silence counts from when it was heard last.
     console.phones.forget(line.page)
+    if left:
+        # A tab that was closed or has crashed is as silent as a frozen one.
+        await asyncio.sleep(console.settings.page_silent_s)
+        await console.in_thread(lambda: _gone(console, line))
 
 
-def _left(console: Console, line: Line) -> None:
+def _left(console: Console, line: Line) -> bool:
     with console.database.write() as session:
         changed = agents.page_left(session, line.agent_id, line.page)
+    if changed:
+        console.nudges.tell(AGENTS_CHANGED)
+    return changed
+
+
+def _gone(console: Console, line: Line) -> None:
+    with console.database.write() as session:
+        changed = agents.page_gone(session, line.agent_id, now())
     if changed:
         console.nudges.tell(AGENTS_CHANGED)

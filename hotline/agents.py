@@ -216,6 +216,16 @@ def page_lost(session: Session, agent_id: int, at: datetime) -> bool:
     return True
 
 
+def page_gone(session: Session, agent_id: int, at: datetime) -> bool:
+    """No page has had her phone for a while, and none of hers can be rung: she is not ready, and told when she is back."""
+    state = state_of(session, agent_id)
+    waits = state.status in {AgentStatus.READY, AgentStatus.RINGING, AgentStatus.WRAP_UP}
+    if state.page is not None or state.reachable or not waits:
+        return False
+    set_status(session, agent_id, AgentStatus.NOT_READY, PAGE_LOST, at)
+    return True
+
+
 def page_back(session: Session, agent_id: int) -> bool:
     """Her page speaks again after it was lost: she stays not ready until she says so, and the reason tells her."""
     state = state_of(session, agent_id)

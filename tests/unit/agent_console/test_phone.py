@@ -318,6 +318,24 @@ async def test_a_silent_page_is_not_ready_and_one_that_speaks_again_is_told(
     assert (now.status, now.reason) == (AgentStatus.NOT_READY, agents.PAGE_BACK)
 
 
+@pytest.mark.usefixtures("asterisk", "dropped")
+async def test_who_closed_her_page_is_not_ready_and_is_told_when_she_opens_one_again(
+    server: TestServer, alice: Browser, sqlite_db: Database, sqlite_staff: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the page that she opens days later is rung before she has looked at it."""
+    monkeypatch.setattr(sip_proxy, "COMES_BACK_S", 0.05)
+    console_of(server).settings.page_silent_s = 0
+    connection = await connect(alice, await page_of(alice))
+    make_ready(sqlite_db, sqlite_staff)
+    await connection.close()
+    async with asyncio.timeout(10):
+        while state(sqlite_db, sqlite_staff).reason != agents.PAGE_LOST:
+            await asyncio.sleep(0.05)
+    assert state(sqlite_db, sqlite_staff).status is AgentStatus.NOT_READY
+    await page_of(alice)
+    assert state(sqlite_db, sqlite_staff).reason == agents.PAGE_BACK
+
+
 @pytest.mark.usefixtures("dropped")
 async def test_a_console_that_was_held_up_itself_blames_no_page(
     server: TestServer, alice: Browser, sqlite_db: Database, sqlite_staff: Cast
