@@ -41,6 +41,14 @@ def state_of(session: Session, agent_id: int) -> AgentState:
     return state
 
 
+def _held(session: Session, agent_id: int) -> AgentState:
+    """The same, read again and kept from others until we commit: a button and the switchboard may write at once."""
+    state = state_of(session, agent_id)
+    session.flush()
+    session.refresh(state, with_for_update={"key_share": True})
+    return state
+
+
 def set_status(
     session: Session,
     agent_id: int,
@@ -55,7 +63,7 @@ def set_status(
 
     `call` and `until` are kept only with a status that has one; see `AgentState`.
     """
-    state = state_of(session, agent_id)
+    state = _held(session, agent_id)
     if (state.status, state.reason) == (status, reason) and (status not in WITH_A_CALL or state.call == call):
         return state
     moment = at or now()
@@ -89,7 +97,7 @@ def go_off_duty(session: Session, agent: Agent) -> AgentState:
 
 
 def _free_to_choose(session: Session, agent: Agent) -> None:
-    status = state_of(session, agent.id or 0).status
+    status = _held(session, agent.id or 0).status
     if status in IN_A_CALL:
         raise Refused("You are on a call. Your state changes when it ends.")
     if status is AgentStatus.WRAP_UP:
@@ -98,7 +106,7 @@ def _free_to_choose(session: Session, agent: Agent) -> None:
 
 def rings(session: Session, agent_id: int, call: str, at: datetime) -> bool:
     """Her phone rings with this call. Only one who is ready changes; a colleague asked in a call stays what she is."""
-    if state_of(session, agent_id).status is not AgentStatus.READY:
+    if _held(session, agent_id).status is not AgentStatus.READY:
         return False
     set_status(session, agent_id, AgentStatus.RINGING, at=at, call=call)
     return True
@@ -106,7 +114,7 @@ def rings(session: Session, agent_id: int, call: str, at: datetime) -> bool:
 
 def stopped_ringing(session: Session, agent_id: int, call: str | None, at: datetime) -> bool:
     """The ring ended and it was not her doing: she is ready again. A ring of another call is left alone."""
-    state = state_of(session, agent_id)
+    state = _held(session, agent_id)
     if state.status is not AgentStatus.RINGING or (call is not None and state.call not in {None, call}):
         return False
     set_status(session, agent_id, AgentStatus.READY, at=at)
@@ -115,7 +123,7 @@ def stopped_ringing(session: Session, agent_id: int, call: str | None, at: datet
 
 def missed(session: Session, agent_id: int, at: datetime, reason: str = MISSED) -> bool:
     """It rang and she did not take it: not ready, and the reason says why. Whoever was not rung as ready is left alone."""
-    if state_of(session, agent_id).status not in {AgentStatus.READY, AgentStatus.RINGING}:
+    if _held(session, agent_id).status not in {AgentStatus.READY, AgentStatus.RINGING}:
         return False
     set_status(session, agent_id, AgentStatus.NOT_READY, reason, at)
     return True
@@ -131,7 +139,7 @@ def off_call(session: Session, agent_id: int, at: datetime, wrap_up_s: int = 0) 
 
     An agent who pressed Not ready while her phone rang, and answered, does not get another call.
     """
-    state = state_of(session, agent_id)
+    state = _held(session, agent_id)
     if state.status is not AgentStatus.ON_CALL:
         return state
     if wrap_up_s > 0:
@@ -142,13 +150,13 @@ def off_call(session: Session, agent_id: int, at: datetime, wrap_up_s: int = 0) 
 
 def finish_wrap_up(session: Session, agent_id: int, at: datetime | None = None) -> AgentState:
     """The call is wrapped up: she is what she was before it."""
-    state = state_of(session, agent_id)
+    state = _held(session, agent_id)
     return _as_before(session, agent_id, at or now()) if state.status is AgentStatus.WRAP_UP else state
 
 
 def more_time(session: Session, agent_id: int, seconds: int, at: datetime | None = None) -> AgentState:
     """Let a wrap-up last so many seconds longer than it would, or than now. Without one nothing happens."""
-    state = state_of(session, agent_id)
+    state = _held(session, agent_id)
     if state.status is AgentStatus.WRAP_UP and state.until is not None:
         state.until = max(state.until, at or now()) + timedelta(seconds=seconds)
         session.add(state)
@@ -188,7 +196,7 @@ def _as_before(session: Session, agent_id: int, at: datetime) -> AgentState:
 
 def page_took(session: Session, agent_id: int, page: str) -> AgentState:
     """This page has her phone now; another that had it has it no more. One whose page was silent is told it is back."""
-    state = state_of(session, agent_id)
+    state = _held(session, agent_id)
     state.page = page
     session.add(state)
     session.flush()
@@ -198,7 +206,7 @@ def page_took(session: Session, agent_id: int, page: str) -> AgentState:
 
 def page_left(session: Session, agent_id: int, page: str | None = None) -> bool:
     """Her page gave the phone back. With `page`, only if it is that one. True when something changed."""
-    state = state_of(session, agent_id)
+    state = _held(session, agent_id)
     if state.page is None or (page is not None and state.page != page):
         return False
     state.page = None
@@ -209,7 +217,7 @@ def page_left(session: Session, agent_id: int, page: str | None = None) -> bool:
 
 def page_lost(session: Session, agent_id: int, at: datetime) -> bool:
     """Her page is silent: nothing can ring there, so she is not ready. A call she has goes on, and decides itself."""
-    state = state_of(session, agent_id)
+    state = _held(session, agent_id)
     if state.page is None or state.status not in {AgentStatus.READY, AgentStatus.RINGING, AgentStatus.WRAP_UP}:
         return False
     set_status(session, agent_id, AgentStatus.NOT_READY, PAGE_LOST, at)
@@ -218,7 +226,7 @@ def page_lost(session: Session, agent_id: int, at: datetime) -> bool:
 
 def page_gone(session: Session, agent_id: int, at: datetime) -> bool:
     """No page has had her phone for a while, and none of hers can be rung: she is not ready, and told when she is back."""
-    state = state_of(session, agent_id)
+    state = _held(session, agent_id)
     waits = state.status in {AgentStatus.READY, AgentStatus.RINGING, AgentStatus.WRAP_UP}
     if state.page is not None or state.reachable or not waits:
         return False
@@ -228,7 +236,7 @@ def page_gone(session: Session, agent_id: int, at: datetime) -> bool:
 
 def page_back(session: Session, agent_id: int) -> bool:
     """Her page speaks again after it was lost: she stays not ready until she says so, and the reason tells her."""
-    state = state_of(session, agent_id)
+    state = _held(session, agent_id)
     if state.status is not AgentStatus.NOT_READY or state.reason != PAGE_LOST:
         return False
     set_status(session, agent_id, AgentStatus.NOT_READY, PAGE_BACK)
@@ -237,7 +245,7 @@ def page_back(session: Session, agent_id: int) -> bool:
 
 def set_reachable(session: Session, agent_id: int, reachable: bool) -> bool:
     """Keep whether her phone is registered; only the switchboard says so. True when it changed."""
-    state = state_of(session, agent_id)
+    state = _held(session, agent_id)
     if state.reachable == reachable:
         return False
     state.reachable = reachable

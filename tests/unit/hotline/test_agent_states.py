@@ -153,3 +153,18 @@ def test_busy_is_waited_for_and_not_rung(db: Database, staff: Cast, status: Agen
         agents.set_status(s, alice, status, call="a")
         mine = [m for m in queues.desired_members(s, T, ZONE) if m.interface == f"PJSIP/agent{alice}"]
     assert {(m.penalty, m.paused) for m in mine} == {(queues.PENALTY_BUSY, False)}
+
+
+def test_a_button_does_not_undo_what_the_switchboard_wrote_a_moment_before(db: Database, staff: Cast) -> None:
+    """On SQLite one writer waits for the other; on PostgreSQL the row is read again."""
+    alice = staff.alice.id or 0
+    with db.write() as s:
+        agents.set_status(s, alice, AgentStatus.READY)
+    with db.read() as button:
+        seen = agents.state_of(button, alice)
+        button.commit()
+        with db.write() as board:
+            agents.on_call(board, alice, "c", T)
+        with pytest.raises(Refused):
+            agents.choose_status(button, staff.alice, ready=False)
+        assert seen.status is AgentStatus.ON_CALL
