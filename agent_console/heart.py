@@ -9,7 +9,6 @@ import contextlib
 from collections.abc import AsyncIterator
 
 from aiohttp import web
-from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import col, select
 
 from agent_console.console import CONSOLE, Console
@@ -47,7 +46,7 @@ async def _beat(app: web.Application) -> None:
         app[FEED].tell(ARE_YOU_THERE)
         try:
             ended, deaf = await console.in_thread(lambda: _look(console, phones.lines()))
-        except SQLAlchemyError as error:
+        except Exception as error:  # noqa: BLE001  (without the beat a frozen page would stay ready, and nobody be told)
             log().warning("the pages' state cannot be read", error=error)
             continue
         for line in ended:

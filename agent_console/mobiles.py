@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 from aiohttp import web
-from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import select
 
 from agent_console.console import CONSOLE, Console
@@ -54,7 +53,7 @@ async def _look_while_heard(console: Console, told: "Told", heard: asyncio.Queue
         names = _emptied(heard)
         try:
             await console.in_thread(lambda: told.look(console))
-        except SQLAlchemyError as error:
+        except Exception as error:  # noqa: BLE001  (whatever it is, the next look may put it right)
             log().warning("who is rung at home cannot be read", error=error)
         await asyncio.sleep(REST_S)
         if None in names:

@@ -286,6 +286,26 @@ async def test_a_sign_in_does_not_run_out_under_a_call(
     assert (await alice.get("/state")).status == 200
 
 
+@pytest.mark.usefixtures("asterisk", "dropped")
+async def test_the_beat_goes_on_after_an_error_that_nobody_thought_of(
+    alice: Browser, signed_in: SignIn, sqlite_staff: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without it a frozen page would stay ready."""
+    look, failures = heart._look, ["once"]
+
+    def first_fails(console: Console, lines: list[phones.Line]) -> object:
+        if failures:
+            raise RuntimeError(failures.pop())
+        return look(console, lines)
+
+    monkeypatch.setattr(heart, "_look", first_fails)
+    monkeypatch.setattr(heart, "BEAT_S", 0.1)
+    connection = await connect(alice, await page_of(alice))
+    signed_in(sqlite_staff.alice)
+    assert await closed(connection) == phones.SIGNED_OUT
+    assert failures == []
+
+
 async def here(browser: Browser, page: str) -> bool:
     answer: ClientResponse = await browser.post("/phone/here", page=page)
     assert answer.status == 200
