@@ -179,6 +179,10 @@ class Operator:
         self._asterisk.put(names.AGENT, interface, worker.channel)
         self._asterisk.put(names.LEAD, party.channel, worker.channel)
         if party.agent_id is None:
+            # None of ours stays to see that it is recorded.
+            with self._one_recorder:
+                self._asterisk.put(names.RECORDS, "", worker.channel)
+                self._rest(legs_of(self._asterisk.channels(), call))
             self._asterisk.move((party, names.CONTEXT_ROOM, names.EXTENSION_KEPT))
         elif not party.in_room:
             self._asterisk.move((party, names.CONTEXT_ROOM, names.EXTENSION_AGENT))

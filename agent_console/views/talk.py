@@ -203,8 +203,11 @@ def complete(ask: Ask) -> Answer:
     colleague = party.agent_id
 
     def keep(session: Session, of: TalkNow, _by: Agent) -> None:
+        contact = contacts.find(session, of.talk.call)
         if colleague is not None:
             talks.hand_to(session, of.talk.call, colleague, now())
+        elif contact is not None:
+            contacts.not_recorded(contact)
 
     return act(ask, lambda line, of: line.complete(of.talk.call, of.talk.agent_id, party.leg), keep, talk)
 

@@ -201,8 +201,11 @@ def test_a_number_outside_is_called_with_the_lines_number_and_no_name(stage: Sta
         deaf(worker, rung, OUTSIDE)
         stage.operator.merge(call)
         both_ways((worker, WORKER), (rung, OUTSIDE))
+        stage.operator.start_recording(call)
+        assert stage.legs.recorder is not None
         stage.operator.complete(call, 1, LEG)
         assert agent.wait_ended(10)
+        assert stage.legs.recorder is None, "nobody of ours is there to see that it is recorded"
         both_ways((worker, WORKER), (rung, OUTSIDE))
         rung.hangup()
         assert worker.wait_ended(10)
