@@ -147,7 +147,9 @@ def hand_to(session: Session, call: str, agent_id: int, at: datetime) -> None:
         if case.owner_id in {None, before}:
             case.owner_id, case.claimed_at = agent_id, at
             session.add(case)
-        cases.tell(session, case, EventKind.TRANSFERRED, at, session.get(Agent, before), to=agent_id)
+        contact = session.exec(select(Contact.id).where(col(Contact.call) == call)).first()
+        by = session.get(Agent, before)
+        cases.tell(session, case, EventKind.TRANSFERRED, at, by, to=agent_id, contact=contact)
     session.flush()
 
 

@@ -19,10 +19,17 @@ def teller(session: Session, contact: Contact) -> int | None:
         return talk.agent_id
     if contact.answered_at is None or contact.case_id is None:
         return contact.handler_id
+    # What was told before the call was joined to this case stands where it was then.
+    moves = select(CaseEvent.detail).where(
+        col(CaseEvent.case_id) == contact.case_id, col(CaseEvent.kind) == EventKind.MOVED_CALL
+    )
+    were = {
+        moved["source"] for moved in session.exec(moves) if moved.get("contact") == contact.id and "source" in moved
+    }
     told = session.exec(
         select(CaseEvent)
         .where(
-            col(CaseEvent.case_id) == contact.case_id,
+            col(CaseEvent.case_id).in_({contact.case_id, *were}),
             col(CaseEvent.kind).in_([EventKind.ANSWERED, EventKind.TRANSFERRED]),
             col(CaseEvent.at) >= contact.answered_at,
             col(CaseEvent.at) <= (contact.ended_at or datetime.max.replace(tzinfo=contact.answered_at.tzinfo)),
@@ -30,10 +37,8 @@ def teller(session: Session, contact: Contact) -> int | None:
         .order_by(col(CaseEvent.at).desc(), col(CaseEvent.id).desc())
     ).all()
     for event in told:
-        if event.kind is EventKind.TRANSFERRED:
-            return int(event.detail["to"])
         if event.detail.get("contact") == contact.id:
-            return event.by_id
+            return int(event.detail["to"]) if event.kind is EventKind.TRANSFERRED else event.by_id
     return contact.handler_id
 
 

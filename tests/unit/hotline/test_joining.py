@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from sqlmodel import Session, select
 
-from hotline import callbacks, calls, cases, joining
+from hotline import callbacks, calls, cases, joining, talks, wrap_ups
 from hotline.calls import Fact, Seen
 from hotline.errors import NotAllowed, NotFound, Refused
 from hotline.keys import Keys
@@ -148,3 +148,20 @@ def test_a_call_that_goes_on_can_be_joined_and_stays_joined(db: Database, staff:
         joining.join_call(s, live.id or 0, first.case_id or 0, staff.alice)
         calls.close(s, live, now(), join_within_s=900, brief_s=10)
         assert live.case_id == first.case_id
+
+
+def test_who_had_a_call_last_says_what_it_was_also_in_the_case_it_was_joined_to(
+    db: Database, staff: Cast, keys: Keys
+) -> None:
+    alice, bob = staff.alice.id or 0, staff.bob.id or 0
+    with db.write() as s:
+        other = a_call(s, keys, "other")
+        calls.saw(s, keys, "a", Fact.ARRIVED, now(), Seen(language="my", number=NUMBER))
+        contact = calls.saw(s, keys, "a", Fact.ANSWERED, now(), Seen(handler_id=alice))
+        talks.begin(s, "a", alice, now())
+        calls.answered(s, contact, alice, now(), join_within_s=0)
+        talks.hand_to(s, "a", bob, now())
+        joining.join_call(s, contact.id or 0, other.case_id or 0, staff.sofia)
+        talks.end(s, "a")
+        calls.close(s, contact, now(), join_within_s=0, brief_s=10)
+        assert wrap_ups.teller(s, contact) == bob
