@@ -51,12 +51,13 @@ class Visit:
 
 @dataclass
 class Ask:
-    """What a view gets. `agent` is who asks; a route that is public has none, and does not use it."""
+    """What a view gets. `agent` is who asks, until when is `until`; a public route has none, and does not use it."""
 
     console: Console
     visit: Visit
     session: Session
     who: Agent | None = None
+    until: datetime | None = None
     csrf: str = ""
     errors: dict[str, str] = field(default_factory=dict)
     now: datetime = field(default_factory=now)

@@ -125,7 +125,7 @@ def _answer(
             hello = [Cookie(gate.HELLO, ask.csrf)] if gate.HELLO not in visit.cookies else []
         else:
             ask.who, sign_in = through
-            ask.csrf = sign_in.csrf
+            ask.csrf, ask.until = sign_in.csrf, sign_in.expires_at
             if opens == "write":
                 sign_ins.seen(session, sign_in)
         read_in(ask.who.screen_language if ask.who else "en")

@@ -1,18 +1,25 @@
 """Settings, from the environment with the prefix FREELINE_; `_FILE` variants read a secret from a file."""
 
+import ipaddress
 import os
+import re
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from hotline.errors import SettingsWrong
 
 PREFIX = "FREELINE_"
 ROOT = Path(__file__).resolve().parent.parent
+_SERVER = r"(\[[0-9A-Fa-f:]+\]|[A-Za-z0-9.-]+)(:\d{1,5})?"
+_ICE = {
+    "stun_urls": (re.compile(rf"stuns?:{_SERVER}"), "stun:stun.example.org:3478"),
+    "turn_urls": (re.compile(rf"turns?:{_SERVER}(\?transport=(udp|tcp))?"), "turn:turn.example.org:3478"),
+}
 
 
 class Settings(BaseSettings):
@@ -42,6 +49,9 @@ class Settings(BaseSettings):
     trunk_password: str = ""
     trunk_caller_id: str = ""
     external_ip: str = ""
+    stun_urls: str = ""
+    turn_urls: str = ""
+    turn_secret: str = Field(default="", validate_default=True)
     timezone: str = "Asia/Bangkok"
     country: str = "TH"
     secure_cookies: bool = False
@@ -109,6 +119,42 @@ class Settings(BaseSettings):
             raise ValueError("RTP_PORTS is FIRST-LAST, for example 10000-10399")
         return value
 
+    @field_validator("external_ip")
+    @classmethod
+    def _address(cls, value: str) -> str:
+        if value:
+            try:
+                ipaddress.ip_address(value)
+            except ValueError:
+                raise ValueError("give the address itself, for example 203.0.113.7, not a name") from None
+        return value
+
+    @field_validator("stun_urls", "turn_urls")
+    @classmethod
+    def _ice_urls(cls, value: str, info: ValidationInfo) -> str:
+        shape, example = _ICE[str(info.field_name)]
+        for url in _listed(value):
+            if not shape.fullmatch(url):
+                raise ValueError(f"{url!r} is not of the kind {example}")
+        return value
+
+    @field_validator("turn_secret")
+    @classmethod
+    def _with_turn(cls, value: str, info: ValidationInfo) -> str:
+        if info.data.get("turn_urls") and not value:
+            raise ValueError("TURN_URLS needs the static-auth-secret of the TURN server here, or in TURN_SECRET_FILE")
+        return value
+
+    @property
+    def stun_servers(self) -> list[str]:
+        """URLs of STUN servers, which tell a browser or Asterisk its address behind NAT."""
+        return _listed(self.stun_urls)
+
+    @property
+    def turn_servers(self) -> list[str]:
+        """URLs of TURN servers, which relay the sound of a browser that no other way leads to."""
+        return _listed(self.turn_urls)
+
     @property
     def zone(self) -> ZoneInfo:
         """The line's own time zone."""
@@ -169,7 +215,11 @@ class Settings(BaseSettings):
     @property
     def line_numbers(self) -> list[str]:
         """The numbers workers dial."""
-        return [n.strip() for n in self.lines.split(",") if n.strip()]
+        return _listed(self.lines)
+
+
+def _listed(value: str) -> list[str]:
+    return [part.strip() for part in value.split(",") if part.strip()]
 
 
 @lru_cache(maxsize=1)

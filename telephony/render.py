@@ -16,7 +16,7 @@ from hotline.errors import SettingsWrong
 from hotline.languages import catalogue
 from hotline.queues import PENALTY_BACKUP
 from hotline.settings import Settings
-from telephony import modules, names
+from telephony import ice, modules, names
 from telephony.obtain import Asterisk
 from telephony.secrets import Secrets
 
@@ -96,6 +96,8 @@ def _values(settings: Settings, asterisk: Asterisk, secrets: Secrets, menu: Mapp
         "rtp_last": last,
         "trunk_match": ",".join(_networks(settings.trunk_match)),
         "local_networks": PRIVATE_NETWORKS,
+        "advertised_instead": ice.advertised_instead(settings),
+        "stun_server": ice.stun_for_asterisk(settings),
         "line_numbers": settings.line_numbers,
         "dialled_lines": dialled_lines(settings, menu.get(names.LINES, "")),
         "caller_id": caller_id(settings),

@@ -10,6 +10,7 @@ from hotline import agents
 from hotline.events import AGENTS_CHANGED
 from hotline.permissions import Permission
 from models import AgentState, AgentStatus
+from telephony import ice
 from telephony.operator import LineFailed
 
 routes = Routes()
@@ -21,6 +22,8 @@ TURN_S = 2.0
 @routes.post("/phone/credentials", Permission.USE_PHONE, opens="nothing")
 def credentials(ask: Ask) -> Answer:
     """A fresh secret for this page, each time it opens its connection. Whoever had one before is refused from now on.
+
+    With it go the servers that lead through firewalls, and what the relay takes from her while she is signed in.
 
     503 when Asterisk does not answer: the page tries again.
     """
@@ -40,9 +43,9 @@ def credentials(ask: Ask) -> Answer:
     with ask.console.database.write() as session:
         agents.page_took(session, agent_id, page)
     ask.tell(AGENTS_CHANGED)
-    return _json(
-        {"user": phone.user, "secret": phone.secret, "realm": phone.realm, "domain": phone.realm, "page": page}
-    )
+    given = {"user": phone.user, "secret": phone.secret, "realm": phone.realm, "domain": phone.realm, "page": page}
+    servers = ice.for_page(ask.console.settings, secrets.token_hex(8), ask.until or ask.now)
+    return _json({**given, "ice": servers})
 
 
 @routes.post("/phone/here", Permission.USE_PHONE, opens="nothing")

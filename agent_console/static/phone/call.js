@@ -2,6 +2,7 @@
 import * as microphone from "./microphone.js";
 import * as sound from "./sound.js";
 import { alarm } from "./alarm.js";
+import { hasten } from "./ice.js";
 import { fire, inCall, phone, post, root, setCall, trouble } from "./page.js";
 
 const SILENT_S = 5;
@@ -16,8 +17,9 @@ let current = null;
 export const now = () => current;
 
 class Call {
-  constructor(session, request) {
+  constructor(session, request, ice) {
     this.session = session;
+    this.ice = ice;
     this.id = request.getHeader("X-Freeline-Call") || "";
     this.kind = request.getHeader("X-Freeline-Kind") || "queue";
     this.stream = null;
@@ -27,6 +29,7 @@ class Call {
     this.packets = { count: -1, since: 0 };
     this.quietSince = 0;
     this.askedAt = 0;
+    hasten(session);
     session.on("peerconnection", (event) => this.connected(event.peerconnection));
     session.on("accepted", () => this.talks());
     session.on("ended", () => this.over());
@@ -50,7 +53,7 @@ class Call {
       this.stream = await microphone.open();
       if (current !== this) return microphone.close(this.stream);
       this.stream.getAudioTracks()[0].addEventListener("ended", () => this.replaceMicrophone());
-      this.session.answer({ mediaStream: this.stream, pcConfig: { iceServers: [] } });
+      this.session.answer({ mediaStream: this.stream, pcConfig: { iceServers: this.ice } });
       trouble("not-answered", false);
     } catch {
       // It rings on: what is wrong is said, and may be mended before it stops.
@@ -200,7 +203,7 @@ export function meterOf(stream) {
   };
 }
 
-export function rings(session, request) {
+export function rings(session, request, ice) {
   const kind = request.getHeader("X-Freeline-Kind");
   if (current) {
     // Asterisk rings nobody who is in a call: the one that we still show is over there, or is brought back to us now.
@@ -208,7 +211,7 @@ export function rings(session, request) {
     if (!back && !current.dead) return session.terminate({ status_code: 486 });
     current.hangUp();
   }
-  current = new Call(session, request);
+  current = new Call(session, request, ice);
   return current.ring();
 }
 

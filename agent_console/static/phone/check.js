@@ -3,6 +3,7 @@
 import * as microphone from "./microphone.js";
 import * as sound from "./sound.js";
 import { echo } from "./echo.js";
+import { relay } from "./ice.js";
 import { meterOf } from "./call.js";
 import { has, holds, inCall, root } from "./page.js";
 
@@ -21,7 +22,8 @@ let pending = null;
 let getLine = () => null;
 
 const row = (name) => dialog.querySelector(`[data-check=${name}]`);
-const fine = (name) => row(name).dataset.result === "fine";
+// What is noted does not keep anybody from a call.
+const fine = (name) => ["fine", "note"].includes(row(name).dataset.result);
 
 // result: wait, fine, wrong, note
 function say(name, result, words = result, number = "") {
@@ -82,13 +84,21 @@ function quiet() {
 
 async function network(mine) {
   say("network", "wait");
+  sayRelay("");
   const until = Date.now() + REGISTERED_WITHIN_MS;
   while (!getLine()?.registered && Date.now() < until) await new Promise((done) => setTimeout(done, 100));
   if (mine !== turn) return;
   if (!getLine()?.registered) return say("network", "wrong", holds() ? "not-registered" : "elsewhere");
-  const found = await echo(getLine());
+  const [found, way] = await Promise.all([echo(getLine()), relay(getLine().ice)]);
   if (mine !== turn || inCall()) return;
-  say("network", found.heard ? "fine" : "wrong", found.heard ? "fine" : found.why, found.ms);
+  const works = ["", "fine"].includes(way) ? "fine" : "note";
+  say("network", found.heard ? works : "wrong", found.heard ? "fine" : found.why, found.ms);
+  sayRelay(way);
+}
+
+// The relay is for those whose network lets sound through no other way.
+function sayRelay(way) {
+  for (const p of row("network").querySelectorAll("[data-relay]")) p.hidden = p.dataset.relay !== way;
 }
 
 function notifications() {

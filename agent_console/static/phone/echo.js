@@ -59,7 +59,6 @@ export async function echo(line) {
   let over = false;
   const session = line.call("echo", {
     mediaStream: stream,
-    pcConfig: { iceServers: [] },
     eventHandlers: {
       peerconnection: (event) => {
         peer = event.peerconnection;

@@ -1,4 +1,5 @@
 // The line to Asterisk: a WebSocket of our own console, a secret that is fetched anew each time it opens, and the registration.
+import { hasten } from "./ice.js";
 import { phone, post, setLine, trouble } from "./page.js";
 
 const DOMAIN = "freeline.invalid";
@@ -62,6 +63,7 @@ export class Line {
   constructor({ onSession, onTaken, onBack }) {
     this.onTaken = onTaken;
     this.page = "";
+    this.ice = [];
     this.refused = 0;
     this.over = false;
     this.socket = new Socket(this);
@@ -86,7 +88,7 @@ export class Line {
     this.ua.on("unregistered", () => this.down());
     this.ua.on("registrationFailed", (event) => this.registrationFailed(event.response));
     this.ua.on("newRTCSession", (event) => {
-      if (event.originator === "remote") onSession(event.session, event.request);
+      if (event.originator === "remote") onSession(event.session, event.request, this.ice);
     });
   }
 
@@ -133,6 +135,7 @@ export class Line {
     this.ua.set("realm", given.realm);
     this.ua.set("password", given.secret);
     this.page = given.page;
+    this.ice = given.ice;
     return given;
   }
 
@@ -157,6 +160,8 @@ export class Line {
   }
 
   call(target, options) {
-    return this.ua.call(`sip:${target}@${DOMAIN}`, options);
+    const session = this.ua.call(`sip:${target}@${DOMAIN}`, { ...options, pcConfig: { iceServers: this.ice } });
+    hasten(session);
+    return session;
   }
 }

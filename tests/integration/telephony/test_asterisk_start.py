@@ -17,6 +17,7 @@ from telephony import names
 from telephony.phone import Phone
 from telephony.run_asterisk import RunningAsterisk, read_menu, ready
 from tests.stack import AsteriskUnderTest
+from tests.turn import Turn
 from tests.wait import until
 
 LINE = "1800123456"
@@ -53,6 +54,17 @@ def test_it_starts_silently_with_a_trunk_that_registers_and_an_address_outside(
             call = phone.call(dialled)
             assert call.wait_answered(), dialled
             call.hangup()
+
+
+def test_it_starts_silently_with_a_stun_server(settings: Settings, start_asterisk: Start, tmp_path: Path) -> None:
+    turn = Turn(tmp_path / "turn")
+    try:
+        asterisk = start_asterisk(settings.model_copy(update={"stun_urls": turn.stun_url}))
+        assert "WARNING" not in asterisk.log
+        assert "ERROR" not in asterisk.log
+        assert f"{turn.host}:{turn.port}" in asterisk.command("rtp show settings")
+    finally:
+        turn.close()
 
 
 def test_it_starts_in_a_data_folder_too_deep_for_a_socket(settings: Settings, start_asterisk: Start) -> None:

@@ -94,6 +94,22 @@ def state(db: Database, cast: Cast) -> AgentState:
 
 
 @pytest.mark.usefixtures("dropped")
+async def test_a_page_gets_servers_and_a_relay_password_that_ends_with_the_sign_in(
+    server: TestServer, alice: Browser, sqlite_db: Database
+) -> None:
+    """It is made anew for each connection, and says nothing of who she is."""
+    console = console_of(server)
+    console.settings = console.settings.model_copy(update={"turn_urls": "turn:relay", "turn_secret": "secret"})
+    [one] = (await (await alice.post("/phone/credentials")).json())["ice"]
+    [two] = (await (await alice.post("/phone/credentials")).json())["ice"]
+    assert one["urls"] == ["turn:relay"]
+    assert one["username"] != two["username"]
+    with sqlite_db.read() as session:
+        row = session.exec(select(SignInRow)).one()
+        assert int(one["username"].partition(":")[0]) == int(row.expires_at.timestamp())
+
+
+@pytest.mark.usefixtures("dropped")
 async def test_a_page_is_given_a_secret_and_has_the_phone_from_then_on(
     alice: Browser, sqlite_db: Database, sqlite_staff: Cast
 ) -> None:
