@@ -54,6 +54,7 @@ class Settings(BaseSettings):
     turn_secret: str = Field(default="", validate_default=True)
     timezone: str = "Asia/Bangkok"
     country: str = "TH"
+    public_url: str = ""
     secure_cookies: bool = False
     behind_proxy: bool = False
 
@@ -83,6 +84,7 @@ class Settings(BaseSettings):
     workers: int = 1
     audio_days: int = 30
     sign_in_h: int = 12
+    backup_for: str = ""
 
     @model_validator(mode="before")
     @classmethod

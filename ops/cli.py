@@ -2,11 +2,13 @@
 
 import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from hotline.errors import FreelineError, Invalid, SettingsWrong
@@ -102,17 +104,23 @@ def call(
 
 
 @app.command()
-def doctor() -> None:
-    """Check the machine and the set-up, and say what to do about each thing that is not right."""
+def doctor(json_: Annotated[bool, typer.Option("--json", help="For programs.")] = False) -> None:
+    """Check the machine and the set-up, and say what to do about each thing that is not right. Exit 1 when one is bad."""
     from ops.doctor import examine
 
-    screen = Console(highlight=False)
-    worst = 0
-    for finding in examine(settings()):
-        mark = {"ok": "[green]ok  [/green]", "note": "[yellow]note[/yellow]", "bad": "[red]bad [/red]"}[finding.grade]
-        screen.print(f"{mark}  {finding.text}", soft_wrap=True)
-        worst = max(worst, 1 if finding.grade == "bad" else 0)
-    raise typer.Exit(worst)
+    found = []
+    screen = Console(highlight=False, soft_wrap=True)
+    with Console(stderr=True).status("") as looking:
+        for area, finding in examine(settings(), lambda area: looking.update(f"looking at: {area}")):
+            found.append({"area": area, **asdict(finding)})
+            if not json_:
+                mark = {"ok": "[green]ok  [/green]", "warn": "[yellow]warn[/yellow]", "bad": "[red]bad [/red]"}
+                screen.print(mark[finding.grade], f" {escape(f'{area}: {finding.text}')}")
+                if finding.mend:
+                    screen.print(f"      [dim]→[/dim] {escape(finding.mend)}")
+    if json_:
+        print(json.dumps(found, indent=2))
+    raise typer.Exit(1 if any(row["grade"] == "bad" for row in found) else 0)
 
 
 @user_app.command("add")

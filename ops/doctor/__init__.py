@@ -1,0 +1,59 @@
+"""`freeline doctor`: looks at the machine and the set-up, one file an area, and says what to do about what is not right."""
+
+from collections.abc import Callable, Iterator
+
+from redis.exceptions import RedisError
+from sqlalchemy.exc import SQLAlchemyError
+
+from hotline.errors import FreelineError
+from hotline.settings import Settings
+from ops.doctor import (
+    backups,
+    database,
+    keys,
+    machine,
+    people,
+    ports,
+    relay,
+    running,
+    software,
+    trunk,
+    voices,
+    web,
+)
+from ops.doctor.finding import Finding, bad, warn
+
+Look = Callable[[Settings], Iterator[Finding]]
+
+# In the order in which a person would mend them.
+AREAS: dict[str, Look] = {
+    "software": software.look,
+    "machine": machine.look,
+    "running": running.look,
+    "ports": ports.look,
+    "database": database.look,
+    "keys": keys.look,
+    "backup": backups.look,
+    "console": web.look,
+    "trunk": trunk.look,
+    "relay": relay.look,
+    "people": people.look,
+    "voices": voices.look,
+}
+
+
+def examine(settings: Settings, begins: Callable[[str], None] = lambda _area: None) -> Iterator[tuple[str, Finding]]:
+    """Look at one area after another, and tell `begins` which; each finding comes with its area.
+
+    An area that cannot be looked at is itself a finding: the others are looked at all the same.
+    """
+    for area, look in AREAS.items():
+        begins(area)
+        try:
+            for finding in look(settings):
+                yield area, finding
+        except SQLAlchemyError:
+            yield area, warn("cannot be looked at without the database", "look again when that is mended")
+        except (FreelineError, RedisError, OSError) as error:
+            why = str(error) if isinstance(error, FreelineError) else type(error).__name__
+            yield area, bad(f"could not be looked at: {why}", "mend what stands above, then look again")

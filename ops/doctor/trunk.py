@@ -1,0 +1,105 @@
+"""The trunk to the carrier, and whether the world can find us behind NAT."""
+
+import ipaddress
+from collections.abc import Iterator
+
+from hotline.errors import FreelineError
+from hotline.settings import Settings
+from ops.doctor import asking
+from ops.doctor.finding import Finding, bad, ok, warn
+from ops.doctor.web import LOOPBACK, only_here
+from telephony.ice import own_addresses
+from telephony.obtain import find_asterisk
+from telephony.run_asterisk import RunningAsterisk
+from telephony.run_asterisk import ready as asterisk_ready
+
+SIP_PORT = 5060
+REGISTERED, REJECTED = "Registered", "Rejected"
+
+
+def look(settings: Settings) -> Iterator[Finding]:
+    """The carrier's side, then ours."""
+    yield from _carrier(settings)
+    yield from _ours(settings)
+
+
+def _carrier(settings: Settings) -> Iterator[Finding]:
+    networks = [part.strip() for part in settings.trunk_match.split(",")]
+    if any(part.endswith("/0") for part in networks):
+        yield bad("TRUNK_MATCH takes the whole internet for your carrier", "list the addresses your carrier calls from")
+    if not settings.trunk_host:
+        yield warn(
+            "no trunk is set: only phones of your own reach the line",
+            "set FREELINE_TRUNK_HOST and FREELINE_TRUNK_MATCH",
+        )
+        return
+    host, _, port = settings.trunk_host.partition(":")
+    registered = registration(settings) if settings.trunk_user else ""
+    try:
+        status = asking.options(host, int(port or SIP_PORT))
+        yield ok(f"the carrier answers OPTIONS ({status})")
+    except asking.NoAnswer as error:
+        text = f"the carrier does not answer OPTIONS at TRUNK_HOST ({error})"
+        if registered == REGISTERED:
+            yield ok(f"{text}; some never do, and we are registered")
+        else:
+            yield bad(text, "look at the host and port the carrier gave, and whether the firewall lets SIP out")
+    if settings.trunk_user:
+        yield _registration(registered)
+
+
+def registration(settings: Settings) -> str:
+    """What Asterisk says of our registration with the carrier; empty when it cannot be asked here."""
+    if not asterisk_ready(settings):
+        return ""
+    try:
+        said = RunningAsterisk(settings, find_asterisk(settings)).command("pjsip show registrations", within_s=5.0)
+    except FreelineError:
+        return ""
+    words = (word for line in said.splitlines() if "/sip:" in line for word in line.split())
+    return next((word for word in words if word in {REGISTERED, REJECTED, "Unregistered", "Stopped"}), "")
+
+
+def _registration(state: str) -> Finding:
+    if state == REGISTERED:
+        return ok("we are registered with the carrier")
+    if state == REJECTED:
+        return bad("the carrier refuses our registration", "look at FREELINE_TRUNK_USER and FREELINE_TRUNK_PASSWORD")
+    if not state:
+        return warn("whether we are registered cannot be seen now", "look again while Freeline runs on this machine")
+    return bad(
+        "we are not registered with the carrier", "look at TRUNK_HOST, and whether the firewall lets SIP out and back"
+    )
+
+
+def _ours(settings: Settings) -> Iterator[Finding]:
+    outside = bool(settings.trunk_host) or not only_here(settings)
+    if settings.trunk_host and settings.sip_host in LOOPBACK:
+        yield bad("SIP_HOST is this machine alone: no call of the carrier arrives", "FREELINE_SIP_HOST=0.0.0.0")
+    public = [address for address in own_addresses() if ipaddress.ip_address(address).is_global]
+    mend = "set FREELINE_EXTERNAL_IP to the address the world sees, and pass SIP_PORT and RTP_PORTS on to this machine"
+    if not settings.external_ip and outside and not public and not settings.stun_servers:
+        words = "this machine has only private addresses: callers and agents elsewhere would hear nothing"
+        yield bad(words, mend)
+    elif not settings.external_ip and settings.trunk_host and not public:
+        yield bad("EXTERNAL_IP is not set: STUN helps the agents' sound, but not the carrier's", mend)
+    elif public and not settings.external_ip:
+        yield ok("this machine has an address of its own on the internet")
+    if settings.external_ip:
+        yield from _external(settings)
+
+
+def _external(settings: Settings) -> Iterator[Finding]:
+    if ipaddress.ip_address(settings.external_ip).is_loopback:
+        yield bad("EXTERNAL_IP is loopback: the world cannot reach that", "give the address the world sees")
+    if asterisk_ready(settings) and settings.trunk_host:
+        try:
+            asking.options(settings.external_ip, settings.sip_port)
+            yield ok("our own SIP port answers at EXTERNAL_IP")
+        except asking.NoAnswer:
+            yield warn(
+                "our SIP port does not answer at EXTERNAL_IP, asked from here; not every router passes that back",
+                "pass SIP_PORT and RTP_PORTS (UDP) on to this machine; then call your number from a mobile phone",
+            )
+    else:
+        yield ok(f"the world is told {settings.external_ip}")

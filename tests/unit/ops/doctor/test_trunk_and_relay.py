@@ -1,0 +1,142 @@
+"""The trunk, our address outside, STUN and TURN: a real coturn; a carrier that only answers OPTIONS."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from hotline.settings import Settings
+from ops.doctor import asking, relay, trunk
+from telephony import sip
+from telephony.ice import IceServer
+from tests.ports import free_port
+from tests.turn import SECRET, Turn
+from tests.unit.ops.doctor.conftest import one, said
+
+
+@pytest.fixture
+def carrier() -> Iterator[str]:
+    """Answers OPTIONS with 404, as many carriers do; its host and port."""
+    line = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    line.bind(("127.0.0.1", 0))
+
+    def serve() -> None:
+        while True:
+            packet, peer = line.recvfrom(4096)
+            request = sip.read(packet)
+            if request is None:
+                return
+            assert request.method == "OPTIONS"
+            line.sendto(sip.answer_to(request, 404, "Not Found", "x").to_bytes(), peer)
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    yield f"127.0.0.1:{line.getsockname()[1]}"
+    line.sendto(b"stop", line.getsockname())
+    thread.join(5)
+    line.close()
+
+
+@pytest.fixture
+def turn(tmp_path: Path) -> Iterator[Turn]:
+    it = Turn(tmp_path / "turn")
+    yield it
+    it.close()
+
+
+@pytest.fixture
+def at_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine with a private address only."""
+    monkeypatch.setattr(trunk, "own_addresses", lambda: ["10.1.2.3"])
+
+
+@pytest.mark.usefixtures("at_home")
+def test_a_carrier_that_answers_anything_is_there(settings: Settings, carrier: str) -> None:
+    lines = said(trunk.look, settings, trunk_host=carrier, sip_host="0.0.0.0", external_ip="203.0.113.7")
+    assert lines == ["ok the carrier answers OPTIONS (404)", "ok the world is told 203.0.113.7"]
+
+
+@pytest.mark.usefixtures("at_home")
+def test_a_carrier_that_is_silent_or_unknown_is_bad(settings: Settings) -> None:
+    told = {"trunk_user": "freeline", "external_ip": "127.0.0.1"}
+    lines = said(trunk.look, settings, trunk_host=f"127.0.0.1:{free_port(socket.SOCK_DGRAM)}", **told)
+    one(lines, "bad the carrier does not answer OPTIONS")
+    one(lines, "warn whether we are registered cannot be seen")
+    one(lines, "bad SIP_HOST is this machine alone")
+    one(lines, "bad EXTERNAL_IP is loopback")
+    lines = said(trunk.look, settings, trunk_host="carrier.invalid", **told)
+    assert "no address in DNS" in one(lines, "bad the carrier")
+
+
+@pytest.mark.parametrize(
+    ("state", "start"),
+    [
+        ("Registered", "ok we are registered"),
+        ("Rejected", "bad the carrier refuses"),
+        ("Unregistered", "bad we are not registered"),
+    ],
+)
+@pytest.mark.usefixtures("at_home")
+def test_the_state_of_the_registration(
+    settings: Settings, carrier: str, monkeypatch: pytest.MonkeyPatch, state: str, start: str
+) -> None:
+    monkeypatch.setattr(trunk, "registration", lambda _settings: state)
+    one(said(trunk.look, settings, trunk_host=carrier, trunk_user="freeline"), start)
+
+
+def test_private_addresses_alone_need_the_outer_one(
+    settings: Settings, carrier: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trunk, "own_addresses", lambda: ["10.1.2.3"])
+    one(said(trunk.look, settings, trunk_host=carrier), "bad this machine has only private addresses")
+    one(said(trunk.look, settings, secure_cookies=True), "bad this machine has only private addresses")
+    one(said(trunk.look, settings, trunk_host=carrier, stun_urls="stun:x"), "bad EXTERNAL_IP is not set")
+    assert said(trunk.look, settings) == ["warn no trunk is set: only phones of your own reach the line"]
+    monkeypatch.setattr(trunk, "own_addresses", lambda: ["10.1.2.3", "8.8.4.4"])
+    one(said(trunk.look, settings, trunk_host=carrier), "ok this machine has an address of its own")
+
+
+def test_a_trunk_that_anybody_may_be_is_bad(settings: Settings) -> None:
+    one(said(trunk.look, settings, trunk_match="0.0.0.0/0"), "bad TRUNK_MATCH")
+
+
+def test_a_relay_that_works(settings: Settings, turn: Turn) -> None:
+    lines = said(
+        relay.look, settings, stun_urls=turn.stun_url, turn_secret=SECRET,
+        turn_urls=f"{turn.url}, {turn.url}?transport=tcp", external_ip=turn.host,
+    )  # fmt: skip
+    assert [line[:3] for line in lines] == ["ok ", "ok ", "ok "]
+
+
+def test_a_relay_with_another_secret_and_a_stun_server_that_sees_another_address(
+    settings: Settings, turn: Turn
+) -> None:
+    told = {"stun_urls": turn.stun_url, "turn_urls": turn.url, "turn_secret": "another", "external_ip": "203.0.113.7"}
+    lines = said(relay.look, settings, **told)
+    assert "refuses our secret" in one(lines, "bad turn:")
+    assert "another address than EXTERNAL_IP" in one(lines, "warn stun:")
+
+
+@pytest.mark.parametrize("kind", ["", "?transport=tcp"])
+def test_a_relay_that_is_not_there(settings: Settings, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asking, "WITHIN_S", 0.5)
+    port = free_port(socket.SOCK_DGRAM)
+    told = {"stun_urls": f"stun:127.0.0.1:{port}", "turn_urls": f"turn:127.0.0.1:{port}{kind}", "turn_secret": "x"}
+    lines = said(relay.look, settings, **told)
+    assert [line.split(":")[0] for line in lines] == ["bad stun", "bad turn"]
+
+
+@pytest.mark.parametrize(("code", "words"), [(486, "no room"), (500, "refuses with 500")])
+def test_other_refusals_of_a_relay(settings: Settings, monkeypatch: pytest.MonkeyPatch, code: int, words: str) -> None:
+    def refuses(_server: IceServer, _secret: str) -> str:
+        raise asking.TurnRefused(code)
+
+    monkeypatch.setattr(asking, "relayed_address", refuses)
+    assert words in one(said(relay.look, settings, turn_urls="turn:x", turn_secret="x"), "bad turn:x")
+
+
+def test_agents_elsewhere_want_a_relay(settings: Settings) -> None:
+    assert said(relay.look, settings) == []
+    one(said(relay.look, settings, secure_cookies=True), "warn no relay is set")
