@@ -85,6 +85,7 @@ class Settings(BaseSettings):
     audio_days: int = 30
     sign_in_h: int = 12
     backup_for: str = ""
+    backup_passphrase: str = ""
 
     @model_validator(mode="before")
     @classmethod

@@ -14,12 +14,14 @@ from rich.table import Table
 from hotline.errors import FreelineError, Invalid, SettingsWrong
 from hotline.settings import Settings, settings
 from models import Database, Proficiency, Role
+from ops.backup.cli import app as backup_app
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 user_app = typer.Typer(no_args_is_help=True, help="The people who sign in.")
 speech_app = typer.Typer(no_args_is_help=True, help="The models that turn messages into text, offline.")
 app.add_typer(user_app, name="user")
 app.add_typer(speech_app, name="speech")
+app.add_typer(backup_app, name="backup")
 
 
 def main() -> None:

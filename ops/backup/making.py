@@ -1,0 +1,131 @@
+"""Making a backup: one sealed file with the database, the vault, the organisation's own prompts and the keys."""
+
+import io
+import json
+import os
+import shutil
+import tarfile
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from hotline.settings import Settings
+from models import Database
+from models.types import now
+from ops.backup import dumps
+from ops.backup.record import Made, keep
+from ops.backup.sealing import BackupFailed, Sealer
+from recordings.vault import UNFINISHED
+
+MANIFEST = "manifest.json"
+FORMAT = 1
+Progress = Callable[[int, int], None]
+Entry = tuple[str, Path]
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a backup says of itself, as its first entry. `rows` are counts by table; nothing in it is personal."""
+
+    at: str
+    database: str
+    revision: str | None
+    rows: dict[str, int]
+    keys: bool
+    recordings: int
+    format: int = FORMAT
+
+
+def create(settings: Settings, folder: Path, sealer: Sealer, progress: Progress, *, with_keys: bool = True) -> Path:
+    """Make a backup in a folder, and give its path. Everybody may work meanwhile; a voice still in the spool is not in it.
+
+    Raises `BackupFailed`. What is written first is gone again when it fails.
+    """
+    made = now()
+    part = folder / f".freeline-{os.getpid()}.part"
+    db = Database(settings.database)
+    try:
+        with _work(settings) as work:
+            copied, (revision, rows) = dumps.copy(db, work)
+            entries = [(copied.name, copied), *_files(settings, with_keys=with_keys)]
+            recordings = sum(name.startswith("vault/") for name, _path in entries)
+            manifest = Manifest(made.isoformat(), copied.name, revision, rows, with_keys, recordings)
+            _write(part, sealer, manifest, entries, progress)
+        final = folder / f"freeline-{made:%Y%m%dT%H%M%SZ}.age"
+        part.rename(final)
+    except OSError as error:
+        raise BackupFailed(f"the backup was not made: {error.strerror or type(error).__name__}") from error
+    finally:
+        part.unlink(missing_ok=True)
+        db.dispose()
+    keep(settings, Made(made, with_keys))
+    return final
+
+
+@contextmanager
+def _work(settings: Settings) -> Iterator[Path]:
+    # In the data folder: the copy of the database is in the clear, as the database itself is.
+    work = Path(tempfile.mkdtemp(prefix=".backup-", dir=settings.data))
+    try:
+        yield work
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _files(settings: Settings, *, with_keys: bool) -> list[Entry]:
+    roots = {"vault": settings.vault, "prompts": settings.own_prompts} | ({"keys": settings.keys} if with_keys else {})
+    return [
+        (f"{name}/{path.relative_to(root)}", path)
+        for name, root in roots.items()
+        for path in sorted(root.rglob("*"))
+        if path.is_file() and UNFINISHED not in path.name
+    ]
+
+
+def _write(part: Path, sealer: Sealer, manifest: Manifest, entries: list[Entry], progress: Progress) -> None:
+    read, write = os.pipe()
+    trouble: list[Exception] = []
+
+    def pack() -> None:
+        try:
+            with os.fdopen(write, "wb") as pipe, tarfile.open(fileobj=pipe, mode="w|") as tar:
+                _pack(tar, manifest, entries, progress)
+        except (OSError, tarfile.TarError) as error:
+            trouble.append(error)
+
+    packer = threading.Thread(target=pack, daemon=True, name="pack")
+    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as target:
+        packer.start()
+        try:
+            with os.fdopen(read, "rb") as plain:
+                sealer.seal(plain, target)
+        finally:
+            packer.join()
+        target.flush()
+        os.fsync(target.fileno())
+    if trouble:
+        raise trouble[0]
+
+
+def _pack(tar: tarfile.TarFile, manifest: Manifest, entries: list[Entry], progress: Progress) -> None:
+    told = json.dumps(asdict(manifest)).encode()
+    head = tarfile.TarInfo(MANIFEST)
+    head.size = len(told)
+    tar.addfile(head, io.BytesIO(told))
+    sizes = {path: path.stat().st_size for _name, path in entries if path.exists()}
+    done, total = 0, sum(sizes.values())
+    for name, path in entries:
+        try:
+            file = path.open("rb")
+        except FileNotFoundError:
+            continue  # a recording whose time was over meanwhile
+        with file:
+            entry = tarfile.TarInfo(name)
+            entry.size = os.fstat(file.fileno()).st_size
+            tar.addfile(entry, file)
+        done += sizes.get(path, 0)
+        progress(done, total)
