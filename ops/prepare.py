@@ -2,7 +2,11 @@
 
 from collections.abc import Callable
 
+from alembic.util import CommandError
+from sqlalchemy.exc import SQLAlchemyError
+
 from hotline import languages
+from hotline.errors import FreelineError, PartMissing
 from hotline.keys import make_keys
 from hotline.settings import Settings
 from ivr import prompts
@@ -10,6 +14,10 @@ from models import Database
 from telephony import secrets
 
 Say = Callable[[str], None]
+
+
+class UpgradeFailed(FreelineError):
+    """The tables could not be brought to the newest shape; they are as they were."""
 
 
 def prepare(settings: Settings, *, demo: bool, say: Say) -> None:
@@ -22,12 +30,28 @@ def prepare(settings: Settings, *, demo: bool, say: Say) -> None:
     db = Database(settings.database)
     try:
         say("tables")
-        db.migrate()
+        _migrate(db)
         with db.write() as session:
             languages.seed(session, settings.line_numbers, demo=demo)
         build_prompts(settings, db, say)
     finally:
         db.dispose()
+
+
+def _migrate(db: Database) -> None:
+    try:
+        db.ping()
+    except SQLAlchemyError as error:
+        raise PartMissing("the database does not answer: `freeline doctor` says what to look at") from error
+    try:
+        db.migrate()
+    except CommandError as error:
+        raise UpgradeFailed("the tables are of a newer Freeline than this one: go back to that version") from error
+    except SQLAlchemyError as error:
+        raise UpgradeFailed(
+            f"the tables could not be brought up to date ({type(error).__name__}); they are as they were. "
+            "Go back to the version before, start it, and report this."
+        ) from error
 
 
 def build_prompts(settings: Settings, db: Database, say: Say) -> None:
