@@ -98,7 +98,7 @@ def _tell(screen: Console, settings: Settings, *, with_demo: bool) -> None:
     """Print what a person needs to begin: where the console is, who may sign in, how to call."""
     host = "localhost" if settings.console_host in {"127.0.0.1", "0.0.0.0"} else settings.console_host  # noqa: S104
     screen.print()
-    screen.print(f"  console      http://{host}:{settings.console_port}")
+    screen.print(f"  console      {settings.public_url or f'http://{host}:{settings.console_port}'}")
     if with_demo:
         for login, role in demo.sign_ins(settings):
             screen.print(f"  sign-in      {login} / {demo.password(settings)}  ({role})")
