@@ -3,6 +3,7 @@
 import json
 import secrets
 import threading
+from datetime import timedelta
 
 from agent_console.asking import Answer, Ask, Raw
 from agent_console.routes import Routes
@@ -17,6 +18,8 @@ routes = Routes()
 # An Asterisk that hangs answers late or never: the other threads are for pages.
 AT_ONCE = threading.BoundedSemaphore(3)
 TURN_S = 2.0
+# A sign-in goes on under a call; what the relay takes must not end before.
+A_LONG_CALL = timedelta(hours=1)
 
 
 @routes.post("/phone/credentials", Permission.USE_PHONE, opens="nothing")
@@ -44,7 +47,7 @@ def credentials(ask: Ask) -> Answer:
         agents.page_took(session, agent_id, page)
     ask.tell(AGENTS_CHANGED)
     given = {"user": phone.user, "secret": phone.secret, "realm": phone.realm, "domain": phone.realm, "page": page}
-    servers = ice.for_page(ask.console.settings, secrets.token_hex(8), ask.until or ask.now)
+    servers = ice.for_page(ask.console.settings, secrets.token_hex(8), (ask.until or ask.now) + A_LONG_CALL)
     return _json({**given, "ice": servers})
 
 
