@@ -1,79 +1,91 @@
 """`make bench`: prints tables and keeps them in bench/results/, with the machine described.
 
-`python -m bench ring` runs one of them alone; their names are those of the modules.
+`python -m bench ring` runs one of them alone; their names are those of the modules. 0 when all ran, whether a target is
+met or not; 1 when one failed, 2 for a name that is none of them.
 """
 
 import json
-import os
-import platform
 import sys
+import time
+import traceback
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
 from rich.console import Console
 from rich.table import Table
 
-from bench import menu, ring
+from bench import machine, menu, ring
+from bench.figures import Row, Rows, Say, Target, table
 
-Rows = list[dict[str, Any]]
-
-
-def show_menu(rows: Rows) -> Table:
-    """What a caller in the menu costs."""
-    table = Table(title="Callers held in the menu: Freeline beside Asterisk alone, in turns")
-    for heading in ("callers", "refused", "silent", "ms of CPU a second and call", "Asterisk alone", "ratio (min-max)"):
-        table.add_column(heading, justify="right")
-    for row in rows:
-        table.add_row(
-            str(row["callers"]),
-            str(row["refused"]),
-            str(row["silent"]),
-            f"{row['ours_ms']:.2f}",
-            f"{row['alone_ms']:.2f}",
-            f"{row['ratio']:.2f} ({row['ratio_min']:.2f}-{row['ratio_max']:.2f})",
-        )
-    return table
+WIDTH = 132  # a table is no use in pieces
+RESULTS = Path(__file__).parent / "results"
 
 
-def show_ring(rows: Rows) -> Table:
-    """How soon an agent's phone rings."""
-    table = Table(title="Until the agent's phone rings, ms: Freeline beside a bare Queue(), in turns")
-    for heading in ("who comes", "phone", "rounds", "p50", "p95", "bare p50", "bare p95", "ratio p50", "ratio p95"):
-        table.add_column(heading, justify="right")
-    for row in rows:
-        times = [f"{row[f'{side}_{point}_ms']:.1f}" for side in ("ours", "alone") for point in ("p50", "p95")]
-        ratios = [f"{row['ratio_p50']:.2f}", f"{row['ratio_p95']:.2f}"]
-        table.add_row(row["what"], row["endpoint"], str(row["rounds"]), *times, *ratios)
-    return table
+class Bench(Protocol):
+    """What a module of a benchmark has."""
+
+    TARGETS: list[Target]
+
+    def measure(self, say: Say) -> Rows:
+        """Measure it, and clean up."""
+
+    def show(self, rows: Rows) -> Table:
+        """The figures for a person."""
 
 
-BENCHES = {"menu": (menu.measure, show_menu), "ring": (ring.measure, show_ring)}
+BENCHES: dict[str, Bench] = {
+    "ring": ring,
+    "menu": menu,
+}
 
 
 def main(wanted: list[str]) -> int:
-    """Run those, or all. 2 for a name that is none of them."""
+    """Run those, or all."""
     screen = Console(highlight=False)
+    screen.width = max(screen.width, WIDTH)
     if not set(wanted) <= BENCHES.keys():
         screen.print(f"there are: {', '.join(BENCHES)}")
         return 2
+    failed = []
     for name in wanted or BENCHES:
-        measure, show = BENCHES[name]
-        rows = measure(screen.print)
-        screen.print(show(rows))
-        screen.print(f"kept in bench/results/{_keep(name, rows)}")
-    return 0
+        described, began = machine.describe(), time.monotonic()
+        screen.rule(name)
+        screen.print(machine.in_words(described))
+        try:
+            rows = BENCHES[name].measure(screen.print)
+        except Exception:  # noqa: BLE001  (the others are still worth having)
+            screen.print(traceback.format_exc(), markup=False)
+            failed.append(name)
+            continue
+        judged = [target.judge(rows) for target in BENCHES[name].TARGETS]
+        screen.print(BENCHES[name].show(rows))
+        if judged:
+            screen.print(_targets(judged))
+        took_s = round(time.monotonic() - began)
+        screen.print(f"{took_s} s; kept in bench/results/{_keep(name, rows, judged, described, took_s)}")
+    if failed:
+        screen.print(f"failed: {', '.join(failed)}")
+    return 1 if failed else 0
 
 
-def _keep(name: str, rows: Rows) -> str:
-    machine = {"cores": os.cpu_count(), "kind": platform.machine(), "python": platform.python_version()}
-    folder = Path(__file__).parent / "results"
-    folder.mkdir(exist_ok=True)
+def _targets(judged: Rows) -> Table:
+    lines = ((row["what"], row["wanted"], f"{row['got']:g}", "met" if row["met"] else "not met") for row in judged)
+    return table("Targets", ("target", "wanted", "got", ""), lines)
+
+
+def _keep(name: str, rows: Rows, judged: Rows, described: Row, took_s: int) -> str:
+    RESULTS.mkdir(exist_ok=True)
     at = datetime.now(UTC)
-    file = folder / f"{at:%Y-%m-%d}-{name}.json"
-    file.write_text(
-        json.dumps({"at": at.isoformat(timespec="seconds"), "machine": machine, name: rows}, indent=1) + "\n"
-    )
+    file = RESULTS / f"{at:%Y-%m-%d}-{name}.json"
+    kept = {
+        "at": at.isoformat(timespec="seconds"),
+        "took_s": took_s,
+        "machine": described,
+        name: rows,
+        "targets": judged,
+    }
+    file.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n")
     return file.name
 
 

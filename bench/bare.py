@@ -1,4 +1,4 @@
-"""Asterisk alone with the least configuration that queues a caller for one agent: what Freeline is compared with."""
+"""Asterisk alone with the least configuration that does the same: what Freeline is compared with."""
 
 import textwrap
 
@@ -19,9 +19,24 @@ MODULES = (
     "pbx_config app_dial app_queue bridge_simple bridge_native_rtp bridge_softmix codec_ulaw format_pcm format_sln"
 )
 
+# Every caller is queued for the one agent.
+QUEUES_ALL = f"""\
+[line]
+exten => _X.,1,Answer()
+ same => n,Queue({QUEUE})
+"""
+# What a browser's phone needs beyond that.
+WEBRTC_MODULES = (
+    "res_http_websocket res_pjsip_transport_websocket res_crypto res_srtp codec_opus_open_source res_format_attr_opus"
+)
+
 
 class BareAsterisk(RunningAsterisk):
     """The same program, started the same way, with a configuration of its own."""
+
+    webrtc = False
+    dialplan = QUEUES_ALL
+    more_modules = ""
 
     def render(self, menu: object) -> set[str]:  # noqa: ARG002  (there is none)
         """Write the configuration."""
@@ -29,14 +44,127 @@ class BareAsterisk(RunningAsterisk):
         etc.mkdir(parents=True, exist_ok=True)
         for name in (*EMPTY, "confbridge", "queuerules"):
             (etc / f"{name}.conf").write_text("")
-        for name, text in _files(self.settings, str(self.asterisk.modules), str(self.asterisk.share)).items():
+        for name, text in self._files().items():
             (etc / f"{name}.conf").write_text(textwrap.dedent(text))
         return set()
 
+    def _modules(self) -> list[str]:
+        wanted = f"{MODULES} {self.more_modules} {WEBRTC_MODULES if self.webrtc else ''}".split()
+        return [name for name in dict.fromkeys(wanted) if self.asterisk.has(name)]
 
-def start(settings: Settings) -> BareAsterisk:
-    """Start it and wait until it has booted."""
+    def _files(self) -> dict[str, str]:
+        settings, places = self.settings, folders(self.settings)
+        first, _, last = settings.rtp_ports.partition("-")
+        return {
+            "asterisk": f"""\
+                [directories]
+                astetcdir => {places["etc"]}
+                astmoddir => {self.asterisk.modules}
+                astvarlibdir => {places["var"]}
+                astdbdir => {places["var"]}
+                astkeydir => {places["var"]}
+                astdatadir => {self.asterisk.share}
+                astagidir => {places["var"]}
+                astspooldir => {places["var"]}
+                astrundir => {places["run"]}
+                astlogdir => {places["log"]}
+                """,
+            "modules": "[modules]\nautoload = no\n" + "".join(f"load => {one}.so\n" for one in self._modules()),
+            "logger": """\
+                [logfiles]
+                messages.log => error,warning
+                """,
+            "rtp": f"""\
+                [general]
+                rtpstart = {first}
+                rtpend = {last}
+                """,
+            "http": f"""\
+                [general]
+                enabled = {"yes" if self.webrtc else "no"}
+                bindaddr = 127.0.0.1
+                bindport = {settings.asterisk_http_port}
+                """,
+            "indications": """\
+                [general]
+                country = us
+                [us]
+                ringcadence = 2000,4000
+                """,
+            "musiconhold": f"""\
+                [default]
+                mode = files
+                directory = {settings.asterisk / "hold"}
+                """,
+            "manager": f"""\
+                [general]
+                enabled = yes
+                bindaddr = 127.0.0.1
+                port = {settings.ami_port}
+                [bench]
+                secret = {SECRET}
+                read = call,agent,reporting
+                write = call,agent,reporting
+                """,
+            "queues": f"""\
+                [general]
+                [{QUEUE}]
+                strategy = leastrecent
+                ringinuse = no
+                retry = 1
+                timeout = 20
+                autofill = yes
+                member => PJSIP/{AGENT}
+                """,
+            "extensions": self.dialplan,
+            "pjsip": f"""\
+                [global]
+                type = global
+                endpoint_identifier_order = username,ip
+                [udp]
+                type = transport
+                protocol = udp
+                bind = 127.0.0.1:{settings.sip_port}
+                [ws]
+                type = transport
+                protocol = ws
+                bind = 127.0.0.1
+                [trunk]
+                type = endpoint
+                context = line
+                disallow = all
+                allow = ulaw
+                identify_by = ip
+                [trunk]
+                type = identify
+                endpoint = trunk
+                match = 127.0.0.1
+                [{AGENT}]
+                type = endpoint
+                disallow = all
+                allow = {"opus,ulaw" if self.webrtc else "ulaw"}
+                webrtc = {"yes" if self.webrtc else "no"}
+                auth = {AGENT}
+                aors = {AGENT}
+                [{AGENT}]
+                type = auth
+                auth_type = userpass
+                username = {AGENT}
+                password = {SECRET}
+                [{AGENT}]
+                type = aor
+                max_contacts = 1
+                remove_existing = yes
+                """,
+        }
+
+
+def start(
+    settings: Settings, *, webrtc: bool = False, dialplan: str = QUEUES_ALL, more_modules: str = ""
+) -> BareAsterisk:
+    """Start it and wait until it has booted. `webrtc`: its agent has a browser. Callers come into `dialplan`'s [line]."""
     bare = BareAsterisk(settings, find_asterisk(settings))
+    bare.webrtc, bare.dialplan, bare.more_modules = webrtc, dialplan, more_modules
     bare.launch({})
     if not bare.wait_booted():
         raise RuntimeError(f"Asterisk alone did not start: {bare.console.read_text()[-2000:]}")
@@ -48,103 +176,3 @@ def connect(settings: Settings, events: Events | None) -> Ami:
     ami = Ami((settings.ami_host, settings.ami_port), "bench", SECRET, events)
     ami.connect()
     return ami
-
-
-def _files(settings: Settings, modules: str, share: str) -> dict[str, str]:
-    places = folders(settings)
-    first, _, last = settings.rtp_ports.partition("-")
-    return {
-        "asterisk": f"""\
-            [directories]
-            astetcdir => {places["etc"]}
-            astmoddir => {modules}
-            astvarlibdir => {places["var"]}
-            astdbdir => {places["var"]}
-            astkeydir => {places["var"]}
-            astdatadir => {share}
-            astagidir => {places["var"]}
-            astspooldir => {places["var"]}
-            astrundir => {places["run"]}
-            astlogdir => {places["log"]}
-            """,
-        "modules": "[modules]\nautoload = no\n" + "".join(f"load => {one}.so\n" for one in MODULES.split()),
-        "logger": """\
-            [logfiles]
-            messages.log => error,warning
-            """,
-        "rtp": f"""\
-            [general]
-            rtpstart = {first}
-            rtpend = {last}
-            """,
-        "indications": """\
-            [general]
-            country = us
-            [us]
-            ringcadence = 2000,4000
-            """,
-        "musiconhold": f"""\
-            [default]
-            mode = files
-            directory = {settings.asterisk / "hold"}
-            """,
-        "manager": f"""\
-            [general]
-            enabled = yes
-            bindaddr = 127.0.0.1
-            port = {settings.ami_port}
-            [bench]
-            secret = {SECRET}
-            read = call,agent,reporting
-            write = call,agent,reporting
-            """,
-        "queues": f"""\
-            [general]
-            [{QUEUE}]
-            strategy = leastrecent
-            ringinuse = no
-            retry = 1
-            timeout = 20
-            autofill = yes
-            member => PJSIP/{AGENT}
-            """,
-        "extensions": f"""\
-            [line]
-            exten => _X.,1,Answer()
-             same => n,Queue({QUEUE})
-            """,
-        "pjsip": f"""\
-            [global]
-            type = global
-            endpoint_identifier_order = username,ip
-            [udp]
-            type = transport
-            protocol = udp
-            bind = 127.0.0.1:{settings.sip_port}
-            [trunk]
-            type = endpoint
-            context = line
-            disallow = all
-            allow = ulaw
-            identify_by = ip
-            [trunk]
-            type = identify
-            endpoint = trunk
-            match = 127.0.0.1
-            [{AGENT}]
-            type = endpoint
-            disallow = all
-            allow = ulaw
-            auth = {AGENT}
-            aors = {AGENT}
-            [{AGENT}]
-            type = auth
-            auth_type = userpass
-            username = {AGENT}
-            password = {SECRET}
-            [{AGENT}]
-            type = aor
-            max_contacts = 1
-            remove_existing = yes
-            """,
-    }

@@ -10,10 +10,11 @@ import statistics
 import tempfile
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
+from rich.table import Table
+
+from bench.figures import Row, Rows, Say, Target, table
 from hotline import languages
 from hotline.settings import Settings
 from ivr import prompts
@@ -27,10 +28,11 @@ from tests.stack import AsteriskUnderTest
 STEPS = (25, 50, 75)
 ROUNDS = 3
 HOLD_S = 8.0
+TARGETS: list[Target] = []
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
-def measure(say: Callable[[str], None]) -> list[dict[str, Any]]:
+def measure(say: Say) -> Rows:
     """Each step with its medians over the rounds."""
     with tempfile.TemporaryDirectory() as folder:
         spoken = sounds(Path(folder))
@@ -56,7 +58,23 @@ def measure(say: Callable[[str], None]) -> list[dict[str, Any]]:
             ours.stop()
 
 
-def _row(callers: int, pairs: list[tuple[dict[str, float], dict[str, float]]]) -> dict[str, Any]:
+def show(rows: Rows) -> Table:
+    """What a caller in the menu costs."""
+    headings = ("callers", "refused", "silent", "ms of CPU a second and call", "Asterisk alone", "ratio (min-max)")
+    return table(
+        "Callers held in the menu: Freeline beside Asterisk alone, in turns",
+        headings,
+        (
+            (
+                row["callers"], row["refused"], row["silent"], f"{row['ours_ms']:.2f}", f"{row['alone_ms']:.2f}",
+                f"{row['ratio']:.2f} ({row['ratio_min']:.2f}-{row['ratio_max']:.2f})",
+            )
+            for row in rows
+        ),
+    )  # fmt: skip
+
+
+def _row(callers: int, pairs: list[tuple[dict[str, float], dict[str, float]]]) -> Row:
     ratios = [one["ms"] / other["ms"] for one, other in pairs]
     return {
         "callers": callers,

@@ -6,21 +6,26 @@ Two questions, each asked of both in turns, so that a machine whose speed drifts
 - `agent comes`: a caller waits, and the agent becomes ready (Ready in Freeline, unpaused in the bare queue); from there to
   the ringing. app_queue looks once a second, in both: what is compared is what comes on top.
 
-All times are of this machine's wall clock. Nobody answers: the caller hangs up as soon as it rings. The whole is bounded.
+Both with a page in Chromium and with a SIP phone. All times are of this machine's wall clock. Nobody answers: the caller
+hangs up as soon as it rings. The whole is bounded.
 """
 
 import os
 import queue
-import statistics
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
+
+from rich.table import Table
 
 from bench import bare
+from bench.endpoints import Endpoint, PageEndpoint, SipEndpoint, chromium, least_page, watched_page
+from bench.figures import Row, Rows, Say, Target, in_turns, point, ratios, table
 from bench.menu import sounds
 from hotline import agents
 from hotline.events import AGENTS_CHANGED, Nudges
@@ -31,47 +36,46 @@ from telephony import names
 from telephony.ami import Ami, Events
 from telephony.phone import Call, Phone
 from telephony.secrets import load_secrets
+from tests.cast import PASSWORD
 from tests.e2e.callers import wait_for_voice
 from tests.e2e.conftest import hire_before_start
 from tests.e2e.whole import Whole
 from tests.ports import free_port, rtp_range
 from tests.wait import until
 
-ROUNDS = 30
+ROUNDS = 20
 # The agent becomes ready at another moment of app_queue's second each time.
 PHASES = 10
-LONGEST_S = 600.0
+LONGEST_S = 150.0
 FEWEST = 10
 WITHIN_S = 15.0
 LANGUAGE, KEY = "my", "1"
+SIP, PAGE = SipEndpoint.kind, PageEndpoint.kind
+CALLER_COMES, AGENT_COMES = "caller comes", "agent comes"
 
 
-class Endpoint(Protocol):
-    """An agent's phone; `kind` says which. `rang` is told when it begins to ring, in seconds since the epoch.
+def _ratio_of(what: str, kind: str) -> Target:
+    def figure(rows: Rows) -> float:
+        return float(next(row["ratio_p50"] for row in rows if (row["what"], row["endpoint"]) == (what, kind)))
 
-    A page in a browser is one too: it keeps the time at which its own ringing began.
-    """
-
-    kind: str
-    rang: "queue.Queue[float]"
-
-    def close(self) -> None:
-        """Sign it off."""
+    return Target(f"{what}, {kind}: median beside the bare queue", figure, at_most=1.2)
 
 
-class SipEndpoint:
-    """Our own SIP phone: it rings when the INVITE is there."""
+def _slowest(what: str, figure: str) -> Target:
+    return Target(
+        f"{what}: the slowest of all rounds and phones, ms",
+        lambda rows: max(row[figure] for row in rows if row["what"] == what),
+        at_most=1200,
+    )
 
-    kind = "SIP phone"
 
-    def __init__(self, phone: Phone) -> None:
-        self.rang: queue.Queue[float] = queue.Queue()
-        self._phone = phone
-        phone.on_ring = lambda _call: self.rang.put(time.time())
-
-    def close(self) -> None:
-        """Close the phone."""
-        self._phone.close()
+TARGETS = [
+    _ratio_of(CALLER_COMES, PAGE),
+    _ratio_of(AGENT_COMES, PAGE),
+    _ratio_of(CALLER_COMES, SIP),
+    _ratio_of(AGENT_COMES, SIP),
+    _slowest(AGENT_COMES, "ours_max_ms"),
+]
 
 
 class Side(Protocol):
@@ -156,62 +160,90 @@ def _member(ami: Ami, queue_name: str, interface: str) -> dict[str, str]:
     return next((row.headers for row in rows if row.get("Location") == interface), {})
 
 
-def measure(say: Callable[[str], None]) -> list[dict[str, Any]]:
-    """A row a question, with medians and 95th percentiles in milliseconds."""
-    with tempfile.TemporaryDirectory() as folder, _both(Path(folder), say) as (ours, alone):
-        sides: list[tuple[Side, Endpoint]] = [ours, alone]
-        end = time.monotonic() + LONGEST_S
-        rows = []
-        for what, once in (("caller comes", _caller_comes), ("agent comes", _agent_comes)):
-            times: list[list[float]] = [[], []]
-            for number in range(ROUNDS):
-                if time.monotonic() > end:
-                    say(f"{what}: time is over after {number} rounds")
-                    break
-                if number % 5 == 0:
-                    say(f"{what}: round {number + 1} of {ROUNDS}")
-                # Who goes first changes, too.
-                for place in (0, 1) if number % 2 == 0 else (1, 0):
-                    times[place].append(once(*sides[place], number))
-            if len(times[0]) < FEWEST:
-                raise RuntimeError(f"{what}: only {len(times[0])} rounds in {LONGEST_S:.0f} s")
-            rows.append(_row(what, ours[1].kind, *times))
-        return rows
+def measure(say: Say) -> Rows:
+    """A row a question and kind of phone, in milliseconds."""
+    rows = []
+    for kind in (PAGE, SIP):
+        with tempfile.TemporaryDirectory() as folder, _both(Path(folder), kind, say) as (ours, alone):
+            for what, once in ((CALLER_COMES, _caller_comes), (AGENT_COMES, _agent_comes)):
+                sides = {"ours": partial(once, *ours), "alone": partial(once, *alone)}
+                times = in_turns(ROUNDS, sides, say, f"{kind}, {what}", LONGEST_S, FEWEST)
+                rows.append(_row(what, kind, times))
+    return rows
 
 
-def _row(what: str, kind: str, ours: list[float], alone: list[float]) -> dict[str, Any]:
-    row: dict[str, Any] = {"what": what, "endpoint": kind, "rounds": len(alone)}
-    for name, times in (("ours", ours), ("alone", alone)):
-        row[f"{name}_p50_ms"] = round(statistics.median(times) * 1000, 1)
-        row[f"{name}_p95_ms"] = round(statistics.quantiles(times, n=20, method="inclusive")[-1] * 1000, 1)
+def show(rows: Rows) -> Table:
+    """How soon an agent's phone rings."""
+    headings = (
+        "who comes",
+        "phone",
+        "rounds",
+        "p50",
+        "p95",
+        "max",
+        "bare p50",
+        "bare p95",
+        "bare max",
+        "p50 ratio (p95)",
+    )
+    return table(
+        "Until the agent's phone rings, ms: Freeline beside a bare Queue(), in turns",
+        headings,
+        (
+            (
+                row["what"],
+                row["endpoint"],
+                row["rounds"],
+                *(f"{row[f'{side}_{at}_ms']:.1f}" for side in ("ours", "alone") for at in ("p50", "p95", "max")),
+                f"{row['ratio_p50']:.2f} ({row['ratio_p95']:.2f})",
+            )
+            for row in rows
+        ),
+    )
+
+
+def _row(what: str, kind: str, times: dict[str, list[float]]) -> Row:
+    row: Row = {"what": what, "endpoint": kind, "rounds": len(times["alone"])}
+    for name, found in times.items():
+        row |= {f"{name}_p{percent}_ms": round(point(found, percent) * 1000, 1) for percent in (50, 95)}
+        row |= {f"{name}_min_ms": round(min(found) * 1000, 1), f"{name}_max_ms": round(max(found) * 1000, 1)}
     row["ratio_p50"] = round(row["ours_p50_ms"] / row["alone_p50_ms"], 2)
     row["ratio_p95"] = round(row["ours_p95_ms"] / row["alone_p95_ms"], 2)
+    row["ratio_by_round"] = ratios(times["ours"], times["alone"])
     return row
 
 
-def _caller_comes(side: Side, endpoint: Endpoint, number: int) -> float:
+def _caller_comes(side: "Side", endpoint: Endpoint, number: int) -> float:
     side.ready(is_ready=True)
     side.rests()
     with _caller(side, endpoint, number) as joined_at:
-        return endpoint.rang.get(timeout=WITHIN_S) - joined_at
+        return _rang(endpoint) - joined_at
 
 
-def _agent_comes(side: Side, endpoint: Endpoint, number: int) -> float:
+def _agent_comes(side: "Side", endpoint: Endpoint, number: int) -> float:
     side.rests()
     side.ready(is_ready=False)
     with _caller(side, endpoint, number):
         threading.Event().wait(0.5 + number % PHASES / PHASES)
-        if not endpoint.rang.empty():
+        if endpoint.rang(0) is not None:
             raise RuntimeError("an agent who is not ready was rung")
         ready_at = side.ready(is_ready=True)
-        return endpoint.rang.get(timeout=WITHIN_S) - ready_at
+        return _rang(endpoint) - ready_at
+
+
+def _rang(endpoint: Endpoint) -> float:
+    at = endpoint.rang(WITHIN_S)
+    if at is None:
+        raise RuntimeError(f"the {endpoint.kind} did not ring within {WITHIN_S:.0f} s")
+    return at
 
 
 @contextmanager
 def _caller(side: Side, endpoint: Endpoint, number: int) -> Iterator[float]:
     """A caller in the queue, and since when; she hangs up at the end."""
-    _empty(endpoint.rang)
-    _empty(side.joined)
+    endpoint.forget()
+    while not side.joined.empty():
+        side.joined.get_nowait()
     with Phone(side.line) as phone:
         call = phone.call("1800123456", f"08{os.getpid() % 1000:03}{time.time_ns() // 1_000_000 % 100_000:05}")
         if not call.wait_answered(WITHIN_S):
@@ -231,17 +263,10 @@ def _joined_at(events: Events) -> float:
     raise RuntimeError("no caller came into the queue")
 
 
-def _empty(full: "queue.Queue[Any]") -> None:
-    while not full.empty():
-        full.get_nowait()
-
-
 @contextmanager
-def _both(
-    folder: Path, say: Callable[[str], None]
-) -> Iterator[tuple[tuple[Freeline, Endpoint], tuple[Bare, Endpoint]]]:
-    """Both sides running, each with a phone that is signed on."""
-    say("starting both")
+def _both(folder: Path, kind: str, say: Say) -> Iterator[tuple[tuple[Freeline, Endpoint], tuple[Bare, Endpoint]]]:
+    """Both sides running, each with a phone of this kind that is signed on."""
+    say(f"{kind}: starting both")
     spoken = sounds(folder)
     for file in spoken.glob("??/*.sln"):
         os.truncate(file, min(file.stat().st_size, 16_000))  # the steps are needed, not the words
@@ -255,17 +280,37 @@ def _both(
         rtp_ports=rtp_range(),
     )
     cast = hire_before_start(whole)
-    running = bare.start(alone)
-    endpoints: list[Endpoint] = []
-    try:
+    with ExitStack() as parts:
+        running = bare.start(alone, webrtc=kind == PAGE)
+        parts.callback(running.stop)
+        parts.callback(whole.stop)
         whole.start()
-        endpoints.append(SipEndpoint(whole.phone_of("alice")))
-        desk = Phone(("127.0.0.1", alone.sip_port), bare.AGENT, bare.SECRET)
-        endpoints.append(SipEndpoint(desk))
-        until(lambda: desk.register() == 200, WITHIN_S, 0.5)
-        yield (Freeline(whole, cast.alice.id or 0), endpoints[0]), (Bare(alone), endpoints[1])
-    finally:
-        for endpoint in endpoints:
-            endpoint.close()
-        whole.stop()
-        running.stop()
+        ours, other = _pages(parts, whole, alone) if kind == PAGE else _phones(parts, whole, alone)
+        freeline, asterisk = Freeline(whole, cast.alice.id or 0), Bare(alone)
+        parts.callback(freeline.ami.close)
+        parts.callback(asterisk.ami.close)
+        yield (freeline, ours), (asterisk, other)
+
+
+def _phones(parts: ExitStack, whole: Whole, alone: Settings) -> tuple[Endpoint, Endpoint]:
+    ours = SipEndpoint(whole.phone_of("alice"))
+    parts.callback(ours.close)
+    desk = Phone(("127.0.0.1", alone.sip_port), bare.AGENT, bare.SECRET)
+    other = SipEndpoint(desk)
+    parts.callback(other.close)
+    until(lambda: desk.register() == 200, WITHIN_S, 0.5)
+    return ours, other
+
+
+def _pages(parts: ExitStack, whole: Whole, alone: Settings) -> tuple[Endpoint, Endpoint]:
+    """Alice's own page, as she signs in, and the least page, in one Chromium."""
+    browser = parts.enter_context(chromium())
+    page = watched_page(browser)
+    ours = PageEndpoint(page)
+    parts.callback(ours.close)
+    page.goto(whole.url + "/")
+    page.fill("#login", "alice")
+    page.fill("#password", PASSWORD)
+    page.click("button.primary")
+    page.wait_for_selector("html[data-phone=ready]", state="attached")
+    return ours, parts.enter_context(least_page(browser, alone.asterisk_http_port, bare.AGENT, bare.SECRET))
