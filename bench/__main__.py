@@ -15,7 +15,7 @@ from typing import Protocol
 from rich.console import Console
 from rich.table import Table
 
-from bench import machine, menu, ring
+from bench import agi, held, line, machine, ring, speech, start
 from bench.figures import Row, Rows, Say, Target, table
 
 WIDTH = 132  # a table is no use in pieces
@@ -36,7 +36,11 @@ class Bench(Protocol):
 
 BENCHES: dict[str, Bench] = {
     "ring": ring,
-    "menu": menu,
+    "agi": agi,
+    "line": line,
+    "held": held,
+    "speech": speech,
+    "start": start,
 }
 
 

@@ -26,7 +26,7 @@ from rich.table import Table
 from bench import bare
 from bench.endpoints import Endpoint, PageEndpoint, SipEndpoint, chromium, least_page, watched_page
 from bench.figures import Row, Rows, Say, Target, in_turns, point, ratios, table
-from bench.menu import sounds
+from bench.places import spoken
 from hotline import agents
 from hotline.events import AGENTS_CHANGED, Nudges
 from hotline.settings import Settings
@@ -267,10 +267,10 @@ def _joined_at(events: Events) -> float:
 def _both(folder: Path, kind: str, say: Say) -> Iterator[tuple[tuple[Freeline, Endpoint], tuple[Bare, Endpoint]]]:
     """Both sides running, each with a phone of this kind that is signed on."""
     say(f"{kind}: starting both")
-    spoken = sounds(folder)
-    for file in spoken.glob("??/*.sln"):
+    sounds = spoken(folder)
+    for file in sounds.glob("??/*.sln"):
         os.truncate(file, min(file.stat().st_size, 16_000))  # the steps are needed, not the words
-    whole = Whole(folder / "ours", spoken)
+    whole = Whole(folder / "ours", sounds)
     alone = Settings(
         data=folder / "alone",
         sip_host="127.0.0.1",

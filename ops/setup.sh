@@ -7,7 +7,7 @@ what=${1:-run}
 
 run_packages=(espeak-ng sox libsox-fmt-all redis-server python3-venv ca-certificates)
 asterisk_packages=(mmdebstrap)
-test_packages=(chromium postgresql fonts-noto-core coturn)
+test_packages=(chromium postgresql fonts-noto-core coturn sip-tester)
 
 step() { printf '\033[2m%s\033[0m %s\n' "$(date +%H:%M:%S)" "$*"; }
 fail() { printf 'freeline setup: %s\n' "$*" >&2; exit 1; }

@@ -1,0 +1,231 @@
+"""Calls held in the menu, in the queue and in a message: what one costs and how many fit, beside bare Asterisk.
+
+What one costs: both sides hold as many at the same time, and are sampled over the same moments. How many fit: one side
+alone is given more and more callers, until one is refused or lost, or does not hear or is not recorded as she should; the
+callers (sipp) share the machine. CPU and memory are those of all processes of a side, from the kernel.
+"""
+
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rich.table import Table
+
+from bench import places
+from bench.callers import Callers, callers, until_called
+from bench.figures import Row, Rows, Say, Target, cpu_s, family, memory_mb, ratios, spread, table, told
+from bench.places import PLACES, Place
+from telephony.phone import Call, Phone
+from telephony.run_asterisk import RunningAsterisk
+
+TOGETHER = 50  # callers of each side while both are sampled
+SAMPLES, SAMPLE_S = 5, 2.0
+A_SECOND = 50
+COMES_WITHIN_S = 20.0
+FIRST_SHARE, STEP_SHARE = 0.6, 0.05  # of the ceiling that the CPU of one call foretells
+HEARS_AT_LEAST = 0.95
+CLIMB_LONGEST_S = 75.0
+CORES = len(os.sched_getaffinity(0))
+MOST = 900  # what the ports allow
+
+
+def _of(place: str, figure: str, at: str = "median") -> "Target":
+    def value(rows: Rows) -> float:
+        found = next(row for row in rows if row["place"] == place)[figure]
+        return float(found[at] if isinstance(found, dict) else found)
+
+    return Target(f"calls held in {place}, beside bare Asterisk", value, at_least=0.95)
+
+
+TARGETS = [_of(place.name, "held_ratio") for place in PLACES]
+
+
+@dataclass
+class Side:
+    """One of the two: where its line is, whose CPU counts, and the callers it has."""
+
+    name: str
+    line: tuple[str, int]
+    number: str
+    root: int
+    asterisk: RunningAsterisk
+    spool: Path
+    callers: list[Callers] = field(default_factory=list)
+
+    def pids(self) -> set[int]:
+        """All its processes."""
+        return family([self.root])
+
+    def there(self, place: Place) -> int:
+        """How many callers are where they should be, as Asterisk sees it."""
+        rows = self.asterisk.command("core show channels concise").splitlines()
+        return sum(row.split("!")[5:6] == [place.applications[self.name]] for row in rows)
+
+    def cost_of_callers(self) -> float:
+        """Seconds of CPU of the made-up callers so far."""
+        return cpu_s(one.process.pid for one in self.callers)
+
+    def hang_up(self) -> None:
+        """Every call of this side."""
+        self.asterisk.command("channel request hangup all")
+        for one in self.callers:
+            one.process.kill()
+            one.process.wait()
+        self.callers.clear()
+
+
+def measure(say: Say) -> Rows:
+    """A row a place."""
+    rows = []
+    with tempfile.TemporaryDirectory() as name:
+        spoken = places.spoken(Path(name))
+        for place in PLACES:
+            with places.both(Path(name) / place.name, place, spoken) as (whole, alone):
+                ours = Side("ours", whole.line, "1800123456", whole.pid_of_all, whole.asterisk, whole.settings.spool)
+                process = alone.process
+                assert process is not None
+                line = ("127.0.0.1", alone.settings.sip_port)
+                other = Side("bare", line, place.name, process.pid, alone, alone.settings.spool)
+                say(f"{place.name}: {TOGETHER} callers on each side")
+                row: Row = {"place": place.name} | _together(ours, other, place)
+                whole.settle()
+                for side in (other, ours):
+                    say(f"{place.name}: more and more callers, {side.name}")
+                    row |= _ceiling(side, place, row, say)
+                row["held_ratio"] = round(row["ours_held"] / row["bare_held"], 3)
+                rows.append(row)
+    return rows
+
+
+def show(rows: Rows) -> Table:
+    """A line a place."""
+    headings = (
+        "place", "CPU ms/s a call", "bare", "ratio", "KB a call", "bare", "failed", "held", "bare", "ratio", "what ended it",
+    )  # fmt: skip
+    return table(
+        "Calls held: Freeline beside bare Asterisk",
+        headings,
+        (
+            (
+                row["place"],
+                told(row["ours_ms"]),
+                told(row["bare_ms"]),
+                told(row["ms_ratio"]),
+                f"{row['ours_kb']:.0f}",
+                f"{row['bare_kb']:.0f}",
+                row["failed"],
+                row["ours_held"],
+                row["bare_held"],
+                row["held_ratio"],
+                row["ours_ended"],
+            )
+            for row in rows
+        ),
+    )
+
+
+def _together(ours: Side, other: Side, place: Place) -> Row:
+    sides = (ours, other)
+    with ExitStack() as calls:
+        before = {side.name: memory_mb(side.pids()) for side in sides}
+        for side in sides:
+            calls.callback(side.hang_up)
+            _more(calls, side, TOGETHER)
+        for side in sides:
+            _wait_there(side, place, TOGETHER)
+        samples: dict[str, list[float]] = {"ours": [], "bare": []}
+        sipp = sum(side.cost_of_callers() for side in sides)
+        for _ in range(SAMPLES):
+            pids = {side.name: side.pids() for side in sides}
+            spent = {side.name: cpu_s(pids[side.name]) for side in sides}
+            began = time.monotonic()
+            time.sleep(SAMPLE_S)
+            took_s = time.monotonic() - began
+            for side in sides:
+                samples[side.name].append((cpu_s(pids[side.name]) - spent[side.name]) / took_s / TOGETHER * 1000)
+        sipp = sum(side.cost_of_callers() for side in sides) - sipp
+        row: Row = {"callers": TOGETHER, "failed": sum(TOGETHER - side.there(place) for side in sides)}
+        for side in sides:
+            row[f"{side.name}_ms"] = spread(samples[side.name])
+            row[f"{side.name}_kb"] = round((memory_mb(side.pids()) - before[side.name]) / TOGETHER * 1000, 1)
+        row["ms_ratio"] = ratios(samples["ours"], samples["bare"])
+        row["sipp_ms"] = round(sipp / SAMPLES / SAMPLE_S / TOGETHER / 2 * 1000, 2)
+    return row
+
+
+def _ceiling(side: Side, place: Place, row: Row, say: Say) -> Row:
+    """How many are held well, and what was wrong with the next step."""
+    foretold = CORES * 1000 / (row[f"{side.name}_ms"]["median"] + row["sipp_ms"])
+    step = max(5, round(foretold * STEP_SHARE))
+    first, held, ended = min(MOST, round(foretold * FIRST_SHARE)), 0, ""
+    while not held and first > step:
+        held, ended = _climb(side, place, first, step)
+        first = first // 2
+    say(f"{place.name}, {side.name}: {held} held; {ended}")
+    return {f"{side.name}_held": held, f"{side.name}_ended": ended, f"{side.name}_step": step}
+
+
+def _climb(side: Side, place: Place, first: int, step: int) -> tuple[int, str]:
+    """The most that were held well, and what was wrong then."""
+    end = time.monotonic() + CLIMB_LONGEST_S
+    with ExitStack() as calls:
+        calls.callback(side.hang_up)
+        listener = calls.enter_context(_listener(side)) if place.plays else None
+        now, wanted, held = 1 if listener else 0, first, 0
+        while time.monotonic() < end and held < MOST:
+            _more(calls, side, wanted - now)
+            wrong = _wrong(side, place, wanted, listener)
+            if wrong:
+                return held, f"{wanted}: {wrong}"
+            held = now = wanted
+            wanted = min(MOST, wanted + step)
+        return held, "the time was over" if held < MOST else "the ports"
+
+
+def _wrong(side: Side, place: Place, count: int, listener: Call | None) -> str:
+    """What is wrong while so many are held; empty when nothing is."""
+    there = _wait_there(side, place, count)
+    if there < count:
+        return f"only {there} came"
+    sizes, packets = _recorded(side, place), listener.audio.packets_in if listener else 0
+    began = time.monotonic()
+    time.sleep(SAMPLE_S)
+    took_s = time.monotonic() - began
+    if listener and (share := (listener.audio.packets_in - packets) / took_s / 50) < HEARS_AT_LEAST:
+        return f"{share:.0%} was heard"
+    grown = _recorded(side, place) - sizes
+    if place.records and (share := grown / took_s / count / 16000) < HEARS_AT_LEAST:
+        return f"{share:.0%} was recorded"
+    lost = count - side.there(place)
+    return f"{lost} lost" if lost else ""
+
+
+def _recorded(side: Side, place: Place) -> int:
+    return sum(file.stat().st_size for file in side.spool.glob("*.sln")) if place.records else 0
+
+
+def _more(calls: ExitStack, side: Side, count: int) -> None:
+    its = callers(side.line, side.number, count, a_second=A_SECOND, at_once=count, hold_s=250)
+    side.callers.append(calls.enter_context(its))
+    until_called(side.callers[-1], count, COMES_WITHIN_S)
+
+
+def _wait_there(side: Side, place: Place, count: int) -> int:
+    end = time.monotonic() + COMES_WITHIN_S
+    while (there := side.there(place)) < count and time.monotonic() < end:
+        time.sleep(0.3)
+    return there
+
+
+@contextmanager
+def _listener(side: Side) -> Iterator[Call]:
+    """One caller who counts what he hears, from before the others came."""
+    with Phone(side.line) as phone:
+        call = phone.call(side.number, "0899999999")
+        if not call.wait_answered(10):
+            raise RuntimeError(f"the first caller was not answered: {call.status}")
+        yield call
