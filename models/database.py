@@ -3,13 +3,14 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from alembic import command
-from alembic.config import Config
 from sqlalchemy import Engine, event, text
 from sqlalchemy.engine import make_url
 from sqlmodel import Session, create_engine
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -65,10 +66,14 @@ class Database:
 
     def migrate(self) -> None:
         """Bring the tables to the newest shape. Safe to run at every start, and by two processes at once."""
+        from alembic import command  # here: it takes 10 MB in each process, and most never migrate
+
         command.upgrade(self.alembic_config(), "head")
 
-    def alembic_config(self) -> Config:
+    def alembic_config(self) -> "Config":
         """Alembic's settings for this database."""
+        from alembic.config import Config
+
         config = Config()
         config.set_main_option("script_location", str(MIGRATIONS))
         config.attributes["engine"] = self.engine
