@@ -5,6 +5,8 @@ met or not; 1 when one failed, 2 for a name that is none of them.
 """
 
 import json
+import logging
+import signal
 import sys
 import time
 import traceback
@@ -12,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
+import structlog
 from rich.console import Console
 from rich.table import Table
 
@@ -46,6 +49,9 @@ BENCHES: dict[str, Bench] = {
 
 def main(wanted: list[str]) -> int:
     """Run those, or all."""
+    # Ended from outside, it cleans up as well.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     screen = Console(highlight=False)
     screen.width = max(screen.width, WIDTH)
     if not set(wanted) <= BENCHES.keys():
