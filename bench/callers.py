@@ -6,7 +6,6 @@ A caller says a hum all the time, as a person's phone sends sound all the time, 
 import array
 import csv
 import math
-import signal
 import subprocess
 import tempfile
 import time
@@ -122,14 +121,9 @@ class Callers:
         return self.told()
 
     def stop(self) -> None:
-        """Hang up whatever is left."""
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGUSR1)  # sipp: no new calls, end those there are
-            try:
-                self.process.wait(10)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
+        """End it; what it has not hung up by then is the line's to end."""
+        self.process.kill()
+        self.process.wait()
 
 
 @contextmanager
@@ -143,7 +137,7 @@ def callers(
     hold_s: float | None = None,
     says: bool = True,
 ) -> Iterator[Callers]:
-    """So many callers, `a_second` of them begin each second; those that are left at the end are hung up."""
+    """So many callers, `a_second` of them begin each second. Whoever lets them hold hangs them up."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         hum = folder / "hum.wav"  # sipp reads it as raw mu-law, whatever it is called

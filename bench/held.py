@@ -9,7 +9,7 @@ import os
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -28,6 +28,7 @@ A_SECOND = 50
 COMES_WITHIN_S = 20.0
 FIRST_SHARE, STEP_SHARE = 0.6, 0.05  # of the ceiling that the CPU of one call foretells
 HEARS_AT_LEAST = 0.95
+GONE_WITHIN_S = 5.0
 CLIMB_LONGEST_S = 75.0
 CORES = len(os.sched_getaffinity(0))
 MOST = 900  # what the ports allow
@@ -70,11 +71,11 @@ class Side:
         return cpu_s(one.process.pid for one in self.callers)
 
     def hang_up(self) -> None:
-        """Every call of this side."""
+        """Every call of this side. sipp answers each BYE, and ends with the last of its calls."""
         self.asterisk.command("channel request hangup all")
         for one in self.callers:
-            one.process.kill()
-            one.process.wait()
+            with suppress(RuntimeError):
+                one.wait(GONE_WITHIN_S)
         self.callers.clear()
 
 
@@ -130,10 +131,9 @@ def show(rows: Rows) -> Table:
 
 def _together(ours: Side, other: Side, place: Place) -> Row:
     sides = (ours, other)
-    with ExitStack() as calls:
+    with ExitStack() as calls, _hung_up(*sides):
         before = {side.name: memory_mb(side.pids()) for side in sides}
         for side in sides:
-            calls.callback(side.hang_up)
             _more(calls, side, TOGETHER)
         for side in sides:
             _wait_there(side, place, TOGETHER)
@@ -172,8 +172,7 @@ def _ceiling(side: Side, place: Place, row: Row, say: Say) -> Row:
 def _climb(side: Side, place: Place, first: int, step: int) -> tuple[int, str]:
     """The most that were held well, and what was wrong then."""
     end = time.monotonic() + CLIMB_LONGEST_S
-    with ExitStack() as calls:
-        calls.callback(side.hang_up)
+    with ExitStack() as calls, _hung_up(side):
         listener = calls.enter_context(_listener(side)) if place.plays else None
         now, wanted, held = 1 if listener else 0, first, 0
         while time.monotonic() < end and held < MOST:
@@ -219,6 +218,16 @@ def _wait_there(side: Side, place: Place, count: int) -> int:
     while (there := side.there(place)) < count and time.monotonic() < end:
         time.sleep(0.3)
     return there
+
+
+@contextmanager
+def _hung_up(*sides: Side) -> Iterator[None]:
+    """At the end nobody calls any more."""
+    try:
+        yield
+    finally:
+        for side in sides:
+            side.hang_up()
 
 
 @contextmanager
