@@ -40,6 +40,7 @@ def make_templates(app: web.Application, zone: ZoneInfo) -> Environment:
     env = aiohttp_jinja2.setup(
         app,
         loader=FileSystemLoader(HERE / "templates"),
+        auto_reload=False,  # else each piece of each page asks the disk whether it has changed
         autoescape=select_autoescape(default=True, default_for_string=True),
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -6,7 +6,7 @@ from sqlalchemy import ColumnElement, exists, or_
 from sqlmodel import Session, col, func, select
 
 from hotline.permissions import Permission, need
-from hotline.queue_board import Row, rows
+from hotline.queue_board import Row, is_open, rows
 from models import Agent, Case, CaseStatus, Contact, Note, Recording, Transcript
 
 PAGE = 50
@@ -59,7 +59,7 @@ def find(session: Session, wanted: Wanted, by: Agent) -> Found:
 def _filters(wanted: Wanted, by: Agent) -> list[ColumnElement[bool]]:
     filters: list[ColumnElement[bool]] = []
     if wanted.status == OPEN:
-        filters.append(col(Case.status) != CaseStatus.CLOSED)
+        filters.append(is_open())
     elif wanted.status in set(CaseStatus):
         filters.append(col(Case.status) == CaseStatus(wanted.status))
     if wanted.language:

@@ -8,8 +8,11 @@ from enum import StrEnum
 from statistics import median
 from typing import Any
 
+from sqlalchemy import BindParameter, ColumnElement, bindparam
 from sqlalchemy import case as sql_case
+from sqlalchemy.orm import defer
 from sqlmodel import Session, col, func, select
+from sqlmodel.sql.expression import SelectOfScalar
 
 from hotline import agents, calls
 from models import (
@@ -173,9 +176,17 @@ def answered_now(session: Session) -> int:
 
 def count_unclaimed(session: Session) -> int:
     """How many open cases nobody has claimed."""
-    return session.exec(
-        select(func.count()).where(col(Case.owner_id).is_(None), col(Case.status) != CaseStatus.CLOSED)
-    ).one()
+    return session.exec(select(func.count()).select_from(Case).where(col(Case.owner_id).is_(None), is_open())).one()
+
+
+def is_open() -> ColumnElement[bool]:
+    """Whether a case is open. The value stands in the statement itself: only so does a database see that `ix_case_open`,
+    which holds the open cases alone, has all that is asked for.
+    """
+    closed: BindParameter[CaseStatus] = bindparam(
+        "closed", CaseStatus.CLOSED, type_=col(Case.status).type, literal_execute=True
+    )
+    return col(Case.status) != closed
 
 
 def count_waiting(session: Session) -> int:
@@ -194,24 +205,32 @@ def unclaimed(
     at: datetime,
 ) -> Board:
     """Open cases that nobody has claimed. `languages` also lets through cases whose language is not known."""
-    query = select(Case).where(col(Case.owner_id).is_(None), col(Case.status) != CaseStatus.CLOSED)
+    query = select(Case.id).where(col(Case.owner_id).is_(None), is_open())
     if languages is not None:
         query = query.where(col(Case.language).in_(list(languages)) | col(Case.language).is_(None))
     if older_than is not None:
         query = query.where(col(Case.opened_at) <= at - older_than)
     if outcome is not None:
         query = query.where(_newest_outcome() == outcome)
-    found = session.exec(select(func.count()).select_from(query.subquery())).one()
+    every = count_unclaimed(session)
+    narrowed = languages is not None or older_than is not None or outcome is not None
+    found = session.exec(select(func.count()).select_from(query.subquery())).one() if narrowed else every
+    return Board(rows(session, _first(session, query, order, most)), found, every)
+
+
+def _first(session: Session, query: SelectOfScalar[int | None], order: Order, most: int) -> list[Case]:
+    """The first of these cases. Which they are is found in the index; only they are read whole."""
     rank = sql_case(
         {level: place for level, place in RANK.items() if level is not None}, value=col(Case.level), else_=RANK[None]
     )
-    ordering = {
-        Order.URGENT: (rank, col(Case.opened_at)),
+    ordering: tuple[ColumnElement[Any], ...] = {
+        Order.URGENT: (rank, col(Case.opened_at), col(Case.id)),
         Order.OLDEST: (col(Case.opened_at), col(Case.id)),
         Order.NEWEST: (col(Case.opened_at).desc(), col(Case.id).desc()),
     }[order]
-    cases = session.exec(query.order_by(*ordering).limit(most)).all()
-    return Board(rows(session, cases), found, count_unclaimed(session))
+    ids = session.exec(query.order_by(*ordering).limit(most)).all()
+    cases = {case.id: case for case in session.exec(select(Case).where(col(Case.id).in_(ids)))}
+    return [cases[case_id] for case_id in ids if case_id in cases]
 
 
 def _newest_outcome() -> Any:
@@ -226,13 +245,8 @@ def _newest_outcome() -> Any:
 
 def owned(session: Session, agent_id: int, most: int = MOST) -> list[Row]:
     """The open cases of an agent, most urgent first."""
-    cases = session.exec(
-        select(Case)
-        .where(col(Case.owner_id) == agent_id, col(Case.status) != CaseStatus.CLOSED)
-        .order_by(col(Case.opened_at))
-        .limit(most)
-    ).all()
-    return sorted(rows(session, cases), key=lambda r: (RANK.get(r.level, RANK[None]), r.opened_at))
+    mine = select(Case.id).where(col(Case.owner_id) == agent_id, is_open())
+    return rows(session, _first(session, mine, Order.URGENT, most))
 
 
 def rows(session: Session, cases: Sequence[Case]) -> list[Row]:
@@ -252,6 +266,8 @@ def rows(session: Session, cases: Sequence[Case]) -> list[Row]:
             col(Recording.kind) == RecordingKind.MESSAGE,
         )
         .order_by(col(Recording.recorded_at))
+        # The longest columns, which a list does not show.
+        .options(defer(col(Recording.peaks), raiseload=True), defer(col(Transcript.words), raiseload=True))
     ):
         recordings[recording.contact_id] = (recording, transcript)
     safety = {s.case_id: s for s in session.exec(select(Safety).where(col(Safety.case_id).in_(ids)))}
@@ -310,12 +326,25 @@ def _first_words(transcript: Transcript | None) -> str:
 
 def today(session: Session, start: datetime, end: datetime) -> Today:
     """Figures of the calls that arrived from `start` to `end`."""
-    arrived = session.exec(select(Contact).where(col(Contact.arrived_at) >= start, col(Contact.arrived_at) < end)).all()
-    over = [c for c in arrived if c.queued_at is not None and c.wait_s is not None]
-    waits = [c.wait_s for c in over if c.answered_at is not None and c.wait_s is not None]
+    arrived = (col(Contact.arrived_at) >= start, col(Contact.arrived_at) < end)
+    until = func.coalesce(Contact.answered_at, Contact.message_at, Contact.callback_at, Contact.ended_at)
+    over = col(Contact.queued_at).is_not(None) & until.is_not(None)
+    contacts, left, queued = session.exec(
+        select(
+            func.count(),
+            func.count().filter(col(Contact.outcome) == Outcome.ABANDONED_IN_QUEUE),
+            func.count().filter(over),
+        ).where(*arrived)
+    ).one()
+    answered = session.exec(
+        select(Contact.queued_at, Contact.answered_at).where(
+            *arrived, col(Contact.queued_at).is_not(None), col(Contact.answered_at).is_not(None)
+        )
+    )
+    waits = [max(0, round((at - since).total_seconds())) for since, at in answered if since and at]
     return Today(
-        contacts=len(arrived),
-        in_time=sum(w <= ANSWER_TARGET_S for w in waits) / len(over) if over else None,
-        left_waiting=sum(c.outcome is Outcome.ABANDONED_IN_QUEUE for c in arrived),
+        contacts=contacts,
+        in_time=sum(w <= ANSWER_TARGET_S for w in waits) / queued if queued else None,
+        left_waiting=left,
         typical_wait_s=median(waits) if waits else None,
     )

@@ -32,6 +32,7 @@ class Contact(SQLModel, table=True):
     __table_args__ = (
         Index("ix_contact_open", "ended_at", "arrived_at"),
         Index("ix_contact_caller", "caller_id", "arrived_at"),
+        Index("ix_contact_arrived", "arrived_at"),
     )
     id: int | None = Field(default=None, primary_key=True)
     call: str = Field(max_length=64, unique=True)

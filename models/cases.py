@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON
+from sqlalchemy import JSON, text
 from sqlmodel import Field, Index, SQLModel
 
 from models.enums import CallbackSafety, CaseStatus, EventKind, stored
@@ -15,7 +15,18 @@ class Case(SQLModel, table=True):
 
     __tablename__ = "case_file"
     __table_args__ = (
-        Index("ix_case_unclaimed", "owner_id", "status", "opened_at"),
+        # The open cases are few among those of all years: what the queue and a desk show is read from this one alone.
+        Index(
+            "ix_case_open",
+            *("owner_id", "level", "opened_at", "language", "status"),
+            sqlite_where=text("status != 'closed'"),
+            postgresql_where=text("status != 'closed'"),
+        ),
+        # One for each choice of the list of cases, newest first.
+        Index("ix_case_opened", "opened_at"),
+        Index("ix_case_owner", "owner_id", "opened_at"),
+        Index("ix_case_status", "status", "opened_at"),
+        Index("ix_case_language", "language", "opened_at"),
         Index("ix_case_caller", "caller_id", "opened_at"),
     )
     id: int | None = Field(default=None, primary_key=True)
