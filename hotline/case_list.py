@@ -1,15 +1,18 @@
 """Finding cases: by what was written about them, by status, language and owner; newest first, a page at a time."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import ColumnElement, exists, or_
 from sqlmodel import Session, col, func, select
+from sqlmodel.sql.expression import SelectOfScalar
 
 from hotline.permissions import Permission, need
 from hotline.queue_board import Row, is_open, rows
 from models import Agent, Case, CaseStatus, Contact, Note, Recording, Transcript
 
 PAGE = 50
+COUNTED = 10_000  # a larger number tells nobody more, and counting a million takes longer than showing fifty
 MINE, NOBODY = "mine", "nobody"
 OPEN = "open"
 
@@ -27,33 +30,51 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Found:
-    """One page of what was found. `owners` maps ids of cases to names of staff."""
+    """One page of what was found. `owners` maps ids of cases to names of staff.
+
+    `total` is how many there are, counted up to `COUNTED`; `beyond` says that there are more, and `pages` is None then.
+    """
 
     rows: list[Row]
     owners: dict[int, str]
     total: int
+    beyond: bool
     page: int
-    pages: int
+    pages: int | None
 
 
 def find(session: Session, wanted: Wanted, by: Agent) -> Found:
     """One page of the cases that fit, newest first. A page past the end is the last one."""
     need(by, Permission.WORK_CASES)
     filters = _filters(wanted, by)
-    total = session.exec(select(func.count()).select_from(Case).where(*filters)).one()
-    pages = max(1, -(-total // PAGE))
-    page = min(max(1, wanted.page), pages)
-    cases = session.exec(
-        select(Case)
-        .where(*filters)
-        .order_by(col(Case.opened_at).desc(), col(Case.id).desc())
-        .offset((page - 1) * PAGE)
-        .limit(PAGE)
-    ).all()
+    some = select(Case.id).where(*filters)
+    total = _count(session, some.limit(COUNTED + 1))
+    beyond, page = total > COUNTED, max(1, wanted.page)
+    if not beyond:
+        page = min(page, _pages(total))
+    cases = _page(session, some, page)
+    if beyond and not cases:
+        page = _pages(_count(session, some))
+        cases = _page(session, some, page)
     owned = {case.owner_id for case in cases if case.owner_id}
     names = {a.id: a.name for a in session.exec(select(Agent).where(col(Agent.id).in_(owned)))}
     owners = {case.id or 0: names[case.owner_id] for case in cases if case.owner_id}
-    return Found(rows(session, cases), owners, total, page, pages)
+    return Found(rows(session, cases), owners, min(total, COUNTED), beyond, page, None if beyond else _pages(total))
+
+
+def _count(session: Session, some: SelectOfScalar[Any]) -> int:
+    return session.exec(select(func.count()).select_from(some.subquery())).one()
+
+
+def _pages(total: int) -> int:
+    return max(1, -(-total // PAGE))
+
+
+def _page(session: Session, some: SelectOfScalar[Any], page: int) -> list[Case]:
+    """A page of cases. Those before it are stepped over in the index; only its own are read whole."""
+    order = (col(Case.opened_at).desc(), col(Case.id).desc())
+    ids = session.exec(some.order_by(*order).offset((page - 1) * PAGE).limit(PAGE)).all()
+    return list(session.exec(select(Case).where(col(Case.id).in_(ids)).order_by(*order)))
 
 
 def _filters(wanted: Wanted, by: Agent) -> list[ColumnElement[bool]]:

@@ -29,11 +29,14 @@ from models import (
     Safety,
     Transcript,
 )
+from models.enums import stored
 
 LATE_S = 20  # a caller who waits longer is shown in red
 ANSWER_TARGET_S = 15
 MOST = 100
 FIRST_WORDS = 110
+# The longest columns, which no list shows.
+NOT_LISTED: tuple[Any, ...] = (Recording.peaks, Transcript.words)
 # A case without a level is listened to before a P2 is acted on: nobody knows yet what it is.
 RANK = {"P0": 0, "P1": 1, None: 2, "P2": 3, "P3": 4, "P4": 5}
 ACT_WITHIN = {
@@ -184,7 +187,7 @@ def is_open() -> ColumnElement[bool]:
     which holds the open cases alone, has all that is asked for.
     """
     closed: BindParameter[CaseStatus] = bindparam(
-        "closed", CaseStatus.CLOSED, type_=col(Case.status).type, literal_execute=True
+        "closed", CaseStatus.CLOSED, type_=stored(CaseStatus), literal_execute=True
     )
     return col(Case.status) != closed
 
@@ -218,17 +221,17 @@ def unclaimed(
     return Board(rows(session, _first(session, query, order, most)), found, every)
 
 
-def _first(session: Session, query: SelectOfScalar[int | None], order: Order, most: int) -> list[Case]:
+def _first(session: Session, query: SelectOfScalar[Any], order: Order, most: int) -> list[Case]:
     """The first of these cases. Which they are is found in the index; only they are read whole."""
     rank = sql_case(
         {level: place for level, place in RANK.items() if level is not None}, value=col(Case.level), else_=RANK[None]
     )
-    ordering: tuple[ColumnElement[Any], ...] = {
+    orders: dict[Order, tuple[Any, ...]] = {
         Order.URGENT: (rank, col(Case.opened_at), col(Case.id)),
         Order.OLDEST: (col(Case.opened_at), col(Case.id)),
         Order.NEWEST: (col(Case.opened_at).desc(), col(Case.id).desc()),
-    }[order]
-    ids = session.exec(query.order_by(*ordering).limit(most)).all()
+    }
+    ids = session.exec(query.order_by(*orders[order]).limit(most)).all()
     cases = {case.id: case for case in session.exec(select(Case).where(col(Case.id).in_(ids)))}
     return [cases[case_id] for case_id in ids if case_id in cases]
 
@@ -266,8 +269,7 @@ def rows(session: Session, cases: Sequence[Case]) -> list[Row]:
             col(Recording.kind) == RecordingKind.MESSAGE,
         )
         .order_by(col(Recording.recorded_at))
-        # The longest columns, which a list does not show.
-        .options(defer(col(Recording.peaks), raiseload=True), defer(col(Transcript.words), raiseload=True))
+        .options(*(defer(column, raiseload=True) for column in NOT_LISTED))
     ):
         recordings[recording.contact_id] = (recording, transcript)
     safety = {s.case_id: s for s in session.exec(select(Safety).where(col(Safety.case_id).in_(ids)))}

@@ -126,6 +126,21 @@ async def test_the_list_is_drawn_a_page_at_a_time_newest_first(
     assert "status=open" in re.findall(r'href="([^"]+)" rel="next"', await alice.text("/cases?status=open"))[0]
 
 
+async def test_more_than_anybody_counts_are_said_to_be_more_and_can_all_be_reached(
+    alice: Browser, sqlite_db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last page is found though they were not all counted."""
+    monkeypatch.setattr(case_list, "COUNTED", PAGE)
+    with sqlite_db.write() as session:
+        for n in range(PAGE * 2 + 3):
+            session.add(Case(reference=f"C-{n:04d}", opened_at=now() - timedelta(hours=n)))
+    first = await alice.text("/cases")
+    assert f"over {PAGE}" in first
+    assert 'rel="next"' in first
+    assert len(await found(alice, "?page=3")) == 3
+    assert await found(alice, "?page=999") == await found(alice, "?page=3")
+
+
 async def test_what_was_typed_stands_in_the_field_and_is_only_text(alice: Browser, some: dict[str, int]) -> None:
     """Nothing found says what to do."""
     text = await alice.text("/cases?text=%22%3E%3Cscript%3Ealert(1)%3C/script%3E")
