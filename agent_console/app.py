@@ -49,7 +49,7 @@ def make_app(settings: Settings) -> web.Application:
     app.on_response_prepare.append(edges.add_headers)
     app.on_shutdown.append(feed.let_go)
     app.on_shutdown.append(sip_proxy.let_go)
-    app.cleanup_ctx.extend((feed.hear, heart.beat, sip_proxy.reach, mobiles.keep))
+    app.cleanup_ctx.extend((feed.hear, feed.beat, heart.beat, sip_proxy.reach, mobiles.keep))
 
     async def close(_app: web.Application) -> None:
         console.threads.shutdown(wait=True, cancel_futures=True)

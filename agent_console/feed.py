@@ -10,13 +10,17 @@ import re
 import threading
 import time
 from collections.abc import AsyncIterator
+from functools import lru_cache
+from typing import Protocol
 
 from aiohttp import web
+from sqlalchemy.exc import SQLAlchemyError
 
 from agent_console.console import CONSOLE
 from agent_console.routes import Open, Routes, Signed
 from hotline import sign_ins
 from hotline.events import Nudges
+from hotline.log import log
 
 routes = Routes()
 ALIVE, DOWN, UP, SIGNED_OUT = "alive", "feed-down", "feed-up", "signed-out"
@@ -24,37 +28,74 @@ BEAT_S = 15.0
 TRY_AGAIN_S = 1.0
 HEAR_S = 1.0
 ASK_S = 5.0
-WAITING_MAX = 100
+BEHIND_MAX = 16 * 1024  # bytes that wait to be sent to a page, beyond what its socket holds
 _NAME = re.compile(r"[a-z]+(-[a-z]+)*(:\d+)?")
 
 
+class Listener(Protocol):
+    """Who hears the names."""
+
+    def hear(self, name: str) -> bool:
+        """A name. False when it cannot be taken any more: then the listener is let go."""
+
+    def end(self) -> None:
+        """There will be no more names."""
+
+
+class Page:
+    """A page that listens. The feed writes to its connection by itself, so that a page costs no task of its own at each
+    name; `gone` is done when it is over. A page that does not keep up is hung up on, and comes back.
+    """
+
+    __slots__ = ("_connection", "gone", "token_sha256")
+
+    def __init__(self, connection: asyncio.Transport, token_sha256: str) -> None:
+        self._connection, self.token_sha256 = connection, token_sha256
+        self.gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def hear(self, name: str) -> bool:
+        """Send it on."""
+        if self._connection.is_closing():
+            return False
+        if self._connection.get_write_buffer_size() > BEHIND_MAX:
+            self._connection.abort()
+            return False
+        self._connection.write(_piece(name))
+        return True
+
+    def end(self) -> None:
+        """Let it go."""
+        if not self.gone.done():
+            self.gone.set_result(None)
+
+
 class Feed:
-    """The pages that listen, each with a bounded queue. A page that does not keep up is let go and comes back."""
+    """Who listens, and whether Redis is there."""
 
     def __init__(self) -> None:
         self.up = False
-        self._pages: set[asyncio.Queue[str | None]] = set()
+        self._listeners: set[Listener] = set()
 
-    def join(self) -> asyncio.Queue[str | None]:
-        """Listen. The queue ends with None."""
-        page: asyncio.Queue[str | None] = asyncio.Queue(WAITING_MAX + 1)
-        self._pages.add(page)
-        return page
+    def join(self, listener: Listener) -> None:
+        """Listen."""
+        self._listeners.add(listener)
 
-    def leave(self, page: asyncio.Queue[str | None]) -> None:
+    def leave(self, listener: Listener) -> None:
         """Stop listening."""
-        self._pages.discard(page)
+        self._listeners.discard(listener)
+
+    def pages(self) -> list[Page]:
+        """The pages that listen now."""
+        return [listener for listener in self._listeners if isinstance(listener, Page)]
 
     def tell(self, name: str) -> None:
-        """Pass a name on to every page; anything that is not a name and an id stays here."""
+        """Pass a name on to everybody; anything that is not a name and an id stays here."""
         if not _NAME.fullmatch(name):
             return
-        for page in list(self._pages):
-            if page.qsize() >= WAITING_MAX:
-                self.leave(page)
-                page.put_nowait(None)
-            else:
-                page.put_nowait(name)
+        for listener in list(self._listeners):
+            if not listener.hear(name):
+                self.leave(listener)
+                listener.end()
 
     def set_up(self, up: bool) -> None:
         """Keep whether Redis is there, and say it when that changes."""
@@ -63,10 +104,10 @@ class Feed:
             self.tell(UP if up else DOWN)
 
     def close(self) -> None:
-        """Let every page go."""
-        for page in list(self._pages):
-            self.leave(page)
-            page.put_nowait(None)
+        """Let everybody go."""
+        for listener in list(self._listeners):
+            self.leave(listener)
+            listener.end()
 
 
 FEED = web.AppKey("feed", Feed)
@@ -118,40 +159,66 @@ async def live(request: web.Request, signed: Signed) -> web.StreamResponse:
     """The feed of one page."""
     feed = request.app[FEED]
     stream = web.StreamResponse(headers={"Content-Type": "text/event-stream", "X-Accel-Buffering": "no"})
+    stream.enable_chunked_encoding()
     await stream.prepare(request)
-    page = feed.join()
-    loop = asyncio.get_running_loop()
+    up = feed.up
     try:
-        await _say(stream, ALIVE if feed.up else DOWN)
-        beat_at = loop.time() + BEAT_S
-        while True:
-            try:
-                name = await asyncio.wait_for(page.get(), max(0.0, beat_at - loop.time()))
-            except TimeoutError:
-                name = ALIVE if await _still_signed_in(request, signed) else SIGNED_OUT
-                beat_at = loop.time() + BEAT_S
-            if name is None:
-                break
-            await _say(stream, name)
-            if name == SIGNED_OUT:
-                break
+        # The head goes out with the first words; from here on the feed writes, in chunks as HTTP/1.1 wants them.
+        await stream.write(_words(ALIVE if up else DOWN))
     except ConnectionResetError:
-        pass
+        return stream
+    if request.transport is None:
+        return stream
+    page = Page(request.transport, signed.token_sha256)
+    if feed.up is not up:
+        page.hear(UP if feed.up else DOWN)
+    feed.join(page)
+    try:
+        await page.gone
     finally:
         feed.leave(page)
     return stream
 
 
-async def _say(stream: web.StreamResponse, name: str) -> None:
-    comment = ": still here\n" if name == ALIVE else ""
-    await stream.write(f"{comment}data: {name}\n\n".encode())
+async def beat(app: web.Application) -> AsyncIterator[None]:
+    """Tell every page now and then that the feed lives, and those whose sign-in has ended that it has."""
+    task = asyncio.create_task(_beat(app))
+    yield
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
 
 
-async def _still_signed_in(request: web.Request, signed: Signed) -> bool:
-    console = request.app[CONSOLE]
+async def _beat(app: web.Application) -> None:
+    console, feed = app[CONSOLE], app[FEED]
 
-    def look() -> bool:
+    def look(tokens: set[str]) -> set[str]:
         with console.database.read() as session:
-            return sign_ins.find_hashed(session, signed.token_sha256) is not None
+            return sign_ins.still_signed_in(session, tokens)
 
-    return await console.in_thread(look)
+    while True:
+        await asyncio.sleep(BEAT_S)
+        pages = feed.pages()
+        tokens = {page.token_sha256 for page in pages}
+        try:
+            signed_in = await console.in_thread(lambda tokens=tokens: look(tokens)) if tokens else set()  # type: ignore[misc]
+        except SQLAlchemyError as error:
+            # Nobody is told that the feed lives: after a while the pages say that they are not live.
+            log().warning("the sign-ins of the pages cannot be read", error=error)
+            continue
+        for page in pages:
+            stays = page.token_sha256 in signed_in
+            if not page.hear(ALIVE if stays else SIGNED_OUT) or not stays:
+                feed.leave(page)
+                page.end()
+
+
+def _words(name: str) -> bytes:
+    comment = ": still here\n" if name == ALIVE else ""
+    return f"{comment}data: {name}\n\n".encode()
+
+
+@lru_cache(maxsize=64)
+def _piece(name: str) -> bytes:
+    words = _words(name)
+    return b"%x\r\n%b\r\n" % (len(words), words)

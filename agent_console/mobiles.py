@@ -37,39 +37,39 @@ async def keep(app: web.Application) -> AsyncIterator[None]:
 
 
 async def _keep(app: web.Application) -> None:
-    console, feed, told = app[CONSOLE], app[FEED], Told()
-    while True:
-        # Joined all the while: what changes during a look or a rest is looked at next, not fifteen seconds later.
-        heard = feed.join()
-        try:
-            await _look_while_heard(console, told, heard)
-        finally:
-            feed.leave(heard)
+    console, feed, told, changed = app[CONSOLE], app[FEED], Told(), _Changed()
+    # Joined all the while: what changes during a look or a rest is looked at next, not fifteen seconds later.
+    feed.join(changed)
+    try:
+        while True:
+            changed.seen.clear()
+            try:
+                await console.in_thread(lambda: told.look(console))
+            except Exception as error:  # noqa: BLE001  (whatever it is, the next look may put it right)
+                log().warning("who is rung at home cannot be read", error=error)
+            await asyncio.sleep(REST_S)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_S - REST_S):
+                    await changed.seen.wait()
+    finally:
+        feed.leave(changed)
 
 
-async def _look_while_heard(console: Console, told: "Told", heard: asyncio.Queue[str | None]) -> None:
-    """Returns when the feed has let go of us, as it does of who is slow."""
-    while True:
-        names = _emptied(heard)
-        try:
-            await console.in_thread(lambda: told.look(console))
-        except Exception as error:  # noqa: BLE001  (whatever it is, the next look may put it right)
-            log().warning("who is rung at home cannot be read", error=error)
-        await asyncio.sleep(REST_S)
-        if None in names:
-            return
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(LOOK_S - REST_S):
-                while (name := await heard.get()) != AGENTS_CHANGED:
-                    if name is None:
-                        return
+class _Changed:
+    """Hears that agents changed, or that the feed is over."""
 
+    def __init__(self) -> None:
+        self.seen = asyncio.Event()
 
-def _emptied(heard: asyncio.Queue[str | None]) -> set[str | None]:
-    names = set()
-    while not heard.empty():
-        names.add(heard.get_nowait())
-    return names
+    def hear(self, name: str) -> bool:
+        """A name of the feed."""
+        if name == AGENTS_CHANGED:
+            self.seen.set()
+        return True
+
+    def end(self) -> None:
+        """The console stops."""
+        self.seen.set()
 
 
 @dataclass

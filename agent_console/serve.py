@@ -54,6 +54,7 @@ def handler(route: Route) -> Callable[[web.Request], Awaitable[web.StreamRespons
             signed = await console.in_thread(lambda: let_stay(console, route, visit))
             if isinstance(signed, Sent):
                 return response(signed, console)
+            del visit  # a connection that stays open keeps nothing of how it began
             return await route.keeps(request, signed)
         return response(await console.in_thread(lambda: serve(console, route, visit)), console)
 

@@ -186,9 +186,7 @@ def is_open() -> ColumnElement[bool]:
     """Whether a case is open. The value stands in the statement itself: only so does a database see that `ix_case_open`,
     which holds the open cases alone, has all that is asked for.
     """
-    closed: BindParameter[CaseStatus] = bindparam(
-        "closed", CaseStatus.CLOSED, type_=stored(CaseStatus), literal_execute=True
-    )
+    closed: BindParameter[str] = bindparam("closed", CaseStatus.CLOSED, type_=stored(CaseStatus), literal_execute=True)
     return col(Case.status) != closed
 
 

@@ -9,16 +9,17 @@ from contextlib import asynccontextmanager
 import pytest
 from aiohttp import ClientResponse
 from aiohttp.test_utils import TestServer
-from sqlmodel import select
+from sqlmodel import col, select
 
 from agent_console import feed as feed_module
-from agent_console.feed import FEED, Feed
+from agent_console.feed import FEED, Feed, Page
 from agent_console.heart import ARE_YOU_THERE
 from hotline import events
 from hotline.events import Nudges
 from hotline.settings import Settings
 from models import Database, SignIn
 from models.types import now
+from tests.cast import Cast
 from tests.unit.agent_console.conftest import Browser
 
 StartRedis = Callable[[], "subprocess.Popen[bytes]"]
@@ -101,29 +102,68 @@ async def test_without_redis_the_feed_says_so_at_once(alice: Browser) -> None:
         assert await next_name(stream) == feed_module.DOWN
 
 
-async def test_the_heart_beats_and_notices_that_the_sign_in_ended(
-    alice: Browser, sqlite_db: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A page of somebody signed out is closed by the next beat."""
+@pytest.fixture
+def quick_beat(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A heart that beats many times a second."""
     monkeypatch.setattr(feed_module, "BEAT_S", 0.05)
-    async with listening(alice) as stream:
-        await until_name(stream, feed_module.ALIVE)
-        with sqlite_db.write() as session:
-            session.exec(select(SignIn)).one().ended_at = now()
-        assert (await until_name(stream, feed_module.SIGNED_OUT))[-1] == feed_module.SIGNED_OUT
-        assert (await stream.content.read()).strip() == b""
+
+
+@pytest.mark.usefixtures("quick_beat")
+class TestTheHeart:
+    """What every page hears now and then."""
+
+    @pytest.fixture
+    async def two(self, quick_beat: None, alice: Browser, bob: Browser) -> tuple[Browser, Browser]:  # noqa: ARG002
+        """Two pages, at a console whose heart beats quickly."""
+        return alice, bob
+
+    async def test_it_beats_and_notices_that_one_sign_in_ended(
+        self, two: tuple[Browser, Browser], sqlite_db: Database, sqlite_staff: Cast
+    ) -> None:
+        """A page of somebody signed out is closed by the next beat; the others go on."""
+        async with listening(two[0]) as first, listening(two[1]) as second:
+            await until_name(first, feed_module.ALIVE)
+            with sqlite_db.write() as session:
+                hers = col(SignIn.agent_id) == sqlite_staff.alice.id
+                session.exec(select(SignIn).where(hers)).one().ended_at = now()
+            assert (await until_name(first, feed_module.SIGNED_OUT))[-1] == feed_module.SIGNED_OUT
+            assert (await first.content.read()).strip() == b""
+            await next_name(second)
+            assert await next_name(second) == feed_module.ALIVE
+
+
+class Wire(asyncio.Transport):
+    """A connection whose other end does not read, or has gone."""
+
+    def __init__(self, behind: int = 0, *, closing: bool = False) -> None:
+        super().__init__()
+        self.behind, self.closing, self.sent, self.hung_up = behind, closing, b"", False
+
+    def is_closing(self) -> bool:
+        return self.closing
+
+    def get_write_buffer_size(self) -> int:
+        return self.behind
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.sent += data
+
+    def abort(self) -> None:
+        self.hung_up = True
 
 
 async def test_a_page_that_does_not_keep_up_is_let_go() -> None:
-    """Its queue is bounded; it comes back and fetches everything."""
+    """What waits for it is bounded; it comes back and fetches everything. The others hear on."""
     feed = Feed()
-    slow, quick = feed.join(), feed.join()
-    for n in range(feed_module.WAITING_MAX + 10):
-        feed.tell(f"case-changed:{n}")
-        assert quick.get_nowait() == f"case-changed:{n}"
-    names = [slow.get_nowait() for _ in range(slow.qsize())]
-    assert len(names) == feed_module.WAITING_MAX + 1
-    assert names[-1] is None
+    wires = Wire(), Wire(feed_module.BEHIND_MAX + 1), Wire(closing=True)
+    pages = [Page(wire, "") for wire in wires]
+    for page in pages:
+        feed.join(page)
+    feed.tell("case-changed:7")
+    assert [page.gone.done() for page in pages] == [False, True, True]
+    assert [wire.hung_up for wire in wires] == [False, True, False]
+    assert [bool(wire.sent) for wire in wires] == [True, False, False]
+    assert feed.pages() == pages[:1]
 
 
 async def test_stopping_the_console_ends_every_feed(server: TestServer, alice: Browser) -> None:
@@ -134,13 +174,27 @@ async def test_stopping_the_console_ends_every_feed(server: TestServer, alice: B
         assert (await stream.content.read()).strip() == b""
 
 
+class Heard:
+    """A listener that keeps what it hears."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+
+    def hear(self, name: str) -> bool:
+        self.names.append(name)
+        return True
+
+    def end(self) -> None:
+        self.names.append("")
+
+
 @pytest.mark.parametrize("name", ["queue-changed", "case-changed:12", "alive"])
 def test_what_may_pass(name: str) -> None:
     """Names, and names with an id."""
-    feed = Feed()
-    page = feed.join()
+    feed, heard = Feed(), Heard()
+    feed.join(heard)
     feed.tell(name)
-    assert page.get_nowait() == name
+    assert heard.names == [name]
 
 
 @pytest.mark.parametrize(
@@ -148,7 +202,7 @@ def test_what_may_pass(name: str) -> None:
 )
 def test_what_may_not(name: str) -> None:
     """Anything else."""
-    feed = Feed()
-    page = feed.join()
+    feed, heard = Feed(), Heard()
+    feed.join(heard)
     feed.tell(name)
-    assert page.empty()
+    assert heard.names == []
