@@ -33,7 +33,8 @@ from models.enums import stored
 
 LATE_S = 20  # a caller who waits longer is shown in red
 ANSWER_TARGET_S = 15
-MOST = 100
+MOST = 50  # of a list that every change fetches anew; more on demand
+MOST_OWNED = 100
 FIRST_WORDS = 110
 # The longest columns, which no list shows.
 NOT_LISTED: tuple[Any, ...] = (Recording.peaks, Transcript.words)
@@ -244,7 +245,7 @@ def _newest_outcome() -> Any:
     return newest.scalar_subquery()
 
 
-def owned(session: Session, agent_id: int, most: int = MOST) -> list[Row]:
+def owned(session: Session, agent_id: int, most: int = MOST_OWNED) -> list[Row]:
     """The open cases of an agent, most urgent first."""
     mine = select(Case.id).where(col(Case.owner_id) == agent_id, is_open())
     return rows(session, _first(session, mine, Order.URGENT, most))

@@ -113,7 +113,7 @@ class TestTheHeart:
     """What every page hears now and then."""
 
     @pytest.fixture
-    async def two(self, quick_beat: None, alice: Browser, bob: Browser) -> tuple[Browser, Browser]:  # noqa: ARG002
+    async def two(self, quick_beat: None, alice: Browser, bob: Browser) -> tuple[Browser, Browser]:
         """Two pages, at a console whose heart beats quickly."""
         return alice, bob
 

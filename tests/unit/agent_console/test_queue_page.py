@@ -113,14 +113,14 @@ async def test_a_choice_that_makes_no_sense_is_none(alice: Browser, new_case: Ca
     assert row_ids(await alice.text(f"/queue?{query}")) == [case]
 
 
-async def test_a_long_list_shows_a_hundred_and_says_how_many_more(alice: Browser, sqlite_db: Database) -> None:
+async def test_a_long_list_shows_fifty_and_says_how_many_more(alice: Browser, sqlite_db: Database) -> None:
     """And the rest on request."""
     with sqlite_db.write() as session:
-        session.add_all(Case(opened_at=now(), reference=f"C-{n}") for n in range(130))
+        session.add_all(Case(opened_at=now(), reference=f"C-{n}") for n in range(80))
     text = await alice.text("/queue")
-    assert len(row_ids(text)) == 100
+    assert len(row_ids(text)) == 50
     assert "30 are not shown" in text
-    assert len(row_ids(await alice.text("/queue?most=200"))) == 130
+    assert len(row_ids(await alice.text("/queue?most=100"))) == 80
 
 
 async def test_an_empty_queue_says_what_will_come(alice: Browser) -> None:
