@@ -1,7 +1,7 @@
 """Finding cases: by what was written about them, by status, language and owner; newest first, a page at a time."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import ColumnElement, exists, or_
@@ -48,7 +48,9 @@ class Found:
 def find(session: Session, wanted: Wanted, by: Agent) -> Found:
     """One page of the cases that fit, newest first. A page past the end is the last one."""
     need(by, Permission.WORK_CASES)
-    some = select(Case.id).where(*_filters(wanted, by))
+    named = _named(session, wanted.text)
+    wanted = replace(wanted, text="") if named is not None else wanted
+    some = select(Case.id).where(*_filters(wanted, by), *([] if named is None else [named]))
     # Looking for words takes the time, so it is done once: the whole list at once, instead of its length and then a page.
     listed = _ids(session, some, 0, COUNTED + 1) if wanted.text else None
     total = _count(session, some.limit(COUNTED + 1)) if listed is None else len(listed)
@@ -68,6 +70,12 @@ def find(session: Session, wanted: Wanted, by: Agent) -> Found:
     names = {a.id: a.name for a in session.exec(select(Agent).where(col(Agent.id).in_(owned)))}
     owners = {case.id or 0: names[case.owner_id] for case in cases if case.owner_id}
     return Found(rows(session, cases), owners, min(total, COUNTED), beyond, page, None if beyond else _pages(total))
+
+
+def _named(session: Session, text: str) -> ColumnElement[bool] | None:
+    """A whole reference means its case, and nothing else is looked through; None when the text is none."""
+    hers = col(Case.reference) == text.strip().upper()
+    return hers if text and session.exec(select(Case.id).where(hers)).first() is not None else None
 
 
 def _count(session: Session, some: SelectOfScalar[Any]) -> int:
