@@ -26,7 +26,7 @@ class Case(SQLModel, table=True):
         Index("ix_case_opened", "opened_at"),
         Index("ix_case_owner", "owner_id", "opened_at"),
         Index("ix_case_status", "status", "opened_at"),
-        Index("ix_case_language", "language", "opened_at"),
+        Index("ix_case_language", "language", "opened_at", "status", "owner_id"),
         Index("ix_case_caller", "caller_id", "opened_at"),
     )
     id: int | None = Field(default=None, primary_key=True)

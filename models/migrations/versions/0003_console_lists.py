@@ -24,7 +24,7 @@ def upgrade() -> None:
     op.create_index("ix_case_opened", "case_file", ["opened_at"])
     op.create_index("ix_case_owner", "case_file", ["owner_id", "opened_at"])
     op.create_index("ix_case_status", "case_file", ["status", "opened_at"])
-    op.create_index("ix_case_language", "case_file", ["language", "opened_at"])
+    op.create_index("ix_case_language", "case_file", ["language", "opened_at", "status", "owner_id"])
     op.create_index("ix_contact_arrived", "contact", ["arrived_at"])
     op.drop_index("ix_case_unclaimed", "case_file")
 
