@@ -14,7 +14,6 @@ from functools import lru_cache
 from typing import Protocol
 
 from aiohttp import web
-from sqlalchemy.exc import SQLAlchemyError
 
 from agent_console.console import CONSOLE
 from agent_console.routes import Open, Routes, Signed
@@ -202,7 +201,7 @@ async def _beat(app: web.Application) -> None:
         tokens = {page.token_sha256 for page in pages}
         try:
             signed_in = await console.in_thread(lambda tokens=tokens: look(tokens)) if tokens else set()  # type: ignore[misc]
-        except SQLAlchemyError as error:
+        except Exception as error:  # noqa: BLE001  (without the beat nobody would ever be told again)
             # Nobody is told that the feed lives: after a while the pages say that they are not live.
             log().warning("the sign-ins of the pages cannot be read", error=error)
             continue

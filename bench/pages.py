@@ -8,7 +8,8 @@ twofold, and all take turns, so that a machine whose speed drifts spoils none:
 
 The line is the same in all, a busy evening with 900 calls a day; only the past behind it differs. So the queue shows its
 most (50 cases), and a desk the reader's 100, in all of them. `p50` and `p99` are of pages fetched one after another;
-`pages a second` is of four visitors who fetch without a pause. Each request is timed to the last byte of the page.
+`pages a second` is of four visitors who fetch without a pause. Each request is timed to the last byte of the page. `CPU` is
+what the console's own process spends on a page (the database's processes are apart); it does not depend on who else is busy.
 """
 
 import asyncio
@@ -59,6 +60,7 @@ class Site:
     cookie: str
     number: int = 0
     times: dict[str, Times] = field(default_factory=dict)
+    cpu_ms: dict[str, list[float]] = field(default_factory=dict)
 
     def path(self, page: str) -> str:
         """The next page of this kind."""
@@ -124,8 +126,11 @@ async def _visit(sites: Sequence[Site], rounds: int, pages: Sequence[str], say: 
 
 async def _round(site: Site, page: str, pages: int, *, counted: bool) -> None:
     visitors = [Visitor(site.server.port, site.cookie) for _ in range(VISITORS)]
+    before = serving.cpu_s(site.server.process.pid)
     times = await one_after_another(visitors[0], [site.path(page) for _ in range(pages)], LONGEST_S)
     if counted:
+        spent = serving.cpu_s(site.server.process.pid) - before
+        site.cpu_ms.setdefault(page, []).append(spent / len(times) * 1000)
         site.times[page].rounds.append(times)
         slow = statistics.median(times) > SLOW_S
         per_s = 1 / statistics.median(times) if slow else await at_once(visitors, lambda _n: site.path(page), AT_ONCE_S)
@@ -139,8 +144,9 @@ def _rows(sites: Sequence[Site], pages: Sequence[str]) -> list[dict[str, Any]]:
     for page in pages:
         for kind in ("SQLite", "PostgreSQL"):
             of_kind = [site for site in sites if site.kind == kind]
-            for site in of_kind:
-                rows.append(_row(page, site, of_kind[0], hello))
+            rows += [_row(page, site, of_kind[0], hello) for site in of_kind]
+        # Its own times say how quiet the machine was.
+        rows.append(_row(page, hello, hello, hello))
     return rows
 
 
@@ -158,6 +164,7 @@ def _row(page: str, site: Site, base: Site, hello: Site) -> dict[str, Any]:
         "p50_ms": round(point(mine.all, 0.5) * 1000, 1),
         "p99_ms": round(point(mine.all, 0.99) * 1000, 1),
         "p99_ms_of_rounds": [round(min(p99), 1), round(max(p99), 1)],
+        "cpu_ms": round(statistics.median(site.cpu_ms[page]), 2),
         "ratio_to_few": round(statistics.median(slower), 2),
         "ratio_to_few_spread": [round(min(slower), 2), round(max(slower), 2)],
         "per_s": round(statistics.median(mine.per_s), 1),
@@ -191,6 +198,7 @@ def show(rows: list[dict[str, Any]]) -> Table:
             f"{row['cases']:,}",
             f"{row['p50_ms']:.1f}",
             "{:.1f} ({:.0f}-{:.0f})".format(row["p99_ms"], *row["p99_ms_of_rounds"]),
+            f"{row['cpu_ms']:.1f}",
             "{:.2f} ({:.2f}-{:.2f})".format(row["ratio_to_few"], *row["ratio_to_few_spread"]),
             "{:.1f} ({:.0f}-{:.0f})".format(row["per_s"], *row["per_s_spread"]),
             f"{row['ratio_to_hello']:.1%}",

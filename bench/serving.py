@@ -114,3 +114,9 @@ def sign_in(database: Database, data: Path, people: int = 1) -> list[str]:
     with database.write() as session:
         staff = session.exec(select(Agent).order_by(col(Agent.id)).limit(people)).all()
         return [sign_ins.grant(session, agent, agent.login, "bench", keys.index, 12).token for agent in staff]
+
+
+def cpu_s(pid: int) -> float:
+    """Seconds of CPU that a process has had so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

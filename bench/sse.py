@@ -88,10 +88,10 @@ def _once(side: str, size: int, settings: Settings, database: Database) -> dict[
         time.sleep(0.5)
         before = _held_kib(server.process.pid)
         with _listening(server.port, size, cookies, settings.data) as heard:
-            cpu_before = _cpu_s(server.process.pid)
+            cpu_before = serving.cpu_s(server.process.pid)
             sent = _nudge(Nudges(settings.redis))
             times = sorted(at - sent[name] for name, at in heard())
-            cpu = _cpu_s(server.process.pid) - cpu_before
+            cpu = serving.cpu_s(server.process.pid) - cpu_before
             after = _held_kib(server.process.pid)
         return {
             "p50_ms": point(times, 0.50) * 1000,
@@ -149,11 +149,6 @@ def _held_kib(pid: int) -> float:
         if line.startswith("Pss:"):
             return float(line.split()[1])
     raise RuntimeError("this kernel does not say what a process holds")
-
-
-def _cpu_s(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / 100
 
 
 def _let_open(files: int) -> None:
