@@ -180,16 +180,8 @@ def show(rows: list[dict[str, Any]]) -> Table:
     table = Table(
         title="Pages of the console, beside the same with few cases and beside the least page of the web server"
     )
-    for heading in (
-        "page",
-        "database",
-        "cases",
-        "p50 ms",
-        "p99 ms (rounds)",
-        "x few cases",
-        "pages/s (min-max)",
-        "of hello",
-    ):
+    times = ("p50 ms", "p99 ms (rounds)", "CPU ms")
+    for heading in ("page", "database", "cases", *times, "x few cases", "pages/s (min-max)", "of hello"):
         table.add_column(heading, justify="right")
     for row in rows:
         table.add_row(
