@@ -35,7 +35,7 @@ class Settings(BaseSettings):
     console_port: int = 8080
     sip_host: str = "0.0.0.0"  # noqa: S104  (phones on other machines are the purpose)
     sip_port: int = 5060
-    rtp_ports: str = "10000-10399"
+    rtp_ports: str = "10000-10599"
     asterisk_http_host: str = "127.0.0.1"
     asterisk_http_port: int = 8088
     ami_host: str = "127.0.0.1"
@@ -119,7 +119,7 @@ class Settings(BaseSettings):
     def _port_range(cls, value: str) -> str:
         first, _, last = value.partition("-")
         if not (first.isdigit() and last.isdigit() and 1024 <= int(first) < int(last) <= 65535):
-            raise ValueError("RTP_PORTS is FIRST-LAST, for example 10000-10399")
+            raise ValueError("RTP_PORTS is FIRST-LAST, for example 10000-10599")
         return value
 
     @field_validator("external_ip")

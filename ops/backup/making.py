@@ -18,7 +18,7 @@ from models.types import now
 from ops.backup import dumps
 from ops.backup.record import Made, keep
 from ops.backup.sealing import BackupFailed, Sealer
-from recordings.vault import UNFINISHED
+from recordings.vault import SEALED, UNFINISHED
 
 MANIFEST = "manifest.json"
 FORMAT = 1
@@ -39,6 +39,11 @@ class Manifest:
     format: int = FORMAT
 
 
+def is_recording(name: str) -> bool:
+    """Whether an entry of a backup is a sealed voice; the vault also holds what the clock was last believed to be."""
+    return name.startswith("vault/") and name.endswith(SEALED)
+
+
 def create(settings: Settings, folder: Path, sealer: Sealer, progress: Progress, *, with_keys: bool = True) -> Path:
     """Make a backup in a folder, and give its path. Everybody may work meanwhile; a voice still in the spool is not in it.
 
@@ -51,7 +56,7 @@ def create(settings: Settings, folder: Path, sealer: Sealer, progress: Progress,
         with _work(settings) as work:
             copied, (revision, rows) = dumps.copy(db, work)
             entries = [(copied.name, copied), *_files(settings, with_keys=with_keys)]
-            recordings = sum(name.startswith("vault/") for name, _path in entries)
+            recordings = sum(is_recording(name) for name, _path in entries)
             manifest = Manifest(made.isoformat(), copied.name, revision, rows, with_keys, recordings)
             _write(part, sealer, manifest, entries, progress)
         final = folder / f"freeline-{made:%Y%m%dT%H%M%SZ}.age"

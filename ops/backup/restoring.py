@@ -19,7 +19,7 @@ from hotline.keys import IDENTITY, PUBLIC, Keys
 from hotline.settings import Settings
 from models import Database
 from ops.backup import dumps
-from ops.backup.making import FORMAT, MANIFEST, Manifest, Progress
+from ops.backup.making import FORMAT, MANIFEST, Manifest, Progress, is_recording
 from ops.backup.sealing import BackupFailed, opener
 
 NAME = re.compile(rf"{MANIFEST}|database\.(sqlite|dump)|(vault|prompts|keys)(/[\w -][\w. -]*)+")
@@ -142,8 +142,8 @@ def _take(
         # Whoever could make such a file knows the public key alone: names are not believed.
         if source is None or not entry.isreg() or not NAME.fullmatch(entry.name):
             raise BackupFailed("there is something in this backup that Freeline did not put there")
-        recording = entry.name.startswith("vault/") and entry.name.endswith(".age")
-        counted["recordings"] += entry.name.startswith("vault/")
+        recording = is_recording(entry.name)
+        counted["recordings"] += recording
         target = into / entry.name if keep(entry.name) else Path(os.devnull)
         if keep(entry.name):
             target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
