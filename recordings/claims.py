@@ -1,4 +1,4 @@
-"""Who transcribes what: a recording is claimed by a conditional update, held by a lease, and finished only by its holder."""
+"""Who transcribes what: a recording is claimed under a lock, held by a lease, and finished only by its holder."""
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -55,10 +55,11 @@ class Claims:
     backoff_s: int = field(default=FIRST_BACKOFF_S)
 
     def take(self, kind: RecordingKind | None = None) -> Claim | None:
-        """Claim a recording, of this kind only when one is given; None when there is nothing to do or another was faster.
+        """Claim a recording, of this kind only when one is given; None when there is nothing to do.
 
-        Messages come before conversations, which an agent has heard, and then by the longest wait. The attempt is counted
-        here, so that a recording that kills its worker is given up like one that fails.
+        Messages come before conversations, which an agent has heard, and then by the longest wait. What another is claiming
+        at this moment is stepped over, so no claim waits for one: on SQLite there is one writer anyway. The attempt is
+        counted here, so that a recording that kills its worker is given up like one that fails.
         """
         moment = now()
         query = (
@@ -70,39 +71,34 @@ class Claims:
         )
         if kind is not None:
             query = query.where(col(Recording.kind) == kind)
-        with self.db.read() as session:
-            found = session.exec(query).first()
+        with self.db.read() as session:  # an idle look each second takes no lock
+            if session.exec(query).first() is None:
+                return None
+        with self.db.write() as session:
+            found = session.exec(query.with_for_update(of=Recording, skip_locked=True)).first()
             if found is None:
                 return None
-            recording, contact = found
-            claim = Claim(
-                recording_id=recording.id or 0,
-                who=self.who,
-                vault_key=recording.vault_key,
-                sha256=recording.sha256,
-                rate_hz=recording.rate_hz,
-                duration_s=recording.duration_s,
-                kind=recording.kind,
-                language=recording.language or contact.language,
-                attempts=recording.attempts + 1,
-            )
-        with self.db.write() as session:
-            taken = self._change(
-                session,
-                claim,
-                _free(moment) & (col(Recording.attempts) == claim.attempts - 1),
-                state=RecordingState.TRANSCRIBING,
-                claimed_by=self.who,
-                lease_until=self._lease(),
-                attempts=claim.attempts,
-                language=claim.language,
-            )
-        if not taken:
-            return None
+            claim = self._claim(*found)
         if claim.attempts > self.tries:
             self.fail(claim, "the speech engine stopped each time without an answer", permanent=True)
             return None
         return claim
+
+    def _claim(self, recording: Recording, contact: Contact) -> Claim:
+        recording.state, recording.claimed_by = RecordingState.TRANSCRIBING, self.who
+        recording.lease_until, recording.attempts = self._lease(), recording.attempts + 1
+        recording.language = recording.language or contact.language
+        return Claim(
+            recording_id=recording.id or 0,
+            who=self.who,
+            vault_key=recording.vault_key,
+            sha256=recording.sha256,
+            rate_hz=recording.rate_hz,
+            duration_s=recording.duration_s,
+            kind=recording.kind,
+            language=recording.language,
+            attempts=recording.attempts,
+        )
 
     def renew(self, claim: Claim) -> bool:
         """Hold the claim for another lease; False when it is no longer ours."""

@@ -193,36 +193,6 @@ def test_a_claim_is_won_once_and_held_until_its_lease_is_over(
     assert [one.text for one in rows(db, Transcript)] == ["in time"]
 
 
-def test_a_claim_that_was_made_a_moment_earlier_by_another_is_lost_quietly(
-    taker: Taker, left: Left, voice: bytes, db: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Both have seen the same waiting recording; the conditional update lets one through."""
-    left.message(voice, net_line())
-    taker.take()
-    slow, quick = (Claims(db, who, lease_s=60, tries=3) for who in ("slow", "quick"))
-    whole = Claims._lease
-
-    def overtaken(self: Claims) -> object:
-        if self.who == "slow":
-            assert quick.take() is not None
-        return whole(self)
-
-    if db.sqlite:
-        # One writer at a time: the other has to be quick before the slow one begins to write.
-        begin = Database.write
-
-        def write(self: Database) -> object:
-            monkeypatch.setattr(Database, "write", begin)
-            assert quick.take() is not None
-            return begin(self)
-
-        monkeypatch.setattr(Database, "write", write)
-    else:
-        monkeypatch.setattr(Claims, "_lease", overtaken)
-    assert slow.take() is None
-    assert taker.recordings()[0].claimed_by == "quick"
-
-
 def test_a_language_without_a_model_needs_a_listener_until_a_model_comes(
     settings: Settings, taker: Taker, left: Left, voice: bytes, db: Database, keys: Keys, stop: threading.Event
 ) -> None:
