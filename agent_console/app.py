@@ -33,7 +33,7 @@ def make_app(settings: Settings) -> web.Application:
     app = web.Application(client_max_size=BODY_MAX, middlewares=[edges.say_what_went_wrong])
     app[CONSOLE] = console = Console(
         settings=settings,
-        database=Database(settings.database),
+        database=Database(settings.database, connections=settings.database_connections),
         keys=load_keys(settings.keys, may_open=True),
         nudges=Nudges(settings.redis),
         templates=pages.make_templates(app, settings.zone),

@@ -11,6 +11,7 @@ from aiohttp import web
 from aiohttp.http_exceptions import InvalidHeader
 from multidict import MultiMapping
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlmodel import Session
 
 from agent_console import guard as gate
@@ -31,6 +32,7 @@ SAID_AGE_S = 60
 WATCHED = ("HX-Request", "HX-Boosted", "HX-Target", "HX-History-Restore-Request", "Sec-Fetch-Site", "X-CSRF", "Range")
 STATUS = {NotAllowed: 403, gate.StrangeForm: 403, NotFound: 404, PartMissing: 503}
 REFUSED = 409
+AWAY = (OperationalError, PoolTimeout)  # locked, full, restarting or gone: the next try may be answered
 
 
 @dataclass
@@ -107,9 +109,8 @@ def serve(console: Console, route: Route, visit: Visit) -> Sent:
         return _go(visit, Go("/account/password"))
     except FreelineError as error:
         return _refusal(console, visit, status_of(error), str(error))
-    except OperationalError as error:
-        log().warning("the database did not answer", error=error)
-        return _refusal(console, visit, 503, _("The database does not answer. Nothing was changed. Try again."))
+    except AWAY as error:
+        return _away(console, visit, error)
 
 
 def _answer(
@@ -192,6 +193,11 @@ def _to_sign_in(visit: Visit, *, kept_open: bool = False) -> Sent:
     return Sent(303, headers={"Location": f"/sign-in{back}"})
 
 
+def _away(console: Console, visit: Visit, error: Exception) -> Sent:
+    log().warning("the database did not answer", error=error)
+    return _refusal(console, visit, 503, _("The database does not answer. Nothing was changed. Try again."))
+
+
 def status_of(error: FreelineError) -> int:
     """The status of a refusal, by its kind or the kind it is a case of."""
     return next((status for kind, status in STATUS.items() if isinstance(error, kind)), REFUSED)
@@ -222,6 +228,8 @@ def let_stay(console: Console, route: Route, visit: Visit) -> Signed | Sent:
         return _to_sign_in(visit, kept_open=True)
     except FreelineError as error:
         return _refusal(console, visit, status_of(error), str(error))
+    except AWAY as error:
+        return _away(console, visit, error)
 
 
 def response(sent: Sent, console: Console) -> web.Response:

@@ -30,6 +30,7 @@ class Settings(BaseSettings):
     data: Path = Path("var")
     cache: Path = Field(default_factory=lambda: Path.home() / ".cache" / "freeline")
     database_url: str = ""
+    database_connections: int = Field(default=15, ge=1)
     redis_url: str = ""
     console_host: str = "127.0.0.1"
     console_port: int = 8080

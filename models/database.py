@@ -13,15 +13,18 @@ if TYPE_CHECKING:
     from alembic.config import Config
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+KEPT_OPEN = 5  # connections a server keeps for us while nothing happens
 
 
 class Database:
     """One engine. `busy_s` is how long to wait for another writer, in seconds, before `OperationalError` is raised.
 
+    `connections` is how many this process opens at most on a server; who wants one more waits `busy_s` for it, then
+    SQLAlchemy's `TimeoutError` is raised. A connection that a restart of the server broke is replaced before it is used.
     Errors do not quote what was written: a traceback ends in a log, and a note or a transcript must not.
     """
 
-    def __init__(self, url: str, busy_s: float = 5.0) -> None:
+    def __init__(self, url: str, busy_s: float = 5.0, connections: int = 15) -> None:
         self.url = url
         self.sqlite = make_url(url).get_backend_name() == "sqlite"
         if self.sqlite:
@@ -35,6 +38,8 @@ class Database:
                 url,
                 hide_parameters=True,
                 pool_pre_ping=True,
+                pool_size=min(KEPT_OPEN, connections),
+                max_overflow=max(0, connections - KEPT_OPEN),
                 pool_timeout=busy_s,
                 connect_args={
                     "connect_timeout": max(2, int(busy_s)),

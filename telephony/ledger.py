@@ -4,7 +4,7 @@ import queue
 import threading
 from collections.abc import Callable, Sequence
 
-from sqlalchemy.exc import DatabaseError, DataError, IntegrityError
+from sqlalchemy.exc import DatabaseError, DataError, DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from hotline.log import log
@@ -20,6 +20,8 @@ TRIES = 3
 
 def _will_pass(error: Exception) -> bool:
     """Whether to wait: the database is locked, full, away or not yet migrated. A row it refuses stays refused."""
+    if isinstance(error, DBAPIError) and error.connection_invalidated:
+        return True
     return isinstance(error, (DatabaseError, PoolTimeout)) and not isinstance(error, (IntegrityError, DataError))
 
 

@@ -65,7 +65,7 @@ class Switchboard:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.db = Database(settings.database)
+        self.db = Database(settings.database, connections=settings.database_connections)
         self.nudges = Nudges(settings.redis)
         secrets = load_secrets(settings)
         self.events: Events = queue.Queue(EVENTS_MAX)
