@@ -125,6 +125,16 @@ def doctor(json_: Annotated[bool, typer.Option("--json", help="For programs.")] 
     raise typer.Exit(1 if any(row["grade"] == "bad" for row in found) else 0)
 
 
+@app.command("migrate-database")
+def migrate_database(
+    to: Annotated[str, typer.Option(help="An empty PostgreSQL database: postgresql://user@host/freeline")],
+) -> None:
+    """Copy everything from SQLite to PostgreSQL, and compare every table. Freeline must be stopped."""
+    from ops.migrate_database import migrate
+
+    raise typer.Exit(migrate(settings(), to))
+
+
 @user_app.command("add")
 def user_add(
     login: str,

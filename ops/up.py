@@ -34,9 +34,7 @@ def up(settings: Settings, *, with_demo: bool) -> int:
         screen.print(f"[dim]{time.monotonic() - started:5.1f} s[/dim]  {text}")
 
     start_log("freeline")
-    settings.run.mkdir(mode=0o700, parents=True, exist_ok=True)
-    lock = settings.run / "up.lock"
-    hold = _lock(lock)
+    hold = take_data_folder(settings)
     stop = threading.Event()
 
     def asked_to_stop(_number: int, _frame: FrameType | None) -> None:
@@ -108,10 +106,12 @@ def _tell(screen: Console, settings: Settings, *, with_demo: bool) -> None:
     screen.print()
 
 
-def _lock(path: os.PathLike[str]) -> int:
+def take_data_folder(settings: Settings) -> int:
+    """Keep everybody else from starting on this data folder until the descriptor is closed. Raises `AlreadyRunning`."""
     import fcntl
 
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    settings.run.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor = os.open(settings.run / "up.lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
