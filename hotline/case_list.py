@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, exists, or_
+from sqlalchemy import ColumnElement
 from sqlmodel import Session, col, func, select
 from sqlmodel.sql.expression import SelectOfScalar
 
 from hotline.permissions import Permission, need
 from hotline.queue_board import Row, is_open, rows
-from models import Agent, Case, CaseStatus, Contact, Note, Recording, Transcript
+from hotline.search import holds
+from models import Agent, Case, CaseStatus
 
 PAGE = 50
 COUNTED = 10_000  # a larger number tells nobody more, and counting a million takes longer than showing fifty
@@ -104,19 +105,5 @@ def _filters(wanted: Wanted, by: Agent) -> list[ColumnElement[bool]]:
     elif wanted.owner == NOBODY:
         filters.append(col(Case.owner_id).is_(None))
     # Every word must be found, each anywhere: people remember words, not phrases.
-    filters.extend(_has(word) for word in wanted.text.split()[:8])
+    filters.extend(holds(word) for word in wanted.text.split()[:8])
     return filters
-
-
-def _has(word: str) -> ColumnElement[bool]:
-    def like(column: object) -> ColumnElement[bool]:
-        return col(column).icontains(word, autoescape=True)
-
-    noted = exists().where(col(Note.case_id) == col(Case.id), like(Note.text))
-    said = exists().where(
-        col(Contact.case_id) == col(Case.id),
-        col(Recording.contact_id) == col(Contact.id),
-        col(Transcript.recording_id) == col(Recording.id),
-        or_(like(Transcript.text), like(Transcript.corrected_text)),
-    )
-    return or_(like(Case.reference), like(Case.summary), like(Case.alias), noted, said)

@@ -9,6 +9,8 @@ from sqlalchemy import Engine, event, text
 from sqlalchemy.engine import make_url
 from sqlmodel import Session, create_engine
 
+from models import search_indexes
+
 if TYPE_CHECKING:
     from alembic.config import Config
 
@@ -69,11 +71,18 @@ class Database:
             yield session
             session.commit()
 
-    def migrate(self) -> None:
-        """Bring the tables to the newest shape. Safe to run at every start, and by two processes at once."""
+    def migrate(self) -> str | None:
+        """Bring the tables to the newest shape. Safe to run at every start, and by two processes at once.
+
+        A sentence for the administrator when something is missing without which all works, only slower; else None.
+        """
         from alembic import command  # here: it takes 10 MB in each process, and most never migrate
 
         command.upgrade(self.alembic_config(), "head")
+        if self.sqlite:
+            return None
+        with self.write() as session:
+            return search_indexes.make(session.connection())
 
     def alembic_config(self) -> "Config":
         """Alembic's settings for this database."""

@@ -30,7 +30,9 @@ def prepare(settings: Settings, *, demo: bool, say: Say) -> None:
     db = Database(settings.database)
     try:
         say("tables")
-        _migrate(db)
+        slower = _migrate(db)
+        if slower:
+            say(slower)
         with db.write() as session:
             languages.seed(session, settings.line_numbers, demo=demo)
         build_prompts(settings, db, say)
@@ -38,13 +40,13 @@ def prepare(settings: Settings, *, demo: bool, say: Say) -> None:
         db.dispose()
 
 
-def _migrate(db: Database) -> None:
+def _migrate(db: Database) -> str | None:
     try:
         db.ping()
     except SQLAlchemyError as error:
         raise PartMissing("the database does not answer: `freeline doctor` says what to look at") from error
     try:
-        db.migrate()
+        return db.migrate()
     except CommandError as error:
         raise UpgradeFailed("the tables are of a newer Freeline than this one: go back to that version") from error
     except SQLAlchemyError as error:

@@ -13,9 +13,12 @@ from hotline.keys import Keys, load_keys, make_keys
 from hotline.settings import Settings
 from models import Database
 from tests import cast as cast_of_people
+from tests import databases
 from tests.cast import Cast
 from tests.ports import free_port, rtp_range
 from tests.postgres import Postgres
+
+TEMPLATE = "freeline_template"
 
 # Five people are hired in most tests: the real cost of a password would be most of the run.
 people._hasher = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
@@ -57,7 +60,7 @@ def postgres() -> Iterator[Postgres]:
     """A PostgreSQL cluster for the run, with a migrated template."""
     server = Postgres()
     try:
-        db = Database(server.create("freeline_template"))
+        db = Database(server.create(TEMPLATE))
         db.migrate()
         db.dispose()
         yield server
@@ -65,26 +68,40 @@ def postgres() -> Iterator[Postgres]:
         server.close()
 
 
+@pytest.fixture(params=databases.QUICK)
+def database(request: pytest.FixtureRequest) -> str:
+    """Which database the test runs on."""
+    kind: str = request.param
+    return kind
+
+
 @pytest.fixture
-def sqlite_db(settings: Settings, _sqlite_template: Path) -> Iterator[Database]:
-    """A fresh SQLite database at the settings' own place."""
+def empty_database(database: str, request: pytest.FixtureRequest) -> Iterator[str]:
+    """The URL of a database without a table, for FREELINE_DATABASE_URL; on SQLite none: it is in the data folder."""
+    if database == databases.SQLITE:
+        yield ""
+        return
+    server: Postgres = request.getfixturevalue("postgres")
+    name = f"t{uuid.uuid4().hex[:12]}"
+    yield server.create(name)
+    server.drop(name)
+
+
+@pytest.fixture
+def db(settings: Settings, database: str, request: pytest.FixtureRequest) -> Iterator[Database]:
+    """A fresh database with our tables, at the settings' own place: once on SQLite and once on PostgreSQL."""
+    name = f"t{uuid.uuid4().hex[:12]}"
     settings.data.mkdir(parents=True, exist_ok=True)
-    shutil.copy(_sqlite_template, settings.data / "freeline.db")
+    if database == databases.SQLITE:
+        shutil.copy(request.getfixturevalue("_sqlite_template"), settings.data / "freeline.db")
+    else:
+        server: Postgres = request.getfixturevalue("postgres")
+        settings.database_url = server.create(name, TEMPLATE)
     db = Database(settings.database)
     yield db
     db.dispose()
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def db(request: pytest.FixtureRequest) -> Iterator[Database]:
-    """A fresh database, once on SQLite and once on PostgreSQL."""
-    if request.param == "sqlite":
-        yield request.getfixturevalue("sqlite_db")
-        return
-    server: Postgres = request.getfixturevalue("postgres")
-    database = Database(server.create(f"t{uuid.uuid4().hex[:12]}", "freeline_template"))
-    yield database
-    database.dispose()
+    if database == databases.POSTGRESQL:
+        server.drop(name)
 
 
 @pytest.fixture
@@ -96,8 +113,12 @@ def staff(db: Database) -> Cast:
 
 
 @pytest.fixture
-def sqlite_staff(sqlite_db: Database) -> Cast:
-    """The cast in the settings' own SQLite database."""
-    with sqlite_db.write() as session:
-        languages.seed(session, ["1800123456"], demo=True)
-        return cast_of_people.hire(session)
+def sqlite_db(db: Database) -> Database:
+    """The same."""
+    return db
+
+
+@pytest.fixture
+def sqlite_staff(staff: Cast) -> Cast:
+    """The same."""
+    return staff

@@ -9,11 +9,10 @@ from sqlmodel import SQLModel
 from sqlmodel.sql.sqltypes import AutoString
 
 import models  # noqa: F401  (the import fills the metadata)
+from models import search_indexes
 from models.types import UtcDateTime
 
 engine: Engine = context.config.attributes["engine"]
-# One migrator at a time: several processes start together. The number is ours and has no other meaning.
-ADVISORY_LOCK = 1_800_123
 
 
 def render_item(kind: str, item: Any, _autogen: Any) -> str | Literal[False]:
@@ -27,6 +26,11 @@ def render_item(kind: str, item: Any, _autogen: Any) -> str | Literal[False]:
     return False
 
 
+def include_name(name: str | None, kind: str, _parents: Any) -> bool:
+    """What is made beside the history is no difference to it."""
+    return not (kind == "index" and (name or "").startswith(search_indexes.PREFIX))
+
+
 with engine.connect().execution_options(freeline_write=True) as connection:
     context.configure(
         connection=connection,
@@ -34,8 +38,9 @@ with engine.connect().execution_options(freeline_write=True) as connection:
         render_as_batch=engine.dialect.name == "sqlite",
         render_item=render_item,
         compare_type=False,
+        include_name=include_name,
     )
     with connection.begin():
         if engine.dialect.name == "postgresql":
-            connection.execute(text(f"SELECT pg_advisory_xact_lock({ADVISORY_LOCK})"))
+            connection.execute(text(f"SELECT pg_advisory_xact_lock({search_indexes.ONE_AT_A_TIME})"))
         context.run_migrations()

@@ -13,9 +13,17 @@ from hotline import languages
 from hotline.settings import Settings
 from ivr import prompts
 from tests import cast as cast_of_people
+from tests import databases
 from tests.cast import PASSWORD, Cast
 from tests.e2e.whole import Whole
 from tests.wait import until
+
+
+@pytest.fixture(params=databases.SLOW)
+def database(request: pytest.FixtureRequest) -> str:
+    """Which database the whole stack runs on: see tests.databases."""
+    kind: str = request.param
+    return kind
 
 
 @pytest.fixture(scope="session")
@@ -60,9 +68,9 @@ def korean(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def whole(tmp_path: Path, built_sounds: Path) -> Iterator[Whole]:
+def whole(tmp_path: Path, built_sounds: Path, empty_database: str) -> Iterator[Whole]:
     """Freeline running, with the cast hired and the demo's menu."""
-    it = Whole(tmp_path / "data", built_sounds)
+    it = Whole(tmp_path / "data", built_sounds, DATABASE_URL=empty_database)
     try:
         hire_before_start(it)
         yield it.start()
@@ -71,9 +79,9 @@ def whole(tmp_path: Path, built_sounds: Path) -> Iterator[Whole]:
 
 
 @pytest.fixture
-def quick(tmp_path: Path, quick_sounds: Path) -> Iterator[Whole]:
+def quick(tmp_path: Path, quick_sounds: Path, empty_database: str) -> Iterator[Whole]:
     """Freeline with short prompts."""
-    it = Whole(tmp_path / "data", quick_sounds)
+    it = Whole(tmp_path / "data", quick_sounds, DATABASE_URL=empty_database)
     try:
         hire_before_start(it)
         yield it.start()

@@ -15,6 +15,7 @@ import redis
 from sqlmodel import col, func, select
 
 from models import Case, Contact, Outcome, Recording
+from tests.databases import on_sqlite
 from tests.e2e.callers import Story, all_at_once, hum, leave_message
 from tests.e2e.conftest import hire_before_start
 from tests.e2e.whole import Whole
@@ -97,6 +98,7 @@ def test_with_a_process_hung_a_message_is_taken_and_filed_when_it_is_back(quick:
     a_message_was_kept(quick)
 
 
+@on_sqlite
 def test_sqlite_locked_for_a_minute_loses_nothing(quick: Whole) -> None:
     held = sqlite3.connect(quick.settings.data / "freeline.db", isolation_level=None, timeout=10)
     started = time.monotonic()
@@ -197,12 +199,12 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_on_a_full_disk_the_line_answers_and_the_call_is_filed_when_there_is_room(
-    small_disk: Path, quick_sounds: Path
+    small_disk: Path, quick_sounds: Path, empty_database: str
 ) -> None:
     import shutil
 
     shutil.copytree(quick_sounds, small_disk / "sounds")
-    it = Whole(small_disk, FREE_SPACE_FLOOR_MB="5")
+    it = Whole(small_disk, FREE_SPACE_FLOOR_MB="5", DATABASE_URL=empty_database)
     try:
         hire_before_start(it)
         it.start()
@@ -251,11 +253,13 @@ def test_with_postgresql_stopped_a_message_is_taken_and_filed_when_it_is_back(
 
 
 @pytest.mark.timeout(240)
-def test_fifty_callers_in_the_menu_none_refused_none_stuck(tmp_path: Path, quick_sounds: Path) -> None:
+def test_fifty_callers_in_the_menu_none_refused_none_stuck(
+    tmp_path: Path, quick_sounds: Path, empty_database: str
+) -> None:
     from telephony.phone import Phone
     from telephony.sound import RATE_HZ
 
-    it = Whole(tmp_path / "data", quick_sounds, pairs=130)
+    it = Whole(tmp_path / "data", quick_sounds, pairs=130, DATABASE_URL=empty_database)
     try:
         hire_before_start(it)
         it.start()

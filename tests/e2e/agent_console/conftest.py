@@ -54,6 +54,7 @@ class Served:
     def start_console(self) -> None:
         environment = os.environ | {
             "FREELINE_DATA": str(self.settings.data),
+            "FREELINE_DATABASE_URL": self.settings.database_url,
             "FREELINE_CONSOLE_PORT": str(self.settings.console_port),
         }
         self.processes["console"] = subprocess.Popen([sys.executable, "-c", SERVE], cwd=ROOT, env=environment)

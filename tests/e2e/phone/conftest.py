@@ -59,10 +59,10 @@ def sit_down(quick: Whole, browser: Browser) -> Iterator[SitDown]:
 
 
 @pytest.fixture
-def floor(tmp_path: Path, quick_sounds: Path, browser: Browser) -> Iterator[Floor]:
+def floor(tmp_path: Path, quick_sounds: Path, browser: Browser, empty_database: str) -> Iterator[Floor]:
     """Everything running, with a trunk; what an agent's pages threw fails the test."""
     port = free_port()
-    whole = Whole(tmp_path / "data", quick_sounds, TRUNK_HOST=f"127.0.0.1:{port}")
+    whole = Whole(tmp_path / "data", quick_sounds, TRUNK_HOST=f"127.0.0.1:{port}", DATABASE_URL=empty_database)
     try:
         hire_before_start(whole)
         whole.start()

@@ -27,9 +27,12 @@ HERS = "0876500011"
 
 
 @pytest.fixture
-def quick(tmp_path: Path, quick_sounds: Path) -> Iterator[Whole]:
+def quick(tmp_path: Path, quick_sounds: Path, empty_database: str) -> Iterator[Whole]:
     """Freeline with short prompts, and a trunk that calls out."""
-    it = Whole(tmp_path / "data", quick_sounds, TRUNK_HOST=f"127.0.0.1:{free_port()}", CALLBACK_RING_S="8")
+    it = Whole(
+        tmp_path / "data", quick_sounds, TRUNK_HOST=f"127.0.0.1:{free_port()}", CALLBACK_RING_S="8",
+        DATABASE_URL=empty_database,
+    )  # fmt: skip
     try:
         hire_before_start(it)
         yield it.start()

@@ -178,6 +178,7 @@ def test_the_process_serves_and_stops_on_sigterm(settings: Settings, caller: Cal
     environment = {
         **os.environ,
         "FREELINE_DATA": str(mine.data),
+        "FREELINE_DATABASE_URL": mine.database_url,
         "FREELINE_AGI_PORT": str(mine.agi_port),
         "PATH": "/nowhere",  # no espeak-ng here: the line is served without prompts too
     }

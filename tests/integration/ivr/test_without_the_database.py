@@ -2,16 +2,15 @@
 
 import io
 import json
-import sqlite3
 import stat
 import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
-from sqlalchemy import text
 from sqlmodel import select
 
 from hotline.calls import Fact
@@ -22,18 +21,18 @@ from ivr.memory import CallFacts, Memory, NotNow
 from models import Contact, Database
 from models.types import now
 from telephony import names
+from tests import databases
 from tests.fakes.asterisk_agi import FakeCall
 
 Callers = Callable[..., FakeCall]
 
 
 @pytest.fixture
-def locked(settings: Settings, server: object) -> Iterator[sqlite3.Connection]:
-    """Another process holds the write lock."""
-    other = sqlite3.connect(settings.data / "freeline.db", isolation_level=None)
-    other.execute("BEGIN IMMEDIATE")
-    yield other
-    other.close()
+def locked(sqlite_db: Database, server: object) -> Iterator[ExitStack]:
+    """Another process holds the lock, until it is closed."""
+    with ExitStack() as other:
+        other.enter_context(databases.locked(sqlite_db))
+        yield other
 
 
 def notes(settings: Settings, call: FakeCall) -> list[dict[str, Any]]:
@@ -41,9 +40,7 @@ def notes(settings: Settings, call: FakeCall) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
-def test_a_locked_database_sends_the_call_to_the_spool(
-    caller: Callers, settings: Settings, locked: sqlite3.Connection
-) -> None:
+def test_a_locked_database_sends_the_call_to_the_spool(caller: Callers, settings: Settings, locked: ExitStack) -> None:
     call = caller(variables={names.ARRIVED: "1790000000"}, keys={"my/invite": ["1"]})
     for script in (names.ANSWER, names.CHOOSE_LANGUAGE, names.ROUTE, names.LEAVE_VOICEMAIL):
         assert call.run(script), script
@@ -61,7 +58,7 @@ def test_a_locked_database_sends_the_call_to_the_spool(
 
 
 def test_a_call_back_said_to_be_safe_is_in_the_spool_too(
-    caller: Callers, settings: Settings, locked: sqlite3.Connection
+    caller: Callers, settings: Settings, locked: ExitStack
 ) -> None:
     call = caller(variables={names.QUEUE: "my", names.CHOICE: names.CHOICE_CALLBACK}, keys={"my/safe_to_call": ["1"]})
     assert call.run(names.AFTER_QUEUE)
@@ -72,12 +69,11 @@ def test_a_call_back_said_to_be_safe_is_in_the_spool_too(
 def test_the_menu_is_then_what_asterisk_knows(
     caller: Callers, settings: Settings, ivr_db: Database, server: object
 ) -> None:
-    (settings.data / "freeline.db").unlink()
-    ivr_db.dispose()
     menu = {names.KEY_PREFIX + "1": "th", names.KEY_PREFIX + "2": "lo", names.NO_KEY: "th"}
     call = caller(variables=menu, keys={"lo/invite": ["2"]})
-    assert call.run(names.ANSWER)
-    assert call.run(names.CHOOSE_LANGUAGE)
+    with databases.away(ivr_db):
+        assert call.run(names.ANSWER)
+        assert call.run(names.CHOOSE_LANGUAGE)
     assert call.played == ["th/opening", "th/quiet", "th/invite", "lo/invite"]
     assert call.variables[names.QUEUE] == "lo"
 
@@ -85,16 +81,13 @@ def test_the_menu_is_then_what_asterisk_knows(
 def test_without_a_database_everybody_may_be_rung(
     caller: Callers, settings: Settings, ivr_db: Database, server: object
 ) -> None:
-    (settings.data / "freeline.db").unlink()
-    ivr_db.dispose()
     call = caller(variables={names.QUEUE: "my"})
-    assert call.run(names.ROUTE)
+    with databases.away(ivr_db):
+        assert call.run(names.ROUTE)
     assert (call.variables[names.WAY], call.variables[names.MAX_PENALTY]) == (names.WAY_QUEUE, "10")
 
 
-def test_after_a_failure_nobody_asks_again_until_it_is_time(
-    settings: Settings, server: Any, locked: sqlite3.Connection
-) -> None:
+def test_after_a_failure_nobody_asks_again_until_it_is_time(settings: Settings, server: Any, locked: ExitStack) -> None:
     memory: Memory = server._house.memory
     asked = []
 
@@ -114,11 +107,11 @@ def test_after_a_failure_nobody_asks_again_until_it_is_time(
 
 
 def test_when_the_database_is_back_calls_are_kept_there_again(
-    caller: Callers, settings: Settings, ivr_db: Database, locked: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+    caller: Callers, settings: Settings, ivr_db: Database, locked: ExitStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(memory_module, "BREAK_S", 0.0)
     assert caller().run(names.ANSWER)
-    locked.execute("ROLLBACK")
+    locked.close()
     call = caller()
     assert call.run(names.ANSWER)
     assert not names.spool_note(settings.spool, call.call).exists()
@@ -127,7 +120,7 @@ def test_when_the_database_is_back_calls_are_kept_there_again(
 
 
 def test_neither_database_nor_spool_ends_no_call_and_says_no_number(
-    caller: Callers, settings: Settings, locked: sqlite3.Connection, logged: io.StringIO
+    caller: Callers, settings: Settings, locked: ExitStack, logged: io.StringIO
 ) -> None:
     settings.spool.rmdir()
     settings.spool.write_text("a file where the folder should be")
@@ -150,9 +143,7 @@ def test_a_database_that_gives_no_answer_at_all_does_not_hold_a_caller(
     assert memory.look(lambda _session: 1) == 1
 
 
-def test_many_callers_at_a_locked_database_all_go_on(
-    caller: Callers, settings: Settings, locked: sqlite3.Connection
-) -> None:
+def test_many_callers_at_a_locked_database_all_go_on(caller: Callers, settings: Settings, locked: ExitStack) -> None:
     calls = [caller() for _ in range(30)]
     done: list[bool] = []
     threads = [threading.Thread(target=lambda c=call: done.append(c.run(names.ANSWER))) for call in calls]
@@ -171,8 +162,6 @@ def test_facts_are_kept_on_both_databases_and_a_lock_on_either_sends_them_to_the
     facts = CallFacts(str(uuid.uuid4()), "1.2", "1800123456", "0812345678", now())
     assert memory.keep(facts, {Fact.ARRIVED: facts.arrived}, language="my")
     assert memory.look(lambda s: s.exec(select(Contact.call)).one()) == facts.call
-    with db.write() as session:
-        if not db.sqlite:
-            session.execute(text("LOCK TABLE contact IN ACCESS EXCLUSIVE MODE"))
+    with databases.locked(db):
         assert not memory.keep(facts, {Fact.CALLBACK: now()})
     assert names.spool_note(settings.spool, facts.call).exists()

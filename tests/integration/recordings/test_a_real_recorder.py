@@ -14,6 +14,7 @@ from recordings.spool import being_written
 from telephony import names
 from telephony.ami import Ami
 from telephony.secrets import load_secrets
+from tests.databases import on_sqlite
 from tests.integration.recordings.spooled import ARRIVED, Left, Taker
 from tests.stack import AsteriskUnderTest
 from tests.wait import until
@@ -28,7 +29,7 @@ def asterisk(settings: Settings) -> Iterator[AsteriskUnderTest]:
         yield running
 
 
-@pytest.mark.parametrize("db", ["sqlite"], indirect=True)
+@on_sqlite
 def test_a_silent_conversation_grows_until_its_recorder_ends_and_is_taken_then(
     asterisk: AsteriskUnderTest, taker: Taker, left: Left, settings: Settings, db: Database, keys: Keys
 ) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from models import Database
 from recordings.claims import Claims
+from tests.databases import on_postgresql
 from tests.integration.recordings.spooled import Left, Taker, net_line
 
 
@@ -30,7 +31,7 @@ def test_a_claim_that_was_made_a_moment_earlier_by_another_is_lost_quietly(
     assert taker.recordings()[0].claimed_by == "quick"
 
 
-@pytest.mark.parametrize("db", ["postgresql"], indirect=True)
+@on_postgresql
 def test_a_claim_does_not_wait_for_one_that_is_being_made(
     taker: Taker, left: Left, voice: bytes, db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:

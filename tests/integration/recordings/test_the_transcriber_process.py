@@ -6,11 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from hotline.settings import Settings
 from models import CaseEvent, Database, EventKind, RecordingState, Transcript
 from models.types import now
+from tests.databases import on_postgresql, on_sqlite
 from tests.integration.recordings.spooled import SENTENCE, Left, Taker, grep, net_line, rows, speak
 from tests.wait import until
 
@@ -47,7 +46,7 @@ def children(pid: int) -> list[int]:
     return [int(child) for path in found for child in path.read_text().split()]
 
 
-@pytest.mark.parametrize("db", ["sqlite"], indirect=True)
+@on_sqlite
 def test_the_process_takes_a_message_from_the_spool_to_a_transcript_and_says_nothing_of_it(
     korean: Settings, taker: Taker, left: Left, voice: bytes, db: Database
 ) -> None:
@@ -70,7 +69,7 @@ def test_the_process_takes_a_message_from_the_spool_to_a_transcript_and_says_not
     assert grep(korean.data, voice[40000:40064]) == []
 
 
-@pytest.mark.parametrize("db", ["postgresql"], indirect=True)
+@on_postgresql
 def test_after_kill_9_another_transcriber_takes_the_recording_over(
     korean: Settings, taker: Taker, left: Left, db: Database, tmp_path: Path
 ) -> None:

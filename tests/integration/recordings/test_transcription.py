@@ -23,6 +23,7 @@ from recordings.engines import Draft, EngineFailed, OnProgress, apart
 from recordings.engines.apart import COMMAND, Apart
 from recordings.scribe import PART_S, Scribe
 from recordings.speech import Installed
+from tests.databases import on_sqlite
 from tests.integration.recordings.spooled import ARRIVED, Left, Taker, net_line, rows
 from tests.wait import until
 
@@ -131,7 +132,7 @@ def test_vosk_gives_words_with_times_and_how_sure_it_is(
     assert told.detail["seconds"] > 0
 
 
-@pytest.mark.parametrize("db", ["sqlite"], indirect=True)
+@on_sqlite
 def test_silence_is_transcribed_to_nothing(
     korean: Settings, taker: Taker, left: Left, db: Database, keys: Keys, stop: threading.Event
 ) -> None:

@@ -16,6 +16,7 @@ from models import Database
 from telephony import names
 from telephony.phone import Phone
 from telephony.run_asterisk import RunningAsterisk, read_menu, ready
+from tests.databases import away
 from tests.stack import AsteriskUnderTest
 from tests.turn import Turn
 from tests.wait import until
@@ -168,9 +169,8 @@ def test_without_its_database_it_starts_with_the_menu_it_had(
     before = read_menu(settings)
     assert before["FREELINE_KEY_2"] == "th"
     assert before["FREELINE_MENU"], "two invitations are there"
-    (settings.data / "freeline.db").write_text("this is no database")
-    sqlite_db.dispose()
-    assert read_menu(settings) == before
+    with away(sqlite_db):
+        assert read_menu(settings) == before
 
 
 def run_main(settings: Settings) -> subprocess.Popen[bytes]:

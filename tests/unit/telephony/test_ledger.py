@@ -1,13 +1,10 @@
 """The writer: in order, all of it, however long the database is away."""
 
-import contextlib
 import threading
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import text
 from sqlmodel import Session, select
 
 from hotline import agents, callers, calls, events, talks
@@ -46,6 +43,7 @@ from telephony.changes import (
 )
 from telephony.ledger import Ledger
 from tests.cast import Cast
+from tests.databases import locked
 from tests.unit.telephony.conftest import Told
 from tests.wait import until
 
@@ -85,17 +83,6 @@ def set_ready(db: Database, agent_id: int | None) -> None:
         assert row is not None
         row.status = AgentStatus.READY
         session.add(row)
-
-
-@contextlib.contextmanager
-def locked(db: Database) -> Iterator[None]:
-    """Nobody else can write a call meanwhile."""
-    with db.engine.connect().execution_options(freeline_write=True) as connection:
-        connection.execute(
-            text("UPDATE contact SET line = line" if db.sqlite else "LOCK TABLE contact IN EXCLUSIVE MODE")
-        )
-        yield
-        connection.rollback()
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
-from sqlalchemy import text
 from sqlmodel import Session, select
 
 from hotline import agents, languages, lines
@@ -18,6 +17,7 @@ from telephony.notices import Notices
 from telephony.secrets import make_secrets
 from telephony.switchboard import ALIVE, Switchboard
 from tests.cast import Cast
+from tests.databases import away, locked
 from tests.fakes.ami import FakeAmi
 from tests.unit.telephony.wire import CALL, CALLER, NAMED, TRUNK
 from tests.wait import until
@@ -178,8 +178,7 @@ def test_five_hundred_events_while_the_database_is_locked_lose_nothing_and_nothi
     asterisk: FakeAmi, board: Switchboard, sqlite_db: Database, settings: Settings
 ) -> None:
     until(lambda: len(asterisk.members) == 5)
-    with sqlite_db.engine.connect().execution_options(freeline_write=True) as lock:
-        lock.execute(text("UPDATE contact SET line = line"))
+    with locked(sqlite_db):
         names = [a_whole_call(asterisk, n) for n in range(100)]
         until(lambda: board.ledger.stuck and board.events.empty())
         asterisk.members.clear()
@@ -187,7 +186,6 @@ def test_five_hundred_events_while_the_database_is_locked_lose_nothing_and_nothi
         until(lambda: len(asterisk.members) == 5)
         until(lambda: (settings.run / ALIVE).stat().st_mtime_ns > beat)
         assert all(contact(sqlite_db, name) is None for name in names[:3])
-        lock.rollback()
     rows = [until(lambda name=name: (c := contact(sqlite_db, name)) and c.ended_at and c) for name in names]
     assert {row.outcome for row in rows} == {Outcome.ABANDONED_IN_QUEUE}
     assert len({row.case_id for row in rows}) == 100
@@ -200,15 +198,10 @@ def test_a_database_that_cannot_be_read_changes_nothing_in_asterisk(
 ) -> None:
     until(lambda: len(asterisk.members) == 5)
     members, menu = dict(asterisk.members), dict(asterisk.globals)
-    away = settings.data / "away.db"
-    board.db.dispose()
-    (settings.data / "freeline.db").rename(away)
-    (settings.data / "freeline.db").mkdir()  # so that it cannot be opened
-    board._wake.set()
-    until(lambda: {"phones", "queues", "menu"} <= board._failing.keys())
-    assert (asterisk.members, asterisk.globals) == (members, menu)
-    (settings.data / "freeline.db").rmdir()
-    away.rename(settings.data / "freeline.db")
+    with away(board.db):
+        board._wake.set()
+        until(lambda: {"phones", "queues", "menu"} <= board._failing.keys())
+        assert (asterisk.members, asterisk.globals) == (members, menu)
     board._wake.set()
     until(lambda: not board._failing.keys() & {"queues", "menu"})
     assert (asterisk.members, asterisk.globals) == (members, menu)

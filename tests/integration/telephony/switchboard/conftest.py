@@ -25,12 +25,6 @@ def settings(settings: Settings) -> Settings:
 
 
 @pytest.fixture
-def db(sqlite_db: Database) -> Database:
-    """The settings' own database."""
-    return sqlite_db
-
-
-@pytest.fixture
 def alice(db: Database, sqlite_staff: Cast) -> Agent:
     """Alice, who speaks Burmese, has a phone and is ready."""
     with db.write() as session:

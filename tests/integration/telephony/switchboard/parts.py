@@ -73,7 +73,16 @@ class Process:
 
     def __init__(self, settings: Settings) -> None:
         fields = settings.model_dump(
-            include={"data", "sip_host", "sip_port", "ami_port", "asterisk_http_port", "agi_port", "wrap_up_s"}
+            include={
+                "data",
+                "database_url",
+                "sip_host",
+                "sip_port",
+                "ami_port",
+                "asterisk_http_port",
+                "agi_port",
+                "wrap_up_s",
+            }
         )
         environment = os.environ | {f"FREELINE_{name.upper()}": str(value) for name, value in fields.items()}
         start = "import sys; from hotline.settings import settings; from telephony.switchboard import main; "

@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable
 
 import pytest
-from sqlalchemy import text
 from sqlmodel import select
 
 from hotline.keys import Keys
@@ -13,6 +12,7 @@ from models import Agent, AgentStatus, Case, Database, Outcome
 from telephony.changes import Answered
 from telephony.phone import Phone
 from telephony.switchboard import Switchboard
+from tests.databases import locked
 from tests.fakes.fake_ivr import FakeIvr
 from tests.integration.telephony.switchboard.parts import (
     LINE,
@@ -54,13 +54,12 @@ def test_phones_queues_and_menu_are_back_after_asterisk_has_crashed(
     assert "FREELINE_KEY_7=ko" in asterisk.command("dialplan show globals")
 
 
-def test_sqlite_locked_for_ten_seconds_loses_nothing(
+def test_a_database_locked_for_ten_seconds_loses_nothing(
     board: Switchboard, ivr: FakeIvr, db: Database, alice: Agent, phone: Phone, caller: Phone
 ) -> None:
     assert phone.register() == 200
     until(lambda: state(db, alice).reachable)
-    with db.engine.connect().execution_options(freeline_write=True) as lock:
-        lock.execute(text("UPDATE contact SET line = line"))
+    with locked(db):
         over = time.monotonic() + 10
         for nth in (1, 2, 3):
             call = caller.call(LINE)
@@ -76,7 +75,6 @@ def test_sqlite_locked_for_ten_seconds_loses_nothing(
             ring.hangup()
             assert call.wait_ended()
         until(lambda: time.monotonic() > over)
-        lock.rollback()
     until(lambda: len(contacts(db)) == 3 and all(c.outcome is Outcome.ANSWERED for c in contacts(db)), within_s=30)
     with db.read() as session:
         assert len(session.exec(select(Case.id)).all()) == 3

@@ -1,0 +1,61 @@
+"""Which database a test runs on.
+
+Quick tests run on both. Tests that start a whole stack or an Asterisk take minutes, so they run on SQLite, and those that
+stand for the rest (`BOTH`) on PostgreSQL as well. FREELINE_TEST_DATABASE=postgresql (`make test-postgresql`) runs everything
+on PostgreSQL, and =sqlite everything on SQLite.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+import pytest
+from sqlalchemy import text
+
+from models import Database
+
+SQLITE, POSTGRESQL = "sqlite", "postgresql"
+_ASKED = os.environ.get("FREELINE_TEST_DATABASE", "")
+if _ASKED not in {"", SQLITE, POSTGRESQL}:
+    raise ValueError(f"FREELINE_TEST_DATABASE is {SQLITE} or {POSTGRESQL}, not {_ASKED!r}")
+QUICK = [_ASKED] if _ASKED else [SQLITE, POSTGRESQL]
+SLOW = [_ASKED or SQLITE]
+
+on_both = pytest.mark.parametrize("database", QUICK, indirect=True)
+on_sqlite = pytest.mark.parametrize("database", [SQLITE], indirect=True)
+on_postgresql = pytest.mark.parametrize("database", [POSTGRESQL], indirect=True)
+
+
+@contextmanager
+def locked(db: Database) -> Iterator[None]:
+    """Nobody else can write a call meanwhile; all can be read."""
+    with db.engine.connect().execution_options(freeline_write=True) as connection:
+        connection.execute(
+            text("UPDATE contact SET line = line" if db.sqlite else "LOCK TABLE contact IN EXCLUSIVE MODE")
+        )
+        yield
+        connection.rollback()
+
+
+@contextmanager
+def away(db: Database) -> Iterator[None]:
+    """The database cannot be opened meanwhile."""
+    db.dispose()
+    if db.sqlite:
+        file = Path(str(db.engine.url.database))
+        kept = file.with_suffix(".away")
+        file.rename(kept)
+        file.mkdir()
+        yield
+        file.rmdir()
+        kept.rename(file)
+        return
+    url, name = db.engine.url, db.engine.url.database
+    where = {"host": url.host, "port": url.port, "user": url.username, "dbname": "postgres", "autocommit": True}
+    with psycopg.connect(**where) as server:  # type: ignore[arg-type]
+        server.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")  # type: ignore[call-overload]
+        server.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,))
+        yield
+        server.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")  # type: ignore[call-overload]
