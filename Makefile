@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 PY := .venv/bin/python
 
-.PHONY: up test bench setup lint
+.PHONY: up test test-postgresql bench setup lint
 
 up: setup
 	@exec .venv/bin/freeline up
@@ -13,6 +13,11 @@ setup:
 test:
 	@ops/setup.sh test
 	@ops/check.sh
+
+# The default run has quick tests on both databases, and the slow ones on SQLite; this has all of them on PostgreSQL.
+test-postgresql:
+	@ops/setup.sh test
+	@FREELINE_TEST_DATABASE=postgresql .venv/bin/python -m pytest -n 2
 
 lint:
 	@ops/check.sh lint

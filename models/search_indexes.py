@@ -24,7 +24,7 @@ MISSING = (
 
 
 def make(connection: Connection) -> str | None:
-    """Make PostgreSQL's extension and indexes, in the connection's transaction. What is missing, in a sentence; else None."""
+    """Make PostgreSQL's extension and indexes, in the connection's transaction. What is missing, or None."""
     if _all_there(connection):
         return None
     connection.execute(text(f"SELECT pg_advisory_xact_lock({ONE_AT_A_TIME})"))

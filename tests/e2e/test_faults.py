@@ -9,13 +9,15 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import urlopen
 
 import pytest
 import redis
 from sqlmodel import col, func, select
 
 from models import Case, Contact, Outcome, Recording
-from tests.databases import on_sqlite
+from tests.databases import on_both, on_sqlite
 from tests.e2e.callers import Story, all_at_once, hum, leave_message
 from tests.e2e.conftest import hire_before_start
 from tests.e2e.whole import Whole
@@ -37,6 +39,15 @@ def filed(it: Whole, count: int, within_s: float = 60) -> list[Contact]:
     assert len(contacts) == count
     assert len({c.call for c in contacts}) == count
     return contacts
+
+
+def page(it: Whole) -> tuple[int, str]:
+    """The page to sign in, which asks the database who is there: its status and text."""
+    try:
+        with urlopen(it.url + "/sign-in", timeout=30) as answer:
+            return answer.status, answer.read().decode()
+    except HTTPError as error:
+        return error.code, error.read().decode()
 
 
 def recordings(it: Whole) -> list[Recording]:
@@ -117,6 +128,7 @@ def test_sqlite_locked_for_a_minute_loses_nothing(quick: Whole) -> None:
     a_message_was_kept(quick)
 
 
+@on_both
 @pytest.mark.timeout(300)
 def test_kill_9_of_each_process_in_turn_during_20_calls_loses_and_doubles_nothing(quick: Whole) -> None:
     def killer() -> None:
@@ -233,20 +245,27 @@ def test_with_postgresql_stopped_a_message_is_taken_and_filed_when_it_is_back(
     tmp_path: Path, quick_sounds: Path
 ) -> None:
     server = Postgres()
+    old: dict[str, int] = {}
     it = Whole(tmp_path / "data", quick_sounds, DATABASE_URL=server.create("freeline"))
     try:
         hire_before_start(it)
         it.start()
+        old = {name: it.pid(name) for name in ("ivr", "switchboard", "transcriber", "console")}
+        assert page(it)[0] == 200
         server.stop()
         story = leave_message(it, "0812345678", key="2")
         assert story.tone and story.said
+        status, text = page(it)
+        assert (status, "The database does not answer" in text) == (503, True)
         server.start()
+        until(lambda: page(it)[0] == 200, 20, 0.5)  # the same console, on new connections
         [contact] = filed(it, 1, 60)
         assert contact.outcome is Outcome.VOICEMAIL
         assert contact.language == "th"
         a_message_was_kept(it)
         with it.db.read() as s:
             assert s.exec(select(func.count()).select_from(Case)).one() == 1
+        assert {name: it.pid(name) for name in old} == old, "a process was restarted for it"
     finally:
         it.stop()
         server.close()
@@ -285,3 +304,39 @@ def test_fifty_callers_in_the_menu_none_refused_none_stuck(
         until(lambda: it.status()["calls"]["now"] == 0, 20)
     finally:
         it.stop()
+
+
+@pytest.mark.timeout(240)
+def test_postgresql_restarted_again_and_again_under_calls_loses_and_doubles_nothing(
+    tmp_path: Path, quick_sounds: Path
+) -> None:
+    server = Postgres()
+    it = Whole(tmp_path / "data", quick_sounds, DATABASE_URL=server.create("freeline"))
+    stop = threading.Event()
+
+    def restart() -> None:
+        while not stop.wait(3):
+            server.stop()  # at once, as a crash: every transaction that is open is lost
+            stop.wait(1)
+            server.start()
+
+    try:
+        hire_before_start(it)
+        it.start()
+        thread = threading.Thread(target=restart, daemon=True)
+        thread.start()
+        try:
+            stories = all_at_once(
+                8, lambda n: leave_message(it, f"08123400{n:02}", key=str(1 + n % 6), say_s=2.0), apart_s=1.0
+            )
+        finally:
+            stop.set()
+            thread.join()
+        assert [s.number for s in stories if not s.tone] == [], "somebody waited for ever"
+        contacts = filed(it, 8, 90)
+        assert len({c.case_id for c in contacts}) == 8
+        assert all(c.outcome is Outcome.VOICEMAIL for c in contacts)
+        assert len(recordings(it)) == 8
+    finally:
+        it.stop()
+        server.close()

@@ -10,6 +10,7 @@ from hotline import agents
 from hotline.events import AGENTS_CHANGED, Nudges
 from models import AgentStatus, Database, Outcome, Recording, RecordingState, Transcript
 from telephony.phone import Phone
+from tests.databases import on_both
 from tests.e2e.whole import Whole
 from tests.wait import until
 
@@ -35,6 +36,7 @@ def transcripts(db: Database) -> list[Transcript]:
         return list(s.exec(select(Transcript)))
 
 
+@on_both
 def test_a_call_is_answered_by_an_agent_who_speaks_the_language(
     whole: Whole, sign_in: Callable[[Whole, str], Page]
 ) -> None:

@@ -7,6 +7,7 @@ from playwright.sync_api import expect
 
 from models import AgentStatus
 from telephony.phone import Phone
+from tests.databases import on_both
 from tests.e2e.phone.conftest import SitDown
 from tests.e2e.phone.seat import CALLER_HZ, MICROPHONE_HZ, Seat, asterisk, caller_hears, calls, pitch
 from tests.e2e.whole import Whole
@@ -120,6 +121,7 @@ def test_a_caller_who_hangs_up_ends_the_call_in_the_page(quick: Whole, sit_down:
         assert alice.page.evaluate("document.getElementById('phone-ring').paused")
 
 
+@on_both
 def test_a_declined_call_stops_ringing_and_the_caller_waits_on(quick: Whole, sit_down: SitDown) -> None:
     """She is not lost: the queue looks for somebody else."""
     alice = sit_down()

@@ -17,6 +17,7 @@ from hotline import sign_ins
 from hotline.keys import Keys
 from hotline.settings import Settings
 from models import Agent, Database
+from tests import databases
 from tests.cast import Cast
 from tests.unit.agent_console.operated import Operated
 from tests.wait import until
@@ -24,6 +25,16 @@ from tests.wait import until
 TOKEN = re.compile(r'name="csrf" value="([^"]+)"')
 HTMX = {"HX-Request": "true"}
 BOOSTED = {"HX-Request": "true", "HX-Boosted": "true", "HX-Target": "main"}
+
+
+# These look at the route table, at headers and at the feed: another database would only repeat them, four hundred times.
+NOT_ABOUT_THE_DATABASE = {"test_routes", "test_edges", "test_feed"}
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """One database for tests that are not about it."""
+    if metafunc.module.__name__.rpartition(".")[2] in NOT_ABOUT_THE_DATABASE and "database" in metafunc.fixturenames:
+        metafunc.parametrize("database", databases.SLOW, indirect=True)
 
 
 @dataclass
