@@ -68,7 +68,14 @@ def postgres() -> Iterator[Postgres]:
         server.close()
 
 
-@pytest.fixture(params=databases.QUICK)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test on the databases of its place, unless a mark says which."""
+    marked = any("database" in mark.args[0] for mark in metafunc.definition.iter_markers("parametrize"))
+    if "database" in metafunc.fixturenames and not marked:
+        metafunc.parametrize("database", databases.of(metafunc.definition.path), indirect=True)
+
+
+@pytest.fixture
 def database(request: pytest.FixtureRequest) -> str:
     """Which database the test runs on."""
     kind: str = request.param
@@ -110,15 +117,3 @@ def staff(db: Database) -> Cast:
     with db.write() as session:
         languages.seed(session, ["1800123456"], demo=True)
         return cast_of_people.hire(session)
-
-
-@pytest.fixture
-def sqlite_db(db: Database) -> Database:
-    """The same."""
-    return db
-
-
-@pytest.fixture
-def sqlite_staff(staff: Cast) -> Cast:
-    """The same."""
-    return staff

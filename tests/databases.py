@@ -22,10 +22,23 @@ if _ASKED not in {"", SQLITE, POSTGRESQL}:
     raise ValueError(f"FREELINE_TEST_DATABASE is {SQLITE} or {POSTGRESQL}, not {_ASKED!r}")
 QUICK = [_ASKED] if _ASKED else [SQLITE, POSTGRESQL]
 SLOW = [_ASKED or SQLITE]
+# Besides the slow ones, those that look at the route table, at headers and at the feed: another database would only repeat
+# them, four hundred times.
+ON_ONE = (
+    "e2e",
+    "integration/telephony",
+    *(f"unit/agent_console/test_{name}.py" for name in ("routes", "edges", "feed")),
+)
 
 on_both = pytest.mark.parametrize("database", QUICK, indirect=True)
 on_sqlite = pytest.mark.parametrize("database", [SQLITE], indirect=True)
 on_postgresql = pytest.mark.parametrize("database", [POSTGRESQL], indirect=True)
+
+
+def of(path: Path) -> list[str]:
+    """The databases of a test in this file."""
+    place = path.relative_to(Path(__file__).parent)
+    return SLOW if any(place.is_relative_to(one) for one in ON_ONE) else QUICK
 
 
 @contextmanager

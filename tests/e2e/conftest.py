@@ -13,17 +13,9 @@ from hotline import languages
 from hotline.settings import Settings
 from ivr import prompts
 from tests import cast as cast_of_people
-from tests import databases
 from tests.cast import PASSWORD, Cast
 from tests.e2e.whole import Whole
 from tests.wait import until
-
-
-@pytest.fixture(params=databases.SLOW)
-def database(request: pytest.FixtureRequest) -> str:
-    """Which database the whole stack runs on: see tests.databases."""
-    kind: str = request.param
-    return kind
 
 
 @pytest.fixture(scope="session")

@@ -72,14 +72,14 @@ class Served:
 
 
 @pytest.fixture
-def served(settings: Settings, keys: Keys, sqlite_db: Database, sqlite_staff: Cast) -> Iterator[Served]:
+def served(settings: Settings, keys: Keys, db: Database, staff: Cast) -> Iterator[Served]:
     """The console, serving the seed's evening."""
     settings.run.mkdir(parents=True, exist_ok=True)
-    with sqlite_db.write() as session:
+    with db.write() as session:
         people = {a.login: a for a in session.exec(select(Agent).order_by(col(Agent.id)))}
         seed.evening(session, keys, [people["alice"], people["bob"]])
         seed.shifts(session, {"whole": [people["alice"], people["bob"]], "day": [people["sofia"]]})
-    it = Served(settings, sqlite_db, keys, Nudges(settings.redis))
+    it = Served(settings, db, keys, Nudges(settings.redis))
     it.start_redis()
     it.start_console()
     yield it

@@ -42,15 +42,15 @@ def stand_in_sounds(folder: Path, codes: list[str]) -> None:
 
 
 @pytest.fixture
-def cast(sqlite_db: Database) -> Cast:
+def cast(db: Database) -> Cast:
     """The cast and the demo's menu in the settings' own database."""
-    with sqlite_db.write() as session:
+    with db.write() as session:
         languages.seed(session, ["1800123456"], demo=True)
         return hire(session)
 
 
 @pytest.fixture
-def ivr_db(settings: Settings, sqlite_db: Database) -> Iterator[Database]:
+def ivr_db(settings: Settings, db: Database) -> Iterator[Database]:
     """The database as the ivr opens it: it gives up after a tenth of a second."""
     db = Database(settings.database, busy_s=0.1)
     yield db

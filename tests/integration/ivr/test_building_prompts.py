@@ -184,16 +184,16 @@ def test_the_tone_is_one_pure_pitch_and_the_hold_sound_is_quiet_and_has_no_seam(
     assert abs(hold[0] - hold[-1]) <= max(steps), "the jump from the end to the start is no click"
 
 
-def test_the_menu_and_the_wordings_come_from_the_database(sqlite_db: Database, built: Settings) -> None:
-    with sqlite_db.write() as session:
+def test_the_menu_and_the_wordings_come_from_the_database(db: Database, built: Settings) -> None:
+    with db.write() as session:
         languages.put_language(session, "my", key="1", position=1)
         languages.put_language(session, "en", key=None, position=9, is_for_no_key=True)
         languages.put_language(session, "shn", key=None, position=10)
         session.add(Wording(language="my", prompt="thanks", text="ကျေးဇူး"))
-    assert build_from(built, sqlite_db).made >= 1
+    assert build_from(built, db).made >= 1
     assert load(built).languages == ["en", "my"], "a language without a key is not heard by anybody"
     assert not (built.sounds / "en" / "invite.sln").exists()
-    assert build_from(built, sqlite_db).made == 0
+    assert build_from(built, db).made == 0
 
 
 def test_two_builds_at_once_do_not_harm_each_other(tmp_path: Path) -> None:

@@ -33,14 +33,14 @@ def redis(settings: Settings) -> Iterator[Nudges]:
     server.wait(10)
 
 
-def test_a_changed_menu_is_built_on_a_nudge(settings: Settings, sqlite_db: Database, redis: Nudges) -> None:
-    with sqlite_db.write() as session:
+def test_a_changed_menu_is_built_on_a_nudge(settings: Settings, db: Database, redis: Nudges) -> None:
+    with db.write() as session:
         languages.put_language(session, "en", key="1", position=1, is_for_no_key=True)
     stop = threading.Event()
-    keeper = Keeper(settings, sqlite_db, Nudges(settings.redis), stop)
+    keeper = Keeper(settings, db, Nudges(settings.redis), stop)
     keeper.start()
     until(lambda: load(settings).languages == ["en"], within_s=60)
-    with sqlite_db.write() as session:
+    with db.write() as session:
         languages.put_language(session, "ko", key="2", position=2)
 
     def built() -> bool:

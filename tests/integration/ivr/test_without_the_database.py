@@ -28,10 +28,10 @@ Callers = Callable[..., FakeCall]
 
 
 @pytest.fixture
-def locked(sqlite_db: Database, server: object) -> Iterator[ExitStack]:
+def locked(db: Database, server: object) -> Iterator[ExitStack]:
     """Another process holds the lock, until it is closed."""
     with ExitStack() as other:
-        other.enter_context(databases.locked(sqlite_db))
+        other.enter_context(databases.locked(db))
         yield other
 
 

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from hotline.settings import Settings
-from tests import databases
 from tests.integration.telephony.talking import Stage
 from tests.stack import AsteriskUnderTest
 from tests.tones import write_tone
@@ -20,13 +19,6 @@ THANKS = {"my": 1400, "th": 1500, "en": 1600}
 CANNOT_RECORD_EN = 1800
 TONE = 2000
 HOLD = 2500
-
-
-@pytest.fixture(params=databases.SLOW)
-def database(request: pytest.FixtureRequest) -> str:
-    """Which database a test with a real Asterisk runs on: see tests.databases."""
-    kind: str = request.param
-    return kind
 
 
 @pytest.fixture

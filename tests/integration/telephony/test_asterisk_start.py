@@ -146,30 +146,28 @@ def test_no_log_and_no_record_of_events_holds_the_callers_number(
 
 
 def test_a_change_of_the_menu_reaches_the_dialplan(
-    settings: Settings, sqlite_db: Database, asterisk: AsteriskUnderTest
+    settings: Settings, db: Database, asterisk: AsteriskUnderTest
 ) -> None:
     def put(session: Session, key: str | None) -> None:
         languages.put_language(session, "km", key=key, position=1)
 
-    with sqlite_db.write() as session:
+    with db.write() as session:
         put(session, "4")
     asterisk.running.refresh(read_menu(settings))
     assert "FREELINE_KEY_4=km" in asterisk.command("dialplan show globals")
-    with sqlite_db.write() as session:
+    with db.write() as session:
         put(session, None)
     asterisk.running.refresh(read_menu(settings))
     assert "km" not in asterisk.command("dialplan show globals")
 
 
-def test_without_its_database_it_starts_with_the_menu_it_had(
-    settings: Settings, sqlite_db: Database, sounds: Path
-) -> None:
-    with sqlite_db.write() as session:
+def test_without_its_database_it_starts_with_the_menu_it_had(settings: Settings, db: Database, sounds: Path) -> None:
+    with db.write() as session:
         languages.seed(session, [LINE], demo=True)
     before = read_menu(settings)
     assert before["FREELINE_KEY_2"] == "th"
     assert before["FREELINE_MENU"], "two invitations are there"
-    with away(sqlite_db):
+    with away(db):
         assert read_menu(settings) == before
 
 

@@ -17,7 +17,6 @@ from hotline import sign_ins
 from hotline.keys import Keys
 from hotline.settings import Settings
 from models import Agent, Database
-from tests import databases
 from tests.cast import Cast
 from tests.unit.agent_console.operated import Operated
 from tests.wait import until
@@ -25,16 +24,6 @@ from tests.wait import until
 TOKEN = re.compile(r'name="csrf" value="([^"]+)"')
 HTMX = {"HX-Request": "true"}
 BOOSTED = {"HX-Request": "true", "HX-Boosted": "true", "HX-Target": "main"}
-
-
-# These look at the route table, at headers and at the feed: another database would only repeat them, four hundred times.
-NOT_ABOUT_THE_DATABASE = {"test_routes", "test_edges", "test_feed"}
-
-
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """One database for tests that are not about it."""
-    if metafunc.module.__name__.rpartition(".")[2] in NOT_ABOUT_THE_DATABASE and "database" in metafunc.fixturenames:
-        metafunc.parametrize("database", databases.SLOW, indirect=True)
 
 
 @dataclass
@@ -68,7 +57,7 @@ class Browser:
 
 
 @pytest.fixture
-async def server(settings: Settings, keys: Keys, sqlite_staff: Cast) -> AsyncIterator[TestServer]:
+async def server(settings: Settings, keys: Keys, staff: Cast) -> AsyncIterator[TestServer]:
     """The console, serving; its people are hired and its keys made."""
     it = TestServer(console_app.make_app(settings))
     await it.start_server()
@@ -103,11 +92,11 @@ SignIn = Callable[[Agent], Browser]
 
 
 @pytest.fixture
-def signed_in(new_browser: Callable[[], Browser], sqlite_db: Database, keys: Keys) -> SignIn:
+def signed_in(new_browser: Callable[[], Browser], db: Database, keys: Keys) -> SignIn:
     """Gives a person a browser in which she is signed in."""
 
     def sign_in(agent: Agent) -> Browser:
-        with sqlite_db.write() as session:
+        with db.write() as session:
             granted = sign_ins.grant(session, session.get_one(Agent, agent.id), agent.login, "test", keys.index, 12)
         browser = new_browser()
         browser.client.session.cookie_jar.update_cookies({SESSION: granted.token})
@@ -124,21 +113,21 @@ async def outsider(new_browser: Callable[[], Browser]) -> Browser:
 
 
 @pytest.fixture
-async def alice(signed_in: SignIn, sqlite_staff: Cast) -> Browser:
+async def alice(signed_in: SignIn, staff: Cast) -> Browser:
     """Alice, an agent, signed in."""
-    return signed_in(sqlite_staff.alice)
+    return signed_in(staff.alice)
 
 
 @pytest.fixture
-async def bob(signed_in: SignIn, sqlite_staff: Cast) -> Browser:
+async def bob(signed_in: SignIn, staff: Cast) -> Browser:
     """Bob, an agent, signed in."""
-    return signed_in(sqlite_staff.bob)
+    return signed_in(staff.bob)
 
 
 @pytest.fixture
-async def adam(signed_in: SignIn, sqlite_staff: Cast) -> Browser:
+async def adam(signed_in: SignIn, staff: Cast) -> Browser:
     """Adam, the administrator, signed in."""
-    return signed_in(sqlite_staff.adam)
+    return signed_in(staff.adam)
 
 
 @pytest.fixture

@@ -43,15 +43,13 @@ async def test_an_administrator_starts_at_the_settings(outsider: Browser) -> Non
     assert (await outsider.get("/queue")).status == 403
 
 
-async def test_the_cookie_is_for_the_server_only_and_the_table_holds_its_hash(
-    outsider: Browser, sqlite_db: Database
-) -> None:
+async def test_the_cookie_is_for_the_server_only_and_the_table_holds_its_hash(outsider: Browser, db: Database) -> None:
     """A script cannot read it, another site cannot send it, a stolen table opens nothing."""
     cookie = session_cookie(await outsider.try_sign_in("alice", PASSWORD))
     assert all(flag in cookie for flag in ("HttpOnly", "SameSite=Lax", "Path=/", "Max-Age=57600"))
     assert "Secure" not in cookie
     token = cookie.split("=", 1)[1].split(";")[0]
-    with sqlite_db.read() as session:
+    with db.read() as session:
         row = session.exec(select(SignIn)).one()
         assert row.token_sha256 == sign_ins.sha256(token)
         assert token not in repr(row)
@@ -107,9 +105,9 @@ async def test_many_attempts_at_once_do_not_slip_through(outsider: Browser) -> N
     assert sum(looked_at) <= sign_ins.TRIES
 
 
-async def test_one_address_cannot_guess_at_every_name(outsider: Browser, sqlite_db: Database, keys: Keys) -> None:
+async def test_one_address_cannot_guess_at_every_name(outsider: Browser, db: Database, keys: Keys) -> None:
     """A good sign-in in between does not hide the guesses."""
-    with sqlite_db.write() as session:
+    with db.write() as session:
         for n in range(sign_ins.TRIES_ADDRESS - 1):
             sign_ins.begin(session, f"name{n}", "127.0.0.1", keys.index)
     assert (await outsider.try_sign_in("bob", PASSWORD)).status == 303
@@ -117,14 +115,12 @@ async def test_one_address_cannot_guess_at_every_name(outsider: Browser, sqlite_
     assert "Too many" in await (await outsider.try_sign_in("sofia", PASSWORD)).text()
 
 
-async def test_a_stranger_elsewhere_cannot_lock_a_person_out(
-    outsider: Browser, sqlite_db: Database, keys: Keys
-) -> None:
+async def test_a_stranger_elsewhere_cannot_lock_a_person_out(outsider: Browser, db: Database, keys: Keys) -> None:
     """Five failures count at the address they came from."""
-    with sqlite_db.write() as session:
+    with db.write() as session:
         for _ in range(sign_ins.TRIES):
             sign_ins.begin(session, "alice", "203.0.113.9", keys.index)
-    with sqlite_db.write() as session, pytest.raises(sign_ins.TooMany):
+    with db.write() as session, pytest.raises(sign_ins.TooMany):
         sign_ins.begin(session, "alice", "203.0.113.9", keys.index)
     assert (await outsider.try_sign_in("alice", PASSWORD)).status == 303
 
@@ -160,15 +156,15 @@ def test_an_address_is_read_in_one_spelling(remote: str | None, forwarded: list[
     assert address_of(remote, forwarded, behind_proxy=True) == address
 
 
-async def test_old_failures_are_forgotten(outsider: Browser, sqlite_db: Database, keys: Keys) -> None:
+async def test_old_failures_are_forgotten(outsider: Browser, db: Database, keys: Keys) -> None:
     """After an hour nothing of them is left."""
-    with sqlite_db.write() as session:
+    with db.write() as session:
         for _ in range(sign_ins.TRIES):
             sign_ins.begin(
                 session, "alice", "127.0.0.1", keys.index, at=now() - sign_ins.LONG_WINDOW - timedelta(seconds=1)
             )
     assert (await outsider.try_sign_in("alice", PASSWORD)).status == 303
-    with sqlite_db.read() as session:
+    with db.read() as session:
         assert session.exec(select(SignInAttempt)).all() == []
 
 
@@ -179,11 +175,11 @@ async def test_neither_login_nor_address_is_kept_in_the_clear(outsider: Browser,
     assert b"somebody-else" not in raw
 
 
-async def test_a_sign_in_ends_the_one_that_this_browser_had(outsider: Browser, sqlite_db: Database) -> None:
+async def test_a_sign_in_ends_the_one_that_this_browser_had(outsider: Browser, db: Database) -> None:
     """On a shared computer the colleague before is signed out."""
     for login in ("alice", "bob"):
         assert (await outsider.try_sign_in(login, PASSWORD)).status == 303
-    with sqlite_db.read() as session:
+    with db.read() as session:
         ended = {row.agent_id: row.ended_at is not None for row in session.exec(select(SignIn))}
     assert list(ended.values()) == [True, False]
 
@@ -214,18 +210,18 @@ async def test_after_signing_out_the_old_cookie_opens_nothing(alice: Browser) ->
     assert (await alice.get("/")).status == 303
 
 
-async def test_an_expired_sign_in_opens_nothing(alice: Browser, sqlite_db: Database) -> None:
+async def test_an_expired_sign_in_opens_nothing(alice: Browser, db: Database) -> None:
     """It ends by itself."""
     assert (await alice.get("/")).status == 200
-    with sqlite_db.write() as session:
+    with db.write() as session:
         session.exec(select(SignIn)).one().expires_at = now()
     assert (await alice.get("/")).status == 303
 
 
-async def test_who_leaves_is_out_at_once(alice: Browser, sqlite_db: Database, sqlite_staff: Cast) -> None:
+async def test_who_leaves_is_out_at_once(alice: Browser, db: Database, staff: Cast) -> None:
     """An account that is switched off ends every page."""
-    with sqlite_db.write() as session:
-        session.get_one(Agent, sqlite_staff.alice.id).active = False
+    with db.write() as session:
+        session.get_one(Agent, staff.alice.id).active = False
     assert (await alice.get("/queue")).status == 303
 
 
@@ -251,12 +247,10 @@ def test_a_way_back_that_leads_elsewhere_is_dropped(there: str) -> None:
     assert ours(there) == ""
 
 
-async def test_a_given_password_is_changed_before_anything_else(
-    outsider: Browser, sqlite_db: Database, sqlite_staff: Cast
-) -> None:
+async def test_a_given_password_is_changed_before_anything_else(outsider: Browser, db: Database, staff: Cast) -> None:
     """Every page leads to the form until it is done."""
-    with sqlite_db.write() as session:
-        people.set_password(session, session.get_one(Agent, sqlite_staff.alice.id), NEW, by_id=None, must_change=True)
+    with db.write() as session:
+        people.set_password(session, session.get_one(Agent, staff.alice.id), NEW, by_id=None, must_change=True)
     assert (await outsider.try_sign_in("alice", NEW)).headers["Location"] == "/account/password"
     assert (await outsider.get("/queue")).headers["Location"] == "/account/password"
     found = re.search(r'name="csrf" value="([^"]+)"', await outsider.text("/account/password"))
@@ -268,12 +262,12 @@ async def test_a_given_password_is_changed_before_anything_else(
 
 
 async def test_nothing_fetches_itself_while_a_password_is_chosen(
-    signed_in: SignInAs, sqlite_db: Database, sqlite_staff: Cast
+    signed_in: SignInAs, db: Database, staff: Cast
 ) -> None:
     """It would be sent back to this very form, and take away what was typed."""
-    alice = signed_in(sqlite_staff.alice)
-    with sqlite_db.write() as session:
-        session.get_one(Agent, sqlite_staff.alice.id).must_change_password = True
+    alice = signed_in(staff.alice)
+    with db.write() as session:
+        session.get_one(Agent, staff.alice.id).must_change_password = True
     text = await alice.text("/account/password")
     assert 'data-live="none"' in text
     assert "hx-get" not in text
@@ -319,14 +313,14 @@ async def test_a_password_that_will_not_do_is_said_at_its_field(
     assert (await alice.get("/")).status == 200
 
 
-async def test_a_phone_secret_is_shown_once(alice: Browser, sqlite_db: Database, sqlite_staff: Cast) -> None:
+async def test_a_phone_secret_is_shown_once(alice: Browser, db: Database, staff: Cast) -> None:
     """Only its digest is kept."""
     text = await (await alice.post("/account/phone")).text()
     found = re.search(r'<code id="secret">([^<]+)</code>', text)
     assert found
     assert found[1] not in await alice.text("/account")
-    with sqlite_db.read() as session:
-        agent = session.exec(select(Agent).where(col(Agent.id) == sqlite_staff.alice.id)).one()
+    with db.read() as session:
+        agent = session.exec(select(Agent).where(col(Agent.id) == staff.alice.id)).one()
         assert agent.phone_secret_ha1
         assert found[1] not in agent.phone_secret_ha1
 

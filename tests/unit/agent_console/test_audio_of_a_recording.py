@@ -21,9 +21,9 @@ WAV = wav(PCM, 8000)
 
 
 @pytest.fixture
-def recording(sqlite_db: Database, keys: Keys, settings: Settings, sqlite_staff: Cast) -> int:
+def recording(db: Database, keys: Keys, settings: Settings, staff: Cast) -> int:
     """A recording in the vault."""
-    with sqlite_db.write() as session:
+    with db.write() as session:
         _contact, row = leave_message(session, keys, settings.vault, pcm=PCM, text="one two three")
         return row.id or 0
 
@@ -32,11 +32,11 @@ Count = Callable[[], tuple[int, int]]
 
 
 @pytest.fixture
-def noted(sqlite_db: Database) -> Count:
+def noted(db: Database) -> Count:
     """How often hearing was audited, and told on a timeline."""
 
     def count() -> tuple[int, int]:
-        with sqlite_db.read() as session:
+        with db.read() as session:
             acts = session.exec(select(AuditEntry).where(col(AuditEntry.act) == "audio_heard")).all()
             told = session.exec(select(CaseEvent).where(col(CaseEvent.kind) == EventKind.HEARD)).all()
             return len(acts), len(told)
@@ -90,15 +90,15 @@ async def test_what_is_no_range_gets_the_whole(alice: Browser, recording: int) -
 
 
 async def test_one_sitting_is_audited_once(
-    alice: Browser, recording: int, noted: Count, sqlite_db: Database, sqlite_staff: Cast
+    alice: Browser, recording: int, noted: Count, db: Database, staff: Cast
 ) -> None:
     """A player asks many times; the audit has one line, and it names who and what."""
     for asked in ("bytes=0-", "bytes=100-", "bytes=-5"):
         await alice.get(f"/recordings/{recording}/audio", Range=asked)
     assert noted() == (1, 1)
-    with sqlite_db.read() as session:
+    with db.read() as session:
         entry = session.exec(select(AuditEntry).where(col(AuditEntry.act) == "audio_heard")).one()
-        assert (entry.subject, entry.by_id) == (f"recording:{recording}", sqlite_staff.alice.id)
+        assert (entry.subject, entry.by_id) == (f"recording:{recording}", staff.alice.id)
         assert audit.first_broken(session) is None
 
 
@@ -108,16 +108,16 @@ async def test_another_sign_in_another_person_and_another_hour_are_audited_again
     signed_in: SignIn,
     recording: int,
     noted: Count,
-    sqlite_db: Database,
-    sqlite_staff: Cast,
+    db: Database,
+    staff: Cast,
 ) -> None:
     """Each is a sitting of its own."""
     await alice.get(f"/recordings/{recording}/audio")
-    again = signed_in(sqlite_staff.alice)
+    again = signed_in(staff.alice)
     await again.get(f"/recordings/{recording}/audio")
     await bob.get(f"/recordings/{recording}/audio")
     assert noted() == (3, 3)
-    with sqlite_db.write() as session:
+    with db.write() as session:
         for entry in session.exec(select(AuditEntry)):
             entry.at = now() - timedelta(minutes=61)
             session.add(entry)
@@ -148,14 +148,12 @@ def change(db: Database, recording_id: int, what: Callable[[Session, Recording],
         session.add(row)
 
 
-async def test_what_is_not_there_is_not_found(
-    alice: Browser, recording: int, sqlite_db: Database, settings: Settings
-) -> None:
+async def test_what_is_not_there_is_not_found(alice: Browser, recording: int, db: Database, settings: Settings) -> None:
     """No row, a voice whose time is over, a file that is gone."""
     assert (await alice.get("/recordings/9999/audio")).status == 404
-    change(sqlite_db, recording, lambda _s, row: setattr(row, "erased_at", now()))
+    change(db, recording, lambda _s, row: setattr(row, "erased_at", now()))
     assert (await alice.get(f"/recordings/{recording}/audio")).status == 404
-    change(sqlite_db, recording, lambda _s, row: setattr(row, "erased_at", None))
+    change(db, recording, lambda _s, row: setattr(row, "erased_at", None))
     for file in settings.vault.rglob("*.age"):
         file.unlink()
     answer = await alice.get(f"/recordings/{recording}/audio")
@@ -177,7 +175,7 @@ async def test_a_damaged_recording_is_not_played_as_if_it_were_whole(
 
 
 async def test_a_recording_of_a_call_that_goes_on_is_heard_and_audited(
-    alice: Browser, recording: int, noted: Count, sqlite_db: Database
+    alice: Browser, recording: int, noted: Count, db: Database
 ) -> None:
     """It has no case yet, so there is no timeline; the audit has it all the same. Its panel is not there yet."""
 
@@ -186,7 +184,7 @@ async def test_a_recording_of_a_call_that_goes_on_is_heard_and_audited(
         contact.case_id = None
         session.add(contact)
 
-    change(sqlite_db, recording, still_on)
+    change(db, recording, still_on)
     assert (await alice.get(f"/recordings/{recording}/audio")).status == 200
     assert noted() == (1, 0)
     assert (await alice.get(f"/recordings/{recording}/transcript")).status == 404

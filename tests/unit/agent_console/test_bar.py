@@ -42,41 +42,39 @@ def state_of(db: Database, agent: Agent) -> AgentState:
     ],
 )
 async def test_why_she_is_not_ready_is_said_in_words(
-    reason: str, words: str, alice: Browser, sqlite_db: Database, sqlite_staff: Cast
+    reason: str, words: str, alice: Browser, db: Database, staff: Cast
 ) -> None:
-    with sqlite_db.write() as session:
-        agents.set_status(session, sqlite_staff.alice.id or 0, AgentStatus.NOT_READY, reason)
+    with db.write() as session:
+        agents.set_status(session, staff.alice.id or 0, AgentStatus.NOT_READY, reason)
     text = await alice.text("/state")
     assert "Not ready" in text
     assert words in text
     assert "Choose Ready" in await alice.text("/desk/state"), "and what to do"
 
 
-async def test_a_break_has_its_reason_and_shows_when_it_is_over(
-    alice: Browser, sqlite_db: Database, sqlite_staff: Cast
-) -> None:
+async def test_a_break_has_its_reason_and_shows_when_it_is_over(alice: Browser, db: Database, staff: Cast) -> None:
     answer = await alice.post("/state", HTMX, to="break", reason="meal")
     assert answer.status == 200
     text = await answer.text()
     assert "meal" in text
     assert "of 60 min" in text
     assert ">over<" not in text
-    with sqlite_db.write() as session:
-        state = session.get_one(AgentState, sqlite_staff.alice.id)
+    with db.write() as session:
+        state = session.get_one(AgentState, staff.alice.id)
         assert (state.status, state.reason) == (AgentStatus.BREAK, "meal")
         state.since, state.until = now() - timedelta(minutes=61), now() - timedelta(minutes=1)
         session.add(state)
     assert ">over<" in await alice.text("/state")
     assert (await alice.post("/state", HTMX, to="break", reason="holiday")).status == 422
     assert (await alice.post("/state", HTMX, to="offline")).status == 200
-    assert state_of(sqlite_db, sqlite_staff.alice).status is AgentStatus.OFFLINE
+    assert state_of(db, staff.alice).status is AgentStatus.OFFLINE
 
 
 async def test_while_it_rings_the_bar_counts_the_wait_and_offers_to_answer(
-    alice: Browser, sqlite_db: Database, keys: Keys, sqlite_staff: Cast
+    alice: Browser, db: Database, keys: Keys, staff: Cast
 ) -> None:
-    with sqlite_db.write() as session:
-        contact = Line(session, keys).rings(sqlite_staff.alice, "km", 25)
+    with db.write() as session:
+        contact = Line(session, keys).rings(staff.alice, "km", 25)
     text = await alice.text("/state")
     assert "Ringing" in text
     assert "Khmer" in text
@@ -85,34 +83,32 @@ async def test_while_it_rings_the_bar_counts_the_wait_and_offers_to_answer(
     assert f'data-call="{contact.call}"' in text
 
 
-async def test_declining_says_why_she_is_not_ready(
-    alice: Browser, sqlite_db: Database, keys: Keys, sqlite_staff: Cast
-) -> None:
-    with sqlite_db.write() as session:
-        contact = Line(session, keys).rings(sqlite_staff.alice)
+async def test_declining_says_why_she_is_not_ready(alice: Browser, db: Database, keys: Keys, staff: Cast) -> None:
+    with db.write() as session:
+        contact = Line(session, keys).rings(staff.alice)
     await alice.post("/phone/decline", call=contact.call)
-    state = state_of(sqlite_db, sqlite_staff.alice)
+    state = state_of(db, staff.alice)
     assert (state.status, state.reason) == (AgentStatus.NOT_READY, agents.DECLINED)
 
 
 async def test_declining_what_a_colleague_asks_leaves_her_ready(
-    bob: Browser, sqlite_db: Database, keys: Keys, sqlite_staff: Cast
+    bob: Browser, db: Database, keys: Keys, staff: Cast
 ) -> None:
-    with sqlite_db.write() as session:
+    with db.write() as session:
         line = Line(session, keys)
-        contact = line.answered(sqlite_staff.alice)
-        ready(session, sqlite_staff.bob)
-        line.with_party(contact, sqlite_staff.bob, place=Place.RINGING)
-        agents.rings(session, sqlite_staff.bob.id or 0, contact.call, now())
+        contact = line.answered(staff.alice)
+        ready(session, staff.bob)
+        line.with_party(contact, staff.bob, place=Place.RINGING)
+        agents.rings(session, staff.bob.id or 0, contact.call, now())
     await bob.post("/phone/decline", call=contact.call)
-    assert state_of(sqlite_db, sqlite_staff.bob).status is AgentStatus.READY
+    assert state_of(db, staff.bob).status is AgentStatus.READY
 
 
 async def test_on_a_call_the_bar_has_the_case_and_what_can_be_done(
-    alice: Browser, sqlite_db: Database, keys: Keys, sqlite_staff: Cast
+    alice: Browser, db: Database, keys: Keys, staff: Cast
 ) -> None:
-    with sqlite_db.write() as session:
-        contact = Line(session, keys).answered(sqlite_staff.alice)
+    with db.write() as session:
+        contact = Line(session, keys).answered(staff.alice)
     text = await alice.text("/state")
     assert f'data-case="/cases/{contact.case_id}"' in text
     for what in ("Hold", "Mute", "Keypad", "Transfer", "Emergency", "F8", "End"):
@@ -122,16 +118,16 @@ async def test_on_a_call_the_bar_has_the_case_and_what_can_be_done(
 
 
 async def test_recording_is_offered_only_while_she_agreed_and_is_seen_while_it_runs(
-    alice: Browser, sqlite_db: Database, keys: Keys, sqlite_staff: Cast, operated: Operated
+    alice: Browser, db: Database, keys: Keys, staff: Cast, operated: Operated
 ) -> None:
-    with sqlite_db.write() as session:
-        contact = Line(session, keys).answered(sqlite_staff.alice)
+    with db.write() as session:
+        contact = Line(session, keys).answered(staff.alice)
     here = f"/phone/calls/{contact.call}"
     assert (await alice.post(f"{here}/record", HTMX)).status == 409
     assert operated.acts == []
-    with sqlite_db.write() as session:
+    with db.write() as session:
         consents.give(
-            session, contact.case_id or 0, contact.id, ConsentPurpose.RECORDING, sqlite_staff.alice, "my",
+            session, contact.case_id or 0, contact.id, ConsentPurpose.RECORDING, staff.alice, "my",
             consents.SCRIPT_VERSION,
         )  # fmt: skip
     assert ">Record" in await alice.text("/state")
@@ -140,16 +136,16 @@ async def test_recording_is_offered_only_while_she_agreed_and_is_seen_while_it_r
     assert operated.acts == [("start_recording", contact.call)]
     answer = await alice.post(f"{here}/record/stop", HTMX)
     assert 'class="recording"' not in await answer.text()
-    with sqlite_db.read() as session:
+    with db.read() as session:
         assert session.get_one(Contact, contact.id).recording is TalkRecording.CONSENTED
 
 
 async def test_who_was_asked_in_sees_who_asked_and_can_only_leave(
-    bob: Browser, sqlite_db: Database, keys: Keys, sqlite_staff: Cast
+    bob: Browser, db: Database, keys: Keys, staff: Cast
 ) -> None:
-    with sqlite_db.write() as session:
+    with db.write() as session:
         line = Line(session, keys)
-        line.with_party(line.answered(sqlite_staff.alice), sqlite_staff.bob)
+        line.with_party(line.answered(staff.alice), staff.bob)
     text = await bob.text("/state")
     assert "Alice has this call and asked you in" in text
     assert "Leave" in text
@@ -158,12 +154,12 @@ async def test_who_was_asked_in_sees_who_asked_and_can_only_leave(
 
 
 async def test_an_emergency_is_on_every_supervisors_page_and_on_nobody_elses(
-    alice: Browser, bob: Browser, signed_in: SignIn, sqlite_db: Database, keys: Keys, sqlite_staff: Cast,
+    alice: Browser, bob: Browser, signed_in: SignIn, db: Database, keys: Keys, staff: Cast,
     operated: Operated,
 ) -> None:  # fmt: skip
-    sofia = signed_in(sqlite_staff.sofia)
-    with sqlite_db.write() as session:
-        contact = Line(session, keys).answered(sqlite_staff.alice)
+    sofia = signed_in(staff.sofia)
+    with db.write() as session:
+        contact = Line(session, keys).answered(staff.alice)
     assert "Emergency" not in await sofia.text("/phone/emergencies")
     answer = await alice.post(f"/phone/calls/{contact.call}/emergency", HTMX)
     assert "No supervisor can be rung now" in await answer.text()
@@ -174,30 +170,30 @@ async def test_an_emergency_is_on_every_supervisors_page_and_on_nobody_elses(
     assert "nobody has answered" in text
     assert (await bob.get("/phone/emergencies")).status == 403
     assert "emergency" in await sofia.text("/desk/people")
-    with sqlite_db.write() as session:
-        agents.set_reachable(session, sqlite_staff.sofia.id or 0, True)
+    with db.write() as session:
+        agents.set_reachable(session, staff.sofia.id or 0, True)
     answer = await alice.post(f"/phone/calls/{contact.call}/emergency", HTMX)
     assert "Supervisors are being rung" in await answer.text()
-    assert [(name, rest[-1]) for name, *rest in operated.acts] == [("call_supervisors", [sqlite_staff.sofia.id])]
-    with sqlite_db.write() as session:
+    assert [(name, rest[-1]) for name, *rest in operated.acts] == [("call_supervisors", [staff.sofia.id])]
+    with db.write() as session:
         party = session.exec(select(Party)).one()
         assert party.kind is PartyKind.SUPERVISOR
-        party.place, party.agent_id = Place.ROOM, sqlite_staff.sofia.id
+        party.place, party.agent_id = Place.ROOM, staff.sofia.id
         session.add(party)
     assert "Sofia is with her" in await sofia.text("/phone/emergencies")
     assert "Sofia is in the call with you" in await alice.text("/state")
-    with sqlite_db.read() as session:
+    with db.read() as session:
         assert session.get_one(Talk, contact.call).emergency_at is not None
 
 
 async def test_an_emergency_that_cannot_ring_says_so_and_is_asked_for_all_the_same(
-    alice: Browser, signed_in: SignIn, sqlite_db: Database, keys: Keys, sqlite_staff: Cast, operated: Operated
+    alice: Browser, signed_in: SignIn, db: Database, keys: Keys, staff: Cast, operated: Operated
 ) -> None:
-    with sqlite_db.write() as session:
-        contact = Line(session, keys).answered(sqlite_staff.alice)
-        agents.set_reachable(session, sqlite_staff.sofia.id or 0, True)
+    with db.write() as session:
+        contact = Line(session, keys).answered(staff.alice)
+        agents.set_reachable(session, staff.sofia.id or 0, True)
     operated.fails = True
     answer = await alice.post(f"/phone/calls/{contact.call}/emergency", HTMX)
     assert answer.status == 200
     assert "No supervisor can be rung now" in await answer.text()
-    assert "Alice asks for" in await signed_in(sqlite_staff.sofia).text("/phone/emergencies")
+    assert "Alice asks for" in await signed_in(staff.sofia).text("/phone/emergencies")

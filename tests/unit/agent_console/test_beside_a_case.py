@@ -31,10 +31,10 @@ CASE = HTMX | {"HX-Target": "case"}
 
 
 @pytest.fixture
-def talking(sqlite_db: Database, keys: Keys, sqlite_staff: Cast) -> int:
+def talking(db: Database, keys: Keys, staff: Cast) -> int:
     """Alice talks with a worker in Burmese; the id of the case."""
-    alice = sqlite_staff.alice.id or 0
-    with sqlite_db.write() as session:
+    alice = staff.alice.id or 0
+    with db.write() as session:
         calls.saw(session, keys, "talk", Fact.ARRIVED, now(), Seen(linkedid="talk", number=NUMBER))
         contact = calls.saw(session, keys, "talk", Fact.ANSWERED, now(), Seen(language="my", handler_id=alice))
         calls.answered(session, contact, alice, now(), join_within_s=900)
@@ -44,9 +44,9 @@ def talking(sqlite_db: Database, keys: Keys, sqlite_staff: Cast) -> int:
 
 
 @pytest.fixture
-def wire(settings: Settings, sqlite_staff: Cast) -> Iterator[Wire]:
+def wire(settings: Settings, staff: Cast) -> Iterator[Wire]:
     """A fake Asterisk."""
-    with asterisk(settings, sqlite_staff) as it:
+    with asterisk(settings, staff) as it:
         yield it
 
 
@@ -75,7 +75,7 @@ def acts(db: Database) -> list[str]:
 
 
 async def test_consent_is_asked_in_the_call_in_her_language(
-    alice: Browser, talking: int, sqlite_db: Database, settings: Settings
+    alice: Browser, talking: int, db: Database, settings: Settings
 ) -> None:
     """The words to read aloud stand there; yes is kept with the version and the language they were read in."""
     text = await alice.text(f"/cases/{talking}")
@@ -84,9 +84,9 @@ async def test_consent_is_asked_in_the_call_in_her_language(
     assert f'class="script" lang="{script.language}"' in text
     answer = await alice.post(f"/cases/{talking}/consent", CASE, said="yes", **asked(text))
     assert answer.status == 200
-    (row,) = said(sqlite_db)
+    (row,) = said(db)
     assert (row.given, row.language, row.script) == (True, "my", script.version)
-    assert contact_of(sqlite_db, talking).recording is TalkRecording.CONSENTED
+    assert contact_of(db, talking).recording is TalkRecording.CONSENTED
     text = await answer.text()
     assert "Given" in text
     assert "She takes it back" in text
@@ -94,21 +94,21 @@ async def test_consent_is_asked_in_the_call_in_her_language(
     assert "Agreed to be recorded" in text
 
 
-async def test_no_is_kept_too_and_nothing_is_recorded(alice: Browser, talking: int, sqlite_db: Database) -> None:
+async def test_no_is_kept_too_and_nothing_is_recorded(alice: Browser, talking: int, db: Database) -> None:
     """So that she is not asked again by the next."""
     fields = asked(await alice.text(f"/cases/{talking}"))
     answer = await alice.post(f"/cases/{talking}/consent", CASE, said="no", **fields)
     assert "Not given" in await answer.text()
-    assert [row.given for row in said(sqlite_db)] == [False]
-    assert contact_of(sqlite_db, talking).recording is TalkRecording.OFF
+    assert [row.given for row in said(db)] == [False]
+    assert contact_of(db, talking).recording is TalkRecording.OFF
     assert (await alice.post("/phone/calls/talk/record", HTMX)).status == 409
 
 
-async def test_taking_it_back_stops_the_recorder(alice: Browser, talking: int, sqlite_db: Database, wire: Wire) -> None:
+async def test_taking_it_back_stops_the_recorder(alice: Browser, talking: int, db: Database, wire: Wire) -> None:
     """Her word is kept first; then the line is asked."""
     fields = asked(await alice.text(f"/cases/{talking}"))
     await alice.post(f"/cases/{talking}/consent", said="yes", **fields)
-    with sqlite_db.write() as session:
+    with db.write() as session:
         contact = session.exec(select(Contact)).one()
         contact.recording = TalkRecording.RUNNING
         session.add(contact)
@@ -122,31 +122,31 @@ async def test_taking_it_back_stops_the_recorder(alice: Browser, talking: int, s
     assert answer.status == 200, await answer.text()
     hung_up = [fields["Channel"] for fields in wire.ami.done if fields["Action"] == "Hangup"]
     assert hung_up == [recorder["Channel"]]
-    assert [row.given for row in said(sqlite_db)] == [True, False]
-    assert contact_of(sqlite_db, talking).recording is TalkRecording.OFF
+    assert [row.given for row in said(db)] == [True, False]
+    assert contact_of(db, talking).recording is TalkRecording.OFF
 
 
 async def test_a_recorder_that_cannot_be_stopped_is_said_and_her_word_is_kept(
-    alice: Browser, talking: int, sqlite_db: Database
+    alice: Browser, talking: int, db: Database
 ) -> None:
     """Without Asterisk: what was recorded is destroyed at ingest, because no consent stands."""
     fields = asked(await alice.text(f"/cases/{talking}"))
     await alice.post(f"/cases/{talking}/consent", said="yes", **fields)
-    with sqlite_db.write() as session:
+    with db.write() as session:
         contact = session.exec(select(Contact)).one()
         contact.recording = TalkRecording.RUNNING
         session.add(contact)
     answer = await alice.post(f"/cases/{talking}/consent", CASE, said="withdraw")
     assert answer.status == 409
     assert "the recorder did not stop: end the call" in await answer.text()
-    assert [row.given for row in said(sqlite_db)] == [True, False]
+    assert [row.given for row in said(db)] == [True, False]
 
 
 async def test_consent_is_no_form_without_a_call_or_with_old_words(
-    alice: Browser, talking: int, sqlite_db: Database, keys: Keys
+    alice: Browser, talking: int, db: Database, keys: Keys
 ) -> None:
     """Words that have changed are read anew; a call of another case gives nothing."""
-    other = a_call(sqlite_db, keys, "other", number="0861112222")
+    other = a_call(db, keys, "other", number="0861112222")
     fields = asked(await alice.text(f"/cases/{talking}"))
     where = f"/cases/{talking}/consent"
     old = await alice.post(where, CASE, said="yes", **fields | {"script": "2001-01"})
@@ -158,23 +158,23 @@ async def test_consent_is_no_form_without_a_call_or_with_old_words(
     text = await alice.text(f"/cases/{other}")
     assert "Ask her in a call" in text
     assert "She said yes" not in text
-    assert said(sqlite_db) == []
+    assert said(db) == []
 
 
 # Whose call it is
 
 
 @pytest.fixture
-def two(sqlite_db: Database, keys: Keys) -> tuple[int, int, int]:
+def two(db: Database, keys: Keys) -> tuple[int, int, int]:
     """Two cases of one telephone: an older one, a newer one, and the call of the newer."""
-    older = a_call(sqlite_db, keys, "older", ago=timedelta(days=4))
-    newer = a_call(sqlite_db, keys, "newer")
+    older = a_call(db, keys, "older", ago=timedelta(days=4))
+    newer = a_call(db, keys, "newer")
     assert older != newer, "two cases are needed for this to mean anything"
-    return older, newer, contact_of(sqlite_db, newer).id or 0
+    return older, newer, contact_of(db, newer).id or 0
 
 
 async def test_a_call_is_joined_to_another_case_and_back(
-    alice: Browser, two: tuple[int, int, int], sqlite_db: Database
+    alice: Browser, two: tuple[int, int, int], db: Database
 ) -> None:
     """The choice is among the cases of this telephone; both timelines tell it, and it can be undone."""
     older, newer, contact = two
@@ -185,24 +185,24 @@ async def test_a_call_is_joined_to_another_case_and_back(
     text = await alice.text(f"/cases/{older}")
     assert "Joined by hand from case" in text
     assert "Call joined by hand" in text
-    with sqlite_db.read() as session:
+    with db.read() as session:
         assert session.get_one(Contact, contact).case_id == older
         assert session.get_one(Case, newer).status is CaseStatus.CLOSED
     answer = await alice.post(f"/cases/{older}/contacts/{contact}/join/undo")
     assert answer.headers["Location"] == f"/cases/{newer}"
     assert "Joining undone" in await alice.text(f"/cases/{newer}")
-    with sqlite_db.read() as session:
+    with db.read() as session:
         assert session.get_one(Contact, contact).case_id == newer
         assert session.get_one(Case, newer).status is CaseStatus.NEW
 
 
 async def test_a_case_that_a_colleague_has_is_not_joined_past_her(
-    alice: Browser, bob: Browser, two: tuple[int, int, int], sqlite_db: Database, sqlite_staff: Cast
+    alice: Browser, bob: Browser, two: tuple[int, int, int], db: Database, staff: Cast
 ) -> None:
     """The page says who has it, and the act is refused."""
     older, newer, contact = two
-    with sqlite_db.write() as session:
-        cases.claim(session, older, sqlite_staff.bob)
+    with db.write() as session:
+        cases.claim(session, older, staff.bob)
     text = await alice.text(f"/cases/{newer}")
     assert re.search(rf'name="case" value="{older}" disabled', text)
     assert "Bob has it" in text
@@ -225,11 +225,11 @@ async def test_what_does_not_belong_here_is_not_joined(alice: Browser, two: tupl
 
 
 async def test_a_supervisor_limits_a_telephone_with_a_reason(
-    alice: Browser, signed_in: SignIn, sqlite_db: Database, sqlite_staff: Cast, keys: Keys
+    alice: Browser, signed_in: SignIn, db: Database, staff: Cast, keys: Keys
 ) -> None:
     """An agent sees that it is so, and has no form; it ends by itself."""
-    case_id = a_call(sqlite_db, keys)
-    sofia = signed_in(sqlite_staff.sofia)
+    case_id = a_call(db, keys)
+    sofia = signed_in(staff.sofia)
     assert "limit-form" not in await alice.text(f"/cases/{case_id}")
     assert (await alice.post(f"/cases/{case_id}/limit", reason="shouts")).status == 403
     empty = await sofia.post(f"/cases/{case_id}/limit", CASE, reason="")
@@ -238,22 +238,22 @@ async def test_a_supervisor_limits_a_telephone_with_a_reason(
     answer = await sofia.post(f"/cases/{case_id}/limit", CASE, reason="Forty calls in an hour")
     assert "Forty calls in an hour" in await answer.text()
     assert "only messages" in await alice.text(f"/cases/{case_id}")
-    with sqlite_db.read() as session:
+    with db.read() as session:
         row = session.exec(select(CallerLimit)).one()
         assert limits.is_limited(session, row.caller_id, now())
     assert (await sofia.post(f"/cases/{case_id}/limit", reason="again")).status == 409
 
 
 async def test_limits_are_looked_at_again(
-    signed_in: SignIn, sqlite_db: Database, sqlite_staff: Cast, keys: Keys, settings: Settings
+    signed_in: SignIn, db: Database, staff: Cast, keys: Keys, settings: Settings
 ) -> None:
     """Those whose time is over stand first; no number is shown; renewing and lifting are audited."""
-    old, new = a_call(sqlite_db, keys, "old"), a_call(sqlite_db, keys, "new", number="0867654321")
-    with sqlite_db.write() as session:
+    old, new = a_call(db, keys, "old"), a_call(db, keys, "new", number="0867654321")
+    with db.write() as session:
         long_ago = now() - timedelta(days=settings.limit_days + 1)
-        first = limits.limit(session, old, "played a recording", sqlite_staff.sofia, long_ago, settings).id
-        limits.limit(session, new, "shouted", sqlite_staff.sofia, now(), settings)
-    sofia = signed_in(sqlite_staff.sofia)
+        first = limits.limit(session, old, "played a recording", staff.sofia, long_ago, settings).id
+        limits.limit(session, new, "shouted", staff.sofia, now(), settings)
+    sofia = signed_in(staff.sofia)
     text = await sofia.text("/settings/limits")
     assert "1 to look at" in text
     assert text.index("played a recording") < text.index("shouted")
@@ -262,18 +262,18 @@ async def test_limits_are_looked_at_again(
     assert "to look at" not in await sofia.text("/settings/limits")
     assert (await sofia.post(f"/settings/limits/{first}/lifting", from_case="1")).headers["Location"] == f"/cases/{old}"
     assert "played a recording" not in await sofia.text("/settings/limits")
-    assert {"caller_limited", "caller_renewed", "caller_lifted"} <= set(acts(sqlite_db))
+    assert {"caller_limited", "caller_renewed", "caller_lifted"} <= set(acts(db))
     for act in ("renewal", "lifting"):
         assert (await sofia.post(f"/settings/limits/999/{act}")).status == 404
         assert (await sofia.get(f"/settings/limits/{first}/{act}")).status == 405
-        assert (await signed_in(sqlite_staff.alice).post(f"/settings/limits/{first}/{act}")).status == 403
+        assert (await signed_in(staff.alice).post(f"/settings/limits/{first}/{act}")).status == 403
 
 
 async def test_an_undo_is_offered_only_for_what_was_joined(
-    alice: Browser, two: tuple[int, int, int], sqlite_db: Database
+    alice: Browser, two: tuple[int, int, int], db: Database
 ) -> None:
     """A call that came by itself is not taken apart."""
     _, newer, contact = two
     assert "Joined by hand" not in await alice.text(f"/cases/{newer}")
-    with sqlite_db.read() as session:
+    with db.read() as session:
         assert joining.can_undo(session, session.get_one(Contact, contact)) is None

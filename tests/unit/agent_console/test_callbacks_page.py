@@ -44,17 +44,17 @@ from tests.unit.agent_console.owed import (
 
 
 @pytest.fixture
-def wire(settings: Settings, sqlite_db: Database, sqlite_staff: Cast) -> Iterator[Wire]:
+def wire(settings: Settings, db: Database, staff: Cast) -> Iterator[Wire]:
     """A fake Asterisk that would dial; everybody's phone is there."""
-    phones_on(sqlite_db, sqlite_staff)
-    with asterisk(settings, sqlite_staff) as it:
+    phones_on(db, staff)
+    with asterisk(settings, staff) as it:
         yield it
 
 
 @pytest.fixture
-def owed(sqlite_db: Database, keys: Keys, sqlite_staff: Cast) -> tuple[int, int]:
+def owed(db: Database, keys: Keys, staff: Cast) -> tuple[int, int]:
     """A worker who may be called now; her case and her call-back."""
-    return owe(sqlite_db, keys, sqlite_staff, cover_phrase="Clinic appointment", if_drops="we_call_back")
+    return owe(db, keys, staff, cover_phrase="Clinic appointment", if_drops="we_call_back")
 
 
 def flat(text: str) -> str:
@@ -84,14 +84,14 @@ async def test_nothing_owed_says_what_will_stand_there(alice: Browser) -> None:
 
 
 async def test_each_call_back_stands_where_its_rule_puts_it(
-    alice: Browser, wire: Wire, sqlite_db: Database, keys: Keys, sqlite_staff: Cast, settings: Settings
+    alice: Browser, wire: Wire, db: Database, keys: Keys, staff: Cast, settings: Settings
 ) -> None:
     """Who may be called now, who later with the hour, and who not at all with the reason instead of the button."""
     opens = now().astimezone(settings.zone).replace(minute=0) + timedelta(hours=2)
-    later = a_call(sqlite_db, keys, "later", number="0811111111")
-    say_safe(sqlite_db, later, sqlite_staff, window=f"{opens:%H:%M}-{opens + timedelta(hours=1):%H:%M}")
-    a_call(sqlite_db, keys, "unknown", number="0822222222")
-    _, due = owe(sqlite_db, keys, sqlite_staff, phone_owner="shared", message="neutral")
+    later = a_call(db, keys, "later", number="0811111111")
+    say_safe(db, later, staff, window=f"{opens:%H:%M}-{opens + timedelta(hours=1):%H:%M}")
+    a_call(db, keys, "unknown", number="0822222222")
+    _, due = owe(db, keys, staff, phone_owner="shared", message="neutral")
     text = await alice.text("/callbacks/list")
     found = sections(text)
     assert "Safe at any hour · shared phone · neutral message allowed" in found["Call now"]
@@ -104,7 +104,7 @@ async def test_each_call_back_stands_where_its_rule_puts_it(
 
 
 async def test_a_click_calls_her_and_asks_how_it_went(
-    alice: Browser, bob: Browser, wire: Wire, owed: tuple[int, int], sqlite_db: Database
+    alice: Browser, bob: Browser, wire: Wire, owed: tuple[int, int], db: Database
 ) -> None:
     """The panel has what to say to whoever answers; a colleague is told who called."""
     case_id, callback_id = owed
@@ -112,8 +112,8 @@ async def test_a_click_calls_her_and_asks_how_it_went(
     assert answer.status == 200
     text = await answer.text()
     assert "<html" not in text, "only the list is drawn"
-    (attempt,) = tries(sqlite_db)
-    with sqlite_db.read() as session:
+    (attempt,) = tries(db)
+    with db.read() as session:
         contact = session.get_one(Contact, attempt.contact_id)
     assert contact.direction is Direction.OUTBOUND
     (call,) = wire.dialled
@@ -128,7 +128,7 @@ async def test_a_click_calls_her_and_asks_how_it_went(
         assert f"/callbacks/{callback_id}/dial" not in page, "this comes first"
     assert "How did it go?" not in await bob.text("/callbacks")
     assert "This telephone is in a call with us now." in flat(await bob.text("/callbacks"))
-    hang_up(sqlite_db, answered=True)
+    hang_up(db, answered=True)
     assert "Alice called her and has not said yet what came of it." in flat(await bob.text("/callbacks"))
 
 
@@ -146,7 +146,7 @@ async def test_what_came_of_it_decides_what_is_next(
     alice: Browser,
     wire: Wire,
     owed: tuple[int, int],
-    sqlite_db: Database,
+    db: Database,
     outcome: str,
     end: CallbackEnd | None,
     attempts: int,
@@ -155,11 +155,11 @@ async def test_what_came_of_it_decides_what_is_next(
     """By the rules of call-backs; the timeline of the case has it in words."""
     case_id, callback_id = owed
     await dial(alice, callback_id)
-    hang_up(sqlite_db, answered=True)
-    assert await say(alice, callback_id, outcome, tries(sqlite_db)[0].id) == 200
-    item = item_of(sqlite_db, callback_id)
+    hang_up(db, answered=True)
+    assert await say(alice, callback_id, outcome, tries(db)[0].id) == 200
+    item = item_of(db, callback_id)
     assert (item.end, item.attempts) == (end, attempts)
-    assert safety_of(sqlite_db, case_id).callback is safety
+    assert safety_of(db, case_id).callback is safety
     line = {"reached": "Reached her", "somebody_else": "Somebody else answered"}
     words = line.get(outcome, f"Called back: {outcome if outcome != 'machine' else 'a machine'}")
     text = flat(await alice.text(f"/cases/{case_id}"))
@@ -168,10 +168,10 @@ async def test_what_came_of_it_decides_what_is_next(
 
 
 async def test_a_machine_may_hear_a_neutral_word_only_if_she_agreed(
-    alice: Browser, wire: Wire, sqlite_db: Database, keys: Keys, sqlite_staff: Cast
+    alice: Browser, wire: Wire, db: Database, keys: Keys, staff: Cast
 ) -> None:
     """And who answers instead of her hears that it is the wrong number, when she gave no phrase."""
-    _, callback_id = owe(sqlite_db, keys, sqlite_staff, message="neutral")
+    _, callback_id = owe(db, keys, staff, message="neutral")
     await dial(alice, callback_id)
     text = flat(await alice.text("/callbacks"))
     assert "you may say, in Burmese: Hello. I will call again another time. Goodbye." in text
@@ -179,38 +179,38 @@ async def test_a_machine_may_hear_a_neutral_word_only_if_she_agreed(
 
 
 async def test_a_form_of_an_earlier_call_says_nothing_of_a_later_one(
-    alice: Browser, bob: Browser, wire: Wire, owed: tuple[int, int], sqlite_db: Database
+    alice: Browser, bob: Browser, wire: Wire, owed: tuple[int, int], db: Database
 ) -> None:
     """Two tabs, a slow colleague: only the newest call is spoken of, by whoever made it."""
     _, callback_id = owed
     await dial(alice, callback_id)
-    hang_up(sqlite_db, answered=True)
-    first = tries(sqlite_db)[0].id
+    hang_up(db, answered=True)
+    first = tries(db)[0].id
     assert await say(bob, callback_id, "reached", first) == 409
     assert await say(alice, callback_id, "dropped", first) == 200
     await dial(alice, callback_id)
-    hang_up(sqlite_db, answered=True)
+    hang_up(db, answered=True)
     for wrong in (first, None, 99999, 10**30):
         assert await say(alice, callback_id, "reached", wrong) == 409
-    assert await say(alice, callback_id, "fine", tries(sqlite_db)[1].id) == 409
-    assert item_of(sqlite_db, callback_id).ended_at is None
-    assert await say(alice, callback_id, "reached", tries(sqlite_db)[1].id) == 200
+    assert await say(alice, callback_id, "fine", tries(db)[1].id) == 409
+    assert item_of(db, callback_id).ended_at is None
+    assert await say(alice, callback_id, "reached", tries(db)[1].id) == 200
 
 
 async def test_a_supervisor_says_it_for_somebody_who_has_gone(
-    alice: Browser, signed_in: SignIn, wire: Wire, owed: tuple[int, int], sqlite_db: Database, sqlite_staff: Cast
+    alice: Browser, signed_in: SignIn, wire: Wire, owed: tuple[int, int], db: Database, staff: Cast
 ) -> None:
     """Nothing stays blocked because one person went home."""
     _, callback_id = owed
     await dial(alice, callback_id)
-    hang_up(sqlite_db, answered=True)
-    sofia = signed_in(sqlite_staff.sofia)
+    hang_up(db, answered=True)
+    sofia = signed_in(staff.sofia)
     assert re.search(r"called \S+ by Alice", flat(await sofia.text("/callbacks")))
-    assert await say(sofia, callback_id, "nobody", tries(sqlite_db)[0].id) == 200
+    assert await say(sofia, callback_id, "nobody", tries(db)[0].id) == 200
 
 
 async def test_a_line_that_refuses_is_no_try_and_says_why(
-    alice: Browser, wire: Wire, owed: tuple[int, int], sqlite_db: Database, settings: Settings
+    alice: Browser, wire: Wire, owed: tuple[int, int], db: Database, settings: Settings
 ) -> None:
     """No trunk: nothing rang, so nothing was tried, and she can be called at once when it is mended."""
     _, callback_id = owed
@@ -218,9 +218,9 @@ async def test_a_line_that_refuses_is_no_try_and_says_why(
     answer = await alice.post(f"/callbacks/{callback_id}/dial", HTMX)
     assert answer.status == 409
     assert "This line cannot call out" in await answer.text()
-    assert tries(sqlite_db) == []
-    assert item_of(sqlite_db, callback_id).attempts == 0
-    with sqlite_db.read() as session:
+    assert tries(db) == []
+    assert item_of(db, callback_id).attempts == 0
+    with db.read() as session:
         ours = session.exec(select(Contact).where(Contact.direction == Direction.OUTBOUND)).one()
     assert (ours.outcome, ours.ended_at is not None) == (Outcome.NOT_REACHED, True)
     settings.trunk_host = "127.0.0.1"
@@ -229,7 +229,7 @@ async def test_a_line_that_refuses_is_no_try_and_says_why(
 
 
 async def test_an_asterisk_that_falls_silent_may_have_dialled_so_the_try_stays(
-    alice: Browser, wire: Wire, owed: tuple[int, int], sqlite_db: Database, monkeypatch: pytest.MonkeyPatch
+    alice: Browser, wire: Wire, owed: tuple[int, int], db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Otherwise a worker would be rung twice. What came of it is asked like after any call."""
     _, callback_id = owed
@@ -239,25 +239,25 @@ async def test_an_asterisk_that_falls_silent_may_have_dialled_so_the_try_stays(
 
     monkeypatch.setattr("telephony.operator.Operator.call_back", silent)
     assert (await alice.post(f"/callbacks/{callback_id}/dial", HTMX)).status == 409
-    assert len(tries(sqlite_db)) == 1
+    assert len(tries(db)) == 1
     assert "How did it go?" in await alice.text("/callbacks")
 
 
 async def test_the_third_miss_goes_to_a_supervisor(
-    alice: Browser, signed_in: SignIn, wire: Wire, owed: tuple[int, int], sqlite_db: Database, sqlite_staff: Cast
+    alice: Browser, signed_in: SignIn, wire: Wire, owed: tuple[int, int], db: Database, staff: Cast
 ) -> None:
     """It stands apart, with three dots; an agent has no button there."""
     _, callback_id = owed
     for n in range(3):
         await dial(alice, callback_id)
-        hang_up(sqlite_db, answered=True)
-        assert await say(alice, callback_id, "machine", tries(sqlite_db)[n].id) == 200
-        with sqlite_db.write() as session:
+        hang_up(db, answered=True)
+        assert await say(alice, callback_id, "machine", tries(db)[n].id) == 200
+        with db.write() as session:
             item = session.get_one(Callback, callback_id)
             item.due_at = now()
             session.add(item)
     head = "Tried three times: for a supervisor"
-    hers, sofia = await alice.text("/callbacks"), await signed_in(sqlite_staff.sofia).text("/callbacks")
+    hers, sofia = await alice.text("/callbacks"), await signed_in(staff.sofia).text("/callbacks")
     assert "3 of 3 tries" in sections(hers)[head]
     assert hers.count('class="made"') == 3
     assert "A supervisor decides." in sections(hers)[head]
@@ -266,7 +266,7 @@ async def test_the_third_miss_goes_to_a_supervisor(
 
 
 async def test_taking_it_keeps_others_off_until_it_is_let_go(
-    alice: Browser, bob: Browser, signed_in: SignIn, wire: Wire, owed: tuple[int, int], sqlite_staff: Cast
+    alice: Browser, bob: Browser, signed_in: SignIn, wire: Wire, owed: tuple[int, int], staff: Cast
 ) -> None:
     """The page says who works on it; she or a supervisor gives it back."""
     _, callback_id = owed
@@ -276,11 +276,11 @@ async def test_taking_it_keeps_others_off_until_it_is_let_go(
     assert "yours until" in await alice.text("/callbacks")
     assert (await bob.post(where, HTMX)).status == 409
     assert (await bob.post(f"{where}/end", HTMX)).status == 409
-    assert (await signed_in(sqlite_staff.sofia).post(f"{where}/end", HTMX)).status == 200
+    assert (await signed_in(staff.sofia).post(f"{where}/end", HTMX)).status == 200
     assert (await bob.post(where)).headers["Location"] == "/callbacks"
 
 
-async def test_closing_needs_a_reason(alice: Browser, wire: Wire, owed: tuple[int, int], sqlite_db: Database) -> None:
+async def test_closing_needs_a_reason(alice: Browser, wire: Wire, owed: tuple[int, int], db: Database) -> None:
     """The menu comes back open, with what was typed; then it is gone from the list and told on the case."""
     case_id, callback_id = owed
     answer = await alice.post(f"/callbacks/{callback_id}/closing", HTMX, reason="  ")
@@ -292,19 +292,19 @@ async def test_closing_needs_a_reason(alice: Browser, wire: Wire, owed: tuple[in
     assert long.status == 422
     assert "&lt;b&gt;xxx" in await long.text()
     assert (await alice.post(f"/callbacks/{callback_id}/closing", HTMX, reason="she <i>called</i>")).status == 200
-    assert item_of(sqlite_db, callback_id).end_reason == "she <i>called</i>"
+    assert item_of(db, callback_id).end_reason == "she <i>called</i>"
     assert "Call-back closed she &lt;i&gt;called&lt;/i&gt; by Alice" in flat(await alice.text(f"/cases/{case_id}"))
     assert (await alice.post(f"/callbacks/{callback_id}/closing", HTMX, reason="again")).status == 409
 
 
 async def test_a_case_can_be_put_on_the_list_for_its_hours(
-    alice: Browser, wire: Wire, sqlite_db: Database, keys: Keys, sqlite_staff: Cast, settings: Settings
+    alice: Browser, wire: Wire, db: Database, keys: Keys, staff: Cast, settings: Settings
 ) -> None:
     """The panel of the case says by the same rule when it opens; what is listed there stands on the page."""
-    case_id, callback_id = owe(sqlite_db, keys, sqlite_staff)
+    case_id, callback_id = owe(db, keys, staff)
     await alice.post(f"/callbacks/{callback_id}/closing", reason="handled")
     opens = now().astimezone(settings.zone).replace(minute=0) + timedelta(hours=2)
-    say_safe(sqlite_db, case_id, sqlite_staff, window=f"{opens:%H:%M}-{opens + timedelta(hours=1):%H:%M}")
+    say_safe(db, case_id, staff, window=f"{opens:%H:%M}-{opens + timedelta(hours=1):%H:%M}")
     text = await alice.text(f"/cases/{case_id}")
     assert f"/cases/{case_id}/callback/listing" in text
     assert f'action="/cases/{case_id}/callback"' not in text
@@ -315,10 +315,10 @@ async def test_a_case_can_be_put_on_the_list_for_its_hours(
 
 
 async def test_a_case_is_called_from_its_own_page(
-    alice: Browser, wire: Wire, sqlite_db: Database, keys: Keys, sqlite_staff: Cast
+    alice: Browser, wire: Wire, db: Database, keys: Keys, staff: Cast
 ) -> None:
     """A call-back that nobody had listed is listed with the call, once."""
-    case_id, callback_id = owe(sqlite_db, keys, sqlite_staff)
+    case_id, callback_id = owe(db, keys, staff)
     await alice.post(f"/callbacks/{callback_id}/closing", reason="handled")
     assert f'action="/cases/{case_id}/callback"' in await alice.text(f"/cases/{case_id}")
     answer = await alice.post(f"/cases/{case_id}/callback", HTMX | {"HX-Target": "case"})

@@ -40,10 +40,10 @@ HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 
 @pytest.fixture
-def wire(settings: Settings, sqlite_db: Database, sqlite_staff: Cast) -> Iterator[Wire]:
+def wire(settings: Settings, db: Database, staff: Cast) -> Iterator[Wire]:
     """A fake Asterisk that would dial; everybody's phone is there."""
-    phones_on(sqlite_db, sqlite_staff)
-    with asterisk(settings, sqlite_staff) as it:
+    phones_on(db, staff)
+    with asterisk(settings, staff) as it:
         yield it
 
 
@@ -219,17 +219,17 @@ def in_conversation(db: Database, keys: Keys, cast: Cast) -> str:
 
 
 async def test_who_may_be_called_is_dialled_once(
-    alice: Browser, wire: Wire, sqlite_db: Database, keys: Keys, sqlite_staff: Cast
+    alice: Browser, wire: Wire, db: Database, keys: Keys, staff: Cast
 ) -> None:
     """Without this the test below would show nothing: the button is there, and her number goes to the trunk."""
-    case_id, callback_id = owe(sqlite_db, keys, sqlite_staff)
+    case_id, callback_id = owe(db, keys, staff)
     assert f'action="/callbacks/{callback_id}/dial"' in await alice.text("/callbacks")
     assert f'action="/callbacks/{callback_id}/dial"' in await alice.text(f"/cases/{case_id}")
     assert (await alice.post(f"/callbacks/{callback_id}/dial")).status == 303
     (call,) = wire.dialled
-    assert call["Channel"] == f"PJSIP/{sqlite_staff.alice.sip_name}"
+    assert call["Channel"] == f"PJSIP/{staff.alice.sip_name}"
     assert f"+66{DIGITS}" in call["Variable"]
-    assert refused_as(sqlite_db) == []
+    assert refused_as(db) == []
 
 
 @pytest.mark.parametrize(("reason", "spoil"), STATES, ids=NAMES)
@@ -242,16 +242,16 @@ async def test_nobody_is_called_who_is_not_safe_in_any_way_the_product_offers(
     outsider: Browser,
     signed_in: SignIn,
     wire: Wire,
-    sqlite_db: Database,
-    sqlite_staff: Cast,
+    db: Database,
+    staff: Cast,
     keys: Keys,
     settings: Settings,
 ) -> None:
     """Pages without the button, forged forms, other roles, a supervisor, the directory, a party called into a call."""
-    case_id, callback_id = spoilt(sqlite_db, keys, settings, sqlite_staff, spoil)
+    case_id, callback_id = spoilt(db, keys, settings, staff, spoil)
     dial, by_case = f"/callbacks/{callback_id}/dial", f"/cases/{case_id}/callback"
-    entry_id = planted_entry(sqlite_db, keys, sqlite_staff)
-    sofia = signed_in(sqlite_staff.sofia)
+    entry_id = planted_entry(db, keys, staff)
+    sofia = signed_in(staff.sofia)
 
     # The pages of an agent and of a supervisor offer no call.
     for who in (alice, sofia):
@@ -267,7 +267,7 @@ async def test_nobody_is_called_who_is_not_safe_in_any_way_the_product_offers(
             answer = await who.post(path, HTMX, number=NUMBER, force="1")
             assert answer.status == 409, (path, answer.status)
             assert (await who.post(path)).status == 409
-    said = refused_as(sqlite_db)
+    said = refused_as(db)
     # Each was refused by the rule and audited; agents may be told first that the tries are used up.
     assert said.count(reason) >= 4, said
     assert len(said) >= 6
@@ -280,7 +280,7 @@ async def test_nobody_is_called_who_is_not_safe_in_any_way_the_product_offers(
     form = {"name": "A clinic", "kind": "health", "number": NUMBER}
     assert (await sofia.post("/settings/directory", **form)).status == 422
     assert (await sofia.post(f"/settings/directory/{entry_id}", **form)).status == 422
-    call = in_conversation(sqlite_db, keys, sqlite_staff)
+    call = in_conversation(db, keys, staff)
     there = f"/phone/calls/{call}"
     consult = {"entry": str(entry_id), "sure": "yes", "number": NUMBER}
     assert (await bob.post(f"{there}/consult", HTMX, **consult)).status == 409
@@ -293,40 +293,40 @@ async def test_nobody_is_called_who_is_not_safe_in_any_way_the_product_offers(
 
 
 async def test_what_an_agent_used_up_a_supervisor_may_still_decide(
-    alice: Browser, signed_in: SignIn, wire: Wire, sqlite_db: Database, keys: Keys, sqlite_staff: Cast
+    alice: Browser, signed_in: SignIn, wire: Wire, db: Database, keys: Keys, staff: Cast
 ) -> None:
     """Three tries stop agents, whoever they are; a supervisor calls once more, when it is safe."""
-    case_id, callback_id = owe(sqlite_db, keys, sqlite_staff)
-    with sqlite_db.write() as session:
+    case_id, callback_id = owe(db, keys, staff)
+    with db.write() as session:
         item = session.get_one(Callback, callback_id)
         item.attempts, item.for_supervisor_at = 3, now()
         session.add(item)
     for path in (f"/callbacks/{callback_id}/dial", f"/cases/{case_id}/callback"):
         assert (await alice.post(path)).status == 409
-    assert set(refused_as(sqlite_db)) == {Reason.TRIES_USED_UP}
+    assert set(refused_as(db)) == {Reason.TRIES_USED_UP}
     assert wire.dialled == []
-    assert (await signed_in(sqlite_staff.sofia).post(f"/callbacks/{callback_id}/dial")).status == 303
+    assert (await signed_in(staff.sofia).post(f"/callbacks/{callback_id}/dial")).status == 303
     assert len(wire.dialled) == 1
 
 
 async def test_what_a_colleague_works_on_is_not_called_by_another(
-    bob: Browser, wire: Wire, sqlite_db: Database, keys: Keys, sqlite_staff: Cast
+    bob: Browser, wire: Wire, db: Database, keys: Keys, staff: Cast
 ) -> None:
     """Two who call at once would ring one worker twice."""
-    case_id, callback_id = owe(sqlite_db, keys, sqlite_staff)
-    with sqlite_db.write() as session:
-        callbacks.take(session, callback_id, sqlite_staff.alice, now())
+    case_id, callback_id = owe(db, keys, staff)
+    with db.write() as session:
+        callbacks.take(session, callback_id, staff.alice, now())
     for path in (f"/callbacks/{callback_id}/dial", f"/cases/{case_id}/callback"):
         assert (await bob.post(path)).status == 409
-    assert refused_as(sqlite_db) == [Reason.LOCKED_BY_OTHER] * 2
+    assert refused_as(db) == [Reason.LOCKED_BY_OTHER] * 2
     assert wire.dialled == []
 
 
 async def test_a_worker_who_withheld_her_number_has_none_to_dial(
-    alice: Browser, wire: Wire, sqlite_db: Database, keys: Keys
+    alice: Browser, wire: Wire, db: Database, keys: Keys
 ) -> None:
     """No item, no button, and the case's own act is refused."""
-    case_id = a_call(sqlite_db, keys, "withheld", number="anonymous")
+    case_id = a_call(db, keys, "withheld", number="anonymous")
     assert f"/cases/{case_id}/callback" not in await alice.text(f"/cases/{case_id}")
     assert (await alice.post(f"/cases/{case_id}/callback")).status == 409
     assert (await alice.post(f"/cases/{case_id}/callback/listing")).status == 409
@@ -334,13 +334,13 @@ async def test_a_worker_who_withheld_her_number_has_none_to_dial(
 
 
 async def test_nobody_is_called_from_a_phone_that_is_not_there_or_in_a_call(
-    alice: Browser, bob: Browser, wire: Wire, sqlite_db: Database, keys: Keys, sqlite_staff: Cast
+    alice: Browser, bob: Browser, wire: Wire, db: Database, keys: Keys, staff: Cast
 ) -> None:
     """The reason is said, and the button cannot be pressed."""
-    _, callback_id = owe(sqlite_db, keys, sqlite_staff)
-    in_conversation(sqlite_db, keys, sqlite_staff)
-    with sqlite_db.write() as session:
-        agents.set_reachable(session, sqlite_staff.alice.id or 0, False)
+    _, callback_id = owe(db, keys, staff)
+    in_conversation(db, keys, staff)
+    with db.write() as session:
+        agents.set_reachable(session, staff.alice.id or 0, False)
     for who, words in ((alice, "Your phone is not on"), (bob, "You are on a call")):
         text = await who.text("/callbacks")
         assert f'disabled title="{words}' in text

@@ -41,11 +41,11 @@ Left = Callable[..., tuple[int, int]]
 
 
 @pytest.fixture
-def left(sqlite_db: Database, keys: Keys, settings: Settings, sqlite_staff: Cast) -> Left:
+def left(db: Database, keys: Keys, settings: Settings, staff: Cast) -> Left:
     """Leaves a message; gives the ids of its case and its recording."""
 
     def leave(**how: object) -> tuple[int, int]:
-        with sqlite_db.write() as session:
+        with db.write() as session:
             how = {"pcm": b"\x10\x20" * 8000, "text": "the gate is locked", "number": NUMBER} | how
             contact, recording = leave_message(session, keys, settings.vault, **how)  # type: ignore[arg-type]
             return contact.case_id or 0, recording.id or 0
@@ -54,11 +54,11 @@ def left(sqlite_db: Database, keys: Keys, settings: Settings, sqlite_staff: Cast
 
 
 @pytest.fixture
-def mine(left: Left, sqlite_db: Database, sqlite_staff: Cast) -> int:
+def mine(left: Left, db: Database, staff: Cast) -> int:
     """A case of Alice's."""
     case_id, _recording = left()
-    with sqlite_db.write() as session:
-        cases.claim(session, case_id, sqlite_staff.alice)
+    with db.write() as session:
+        cases.claim(session, case_id, staff.alice)
     return case_id
 
 
@@ -110,7 +110,7 @@ async def test_what_is_not_known_about_safety_is_said(alice: Browser, left: Left
     assert text.count(">Unknown<") >= 5
 
 
-async def test_safety_is_kept_reviewed_and_audited_by_field(alice: Browser, mine: int, sqlite_db: Database) -> None:
+async def test_safety_is_kept_reviewed_and_audited_by_field(alice: Browser, mine: int, db: Database) -> None:
     """The values stand in the row, the names of the fields in the audit."""
     form = {
         "was": "", "in_danger": "no", "can_talk": "yes", "near": "guard", "phone_owner": "shared", "callback": "safe",
@@ -118,12 +118,12 @@ async def test_safety_is_kept_reviewed_and_audited_by_field(alice: Browser, mine
         "cover_phrase": "Clinic appointment",
     }  # fmt: skip
     assert (await alice.post(f"/cases/{mine}/safety", **form)).status == 303
-    with sqlite_db.read() as session:
+    with db.read() as session:
         kept = session.get_one(Safety, mine)
         assert (kept.in_danger, kept.can_talk, kept.near, kept.phone_owner) == (False, True, "guard", "shared")
         assert (kept.callback, kept.window, kept.if_drops) == (CallbackSafety.SAFE, "mon 19:00-21:00", "wait")
         assert kept.reviewed_at is not None
-    (entry,) = acts(sqlite_db, "safety_changed")
+    (entry,) = acts(db, "safety_changed")
     assert "Clinic" not in str(entry.detail)
     assert "near" in entry.detail["fields"]
     text = await alice.text(f"/cases/{mine}")
@@ -141,10 +141,10 @@ async def test_safety_is_kept_reviewed_and_audited_by_field(alice: Browser, mine
     ],
 )
 async def test_a_safe_call_back_says_its_hours_and_ends(
-    alice: Browser, mine: int, sqlite_db: Database, window: str | None, days_ago: int, safety: str, step: str
+    alice: Browser, mine: int, db: Database, window: str | None, days_ago: int, safety: str, step: str
 ) -> None:
     """On the case and in the lists; what was said too long ago is not shown as safe."""
-    with sqlite_db.write() as session:
+    with db.write() as session:
         kept = session.get_one(Safety, mine)
         kept.callback, kept.window = CallbackSafety.SAFE, window
         kept.reviewed_at = now() - timedelta(days=days_ago)
@@ -166,11 +166,11 @@ async def test_a_safe_call_back_says_its_hours_and_ends(
     ],
 )
 async def test_the_next_step_says_when_it_is_not_the_hour(
-    alice: Browser, mine: int, sqlite_db: Database, settings: Settings, hours: str, words: str
+    alice: Browser, mine: int, db: Database, settings: Settings, hours: str, words: str
 ) -> None:
     """At three in the morning a call-back wakes whoever sleeps beside her."""
     later = now().astimezone(settings.zone) + timedelta(hours=2)
-    with sqlite_db.write() as session:
+    with db.write() as session:
         kept = session.get_one(Safety, mine)
         kept.callback, kept.reviewed_at = CallbackSafety.SAFE, now()
         kept.window = hours.replace("later", f"{later:%H:%M}-{later + timedelta(hours=1):%H:%M}")
@@ -237,7 +237,7 @@ async def test_an_empty_note_says_so_and_a_long_one_keeps_its_text(alice: Browse
 
 
 async def test_a_note_by_htmx_gives_an_empty_form_and_has_the_page_fetch_itself(
-    alice: Browser, mine: int, sqlite_db: Database
+    alice: Browser, mine: int, db: Database
 ) -> None:
     """The rest of the page is fetched by the event."""
     answer = await alice.post(f"/cases/{mine}/notes", HTMX, text="heard a second voice")
@@ -245,7 +245,7 @@ async def test_a_note_by_htmx_gives_an_empty_form_and_has_the_page_fetch_itself(
     assert answer.status == 200
     assert answer.headers["HX-Trigger"] == f"case-changed:{mine}"
     assert "heard a second voice" not in text
-    with sqlite_db.read() as session:
+    with db.read() as session:
         assert [n.text for n in session.exec(select(Note))] == ["heard a second voice"]
 
 
@@ -259,7 +259,7 @@ async def test_a_title_changed_meanwhile_is_not_overwritten(alice: Browser, bob:
     assert 'value="Passports held"' in text
 
 
-async def test_the_number_is_in_no_page_until_it_is_asked_for(alice: Browser, mine: int, sqlite_db: Database) -> None:
+async def test_the_number_is_in_no_page_until_it_is_asked_for(alice: Browser, mine: int, db: Database) -> None:
     """Masked everywhere; shown once in the answer, audited, told on the timeline."""
     digits = NUMBER[1:]
     for path in (f"/cases/{mine}", "/cases", f"/cases/{mine}/worker/form"):
@@ -271,10 +271,10 @@ async def test_the_number_is_in_no_page_until_it_is_asked_for(alice: Browser, mi
     assert NUMBER_SHOWN in text
     assert "<html" not in text
     assert "no-store" in answer.headers["Cache-Control"]
-    (entry,) = acts(sqlite_db, "number_shown")
+    (entry,) = acts(db, "number_shown")
     assert entry.subject == f"case:{mine}"
     assert digits not in str(entry.detail)
-    assert EventKind.NUMBER_SHOWN in kinds(sqlite_db, mine)
+    assert EventKind.NUMBER_SHOWN in kinds(db, mine)
     assert NUMBER_SHOWN not in await alice.text(f"/cases/{mine}"), "it is not shown again by itself"
 
 
@@ -288,20 +288,20 @@ async def test_without_htmx_the_number_stands_in_the_page_that_answers(alice: Br
     assert "Location" not in answer.headers
 
 
-async def test_a_withheld_number_is_said_and_cannot_be_shown(alice: Browser, left: Left, sqlite_db: Database) -> None:
+async def test_a_withheld_number_is_said_and_cannot_be_shown(alice: Browser, left: Left, db: Database) -> None:
     """There is nothing to show, and nothing is audited."""
     case_id, _ = left(number=None)
     text = await alice.text(f"/cases/{case_id}")
     assert "Withheld by the caller" in text
     assert "show, audited" not in text
     assert (await alice.post(f"/cases/{case_id}/number")).status == 404
-    assert acts(sqlite_db, "number_shown") == []
+    assert acts(db, "number_shown") == []
 
 
-async def test_only_moves_that_may_be_made_are_offered(alice: Browser, mine: int, sqlite_db: Database) -> None:
+async def test_only_moves_that_may_be_made_are_offered(alice: Browser, mine: int, db: Database) -> None:
     """As hotline/data/case_moves.toml says, for each status on the way."""
     for status in CaseStatus:
-        with sqlite_db.write() as session:
+        with db.write() as session:
             case = session.get_one(Case, mine)
             case.status = status
             session.add(case)
@@ -310,19 +310,17 @@ async def test_only_moves_that_may_be_made_are_offered(alice: Browser, mine: int
         assert offered == {str(s) for s in lifecycle.allowed(status, Role.AGENT)}, status
 
 
-async def test_a_case_is_moved_closed_with_a_reason_and_opened_again(
-    alice: Browser, mine: int, sqlite_db: Database
-) -> None:
+async def test_a_case_is_moved_closed_with_a_reason_and_opened_again(alice: Browser, mine: int, db: Database) -> None:
     """Without the reason it is refused as a line on the page."""
     answer = await alice.post(f"/cases/{mine}/status", HTMX, status="closed")
     assert answer.status == 409
     assert answer.headers["HX-Retarget"] == "#said"
     assert "Say why the case is closed" in await answer.text()
     assert (await alice.post(f"/cases/{mine}/status", status="closed", reason="needs met")).status == 303
-    assert case_of(sqlite_db, mine).status is CaseStatus.CLOSED
+    assert case_of(db, mine).status is CaseStatus.CLOSED
     assert "needs met" in await alice.text(f"/cases/{mine}")
     assert (await alice.post(f"/cases/{mine}/status", status="active", reason="she called again")).status == 303
-    assert case_of(sqlite_db, mine).status is CaseStatus.ACTIVE
+    assert case_of(db, mine).status is CaseStatus.ACTIVE
 
 
 async def test_a_status_that_is_none_is_refused(alice: Browser, mine: int) -> None:
@@ -339,40 +337,38 @@ async def test_who_does_not_have_the_case_is_offered_nothing_and_refused(bob: Br
     assert (await bob.post(f"/cases/{mine}/status", status="triaged")).status == 409
 
 
-async def test_a_case_is_handed_over_to_whom_works_cases(
-    alice: Browser, mine: int, sqlite_db: Database, sqlite_staff: Cast
-) -> None:
+async def test_a_case_is_handed_over_to_whom_works_cases(alice: Browser, mine: int, db: Database, staff: Cast) -> None:
     """The administrator and who has left are not offered, and refused."""
     text = await alice.text(f"/cases/{mine}")
     offered = set(re.findall(r'<option value="(\d+)">', text))
-    assert offered == {str(sqlite_staff.bob.id), str(sqlite_staff.sofia.id)}
-    for wrong in (str(sqlite_staff.adam.id), str(sqlite_staff.charlie.id), "", "x", "9" * 12):
+    assert offered == {str(staff.bob.id), str(staff.sofia.id)}
+    for wrong in (str(staff.adam.id), str(staff.charlie.id), "", "x", "9" * 12):
         assert (await alice.post(f"/cases/{mine}/handover", HTMX, to=wrong)).status == 422, wrong
-    assert (await alice.post(f"/cases/{mine}/handover", to=str(sqlite_staff.bob.id))).status == 303
-    assert case_of(sqlite_db, mine).owner_id == sqlite_staff.bob.id
+    assert (await alice.post(f"/cases/{mine}/handover", to=str(staff.bob.id))).status == 303
+    assert case_of(db, mine).owner_id == staff.bob.id
 
 
-async def test_a_released_case_is_with_the_unclaimed_ones(alice: Browser, mine: int, sqlite_db: Database) -> None:
+async def test_a_released_case_is_with_the_unclaimed_ones(alice: Browser, mine: int, db: Database) -> None:
     """By htmx the page is drawn anew with the Claim button."""
     answer = await alice.post(f"/cases/{mine}/release", HTMX)
     assert answer.status == 200
     assert f'action="/cases/{mine}/claim"' in await answer.text()
-    assert case_of(sqlite_db, mine).owner_id is None
+    assert case_of(db, mine).owner_id is None
 
 
-async def test_what_the_call_was_is_said_with_one_button(alice: Browser, mine: int, sqlite_db: Database) -> None:
+async def test_what_the_call_was_is_said_with_one_button(alice: Browser, mine: int, db: Database) -> None:
     """Each of the seven is offered with its key; one that closes does."""
     text = await alice.text(f"/cases/{mine}")
     offered = dict(re.findall(r'name="disposition" value="(\w+)" data-key="(\d)"', text))
     assert offered.keys() == {str(d) for d in Disposition}
     assert len(set(offered.values())) == len(offered)
-    with sqlite_db.read() as session:
+    with db.read() as session:
         contact = session.exec(select(Contact).where(col(Contact.case_id) == mine)).one()
     where = f"/cases/{mine}/contacts/{contact.id}/disposition"
     assert (await alice.post(where, disposition="boring")).status == 422
     assert (await alice.post(f"/cases/{mine}/contacts/9999/disposition", disposition="test")).status == 404
     assert (await alice.post(where, disposition="silent")).status == 303
-    assert case_of(sqlite_db, mine).status is CaseStatus.CLOSED
+    assert case_of(db, mine).status is CaseStatus.CLOSED
 
 
 async def test_a_call_of_another_case_is_not_described_here(alice: Browser, mine: int, left: Left) -> None:
@@ -393,11 +389,11 @@ async def test_a_call_of_another_case_is_not_described_here(alice: Browser, mine
     ],
 )
 async def test_each_state_of_a_recording_is_told(
-    alice: Browser, left: Left, sqlite_db: Database, state: RecordingState, words: str
+    alice: Browser, left: Left, db: Database, state: RecordingState, words: str
 ) -> None:
     """And in each of them the voice can be heard."""
     case_id, recording_id = left(state=state, language="km")
-    with sqlite_db.write() as session:
+    with db.write() as session:
         recording = session.get_one(Recording, recording_id)
         recording.error, recording.cut_short = "the engine stopped", True
         session.add(recording)
@@ -415,21 +411,21 @@ async def test_a_waiting_recording_says_how_many_are_before_it(alice: Browser, l
     assert "2 recordings before it" in await alice.text(f"/cases/{case_id}")
 
 
-async def test_a_failed_recording_is_tried_again(alice: Browser, left: Left, sqlite_db: Database) -> None:
+async def test_a_failed_recording_is_tried_again(alice: Browser, left: Left, db: Database) -> None:
     """Back to the transcriber with all its tries; one that did not fail is refused."""
     _, recording_id = left(state=RecordingState.FAILED)
-    with sqlite_db.write() as session:
+    with db.write() as session:
         recording = session.get_one(Recording, recording_id)
         recording.attempts, recording.next_try_at = 3, now() + timedelta(days=1)
         session.add(recording)
     assert (await alice.post(f"/recordings/{recording_id}/try")).status == 303
-    with sqlite_db.read() as session:
+    with db.read() as session:
         recording = session.get_one(Recording, recording_id)
         assert (recording.state, recording.attempts, recording.next_try_at) == (RecordingState.WAITING, 0, None)
     assert (await alice.post(f"/recordings/{recording_id}/try")).status == 409
 
 
-async def test_a_correction_stands_beside_the_draft(alice: Browser, left: Left, sqlite_db: Database) -> None:
+async def test_a_correction_stands_beside_the_draft(alice: Browser, left: Left, db: Database) -> None:
     """Both can be read, and who corrected is said."""
     case_id, recording_id = left(text="they lock the great")
     nasty = "they lock the gate\n<b>every night</b>"
@@ -440,11 +436,11 @@ async def test_a_correction_stands_beside_the_draft(alice: Browser, left: Left, 
     assert "they lock the gate\n&lt;b&gt;every night&lt;/b&gt;" in text
     assert "Corrected by Alice" in text
     assert ">great</" in text, "the draft is kept"
-    with sqlite_db.read() as session:
+    with db.read() as session:
         kept = session.get_one(Transcript, recording_id)
         assert (kept.text, kept.corrected_text) == ("they lock the great", nasty)
         assert session.get_one(Recording, recording_id).heard_at is not None, "who corrects has listened"
-    assert EventKind.CORRECTED in kinds(sqlite_db, case_id)
+    assert EventKind.CORRECTED in kinds(db, case_id)
 
 
 async def test_a_correction_of_an_older_correction_is_refused(alice: Browser, bob: Browser, left: Left) -> None:
@@ -456,14 +452,14 @@ async def test_a_correction_of_an_older_correction_is_refused(alice: Browser, bo
     assert "Somebody else corrected this" in await answer.text()
 
 
-async def test_what_needs_a_listener_is_written_by_hand(alice: Browser, left: Left, sqlite_db: Database) -> None:
+async def test_what_needs_a_listener_is_written_by_hand(alice: Browser, left: Left, db: Database) -> None:
     """A person is an engine too; while the machine is at it she waits."""
     case_id, recording_id = left(state=RecordingState.NEEDS_LISTENER, language="km")
     assert (await alice.post(f"/recordings/{recording_id}/correction", was="", text="ខ្ញុំ")).status == 303
     text = await alice.text(f"/cases/{case_id}")
     assert "written by hand" in text
     assert '<p class="heard" lang="km">ខ្ញុំ</p>' in text
-    with sqlite_db.read() as session:
+    with db.read() as session:
         assert session.get_one(Recording, recording_id).state is RecordingState.TRANSCRIBED
     _, waiting = left(state=RecordingState.WAITING, number="0899999999")
     assert (await alice.post(f"/recordings/{waiting}/correction", was="", text="too early")).status == 409
@@ -477,19 +473,19 @@ async def test_an_empty_correction_is_refused_with_the_form(alice: Browser, left
     assert "Write what you heard first" in await answer.text()
 
 
-async def test_who_heard_it_first_is_kept(alice: Browser, bob: Browser, left: Left, sqlite_db: Database) -> None:
+async def test_who_heard_it_first_is_kept(alice: Browser, bob: Browser, left: Left, db: Database) -> None:
     """Marking it twice changes nothing."""
     case_id, recording_id = left()
     for browser in (alice, bob):
         assert (await browser.post(f"/recordings/{recording_id}/hearing")).status == 303
     assert "Heard to the end by Alice" in await alice.text(f"/cases/{case_id}")
-    assert kinds(sqlite_db, case_id).count(EventKind.HEARD) == 1
+    assert kinds(db, case_id).count(EventKind.HEARD) == 1
 
 
-async def test_a_deleted_voice_is_said_and_not_offered(alice: Browser, left: Left, sqlite_db: Database) -> None:
+async def test_a_deleted_voice_is_said_and_not_offered(alice: Browser, left: Left, db: Database) -> None:
     """The words stay."""
     case_id, recording_id = left(text="the gate is locked")
-    with sqlite_db.write() as session:
+    with db.write() as session:
         recording = session.get_one(Recording, recording_id)
         recording.erased_at = now()
         session.add(recording)
@@ -499,7 +495,7 @@ async def test_a_deleted_voice_is_said_and_not_offered(alice: Browser, left: Lef
     assert ">locked</span>" in text
 
 
-async def test_other_cases_of_the_telephone_are_shown(alice: Browser, left: Left, sqlite_db: Database) -> None:
+async def test_other_cases_of_the_telephone_are_shown(alice: Browser, left: Left, db: Database) -> None:
     """And how often it called before; a withheld number has no history."""
     first, _ = left(ago_s=86400)
     second, _ = left(ago_s=60)
@@ -511,11 +507,9 @@ async def test_other_cases_of_the_telephone_are_shown(alice: Browser, left: Left
     assert "Same telephone" not in await alice.text(f"/cases/{hidden}")
 
 
-async def test_a_call_that_goes_on_is_not_described_yet(
-    alice: Browser, mine: int, sqlite_db: Database, keys: Keys
-) -> None:
+async def test_a_call_that_goes_on_is_not_described_yet(alice: Browser, mine: int, db: Database, keys: Keys) -> None:
     """A further call of the case without an end: it is on the line."""
-    with sqlite_db.write() as session:
+    with db.write() as session:
         contact = calls.saw(session, keys, "on-the-line", Fact.ARRIVED, now(), Seen(language="en"))
         contact.case_id = mine
         session.add(contact)
@@ -526,7 +520,7 @@ async def test_a_call_that_goes_on_is_not_described_yet(
     assert f"/contacts/{contact_id}/disposition" not in text
 
 
-async def test_the_worker_is_described_without_identity(alice: Browser, mine: int, sqlite_db: Database) -> None:
+async def test_the_worker_is_described_without_identity(alice: Browser, mine: int, db: Database) -> None:
     """An alias and a count; none is needed."""
     assert "Anonymous" in await alice.text(f"/cases/{mine}")
     form = {"alias": "Blue <bird>", "workers_affected": "40", "workers_estimated": "1"}
@@ -540,10 +534,10 @@ async def test_the_worker_is_described_without_identity(alice: Browser, mine: in
         assert 'value="kept"' in await answer.text()
 
 
-async def test_everything_is_told_on_the_timeline_in_words(alice: Browser, left: Left, sqlite_db: Database) -> None:
+async def test_everything_is_told_on_the_timeline_in_words(alice: Browser, left: Left, db: Database) -> None:
     """Each kind of event has words; none is shown as its code."""
     case_id, _ = left()
-    with sqlite_db.write() as session:
+    with db.write() as session:
         case = session.get_one(Case, case_id)
         details: dict[EventKind, dict[str, object]] = {
             EventKind.MOVED: {"from": "new", "to": "closed", "reason": "silent"},
@@ -574,25 +568,23 @@ def test_a_window_is_read_as_it_was_written() -> None:
         assert windows.read(text) is None, text
 
 
-def test_a_draft_that_comes_after_a_correction_by_hand_keeps_it(
-    sqlite_db: Database, left: Left, sqlite_staff: Cast
-) -> None:
+def test_a_draft_that_comes_after_a_correction_by_hand_keeps_it(db: Database, left: Left, staff: Cast) -> None:
     """What a person wrote is never lost to the engine."""
     _, recording_id = left(state=RecordingState.NEEDS_LISTENER, language="km")
-    with sqlite_db.write() as session:
-        transcripts.correct(session, recording_id, "by hand", sqlite_staff.alice)
-    with sqlite_db.write() as session:
+    with db.write() as session:
+        transcripts.correct(session, recording_id, "by hand", staff.alice)
+    with db.write() as session:
         kept = session.get_one(Transcript, recording_id)
         draft = transcript_of(session.get_one(Recording, recording_id), "by machine")
         kept.text, kept.engine = draft.text, draft.engine
         session.add(kept)
-    with sqlite_db.read() as session:
+    with db.read() as session:
         assert session.get_one(Transcript, recording_id).corrected_text == "by hand"
 
 
-def test_the_open_cases_of_who_leaves_are_released(sqlite_db: Database, mine: int, sqlite_staff: Cast) -> None:
+def test_the_open_cases_of_who_leaves_are_released(db: Database, mine: int, staff: Cast) -> None:
     """No case is lost with a person."""
-    with sqlite_db.write() as session:
-        people.deactivate(session, sqlite_staff.alice.id or 0, by_id=sqlite_staff.adam.id)
-    assert case_of(sqlite_db, mine).owner_id is None
-    assert EventKind.RELEASED in kinds(sqlite_db, mine)
+    with db.write() as session:
+        people.deactivate(session, staff.alice.id or 0, by_id=staff.adam.id)
+    assert case_of(db, mine).owner_id is None
+    assert EventKind.RELEASED in kinds(db, mine)

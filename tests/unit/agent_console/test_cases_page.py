@@ -18,9 +18,9 @@ from tests.unit.agent_console.conftest import Browser
 
 
 @pytest.fixture
-def some(sqlite_db: Database, keys: Keys, settings: Settings, sqlite_staff: Cast) -> dict[str, int]:
+def some(db: Database, keys: Keys, settings: Settings, staff: Cast) -> dict[str, int]:
     """Three cases: wages (Alice's, Thai), gate (nobody's, English), closed (Bob's, Burmese)."""
-    with sqlite_db.write() as session:
+    with db.write() as session:
 
         def leave(language: str, text: str, number: str) -> int:
             contact, _ = leave_message(
@@ -33,14 +33,14 @@ def some(sqlite_db: Database, keys: Keys, settings: Settings, sqlite_staff: Cast
             "gate": leave("en", "they lock the gate", "0822222222"),
             "closed": leave("my", "wrong person", "0833333333"),
         }
-        cases.claim(session, ids["wages"], sqlite_staff.alice)
-        cases.summarise(session, ids["wages"], "Wages 100% unpaid", sqlite_staff.alice)
-        cases.add_note(session, ids["wages"], "Twelve workers in Samut_Sakhon", sqlite_staff.alice)
+        cases.claim(session, ids["wages"], staff.alice)
+        cases.summarise(session, ids["wages"], "Wages 100% unpaid", staff.alice)
+        cases.add_note(session, ids["wages"], "Twelve workers in Samut_Sakhon", staff.alice)
         alias = session.get_one(Case, ids["gate"])
         alias.alias = "Blue Bird"
         session.add(alias)
-        cases.claim(session, ids["closed"], sqlite_staff.bob)
-        cases.move(session, ids["closed"], CaseStatus.CLOSED, sqlite_staff.bob, "out of scope")
+        cases.claim(session, ids["closed"], staff.bob)
+        cases.move(session, ids["closed"], CaseStatus.CLOSED, staff.bob, "out of scope")
         return ids
 
 
@@ -74,19 +74,19 @@ async def test_words_are_found_where_people_wrote_them(
     assert set(await found(alice, f"?text={text}")) == {some[name] for name in which}
 
 
-async def test_a_reference_finds_its_case(alice: Browser, some: dict[str, int], sqlite_db: Database) -> None:
+async def test_a_reference_finds_its_case(alice: Browser, some: dict[str, int], db: Database) -> None:
     """Also in small letters."""
-    with sqlite_db.read() as session:
+    with db.read() as session:
         reference = session.get_one(Case, some["gate"]).reference or ""
     assert await found(alice, f"?text={reference.lower()}") == [some["gate"]]
 
 
 async def test_a_correction_is_searched_as_well_as_the_draft(
-    alice: Browser, some: dict[str, int], sqlite_db: Database, sqlite_staff: Cast
+    alice: Browser, some: dict[str, int], db: Database, staff: Cast
 ) -> None:
     """What a person heard counts too."""
-    with sqlite_db.write() as session:
-        transcripts.correct(session, 2, "they bolt the door", sqlite_staff.alice)
+    with db.write() as session:
+        transcripts.correct(session, 2, "they bolt the door", staff.alice)
     assert await found(alice, "?text=bolt") == [some["gate"]]
     assert await found(alice, "?text=lock") == [some["gate"]]
 
@@ -109,12 +109,10 @@ async def test_choices_narrow_the_list(alice: Browser, some: dict[str, int], que
     assert set(await found(alice, query)) == {some[name] for name in which}
 
 
-async def test_the_list_is_drawn_a_page_at_a_time_newest_first(
-    alice: Browser, sqlite_db: Database, sqlite_staff: Cast
-) -> None:
+async def test_the_list_is_drawn_a_page_at_a_time_newest_first(alice: Browser, db: Database, staff: Cast) -> None:
     """Past the end is the last page."""
     start = now() - timedelta(days=100)
-    with sqlite_db.write() as session:
+    with db.write() as session:
         for n in range(PAGE + 3):
             session.add(Case(reference=f"C-{n:04d}", opened_at=start + timedelta(hours=n)))
     first, second = await found(alice, ""), await found(alice, "?page=2")
@@ -127,11 +125,11 @@ async def test_the_list_is_drawn_a_page_at_a_time_newest_first(
 
 
 async def test_more_than_anybody_counts_are_said_to_be_more_and_can_all_be_reached(
-    alice: Browser, sqlite_db: Database, monkeypatch: pytest.MonkeyPatch
+    alice: Browser, db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The last page is found though they were not all counted."""
     monkeypatch.setattr(case_list, "COUNTED", PAGE)
-    with sqlite_db.write() as session:
+    with db.write() as session:
         for n in range(PAGE * 2 + 3):
             session.add(Case(reference=f"C-{n:04d}", opened_at=now() - timedelta(hours=n)))
     first = await alice.text("/cases")

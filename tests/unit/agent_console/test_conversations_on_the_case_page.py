@@ -34,9 +34,9 @@ def with_conversation(db: Database, keys: Keys, settings: Settings, staff: Cast)
 
 
 async def test_a_conversation_is_told_from_a_message_and_each_has_its_player(
-    alice: Browser, sqlite_db: Database, keys: Keys, settings: Settings, sqlite_staff: Cast
+    alice: Browser, db: Database, keys: Keys, settings: Settings, staff: Cast
 ) -> None:
-    case_id = with_conversation(sqlite_db, keys, settings, sqlite_staff)
+    case_id = with_conversation(db, keys, settings, staff)
     page = await alice.text(f"/cases/{case_id}")
     assert page.count("<voice-player") == 2
     assert "<strong>Message</strong>" in page
@@ -45,11 +45,11 @@ async def test_a_conversation_is_told_from_a_message_and_each_has_its_player(
 
 
 def test_nobody_is_asked_to_listen_to_a_conversation_that_an_agent_had(
-    sqlite_db: Database, keys: Keys, settings: Settings, sqlite_staff: Cast
+    db: Database, keys: Keys, settings: Settings, staff: Cast
 ) -> None:
-    case_id = with_conversation(sqlite_db, keys, settings, sqlite_staff)
-    with sqlite_db.read() as session:
-        shown = case_page.read(session, case_id, sqlite_staff.alice)
+    case_id = with_conversation(db, keys, settings, staff)
+    with db.read() as session:
+        shown = case_page.read(session, case_id, staff.alice)
     assert StepKind.LISTEN not in {step.kind for step in shown.steps}
     assert {m.recording.kind: m.recording.heard_at is None for m in shown.calls[0].messages} == {
         RecordingKind.MESSAGE: False,
@@ -58,14 +58,14 @@ def test_nobody_is_asked_to_listen_to_a_conversation_that_an_agent_had(
 
 
 async def test_the_timeline_says_that_a_conversation_was_destroyed_and_why(
-    alice: Browser, sqlite_db: Database, keys: Keys, settings: Settings, sqlite_staff: Cast
+    alice: Browser, db: Database, keys: Keys, settings: Settings, staff: Cast
 ) -> None:
-    case_id = with_conversation(sqlite_db, keys, settings, sqlite_staff)
-    with sqlite_db.write() as session:
+    case_id = with_conversation(db, keys, settings, staff)
+    with db.write() as session:
         contact = session.exec(select(Contact).where(Contact.case_id == case_id)).one()
         tell_destroyed(session, contact, TAKEN_BACK, "talk 1")
         tell_destroyed(session, contact, TAKEN_BACK, "talk 1")
-        shown = case_page.read(session, case_id, sqlite_staff.alice)
+        shown = case_page.read(session, case_id, staff.alice)
     assert sum(event.kind is EventKind.RECORDED and "destroyed" in event.detail for event in shown.events) == 1
     page = await alice.text(f"/cases/{case_id}")
     assert "Conversation destroyed unheard" in page

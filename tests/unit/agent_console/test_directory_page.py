@@ -15,9 +15,9 @@ SHOWN = "+66 2 123 4567"
 
 
 @pytest.fixture
-async def sofia(signed_in: SignIn, sqlite_staff: Cast) -> Browser:
+async def sofia(signed_in: SignIn, staff: Cast) -> Browser:
     """Sofia, a supervisor, signed in."""
-    return signed_in(sqlite_staff.sofia)
+    return signed_in(staff.sofia)
 
 
 def entries(db: Database) -> list[DirectoryEntry]:
@@ -25,10 +25,10 @@ def entries(db: Database) -> list[DirectoryEntry]:
         return list(session.exec(select(DirectoryEntry).order_by(col(DirectoryEntry.id))))
 
 
-async def test_a_number_is_added_sealed_and_not_shown(sofia: Browser, sqlite_db: Database, keys: Keys) -> None:
+async def test_a_number_is_added_sealed_and_not_shown(sofia: Browser, db: Database, keys: Keys) -> None:
     """Name, kind, language and note are plain; the number is dots."""
     assert (await sofia.post(HERE, **SHELTER)).headers["Location"] == HERE
-    (entry,) = entries(sqlite_db)
+    (entry,) = entries(db)
     assert keys.open(entry.number_sealed) == b"+6621234567"
     for page in (HERE, f"{HERE}/{entry.id}"):
         text = await sofia.text(page)
@@ -37,49 +37,47 @@ async def test_a_number_is_added_sealed_and_not_shown(sofia: Browser, sqlite_db:
         assert "•••• ••••" in text
 
 
-async def test_the_number_is_shown_by_an_audited_click_only(
-    sofia: Browser, alice: Browser, sqlite_db: Database
-) -> None:
+async def test_the_number_is_shown_by_an_audited_click_only(sofia: Browser, alice: Browser, db: Database) -> None:
     """To this person, in this answer; an agent has no such page."""
     await sofia.post(HERE, **SHELTER)
-    (entry,) = entries(sqlite_db)
+    (entry,) = entries(db)
     answer = await sofia.post(f"{HERE}/{entry.id}/number", HTMX)
     assert SHOWN in await answer.text()
     assert SHOWN in await (await sofia.post(f"{HERE}/{entry.id}/number")).text()
-    with sqlite_db.read() as session:
+    with db.read() as session:
         seen = session.exec(select(AuditEntry).where(AuditEntry.act == "directory_number_shown")).all()
     assert [e.subject for e in seen] == [f"entry:{entry.id}"] * 2
     assert (await alice.post(f"{HERE}/{entry.id}/number")).status == 403
     assert (await sofia.get(f"{HERE}/{entry.id}/number")).status == 405
 
 
-async def test_an_entry_is_changed_and_keeps_its_number(sofia: Browser, sqlite_db: Database, keys: Keys) -> None:
+async def test_an_entry_is_changed_and_keeps_its_number(sofia: Browser, db: Database, keys: Keys) -> None:
     """An empty number is no new number."""
     await sofia.post(HERE, **SHELTER)
-    (before,) = entries(sqlite_db)
+    (before,) = entries(db)
     changed = SHELTER | {"number": "", "name": "Baan Rak", "kind": "health", "language": ""}
     assert (await sofia.post(f"{HERE}/{before.id}", **changed)).status == 303
-    (entry,) = entries(sqlite_db)
+    (entry,) = entries(db)
     assert (entry.name, entry.kind, entry.language) == ("Baan Rak", "health", None)
     assert entry.number_sealed == before.number_sealed
     await sofia.post(f"{HERE}/{before.id}", **changed | {"number": "1669"})
-    assert keys.open(entries(sqlite_db)[0].number_sealed) == b"1669"
+    assert keys.open(entries(db)[0].number_sealed) == b"1669"
 
 
-async def test_what_is_switched_off_cannot_be_called_and_is_not_deleted(sofia: Browser, sqlite_db: Database) -> None:
+async def test_what_is_switched_off_cannot_be_called_and_is_not_deleted(sofia: Browser, db: Database) -> None:
     """And can be switched on again."""
     await sofia.post(HERE, **SHELTER)
-    (entry,) = entries(sqlite_db)
+    (entry,) = entries(db)
     assert (await sofia.post(f"{HERE}/{entry.id}/off")).status == 303
-    assert entries(sqlite_db)[0].active is False
+    assert entries(db)[0].active is False
     assert "switched off" in await sofia.text(HERE)
     assert (await sofia.post(f"{HERE}/{entry.id}/on")).status == 303
-    assert entries(sqlite_db)[0].active is True
+    assert entries(db)[0].active is True
 
 
-async def test_what_is_wrong_comes_back_with_what_was_typed(sofia: Browser, sqlite_db: Database, keys: Keys) -> None:
+async def test_what_is_wrong_comes_back_with_what_was_typed(sofia: Browser, db: Database, keys: Keys) -> None:
     """But never the number: it may be a worker's, and that one is refused."""
-    a_call(sqlite_db, keys)
+    a_call(db, keys)
     for wrong in ({"name": ""}, {"number": "soon"}, {"kind": "friend"}, {"language": "xx"}, {"number": NUMBER}):
         answer = await sofia.post(HERE, HTMX, **SHELTER | wrong)
         text = await answer.text()
@@ -87,11 +85,11 @@ async def test_what_is_wrong_comes_back_with_what_was_typed(sofia: Browser, sqli
         assert 'value="24 hours"' in text
         assert f'value="{NUMBER}"' not in text
     assert "This is a worker's telephone." in text
-    assert entries(sqlite_db) == []
+    assert entries(db) == []
 
 
 async def test_nobody_else_keeps_the_directory(
-    sofia: Browser, alice: Browser, adam: Browser, outsider: Browser, sqlite_db: Database
+    sofia: Browser, alice: Browser, adam: Browser, outsider: Browser, db: Database
 ) -> None:
     """Not an agent, not an administrator; not an entry that is not there."""
     for who, status in ((alice, 403), (adam, 403), (outsider, 303)):
@@ -100,4 +98,4 @@ async def test_nobody_else_keeps_the_directory(
     assert (await sofia.get(f"{HERE}/999")).status == 404
     for act in ("off", "on", "number"):
         assert (await sofia.post(f"{HERE}/999/{act}")).status == 404
-    assert entries(sqlite_db) == []
+    assert entries(db) == []

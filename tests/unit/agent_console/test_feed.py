@@ -118,13 +118,13 @@ class TestTheHeart:
         return alice, bob
 
     async def test_it_beats_and_notices_that_one_sign_in_ended(
-        self, two: tuple[Browser, Browser], sqlite_db: Database, sqlite_staff: Cast
+        self, two: tuple[Browser, Browser], db: Database, staff: Cast
     ) -> None:
         """A page of somebody signed out is closed by the next beat; the others go on."""
         async with listening(two[0]) as first, listening(two[1]) as second:
             await until_name(first, feed_module.ALIVE)
-            with sqlite_db.write() as session:
-                hers = col(SignIn.agent_id) == sqlite_staff.alice.id
+            with db.write() as session:
+                hers = col(SignIn.agent_id) == staff.alice.id
                 session.exec(select(SignIn).where(hers)).one().ended_at = now()
             assert (await until_name(first, feed_module.SIGNED_OUT))[-1] == feed_module.SIGNED_OUT
             assert (await first.content.read()).strip() == b""

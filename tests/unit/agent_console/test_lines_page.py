@@ -6,13 +6,13 @@ from models import Database, Line
 from tests.unit.agent_console.conftest import Browser
 
 
-async def test_a_line_is_added_changed_and_taken_off(adam: Browser, sqlite_db: Database) -> None:
+async def test_a_line_is_added_changed_and_taken_off(adam: Browser, db: Database) -> None:
     """Spaces and dashes in what was typed do not matter."""
     form = {"number": "1800 765-432", "name": "Fishing <line>", "toll_free": "1"}
     assert (await adam.post("/settings/lines", **form)).status == 303
     assert "Fishing &lt;line&gt;" in await adam.text("/settings/lines")
     assert (await adam.post("/settings/lines/1800765432", name="Fishing")).status == 303
-    with sqlite_db.read() as session:
+    with db.read() as session:
         line = session.get_one(Line, "1800765432")
         assert (line.name, line.toll_free) == ("Fishing", False)
     assert (await adam.post("/settings/lines/1800765432/removal")).status == 303
@@ -38,12 +38,12 @@ async def test_what_is_no_line_comes_back(adam: Browser, wrong: dict[str, str]) 
     assert f'value="{form["number"]}"' in await answer.text()
 
 
-async def test_a_line_without_a_name_is_not_kept(adam: Browser, sqlite_db: Database) -> None:
+async def test_a_line_without_a_name_is_not_kept(adam: Browser, db: Database) -> None:
     """The error stands at its own row."""
     answer = await adam.post("/settings/lines/1800123456", name="")
     assert answer.status == 422
     assert "Give the line a name" in await answer.text()
-    with sqlite_db.read() as session:
+    with db.read() as session:
         assert session.get_one(Line, "1800123456").name == "Worker hotline"
 
 

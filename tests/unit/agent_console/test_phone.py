@@ -95,7 +95,7 @@ def state(db: Database, cast: Cast) -> AgentState:
 
 @pytest.mark.usefixtures("dropped")
 async def test_a_page_gets_servers_and_a_relay_password_that_ends_soon_after_the_sign_in(
-    server: TestServer, alice: Browser, sqlite_db: Database
+    server: TestServer, alice: Browser, db: Database
 ) -> None:
     """It is made anew for each connection, and says nothing of who she is."""
     console = console_of(server)
@@ -104,26 +104,26 @@ async def test_a_page_gets_servers_and_a_relay_password_that_ends_soon_after_the
     [two] = (await (await alice.post("/phone/credentials")).json())["ice"]
     assert one["urls"] == ["turn:relay"]
     assert one["username"] != two["username"]
-    with sqlite_db.read() as session:
+    with db.read() as session:
         row = session.exec(select(SignInRow)).one()
         assert int(one["username"].partition(":")[0]) == int((row.expires_at + timedelta(hours=1)).timestamp())
 
 
 @pytest.mark.usefixtures("dropped")
 async def test_a_page_is_given_a_secret_and_has_the_phone_from_then_on(
-    alice: Browser, sqlite_db: Database, sqlite_staff: Cast
+    alice: Browser, db: Database, staff: Cast
 ) -> None:
     """It is in this one answer, which nobody keeps."""
     answer = await alice.post("/phone/credentials")
     given = await answer.json()
     assert (given["user"], given["secret"]) == (SECRET.user, SECRET.secret)
     assert answer.headers["Cache-Control"] == "no-store"
-    assert state(sqlite_db, sqlite_staff).page == given["page"]
+    assert state(db, staff).page == given["page"]
     assert await page_of(alice) != given["page"], "each connection has a name of its own"
 
 
 async def test_without_asterisk_a_page_is_asked_to_try_again(
-    alice: Browser, monkeypatch: pytest.MonkeyPatch, sqlite_db: Database, sqlite_staff: Cast
+    alice: Browser, monkeypatch: pytest.MonkeyPatch, db: Database, staff: Cast
 ) -> None:
     """503, and the page does not have the phone."""
 
@@ -132,7 +132,7 @@ async def test_without_asterisk_a_page_is_asked_to_try_again(
 
     monkeypatch.setattr(Operator, "new_phone", fails)
     assert (await alice.post("/phone/credentials")).status == 503
-    assert state(sqlite_db, sqlite_staff).page is None
+    assert state(db, staff).page is None
 
 
 @pytest.mark.usefixtures("dropped")
@@ -190,7 +190,7 @@ async def test_a_page_that_has_the_phone_no_more_is_told_so(alice: Browser, aste
 
 @pytest.mark.usefixtures("dropped")
 async def test_a_newer_connection_closes_the_older(
-    alice: Browser, asterisk: Asterisk, sqlite_db: Database, sqlite_staff: Cast
+    alice: Browser, asterisk: Asterisk, db: Database, staff: Cast
 ) -> None:
     """And the older, when it goes, takes nothing from the newer."""
     first = await connect(alice, await page_of(alice))
@@ -201,13 +201,13 @@ async def test_a_newer_connection_closes_the_older(
     async with asyncio.timeout(5):
         while "still here" not in asterisk.heard:
             await asyncio.sleep(0.01)
-    assert state(sqlite_db, sqlite_staff).page == page
+    assert state(db, staff).page == page
     await second.close()
 
 
 @pytest.mark.usefixtures("dropped")
 async def test_when_asterisk_goes_the_page_is_asked_to_come_back(
-    alice: Browser, asterisk: Asterisk, sqlite_db: Database, sqlite_staff: Cast, monkeypatch: pytest.MonkeyPatch
+    alice: Browser, asterisk: Asterisk, db: Database, staff: Cast, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """1012; and when it does not come soon, she has no phone."""
     monkeypatch.setattr(sip_proxy, "COMES_BACK_S", 0.1)
@@ -218,7 +218,7 @@ async def test_when_asterisk_goes_the_page_is_asked_to_come_back(
     await asterisk.connections[0].close()
     assert await closed(connection) == phones.AGAIN
     async with asyncio.timeout(5):
-        while state(sqlite_db, sqlite_staff).page is not None:
+        while state(db, staff).page is not None:
             await asyncio.sleep(0.01)
 
 
@@ -238,16 +238,16 @@ async def test_a_frame_that_is_far_too_large_ends_the_connection(alice: Browser)
 
 @pytest.mark.usefixtures("asterisk")
 async def test_signing_out_ends_the_connection_and_the_phone(
-    alice: Browser, dropped: list[int], sqlite_db: Database, sqlite_staff: Cast
+    alice: Browser, dropped: list[int], db: Database, staff: Cast
 ) -> None:
     """At once; and she is off duty, so that nothing rings when she opens a page again."""
     connection = await connect(alice, await page_of(alice))
-    make_ready(sqlite_db, sqlite_staff)
+    make_ready(db, staff)
     assert (await alice.post("/sign-out")).status == 303
-    assert state(sqlite_db, sqlite_staff).status is AgentStatus.OFFLINE
+    assert state(db, staff).status is AgentStatus.OFFLINE
     assert await closed(connection) == phones.SIGNED_OUT
-    assert dropped == [sqlite_staff.alice.id]
-    assert state(sqlite_db, sqlite_staff).page is None
+    assert dropped == [staff.alice.id]
+    assert state(db, staff).page is None
 
 
 @pytest.mark.usefixtures("asterisk", "dropped")
@@ -260,12 +260,12 @@ async def test_signing_in_elsewhere_ends_the_connection(alice: Browser, outsider
 
 @pytest.mark.usefixtures("asterisk", "dropped")
 async def test_a_sign_in_that_ended_otherwise_ends_the_connection_at_the_next_beat(
-    alice: Browser, signed_in: SignIn, sqlite_staff: Cast, monkeypatch: pytest.MonkeyPatch
+    alice: Browser, signed_in: SignIn, staff: Cast, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Such as by another console, or by its time."""
     monkeypatch.setattr(heart, "BEAT_S", 0.1)
     connection = await connect(alice, await page_of(alice))
-    signed_in(sqlite_staff.alice)
+    signed_in(staff.alice)
     assert await closed(connection) == phones.SIGNED_OUT
 
 
@@ -288,23 +288,23 @@ async def test_no_transaction_is_open_while_asterisk_is_asked(
 
 @pytest.mark.parametrize("status", [AgentStatus.ON_CALL, AgentStatus.WRAP_UP, AgentStatus.READY])
 async def test_a_sign_in_does_not_run_out_under_a_call(
-    server: TestServer, alice: Browser, sqlite_db: Database, sqlite_staff: Cast, status: AgentStatus
+    server: TestServer, alice: Browser, db: Database, staff: Cast, status: AgentStatus
 ) -> None:
     """The call would be cut off, and its page gone; without one it ends at its time."""
-    with sqlite_db.write() as session:
-        agents.set_status(session, sqlite_staff.alice.id or 0, status, call="c")
-        mine = session.exec(select(SignInRow).where(SignInRow.agent_id == sqlite_staff.alice.id)).one()
+    with db.write() as session:
+        agents.set_status(session, staff.alice.id or 0, status, call="c")
+        mine = session.exec(select(SignInRow).where(SignInRow.agent_id == staff.alice.id)).one()
         mine.expires_at = now() + timedelta(minutes=1)
     heart._look(console_of(server), [])
-    with sqlite_db.read() as session:
-        mine = session.exec(select(SignInRow).where(SignInRow.agent_id == sqlite_staff.alice.id)).one()
+    with db.read() as session:
+        mine = session.exec(select(SignInRow).where(SignInRow.agent_id == staff.alice.id)).one()
     assert (mine.expires_at > now() + timedelta(minutes=10)) is (status is not AgentStatus.READY)
     assert (await alice.get("/state")).status == 200
 
 
 @pytest.mark.usefixtures("asterisk", "dropped")
 async def test_the_beat_goes_on_after_an_error_that_nobody_thought_of(
-    alice: Browser, signed_in: SignIn, sqlite_staff: Cast, monkeypatch: pytest.MonkeyPatch
+    alice: Browser, signed_in: SignIn, staff: Cast, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without it a frozen page would stay ready."""
     look, failures = heart._look, ["once"]
@@ -317,7 +317,7 @@ async def test_the_beat_goes_on_after_an_error_that_nobody_thought_of(
     monkeypatch.setattr(heart, "_look", first_fails)
     monkeypatch.setattr(heart, "BEAT_S", 0.1)
     connection = await connect(alice, await page_of(alice))
-    signed_in(sqlite_staff.alice)
+    signed_in(staff.alice)
     assert await closed(connection) == phones.SIGNED_OUT
     assert failures == []
 
@@ -335,58 +335,58 @@ def make_ready(db: Database, cast: Cast) -> None:
 
 @pytest.mark.usefixtures("dropped")
 async def test_a_silent_page_is_not_ready_and_one_that_speaks_again_is_told(
-    server: TestServer, alice: Browser, sqlite_db: Database, sqlite_staff: Cast, monkeypatch: pytest.MonkeyPatch
+    server: TestServer, alice: Browser, db: Database, staff: Cast, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """She stays not ready until she says so herself."""
     console = console_of(server)
     page = await page_of(alice)
-    make_ready(sqlite_db, sqlite_staff)
+    make_ready(db, staff)
     heart._look(console, [])
-    assert state(sqlite_db, sqlite_staff).status is AgentStatus.READY, "it was heard a moment ago"
+    assert state(db, staff).status is AgentStatus.READY, "it was heard a moment ago"
     long_ago = phones.clock() - 3600
     console.phones.turning_since = long_ago
     monkeypatch.setattr(phones.Phones, "silent_s", lambda _self, _page: console.settings.page_silent_s + 1.0)
     heart._look(console, [])
-    now = state(sqlite_db, sqlite_staff)
+    now = state(db, staff)
     assert (now.status, now.reason) == (AgentStatus.NOT_READY, agents.PAGE_LOST)
     assert await here(alice, page)
-    now = state(sqlite_db, sqlite_staff)
+    now = state(db, staff)
     assert (now.status, now.reason) == (AgentStatus.NOT_READY, agents.PAGE_BACK)
 
 
 @pytest.mark.usefixtures("asterisk", "dropped")
 async def test_who_closed_her_page_is_not_ready_and_is_told_when_she_opens_one_again(
-    server: TestServer, alice: Browser, sqlite_db: Database, sqlite_staff: Cast, monkeypatch: pytest.MonkeyPatch
+    server: TestServer, alice: Browser, db: Database, staff: Cast, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Else the page that she opens days later is rung before she has looked at it."""
     monkeypatch.setattr(sip_proxy, "COMES_BACK_S", 0.05)
     console_of(server).settings.page_silent_s = 0
     connection = await connect(alice, await page_of(alice))
-    make_ready(sqlite_db, sqlite_staff)
+    make_ready(db, staff)
     await connection.close()
     async with asyncio.timeout(10):
-        while state(sqlite_db, sqlite_staff).reason != agents.PAGE_LOST:
+        while state(db, staff).reason != agents.PAGE_LOST:
             await asyncio.sleep(0.05)
-    assert state(sqlite_db, sqlite_staff).status is AgentStatus.NOT_READY
+    assert state(db, staff).status is AgentStatus.NOT_READY
     await page_of(alice)
-    assert state(sqlite_db, sqlite_staff).reason == agents.PAGE_BACK
+    assert state(db, staff).reason == agents.PAGE_BACK
 
 
 @pytest.mark.usefixtures("dropped")
 async def test_a_console_that_was_held_up_itself_blames_no_page(
-    server: TestServer, alice: Browser, sqlite_db: Database, sqlite_staff: Cast
+    server: TestServer, alice: Browser, db: Database, staff: Cast
 ) -> None:
     """It heard nobody, because it did not listen."""
     console = console_of(server)
     page = await page_of(alice)
-    make_ready(sqlite_db, sqlite_staff)
+    make_ready(db, staff)
     console.phones._heard[page] = phones.clock() - 3600
     console.phones.turning_since = phones.clock()
     heart._look(console, [])
-    assert state(sqlite_db, sqlite_staff).status is AgentStatus.READY
+    assert state(db, staff).status is AgentStatus.READY
     console.phones.turning_since -= 3600
     heart._look(console, [])
-    assert state(sqlite_db, sqlite_staff).status is AgentStatus.NOT_READY
+    assert state(db, staff).status is AgentStatus.NOT_READY
 
 
 @pytest.mark.usefixtures("dropped")

@@ -15,10 +15,10 @@ SHOWN = "+66 89 999 0001"
 
 
 async def test_a_first_call_says_so_and_how_long_she_has_waited(
-    alice: Browser, sqlite_db: Database, keys: Keys, sqlite_staff: Cast
+    alice: Browser, db: Database, keys: Keys, staff: Cast
 ) -> None:
-    with sqlite_db.write() as session:
-        contact = Line(session, keys).rings(sqlite_staff.alice, "km", 12)
+    with db.write() as session:
+        contact = Line(session, keys).rings(staff.alice, "km", 12)
     text = await alice.text(f"/phone/calls/{contact.call}", **HTMX)
     for what in ("Khmer", "first call", "Worker hotline", "data-since", 'data-phone="answer"', "data-answer"):
         assert what in text
@@ -26,12 +26,12 @@ async def test_a_first_call_says_so_and_how_long_she_has_waited(
 
 
 async def test_a_known_telephone_shows_its_open_case_and_what_must_be_minded(
-    alice: Browser, sqlite_db: Database, keys: Keys, sqlite_staff: Cast
+    alice: Browser, db: Database, keys: Keys, staff: Cast
 ) -> None:
-    with sqlite_db.write() as session:
+    with db.write() as session:
         line = Line(session, keys)
-        before = known_caller(line, sqlite_staff.bob)
-        contact = line.rings(sqlite_staff.alice)
+        before = known_caller(line, staff.bob)
+        contact = line.rings(staff.alice)
     text = await alice.text(f"/phone/calls/{contact.call}", **HTMX)
     for what in (
         "called once before", "Passport held, gate locked at night", f"/cases/{before.case_id}", "in danger now",
@@ -42,10 +42,10 @@ async def test_a_known_telephone_shows_its_open_case_and_what_must_be_minded(
 
 
 async def test_a_withheld_number_is_said_and_cannot_be_asked_for(
-    alice: Browser, sqlite_db: Database, keys: Keys, sqlite_staff: Cast
+    alice: Browser, db: Database, keys: Keys, staff: Cast
 ) -> None:
-    with sqlite_db.write() as session:
-        contact = Line(session, keys, None).rings(sqlite_staff.alice)
+    with db.write() as session:
+        contact = Line(session, keys, None).rings(staff.alice)
     text = await alice.text(f"/phone/calls/{contact.call}", **HTMX)
     assert "number withheld" in text
     assert "show, audited" not in text
@@ -53,38 +53,36 @@ async def test_a_withheld_number_is_said_and_cannot_be_asked_for(
 
 
 async def test_the_number_is_shown_once_to_who_asks_and_it_is_audited(
-    alice: Browser, sqlite_db: Database, keys: Keys, sqlite_staff: Cast
+    alice: Browser, db: Database, keys: Keys, staff: Cast
 ) -> None:
-    with sqlite_db.write() as session:
-        contact = Line(session, keys).rings(sqlite_staff.alice)
+    with db.write() as session:
+        contact = Line(session, keys).rings(staff.alice)
     here = f"/phone/calls/{contact.call}"
     assert SHOWN in await (await alice.post(f"{here}/number", HTMX)).text()
     assert SHOWN not in await alice.text(here, **HTMX)
-    with sqlite_db.read() as session:
+    with db.read() as session:
         noted = session.exec(select(AuditEntry).where(AuditEntry.act == "number_shown")).one()
-        assert (noted.by_id, noted.subject) == (sqlite_staff.alice.id, f"contact:{contact.id}")
+        assert (noted.by_id, noted.subject) == (staff.alice.id, f"contact:{contact.id}")
 
 
 async def test_once_there_is_a_case_its_timeline_tells_that_the_number_was_shown(
-    sqlite_db: Database, keys: Keys, sqlite_staff: Cast
+    db: Database, keys: Keys, staff: Cast
 ) -> None:
-    with sqlite_db.write() as session:
-        contact = Line(session, keys).answered(sqlite_staff.alice)
-        assert callers.show_number_of_call(session, keys, contact, sqlite_staff.alice) == SHOWN
+    with db.write() as session:
+        contact = Line(session, keys).answered(staff.alice)
+        assert callers.show_number_of_call(session, keys, contact, staff.alice) == SHOWN
         told = session.exec(select(CaseEvent).where(CaseEvent.case_id == contact.case_id)).all()
         assert EventKind.NUMBER_SHOWN in {event.kind for event in told}
         assert session.get_one(Caller, contact.caller_id).number_sealed != NUMBER.encode()
 
 
-async def test_the_card_is_empty_when_the_ring_is_over(
-    alice: Browser, sqlite_db: Database, keys: Keys, sqlite_staff: Cast
-) -> None:
+async def test_the_card_is_empty_when_the_ring_is_over(alice: Browser, db: Database, keys: Keys, staff: Cast) -> None:
     """She answered, somebody else did, or the caller hung up."""
     empty = '<div id="pop"></div>'
-    with sqlite_db.write() as session:
+    with db.write() as session:
         line = Line(session, keys)
-        mine = line.answered(sqlite_staff.alice)
-        bobs = Line(session, keys, "0899990002").answered(sqlite_staff.bob)
+        mine = line.answered(staff.alice)
+        bobs = Line(session, keys, "0899990002").answered(staff.bob)
         gone = Line(session, keys, "0899990003").waits()
         calls.close(session, gone, now(), join_within_s=900, brief_s=10)
     for contact in (mine, bobs, gone):
@@ -93,30 +91,28 @@ async def test_the_card_is_empty_when_the_ring_is_over(
 
 
 async def test_a_call_that_a_colleague_asks_about_or_hands_over_says_who(
-    bob: Browser, sqlite_db: Database, keys: Keys, sqlite_staff: Cast
+    bob: Browser, db: Database, keys: Keys, staff: Cast
 ) -> None:
-    with sqlite_db.write() as session:
+    with db.write() as session:
         line = Line(session, keys)
-        contact = line.answered(sqlite_staff.alice)
-        ready(session, sqlite_staff.bob)
+        contact = line.answered(staff.alice)
+        ready(session, staff.bob)
     here = f"/phone/calls/{contact.call}"
     assert "Alice hands you a call" in await bob.text(f"{here}?kind=transfer", **HTMX)
-    with sqlite_db.write() as session:
-        Line(session, keys).with_party(session.get_one(Contact, contact.id), sqlite_staff.bob, place=Place.RINGING)
+    with db.write() as session:
+        Line(session, keys).with_party(session.get_one(Contact, contact.id), staff.bob, place=Place.RINGING)
     text = await bob.text(here, **HTMX)
     assert "Alice asks you about a call" in text
     assert f"/cases/{contact.case_id}" in text
 
 
-async def test_an_emergency_rings_as_one(
-    signed_in: SignIn, sqlite_db: Database, keys: Keys, sqlite_staff: Cast
-) -> None:
-    with sqlite_db.write() as session:
-        contact = Line(session, keys).answered(sqlite_staff.alice)
-        talks.emergency(session, contact.call, sqlite_staff.alice, now())
+async def test_an_emergency_rings_as_one(signed_in: SignIn, db: Database, keys: Keys, staff: Cast) -> None:
+    with db.write() as session:
+        contact = Line(session, keys).answered(staff.alice)
+        talks.emergency(session, contact.call, staff.alice, now())
         talks.add_party(session, contact.call, "leg", PartyKind.SUPERVISOR, now())
-        agents.set_reachable(session, sqlite_staff.sofia.id or 0, True)
-    text = await signed_in(sqlite_staff.sofia).text(f"/phone/calls/{contact.call}?kind=emergency", **HTMX)
+        agents.set_reachable(session, staff.sofia.id or 0, True)
+    text = await signed_in(staff.sofia).text(f"/phone/calls/{contact.call}?kind=emergency", **HTMX)
     assert "Emergency: Alice asks for you" in text
 
 

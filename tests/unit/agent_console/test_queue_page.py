@@ -21,18 +21,18 @@ NASTY = '<b onmouseover="x">O\'Neil & "co"</b>\n<script>alert(1)</script>'
 
 
 @pytest.fixture
-def evening(sqlite_db: Database, keys: Keys, sqlite_staff: Cast) -> None:
+def evening(db: Database, keys: Keys, staff: Cast) -> None:
     """The evening of the seed."""
-    with sqlite_db.write() as session:
-        seed.evening(session, keys, [sqlite_staff.alice, sqlite_staff.bob])
+    with db.write() as session:
+        seed.evening(session, keys, [staff.alice, staff.bob])
 
 
 @pytest.fixture
-def new_case(sqlite_db: Database, keys: Keys) -> Callable[..., int]:
+def new_case(db: Database, keys: Keys) -> Callable[..., int]:
     """Files a case of a call that ended so long ago, and gives its id."""
 
     def make(spoken: str = "th", ago_s: float = 60, **values: object) -> int:
-        with sqlite_db.write() as session:
+        with db.write() as session:
             case = seed.Evening(session, keys, now(), _number()).abandoned(spoken, ago_s, 30)
             for name, value in values.items():
                 setattr(case, name, value)
@@ -113,9 +113,9 @@ async def test_a_choice_that_makes_no_sense_is_none(alice: Browser, new_case: Ca
     assert row_ids(await alice.text(f"/queue?{query}")) == [case]
 
 
-async def test_a_long_list_shows_fifty_and_says_how_many_more(alice: Browser, sqlite_db: Database) -> None:
+async def test_a_long_list_shows_fifty_and_says_how_many_more(alice: Browser, db: Database) -> None:
     """And the rest on request."""
-    with sqlite_db.write() as session:
+    with db.write() as session:
         session.add_all(Case(opened_at=now(), reference=f"C-{n}") for n in range(80))
     text = await alice.text("/queue")
     assert len(row_ids(text)) == 50
@@ -131,17 +131,17 @@ async def test_an_empty_queue_says_what_will_come(alice: Browser) -> None:
 
 
 async def test_what_people_and_callers_wrote_is_escaped(
-    alice: Browser, new_case: Callable[..., int], sqlite_db: Database, keys: Keys, sqlite_staff: Cast
+    alice: Browser, new_case: Callable[..., int], db: Database, keys: Keys, staff: Cast
 ) -> None:
     """Quotes, newlines and HTML in a summary, a transcript, a line's name and a person's name."""
-    new_case(summary=NASTY, owner_id=sqlite_staff.alice.id)
+    new_case(summary=NASTY, owner_id=staff.alice.id)
     new_case(summary=NASTY)
-    with sqlite_db.write() as session:
+    with db.write() as session:
         it = seed.Evening(session, keys, now(), _number())
         it.voicemail("en", 60, 30, NASTY, 0.5)
         it.call("th", 5)
         session.get_one(Line, "1800123456").name = NASTY
-        session.get_one(type(sqlite_staff.alice), sqlite_staff.alice.id).name = NASTY
+        session.get_one(type(staff.alice), staff.alice.id).name = NASTY
     for path in ("/", "/queue", "/account"):
         text = await alice.text(path)
         assert "&lt;script&gt;alert(1)" in text
@@ -150,20 +150,20 @@ async def test_what_people_and_callers_wrote_is_escaped(
 
 
 async def test_claiming_gives_the_case_to_whoever_claims(
-    alice: Browser, new_case: Callable[..., int], sqlite_db: Database, sqlite_staff: Cast
+    alice: Browser, new_case: Callable[..., int], db: Database, staff: Cast
 ) -> None:
     """And leads to it."""
     case_id = new_case()
     answer = await alice.post(f"/cases/{case_id}/claim")
     assert (answer.status, answer.headers["Location"]) == (303, f"/cases/{case_id}")
-    with sqlite_db.read() as session:
-        assert session.get_one(Case, case_id).owner_id == sqlite_staff.alice.id
+    with db.read() as session:
+        assert session.get_one(Case, case_id).owner_id == staff.alice.id
     assert row_ids(await alice.text("/queue")) == []
     assert row_ids(await alice.text("/")) == [case_id]
 
 
 async def test_of_two_who_claim_at_once_one_wins(
-    alice: Browser, bob: Browser, new_case: Callable[..., int], sqlite_db: Database
+    alice: Browser, bob: Browser, new_case: Callable[..., int], db: Database
 ) -> None:
     """Ten times over; the other is told so in a line on the page."""
     for _ in range(10):
@@ -174,7 +174,7 @@ async def test_of_two_who_claim_at_once_one_wins(
         assert "Somebody else claimed this case" in await loser.text()
         assert loser.headers["HX-Retarget"] == "#said"
         assert loser.headers["HX-Trigger"] == "refetch"
-        with sqlite_db.read() as session:
+        with db.read() as session:
             assert session.get_one(Case, case_id).owner_id is not None
 
 
@@ -196,23 +196,21 @@ async def test_a_case_that_is_not_there_is_404(alice: Browser, case_id: str) -> 
 
 
 @pytest.mark.usefixtures("evening")
-async def test_the_count_says_who_waits_before_what_is_unclaimed(alice: Browser, sqlite_db: Database) -> None:
+async def test_the_count_says_who_waits_before_what_is_unclaimed(alice: Browser, db: Database) -> None:
     """The window's title takes it from here."""
     assert 'data-waiting="2"' in await alice.text("/queue/count")
-    with sqlite_db.write() as session:
+    with db.write() as session:
         for contact in calls.waiting(session):
             contact.ended_at = now()
     assert "7 unclaimed cases" in await alice.text("/queue/count")
 
 
-async def test_ready_and_not_ready_by_a_plain_form_and_by_the_bar(
-    alice: Browser, sqlite_db: Database, sqlite_staff: Cast
-) -> None:
+async def test_ready_and_not_ready_by_a_plain_form_and_by_the_bar(alice: Browser, db: Database, staff: Cast) -> None:
     """303 to where she was, or the bar anew."""
 
     def status() -> AgentStatus:
-        with sqlite_db.read() as session:
-            return session.get_one(AgentState, sqlite_staff.alice.id).status
+        with db.read() as session:
+            return session.get_one(AgentState, staff.alice.id).status
 
     answer = await alice.post("/state", to="ready", next="/queue")
     assert (answer.status, answer.headers["Location"]) == (303, "/queue")
@@ -226,30 +224,28 @@ async def test_ready_and_not_ready_by_a_plain_form_and_by_the_bar(
     assert (await alice.post("/state", to="ready", next="https://evil.example")).headers["Location"] == "/"
 
 
-async def test_during_a_call_the_state_is_the_calls(alice: Browser, sqlite_db: Database, sqlite_staff: Cast) -> None:
+async def test_during_a_call_the_state_is_the_calls(alice: Browser, db: Database, staff: Cast) -> None:
     """Refused with the reason."""
-    with sqlite_db.write() as session:
-        agents.on_call(session, sqlite_staff.alice.id or 0, "a-call", now())
+    with db.write() as session:
+        agents.on_call(session, staff.alice.id or 0, "a-call", now())
     answer = await alice.post("/state", to="not_ready")
     assert answer.status == 409
     assert "You are on a call" in await answer.text()
 
 
-async def test_the_desk_says_what_to_do_about_a_phone(
-    alice: Browser, sqlite_db: Database, keys: Keys, sqlite_staff: Cast
-) -> None:
+async def test_the_desk_says_what_to_do_about_a_phone(alice: Browser, db: Database, keys: Keys, staff: Cast) -> None:
     """No phone, a phone that is not there, a phone that is, a missed ring, and a call."""
     assert "This page is your phone" in await alice.text("/desk/state")
     await alice.post("/account/phone")
     assert "Your phone is not registered" in await alice.text("/desk/state")
-    me = sqlite_staff.alice.id or 0
-    with sqlite_db.write() as session:
+    me = staff.alice.id or 0
+    with db.write() as session:
         agents.set_reachable(session, me, True)
         agents.set_status(session, me, AgentStatus.NOT_READY, agents.MISSED)
     text = await alice.text("/desk/state")
     assert "Your phone is registered" in text
     assert "Missed a ring" in text
-    with sqlite_db.write() as session:
+    with db.write() as session:
         contact = _answered_now(session, keys, me)
         agents.on_call(session, me, contact.call, now())
     text = await alice.text("/desk/state")
@@ -272,24 +268,22 @@ async def test_a_page_that_is_swapped_is_only_its_main_part(alice: Browser) -> N
     assert "<header" in back
 
 
-async def test_no_number_is_in_an_address(alice: Browser, new_case: Callable[..., int], sqlite_db: Database) -> None:
+async def test_no_number_is_in_an_address(alice: Browser, new_case: Callable[..., int], db: Database) -> None:
     """No number and no name in any link of the queue: ids only."""
     new_case()
-    with sqlite_db.read() as session:
+    with db.read() as session:
         assert session.exec(select(Contact).where(col(Contact.caller_id).is_not(None))).first(), "needs a caller"
     for link in re.findall(r'(?:href|action|hx-get)="([^"]+)"', await alice.text("/queue")):
         assert not re.search(r"\d{7,}", link.split("?v=")[0]), link
 
 
-def test_a_figure_counts_every_queued_call_not_only_the_answered(
-    sqlite_db: Database, keys: Keys, sqlite_staff: Cast
-) -> None:
+def test_a_figure_counts_every_queued_call_not_only_the_answered(db: Database, keys: Keys, staff: Cast) -> None:
     """Of three who queued, one was answered in time, one late, one left: a third."""
     at = now()
-    with sqlite_db.write() as session:
+    with db.write() as session:
         it = seed.Evening(session, keys, at)
-        it.answered("th", 60, 15, 30, sqlite_staff.bob)
-        it.answered("th", 60, 16, 30, sqlite_staff.bob)
+        it.answered("th", 60, 15, 30, staff.bob)
+        it.answered("th", 60, 16, 30, staff.bob)
         it.abandoned("th", 60, 5)
         it.call("th", 3)
         figures = queue_board.today(session, at - timedelta(days=1), at)

@@ -56,9 +56,9 @@ async def test_an_outsider_is_sent_to_sign_in(route: Route, outsider: Browser) -
 
 
 @pytest.mark.parametrize("route", [r for r in ROUTES if isinstance(r.guarded, Permission)], ids=named)
-async def test_who_lacks_the_permission_is_refused(route: Route, signed_in: SignIn, sqlite_staff: Cast) -> None:
+async def test_who_lacks_the_permission_is_refused(route: Route, signed_in: SignIn, staff: Cast) -> None:
     """For each route, somebody whose role does not allow it; there must be one for this test to mean anything."""
-    who = {Role.AGENT: sqlite_staff.alice, Role.SUPERVISOR: sqlite_staff.sofia, Role.ADMINISTRATOR: sqlite_staff.adam}
+    who = {Role.AGENT: staff.alice, Role.SUPERVISOR: staff.sofia, Role.ADMINISTRATOR: staff.adam}
     lacking = [who[role] for role in Role if route.guarded not in ALLOWED[role]]
     if route.guarded is Permission.SEE_ROSTER:
         assert not lacking, "everybody may see the roster"
@@ -71,9 +71,9 @@ async def test_who_lacks_the_permission_is_refused(route: Route, signed_in: Sign
 
 
 @pytest.mark.parametrize("route", [r for r in ROUTES if r.method == "POST"], ids=named)
-async def test_a_form_without_its_token_is_refused(route: Route, signed_in: SignIn, sqlite_staff: Cast) -> None:
+async def test_a_form_without_its_token_is_refused(route: Route, signed_in: SignIn, staff: Cast) -> None:
     """The cookie alone is not enough to change anything."""
-    who = sqlite_staff.adam if route.guarded in ALLOWED[Role.ADMINISTRATOR] else sqlite_staff.sofia
+    who = staff.adam if route.guarded in ALLOWED[Role.ADMINISTRATOR] else staff.sofia
     browser = signed_in(who)
     for token in ("", "x" * 32):
         browser.csrf = token

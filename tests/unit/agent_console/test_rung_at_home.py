@@ -25,9 +25,9 @@ KEPT = "+66815550042"
 
 
 @pytest.fixture
-def wire(settings: Settings, sqlite_staff: Cast) -> Iterator[Wire]:
+def wire(settings: Settings, staff: Cast) -> Iterator[Wire]:
     """A fake Asterisk that keeps its globals, as a real one does until it restarts."""
-    with asterisk(settings, sqlite_staff) as it:
+    with asterisk(settings, staff) as it:
 
         def read(session: Session, action: Fields) -> None:
             value = it.ami.globals.get(action["Variable"], "")
@@ -57,36 +57,36 @@ def mobile_of(db: Database, keys: Keys, agent: Agent) -> str | None:
 
 
 async def test_her_own_number_is_kept_and_only_its_end_is_shown(
-    alice: Browser, sqlite_db: Database, sqlite_staff: Cast, keys: Keys
+    alice: Browser, db: Database, staff: Cast, keys: Keys
 ) -> None:
     """On her account; an empty one forgets it."""
     assert (await alice.post("/account/mobile", mobile=MOBILE)).headers["Location"] == "/account"
-    assert mobile_of(sqlite_db, keys, sqlite_staff.alice) == KEPT
+    assert mobile_of(db, keys, staff.alice) == KEPT
     text = await alice.text("/account")
     assert "•••• ••42" in text
     assert "5550042" not in text.replace(" ", "")
     await alice.post("/account/mobile", mobile="")
-    assert mobile_of(sqlite_db, keys, sqlite_staff.alice) is None
+    assert mobile_of(db, keys, staff.alice) is None
 
 
 async def test_an_administrator_sets_it_for_somebody(
-    adam: Browser, alice: Browser, sqlite_db: Database, sqlite_staff: Cast, keys: Keys
+    adam: Browser, alice: Browser, db: Database, staff: Cast, keys: Keys
 ) -> None:
     """On the page of the person; nobody else may."""
-    where = f"/settings/people/{sqlite_staff.bob.id}"
+    where = f"/settings/people/{staff.bob.id}"
     assert (await adam.post(f"{where}/mobile", mobile=MOBILE)).headers["Location"] == where
     text = await adam.text(where)
     assert "•••• ••42" in text
     assert "5550042" not in text.replace(" ", "")
     assert (await alice.post(f"{where}/mobile", mobile="0899999999")).status == 403
     assert (await adam.post("/settings/people/999/mobile", mobile=MOBILE)).status == 404
-    assert mobile_of(sqlite_db, keys, sqlite_staff.bob) == KEPT
+    assert mobile_of(db, keys, staff.bob) == KEPT
 
 
-async def test_what_is_no_number_is_refused_and_not_shown_back(adam: Browser, sqlite_staff: Cast) -> None:
+async def test_what_is_no_number_is_refused_and_not_shown_back(adam: Browser, staff: Cast) -> None:
     """Whatever was typed may be somebody's number with a slip of the finger."""
     for wrong in ("soon", "12", "+66 81"):
-        answer = await adam.post(f"/settings/people/{sqlite_staff.bob.id}/mobile", HTMX, mobile=wrong)
+        answer = await adam.post(f"/settings/people/{staff.bob.id}/mobile", HTMX, mobile=wrong)
         text = await answer.text()
         assert answer.status == 422, wrong
         assert "This is no telephone number" in text
@@ -94,24 +94,24 @@ async def test_what_is_no_number_is_refused_and_not_shown_back(adam: Browser, sq
 
 
 async def test_the_roster_says_who_is_rung_at_home_and_who_cannot_be(
-    signed_in: SignIn, sqlite_db: Database, sqlite_staff: Cast, keys: Keys
+    signed_in: SignIn, db: Database, staff: Cast, keys: Keys
 ) -> None:
     """A shift at home without a number is a hole that looks like cover."""
-    at_home(sqlite_db, keys, sqlite_staff.alice)
-    at_home(sqlite_db, keys, sqlite_staff.bob, None)
-    text = await signed_in(sqlite_staff.sofia).text("/roster")
+    at_home(db, keys, staff.alice)
+    at_home(db, keys, staff.bob, None)
+    text = await signed_in(staff.sofia).text("/roster")
     assert text.count("rung at home now") == 1
     assert text.count("home, no number") == 7
 
 
 def test_who_is_on_duty_is_in_asterisks_memory_and_nobody_else(
-    server: TestServer, wire: Wire, sqlite_db: Database, sqlite_staff: Cast, keys: Keys
+    server: TestServer, wire: Wire, db: Database, staff: Cast, keys: Keys
 ) -> None:
     """Leftovers of an earlier run go, a break and the end of a shift take it away, and no number is kept by us."""
     console: Console = server.app[CONSOLE]  # type: ignore[union-attr]
-    alice, bob = sqlite_staff.alice.id or 0, sqlite_staff.bob.id or 0
+    alice, bob = staff.alice.id or 0, staff.bob.id or 0
     wire.ami.globals[f"{names.MOBILE_PREFIX}{bob}"] = "+66899999999"
-    at_home(sqlite_db, keys, sqlite_staff.alice)
+    at_home(db, keys, staff.alice)
     told = Told()
     told.look(console)
     assert known(wire) == {f"{names.MOBILE_PREFIX}{alice}": KEPT}
@@ -119,40 +119,40 @@ def test_who_is_on_duty_is_in_asterisks_memory_and_nobody_else(
     before = wire.ami.count("Setvar")
     told.look(console)
     assert wire.ami.count("Setvar") == before, "what is right is left alone"
-    with sqlite_db.write() as session:
+    with db.write() as session:
         agents.take_break(session, session.get_one(Agent, alice), "meal")
     told.look(console)
     assert known(wire) == {}
 
 
 def test_a_new_number_a_restart_of_asterisk_and_one_who_left_are_put_right(
-    server: TestServer, wire: Wire, sqlite_db: Database, sqlite_staff: Cast, keys: Keys
+    server: TestServer, wire: Wire, db: Database, staff: Cast, keys: Keys
 ) -> None:
     """Each within one look."""
     console: Console = server.app[CONSOLE]  # type: ignore[union-attr]
-    alice = sqlite_staff.alice.id or 0
-    at_home(sqlite_db, keys, sqlite_staff.alice)
+    alice = staff.alice.id or 0
+    at_home(db, keys, staff.alice)
     told = Told()
     told.look(console)
-    with sqlite_db.write() as session:
+    with db.write() as session:
         mobiles.set_mobile(session, keys, alice, "0899999999", by_id=None)
     told.look(console)
     assert list(known(wire).values()) == ["+66899999999"]
     wire.ami.globals.clear()
     told.look(console)
     assert list(known(wire).values()) == ["+66899999999"], "a restart has forgotten everything"
-    with sqlite_db.write() as session:
+    with db.write() as session:
         people.deactivate(session, alice, by_id=None)
     told.look(console)
     assert known(wire) == {}
 
 
 def test_without_asterisk_nothing_is_lost_and_no_number_is_logged(
-    server: TestServer, sqlite_db: Database, sqlite_staff: Cast, keys: Keys, capsys: pytest.CaptureFixture[str]
+    server: TestServer, db: Database, staff: Cast, keys: Keys, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """It is tried again; one line in the log says that it cannot be told."""
     console: Console = server.app[CONSOLE]  # type: ignore[union-attr]
-    at_home(sqlite_db, keys, sqlite_staff.alice)
+    at_home(db, keys, staff.alice)
     told = Told()
     for _ in range(5):
         told.look(console)
@@ -166,12 +166,12 @@ async def test_a_change_of_an_agent_reaches_asterisk_without_waiting(
     keys: Keys,
     redis: object,
     wire: Wire,
-    sqlite_db: Database,
-    sqlite_staff: Cast,
+    db: Database,
+    staff: Cast,
     server: TestServer,
 ) -> None:
     """The console's own task: no look is asked for here."""
-    at_home(sqlite_db, keys, sqlite_staff.alice)
-    with sqlite_db.write() as session:
-        agents.set_status(session, sqlite_staff.alice.id or 0, AgentStatus.OFFLINE)
+    at_home(db, keys, staff.alice)
+    with db.write() as session:
+        agents.set_status(session, staff.alice.id or 0, AgentStatus.OFFLINE)
     await get_running_loop().run_in_executor(None, lambda: until(lambda: known(wire), within_s=25))

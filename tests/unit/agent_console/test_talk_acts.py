@@ -34,27 +34,27 @@ InCall = Callable[..., Contact]
 
 
 @pytest.fixture
-def in_call(sqlite_db: Database, keys: Keys, sqlite_staff: Cast) -> InCall:
+def in_call(db: Database, keys: Keys, staff: Cast) -> InCall:
     """Alice talks with a worker; with a party when one is named."""
 
     def make(party: str = "", **where: Place) -> Contact:
-        with sqlite_db.write() as session:
+        with db.write() as session:
             line = Line(session, keys)
-            contact = line.answered(sqlite_staff.alice)
-            ready(session, sqlite_staff.bob)
+            contact = line.answered(staff.alice)
+            ready(session, staff.bob)
             if party:
-                line.with_party(contact, getattr(sqlite_staff, party, None), **where)  # type: ignore[arg-type]
+                line.with_party(contact, getattr(staff, party, None), **where)  # type: ignore[arg-type]
             return contact
 
     return make
 
 
 @pytest.fixture
-def shelter(sqlite_db: Database, keys: Keys, sqlite_staff: Cast) -> int:
+def shelter(db: Database, keys: Keys, staff: Cast) -> int:
     """A number of the directory."""
-    with sqlite_db.write() as session:
+    with db.write() as session:
         entry = directory.add(
-            session, keys, sqlite_staff.sofia, name="Baan Ruam", kind=EntryKind.SHELTER, number=SHELTER, language="th"
+            session, keys, staff.sofia, name="Baan Ruam", kind=EntryKind.SHELTER, number=SHELTER, language="th"
         )
         return entry.id or 0
 
@@ -71,7 +71,7 @@ def parties(db: Database) -> list[Party]:
 
 @pytest.mark.parametrize("act", ACTS)
 async def test_nobody_but_who_leads_acts_on_a_call(
-    act: str, bob: Browser, in_call: InCall, sqlite_db: Database, operated: Operated
+    act: str, bob: Browser, in_call: InCall, db: Database, operated: Operated
 ) -> None:
     """A form that was forged for a colleague's call is refused, and so is one for a call that is over."""
     contact = in_call()
@@ -80,7 +80,7 @@ async def test_nobody_but_who_leads_acts_on_a_call(
     assert "Somebody else has this call now." in await answer.text()
     assert (await bob.post(f"/phone/calls/none/{act}")).status == 404
     assert operated.acts == []
-    talk = talk_of(sqlite_db, contact)
+    talk = talk_of(db, contact)
     assert talk is not None
     assert (talk.place, talk.emergency_at) == (Place.ROOM, None)
 
@@ -94,21 +94,21 @@ async def test_who_was_asked_in_does_not_lead(act: str, bob: Browser, in_call: I
 
 
 async def test_hold_and_resume_are_kept_after_they_are_done(
-    alice: Browser, in_call: InCall, sqlite_db: Database, sqlite_staff: Cast, operated: Operated
+    alice: Browser, in_call: InCall, db: Database, staff: Cast, operated: Operated
 ) -> None:
     contact = in_call()
     text = await (await alice.post(f"/phone/calls/{contact.call}/hold", BAR)).text()
     assert "The worker waits with music" in text
     assert "Resume" in text
-    assert talk_of(sqlite_db, contact).place is Place.HELD  # type: ignore[union-attr]
+    assert talk_of(db, contact).place is Place.HELD  # type: ignore[union-attr]
     text = await (await alice.post(f"/phone/calls/{contact.call}/resume", BAR)).text()
     assert "waits with music" not in text
-    me = sqlite_staff.alice.id
+    me = staff.alice.id
     assert operated.acts == [("hold", contact.call, me), ("resume", contact.call, me)]
 
 
 async def test_what_failed_is_said_under_the_bar_and_not_pretended(
-    alice: Browser, in_call: InCall, sqlite_db: Database, operated: Operated
+    alice: Browser, in_call: InCall, db: Database, operated: Operated
 ) -> None:
     contact = in_call()
     operated.fails = True
@@ -116,7 +116,7 @@ async def test_what_failed_is_said_under_the_bar_and_not_pretended(
     assert answer.status == 409
     assert answer.headers["HX-Retarget"] == "#bar-said"
     assert "Asterisk does not answer. Nothing was changed; try again." in await answer.text()
-    assert talk_of(sqlite_db, contact).place is Place.ROOM  # type: ignore[union-attr]
+    assert talk_of(db, contact).place is Place.ROOM  # type: ignore[union-attr]
     answer = await alice.post(f"/phone/calls/{contact.call}/swap", BAR, leg="gone")
     assert answer.headers["HX-Retarget"] == "#bar-said", "also when whoever was called in has gone"
 
@@ -146,47 +146,45 @@ async def test_the_choices_say_who_is_ready_and_what_colleagues_do(
 
 
 async def test_a_colleague_is_asked_while_the_worker_hears_music(
-    alice: Browser, in_call: InCall, sqlite_db: Database, sqlite_staff: Cast, operated: Operated
+    alice: Browser, in_call: InCall, db: Database, staff: Cast, operated: Operated
 ) -> None:
     contact = in_call()
     here = f"/phone/calls/{contact.call}"
-    text = await (await alice.post(f"{here}/consult", BAR, agent=str(sqlite_staff.bob.id))).text()
+    text = await (await alice.post(f"{here}/consult", BAR, agent=str(staff.bob.id))).text()
     assert "Calling Bob" in text
     [(name, call, lead, leg, agent)] = operated.acts
-    assert (name, call, lead, agent) == ("call_agent", contact.call, sqlite_staff.alice.id, sqlite_staff.bob.id)
-    [party] = parties(sqlite_db)
+    assert (name, call, lead, agent) == ("call_agent", contact.call, staff.alice.id, staff.bob.id)
+    [party] = parties(db)
     assert (party.leg, party.kind, party.place) == (leg, PartyKind.AGENT, Place.RINGING)
-    assert talk_of(sqlite_db, contact).place is Place.HELD  # type: ignore[union-attr]
-    answer = await alice.post(f"{here}/consult", BAR, agent=str(sqlite_staff.bob.id))
+    assert talk_of(db, contact).place is Place.HELD  # type: ignore[union-attr]
+    answer = await alice.post(f"{here}/consult", BAR, agent=str(staff.bob.id))
     assert "Somebody is called in already" in await answer.text()
     assert "Stop calling" in text
     await alice.post(f"{here}/return", BAR, leg=leg)
     assert [name for name, *_ in operated.acts] == ["call_agent", "drop_party", "resume"]
-    assert parties(sqlite_db) == []
+    assert parties(db) == []
 
 
 async def test_who_cannot_be_rung_is_not_called(
-    alice: Browser, in_call: InCall, sqlite_staff: Cast, operated: Operated
+    alice: Browser, in_call: InCall, staff: Cast, operated: Operated
 ) -> None:
     """No phone, oneself, nobody at all."""
     here = f"/phone/calls/{in_call().call}"
-    for who, status in ((sqlite_staff.sofia.id, 409), (sqlite_staff.alice.id, 404), ("9999", 404), ("x", 404)):
+    for who, status in ((staff.sofia.id, 409), (staff.alice.id, 404), ("9999", 404), ("x", 404)):
         assert (await alice.post(f"{here}/consult", agent=str(who))).status == status
         assert (await alice.post(f"{here}/transfer", agent=str(who))).status == status
     assert (await alice.post(f"{here}/transfer", language="xx")).status == 422
     assert operated.acts == []
 
 
-async def test_swap_merge_and_send_away(
-    alice: Browser, in_call: InCall, sqlite_db: Database, operated: Operated
-) -> None:
+async def test_swap_merge_and_send_away(alice: Browser, in_call: InCall, db: Database, operated: Operated) -> None:
     contact = in_call("bob")
     here, leg = f"/phone/calls/{contact.call}", "ab" * 8
 
     def places() -> tuple[Place, Place]:
-        talk = talk_of(sqlite_db, contact)
+        talk = talk_of(db, contact)
         assert talk is not None
-        return talk.place, parties(sqlite_db)[0].place
+        return talk.place, parties(db)[0].place
 
     text = await (await alice.post(f"{here}/swap", BAR, leg=leg)).text()
     assert "You talk with the worker" in text
@@ -201,90 +199,90 @@ async def test_swap_merge_and_send_away(
 
 
 async def test_the_case_follows_a_call_that_is_handed_over(
-    alice: Browser, in_call: InCall, sqlite_db: Database, sqlite_staff: Cast, operated: Operated
+    alice: Browser, in_call: InCall, db: Database, staff: Cast, operated: Operated
 ) -> None:
     contact = in_call("bob")
     await alice.post(f"/phone/calls/{contact.call}/complete", BAR, leg="ab" * 8)
-    assert operated.acts == [("complete", contact.call, sqlite_staff.alice.id, "ab" * 8)]
-    with sqlite_db.read() as session:
-        assert session.get_one(Talk, contact.call).agent_id == sqlite_staff.bob.id
-        assert session.get_one(Case, contact.case_id).owner_id == sqlite_staff.bob.id
+    assert operated.acts == [("complete", contact.call, staff.alice.id, "ab" * 8)]
+    with db.read() as session:
+        assert session.get_one(Talk, contact.call).agent_id == staff.bob.id
+        assert session.get_one(Case, contact.case_id).owner_id == staff.bob.id
     assert (await alice.post(f"/phone/calls/{contact.call}/hold")).status == 409, "it is Bob's now"
 
 
 async def test_handed_to_a_queue_she_waits_again_and_whoever_takes_her_takes_the_case(
-    alice: Browser, in_call: InCall, sqlite_db: Database, operated: Operated
+    alice: Browser, in_call: InCall, db: Database, operated: Operated
 ) -> None:
     contact = in_call()
     await alice.post(f"/phone/calls/{contact.call}/transfer", BAR, language="th")
     assert operated.acts == [("to_queue", contact.call, "th")]
-    with sqlite_db.read() as session:
+    with db.read() as session:
         kept = session.get_one(Contact, contact.id)
         assert kept.waits_again_at is not None
         assert kept.queue == "th"
         assert session.get_one(Case, contact.case_id).owner_id is None
-    assert talk_of(sqlite_db, contact) is None
+    assert talk_of(db, contact) is None
 
 
 async def test_the_case_is_let_go_although_the_switchboard_saw_the_queue_first(
-    alice: Browser, in_call: InCall, sqlite_db: Database, operated: Operated
+    alice: Browser, in_call: InCall, db: Database, operated: Operated
 ) -> None:
     contact = in_call()
 
     def seen_first(*_what: object) -> None:
-        with sqlite_db.write() as session:
+        with db.write() as session:
             assert talks.end(session, contact.call)
             calls.waits_again(session, session.get_one(Contact, contact.id), now(), "th")
 
     operated.to_queue = seen_first  # type: ignore[attr-defined]
     await alice.post(f"/phone/calls/{contact.call}/transfer", BAR, language="th")
-    with sqlite_db.read() as session:
+    with db.read() as session:
         assert session.get_one(Case, contact.case_id).owner_id is None
 
 
 async def test_handed_to_a_queue_a_colleague_who_has_her_already_keeps_her(
-    alice: Browser, in_call: InCall, sqlite_db: Database, sqlite_staff: Cast, keys: Keys, operated: Operated
+    alice: Browser, in_call: InCall, db: Database, staff: Cast, keys: Keys, operated: Operated
 ) -> None:
     contact = in_call()
 
     def taken_at_once(*_what: object) -> None:
-        with sqlite_db.write() as session:
+        with db.write() as session:
             talks.end(session, contact.call)
-            Line(session, keys).has(sqlite_staff.bob, session.get_one(Contact, contact.id))
+            Line(session, keys).has(staff.bob, session.get_one(Contact, contact.id))
 
     operated.to_queue = taken_at_once  # type: ignore[attr-defined]
     await alice.post(f"/phone/calls/{contact.call}/transfer", BAR, language="th")
-    assert talk_of(sqlite_db, contact).agent_id == sqlite_staff.bob.id  # type: ignore[union-attr]
-    with sqlite_db.read() as session:
+    assert talk_of(db, contact).agent_id == staff.bob.id  # type: ignore[union-attr]
+    with db.read() as session:
         assert session.get_one(Contact, contact.id).waits_again_at is None
 
 
 async def test_handed_to_a_colleague_without_asking(
-    alice: Browser, in_call: InCall, sqlite_staff: Cast, operated: Operated
+    alice: Browser, in_call: InCall, staff: Cast, operated: Operated
 ) -> None:
     contact = in_call()
-    await alice.post(f"/phone/calls/{contact.call}/transfer", BAR, agent=str(sqlite_staff.bob.id))
-    assert operated.acts == [("to_agent", contact.call, sqlite_staff.bob.id, "my")]
+    await alice.post(f"/phone/calls/{contact.call}/transfer", BAR, agent=str(staff.bob.id))
+    assert operated.acts == [("to_agent", contact.call, staff.bob.id, "my")]
 
 
 @pytest.mark.parametrize("taken", [False, True])
 @pytest.mark.usefixtures("operated")
 async def test_who_gives_up_while_a_colleague_is_rung_for_her_is_owed_a_call(
-    alice: Browser, in_call: InCall, sqlite_db: Database, sqlite_staff: Cast, keys: Keys, taken: bool
+    alice: Browser, in_call: InCall, db: Database, staff: Cast, keys: Keys, taken: bool
 ) -> None:
     contact = in_call()
-    await alice.post(f"/phone/calls/{contact.call}/transfer", BAR, agent=str(sqlite_staff.bob.id))
-    with sqlite_db.write() as session:
+    await alice.post(f"/phone/calls/{contact.call}/transfer", BAR, agent=str(staff.bob.id))
+    with db.write() as session:
         line, row = Line(session, keys), session.get_one(Contact, contact.id)
         if taken:
-            line.has(sqlite_staff.bob, row)
-        line.over(sqlite_staff.bob if taken else sqlite_staff.alice, row)
+            line.has(staff.bob, row)
+        line.over(staff.bob if taken else staff.alice, row)
         owed = [(item.contact_id, item.kind) for item in session.exec(select(Callback))]
         assert owed == ([] if taken else [(contact.id, CallbackKind.MISSED)])
 
 
 async def test_a_number_of_the_directory_is_called_only_after_it_was_confirmed(
-    alice: Browser, in_call: InCall, shelter: int, sqlite_db: Database, sqlite_staff: Cast, operated: Operated
+    alice: Browser, in_call: InCall, shelter: int, db: Database, staff: Cast, operated: Operated
 ) -> None:
     """The step before says whom, and that the worker stays on the line; the call is audited."""
     contact = in_call()
@@ -298,8 +296,8 @@ async def test_a_number_of_the_directory_is_called_only_after_it_was_confirmed(
     assert "Calling Baan Ruam" in text
     assert "1234567" not in text
     [(name, call, lead, leg, number)] = operated.acts
-    assert (name, call, lead, number) == ("call_outside", contact.call, sqlite_staff.alice.id, SHELTER)
-    with sqlite_db.read() as session:
+    assert (name, call, lead, number) == ("call_outside", contact.call, staff.alice.id, SHELTER)
+    with db.read() as session:
         assert session.exec(select(AuditEntry).where(AuditEntry.act == "directory_called")).one()
         party = session.get_one(Party, leg)
         assert (party.kind, party.entry_id) == (PartyKind.OUTSIDE, shelter)

@@ -18,10 +18,10 @@ SAID = "The database does not answer. Nothing was changed. Try again."
 
 
 async def test_a_database_that_is_gone_is_said_and_the_same_console_goes_on(
-    alice: Browser, server: TestServer, sqlite_db: Database
+    alice: Browser, server: TestServer, db: Database
 ) -> None:
     assert (await alice.get("/queue")).status == 200
-    with away(sqlite_db):
+    with away(db):
         server.app[CONSOLE].database.dispose()  # type: ignore[union-attr]
         for path in ("/queue", "/live"):
             answer = await alice.get(path)
@@ -33,11 +33,11 @@ async def test_a_database_that_is_gone_is_said_and_the_same_console_goes_on(
 
 @on_postgresql
 async def test_connections_that_a_restart_broke_are_replaced_before_they_are_used(
-    alice: Browser, postgres: Postgres, sqlite_db: Database
+    alice: Browser, postgres: Postgres, db: Database
 ) -> None:
     assert (await alice.get("/queue")).status == 200
-    with sqlite_db.engine.connect() as one:
-        own = sqlite_db.engine.url.database
+    with db.engine.connect() as one:
+        own = db.engine.url.database
         with psycopg.connect(postgres.url("postgres").replace("+psycopg", ""), autocommit=True) as administrator:
             administrator.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (own,))
         one.invalidate()
@@ -60,8 +60,8 @@ async def test_a_server_without_a_free_connection_is_said(
 
 
 @on_postgresql
-async def test_a_process_opens_no_more_connections_than_it_may(sqlite_db: Database, sqlite_staff: Cast) -> None:
-    few = Database(sqlite_db.url, busy_s=0.2, connections=2)
+async def test_a_process_opens_no_more_connections_than_it_may(db: Database, staff: Cast) -> None:
+    few = Database(db.url, busy_s=0.2, connections=2)
     with ExitStack() as open_now:
         for _ in range(2):
             open_now.enter_context(few.engine.connect())

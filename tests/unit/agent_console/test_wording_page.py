@@ -25,20 +25,20 @@ async def test_every_announcement_is_shown_with_its_text_and_the_english(adam: B
         assert wordings.built_in()["en"][prompt] in text
 
 
-async def test_own_words_are_kept_and_given_back(adam: Browser, sqlite_db: Database) -> None:
+async def test_own_words_are_kept_and_given_back(adam: Browser, db: Database) -> None:
     """Empty words, or the button, go back to the text in the tree."""
     nasty = 'Welcome & "hello" <b>friend</b>'
     assert (await adam.post("/settings/wording/en/opening", text=f"  {nasty}\n ")).status == 303
-    assert kept(sqlite_db) == {("en", "opening"): nasty}
+    assert kept(db) == {("en", "opening"): nasty}
     text = await adam.text("/settings/wording/en")
     assert "<b>friend</b>" not in text
     assert nasty in html.unescape(text)
     assert (await adam.post("/settings/wording/en/opening", text=nasty, back="1")).status == 303
-    assert kept(sqlite_db) == {}
+    assert kept(db) == {}
     assert (await adam.post("/settings/wording/en/opening", text="  ")).status == 303
 
 
-async def test_what_must_be_said_cannot_be_left_out(adam: Browser, sqlite_db: Database) -> None:
+async def test_what_must_be_said_cannot_be_left_out(adam: Browser, db: Database) -> None:
     """The key of a language, and how long a message is kept; an unknown place is refused too."""
     for prompt, text in (
         ("invite", "For Burmese press something"),
@@ -49,7 +49,7 @@ async def test_what_must_be_said_cannot_be_left_out(adam: Browser, sqlite_db: Da
         answer = await adam.post(f"/settings/wording/my/{prompt}", HTMX, text=text)
         assert answer.status == 422, prompt
         assert text in await answer.text()
-    assert kept(sqlite_db) == {}
+    assert kept(db) == {}
     assert (await adam.post("/settings/wording/my/invite", text="Press {key}")).status == 303, "it may name itself"
 
 

@@ -15,12 +15,12 @@ from tests.unit.agent_console.conftest import HTMX, Browser
 
 
 @pytest.fixture
-def wrapping(sqlite_db: Database, keys: Keys, sqlite_staff: Cast) -> Contact:
+def wrapping(db: Database, keys: Keys, staff: Cast) -> Contact:
     """Alice's call is over and she wraps it up."""
-    with sqlite_db.write() as session:
+    with db.write() as session:
         line = Line(session, keys)
-        contact = line.answered(sqlite_staff.alice)
-        line.over(sqlite_staff.alice, contact)
+        contact = line.answered(staff.alice)
+        line.over(staff.alice, contact)
         return contact
 
 
@@ -35,7 +35,7 @@ def said(db: Database, contact: Contact) -> Disposition | None:
 
 
 async def test_done_needs_to_know_what_the_call_was(
-    alice: Browser, wrapping: Contact, sqlite_db: Database, sqlite_staff: Cast
+    alice: Browser, wrapping: Contact, db: Database, staff: Cast
 ) -> None:
     text = await alice.text("/state")
     assert "What was it?" in text
@@ -44,13 +44,13 @@ async def test_done_needs_to_know_what_the_call_was(
     answer = await alice.post("/wrap-up", HTMX, call=wrapping.call, then="ready")
     assert answer.status == 422
     assert "Say first what it was." in await answer.text()
-    assert status(sqlite_db, sqlite_staff.alice.id) is AgentStatus.WRAP_UP
+    assert status(db, staff.alice.id) is AgentStatus.WRAP_UP
     answer = await alice.post("/wrap-up", HTMX, call=wrapping.call, disposition="information")
     assert 'aria-pressed="true"' in await answer.text()
-    assert status(sqlite_db, sqlite_staff.alice.id) is AgentStatus.WRAP_UP, "she may still be writing"
+    assert status(db, staff.alice.id) is AgentStatus.WRAP_UP, "she may still be writing"
     await alice.post("/wrap-up", HTMX, call=wrapping.call, then="ready")
-    assert status(sqlite_db, sqlite_staff.alice.id) is AgentStatus.READY
-    assert said(sqlite_db, wrapping) is Disposition.INFORMATION
+    assert status(db, staff.alice.id) is AgentStatus.READY
+    assert said(db, wrapping) is Disposition.INFORMATION
 
 
 @pytest.mark.parametrize(
@@ -58,98 +58,94 @@ async def test_done_needs_to_know_what_the_call_was(
     [("ready", AgentStatus.READY), ("not_ready", AgentStatus.NOT_READY), ("break:meal", AgentStatus.BREAK)],
 )
 async def test_what_comes_next_is_her_choice(
-    then: str, becomes: AgentStatus, alice: Browser, wrapping: Contact, sqlite_db: Database, sqlite_staff: Cast
+    then: str, becomes: AgentStatus, alice: Browser, wrapping: Contact, db: Database, staff: Cast
 ) -> None:
     answer = await alice.post("/wrap-up", call=wrapping.call, disposition="substantive", then=then)
     assert answer.status == 303, "a plain form does it all at once"
-    assert status(sqlite_db, sqlite_staff.alice.id) is becomes
+    assert status(db, staff.alice.id) is becomes
 
 
 @pytest.mark.parametrize("disposition", ["silent", "test", "wrong_number", "abusive"])
 async def test_what_a_person_says_was_no_case_closes_it(
-    disposition: str, alice: Browser, wrapping: Contact, sqlite_db: Database
+    disposition: str, alice: Browser, wrapping: Contact, db: Database
 ) -> None:
     await alice.post("/wrap-up", HTMX, call=wrapping.call, disposition=disposition)
-    with sqlite_db.read() as session:
+    with db.read() as session:
         assert session.get_one(Case, wrapping.case_id).status is CaseStatus.CLOSED
 
 
-async def test_more_time_lets_it_last_longer(
-    alice: Browser, wrapping: Contact, sqlite_db: Database, sqlite_staff: Cast
-) -> None:
-    with sqlite_db.read() as session:
-        before = session.get_one(AgentState, sqlite_staff.alice.id).until
+async def test_more_time_lets_it_last_longer(alice: Browser, wrapping: Contact, db: Database, staff: Cast) -> None:
+    with db.read() as session:
+        before = session.get_one(AgentState, staff.alice.id).until
     await alice.post("/wrap-up", HTMX, call=wrapping.call, more="1")
-    with sqlite_db.read() as session:
-        after = session.get_one(AgentState, sqlite_staff.alice.id).until
+    with db.read() as session:
+        after = session.get_one(AgentState, staff.alice.id).until
     assert before is not None
     assert after == before + timedelta(seconds=60)
 
 
 async def test_a_call_nobody_described_is_on_the_desk_until_it_is(
-    alice: Browser, bob: Browser, wrapping: Contact, sqlite_db: Database, sqlite_staff: Cast
+    alice: Browser, bob: Browser, wrapping: Contact, db: Database, staff: Cast
 ) -> None:
     assert f"undescribed-{wrapping.id}" not in await alice.text("/"), "the bar asks just now"
-    with sqlite_db.write() as session:
+    with db.write() as session:
         agents.end_due_wrap_ups(session, now() + timedelta(hours=1))
     assert f"undescribed-{wrapping.id}" in await alice.text("/")
     assert f"undescribed-{wrapping.id}" not in await bob.text("/")
     answer = await alice.post("/wrap-up", HTMX, call=wrapping.call, disposition="follow_up", from_desk="1")
     assert 'id="undescribed"' in await answer.text()
     assert f"undescribed-{wrapping.id}" not in await alice.text("/desk/undescribed")
-    assert said(sqlite_db, wrapping) is Disposition.FOLLOW_UP
+    assert said(db, wrapping) is Disposition.FOLLOW_UP
 
 
 async def test_a_colleagues_call_and_a_call_that_goes_on_are_not_hers_to_describe(
-    bob: Browser, alice: Browser, wrapping: Contact, sqlite_db: Database, keys: Keys, sqlite_staff: Cast
+    bob: Browser, alice: Browser, wrapping: Contact, db: Database, keys: Keys, staff: Cast
 ) -> None:
     assert (await bob.post("/wrap-up", HTMX, call=wrapping.call, disposition="silent")).status == 409
     assert (await bob.post("/wrap-up", HTMX, call="none", disposition="silent")).status == 404
     assert (await bob.post("/wrap-up", HTMX, call=wrapping.call, disposition="nonsense")).status == 422
-    with sqlite_db.write() as session:
-        going = Line(session, keys, "0899990002").answered(sqlite_staff.alice)
+    with db.write() as session:
+        going = Line(session, keys, "0899990002").answered(staff.alice)
     assert (await alice.post("/wrap-up", HTMX, call=going.call, disposition="silent")).status == 409
-    assert said(sqlite_db, wrapping) is None
+    assert said(db, wrapping) is None
 
 
 async def test_a_stale_form_describes_its_own_call_and_leaves_the_next_alone(
-    alice: Browser, wrapping: Contact, sqlite_db: Database, keys: Keys, sqlite_staff: Cast
+    alice: Browser, wrapping: Contact, db: Database, keys: Keys, staff: Cast
 ) -> None:
     """Her wrap-up ended by itself and the next call has come when she presses Done."""
-    with sqlite_db.write() as session:
-        agents.finish_wrap_up(session, sqlite_staff.alice.id or 0)
-        Line(session, keys, "0899990002").answered(sqlite_staff.alice)
+    with db.write() as session:
+        agents.finish_wrap_up(session, staff.alice.id or 0)
+        Line(session, keys, "0899990002").answered(staff.alice)
     answer = await alice.post("/wrap-up", HTMX, call=wrapping.call, disposition="information", then="break:meal")
     assert answer.status == 200
-    assert said(sqlite_db, wrapping) is Disposition.INFORMATION
-    assert status(sqlite_db, sqlite_staff.alice.id) is AgentStatus.ON_CALL
+    assert said(db, wrapping) is Disposition.INFORMATION
+    assert status(db, staff.alice.id) is AgentStatus.ON_CALL
 
 
-async def test_who_had_the_call_last_says_what_it_was(
-    alice: Browser, sqlite_db: Database, keys: Keys, sqlite_staff: Cast
-) -> None:
+async def test_who_had_the_call_last_says_what_it_was(alice: Browser, db: Database, keys: Keys, staff: Cast) -> None:
     """Alice handed the worker to Bob: nothing is asked of her, while it goes on and after."""
-    with sqlite_db.write() as session:
+    with db.write() as session:
         line = Line(session, keys)
-        contact = line.answered(sqlite_staff.alice)
-        talks.hand_to(session, contact.call, sqlite_staff.bob.id or 0, now())
-        agents.off_call(session, sqlite_staff.alice.id or 0, now(), 120)
+        contact = line.answered(staff.alice)
+        talks.hand_to(session, contact.call, staff.bob.id or 0, now())
+        agents.off_call(session, staff.alice.id or 0, now(), 120)
     assert "goes on without you" in await alice.text("/state")
-    with sqlite_db.write() as session:
+    with db.write() as session:
         line = Line(session, keys)
         contact = session.get_one(Contact, contact.id)
         talks.end(session, contact.call)
         calls.close(session, contact, now(), join_within_s=900, brief_s=10)
-        assert wrap_ups.undescribed(session, sqlite_staff.alice.id or 0, now()) == []
-        [(found, _case)] = wrap_ups.undescribed(session, sqlite_staff.bob.id or 0, now())
+        assert wrap_ups.undescribed(session, staff.alice.id or 0, now()) == []
+        [(found, _case)] = wrap_ups.undescribed(session, staff.bob.id or 0, now())
         assert found.id == contact.id
     answer = await alice.post("/wrap-up", HTMX, call=contact.call, then="ready")
     assert answer.status == 200
-    assert status(sqlite_db, sqlite_staff.alice.id) is AgentStatus.READY
+    assert status(db, staff.alice.id) is AgentStatus.READY
 
 
 async def test_a_note_is_kept_as_it_is_typed_and_gone_when_it_is_saved(
-    alice: Browser, bob: Browser, wrapping: Contact, sqlite_db: Database
+    alice: Browser, bob: Browser, wrapping: Contact, db: Database
 ) -> None:
     here = f"/cases/{wrapping.case_id}"
     answer = await alice.post(f"{here}/draft", text="The gate is locked at night <b>")
@@ -162,7 +158,7 @@ async def test_a_note_is_kept_as_it_is_typed_and_gone_when_it_is_saved(
     assert await (await alice.post(f"{here}/draft", text="  ")).text() == "", "emptied, it is thrown away"
     await alice.post(f"{here}/draft", text="The gate is locked at night")
     await alice.post(f"{here}/notes", HTMX, text="The gate is locked at night")
-    with sqlite_db.read() as session:
+    with db.read() as session:
         assert session.exec(select(Draft)).all() == []
         assert session.exec(select(Note)).one().text == "The gate is locked at night"
     assert (await alice.post(f"{here}/draft", text="x" * 20_001)).status == 422

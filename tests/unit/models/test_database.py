@@ -82,9 +82,9 @@ def test_a_failed_write_leaves_nothing(db: Database) -> None:
 
 
 @on_sqlite
-def test_a_second_writer_waits_only_so_long(sqlite_db: Database) -> None:
-    impatient = Database(sqlite_db.url, busy_s=0.2)
-    with sqlite_db.write(), pytest.raises(OperationalError, match="locked"), impatient.write():
+def test_a_second_writer_waits_only_so_long(db: Database) -> None:
+    impatient = Database(db.url, busy_s=0.2)
+    with db.write(), pytest.raises(OperationalError, match="locked"), impatient.write():
         pass
     impatient.dispose()
 

@@ -20,11 +20,11 @@ def set_revision(db: Database, to: str) -> None:
         session.execute(text("UPDATE alembic_version SET version_num = :to"), {"to": to})
 
 
-def test_tables_of_a_newer_freeline_are_left_alone(settings: Settings, sqlite_db: Database) -> None:
-    set_revision(sqlite_db, "9999")
+def test_tables_of_a_newer_freeline_are_left_alone(settings: Settings, db: Database) -> None:
+    set_revision(db, "9999")
     with pytest.raises(UpgradeFailed, match="newer"):
         prepare(settings, demo=False, say=lambda _: None)
-    assert revision(sqlite_db) == "9999"
+    assert revision(db) == "9999"
 
 
 def test_an_upgrade_that_fails_leaves_the_tables_as_they_were(db: Database, settings: Settings) -> None:

@@ -32,7 +32,7 @@ def asterisk(settings: Settings) -> Iterator[FakeAmi]:
 
 
 @pytest.fixture
-def start(settings: Settings, keys: Keys, sqlite_staff: Cast) -> Iterator[Callable[[], Switchboard]]:
+def start(settings: Settings, keys: Keys, staff: Cast) -> Iterator[Callable[[], Switchboard]]:
     """Starts switchboards on threads and stops them after the test."""
     make_secrets(settings)
     running: list[tuple[Switchboard, threading.Thread]] = []
@@ -100,15 +100,15 @@ def a_whole_call(asterisk: FakeAmi, n: int) -> str:
 
 
 def test_membership_is_made_equal_and_follows_changes(
-    asterisk: FakeAmi, board: Switchboard, sqlite_db: Database, sqlite_staff: Cast
+    asterisk: FakeAmi, board: Switchboard, db: Database, staff: Cast
 ) -> None:
-    alice, bob = (f"PJSIP/agent{agent.id}" for agent in (sqlite_staff.alice, sqlite_staff.bob))
+    alice, bob = (f"PJSIP/agent{agent.id}" for agent in (staff.alice, staff.bob))
     until(lambda: len(asterisk.members) == 5)
     assert asterisk.members["my", alice] == ["0", "1"], "not ready is paused"
     assert asterisk.members["km", bob] == ["10", "1"], "a basic speaker is a backup"
-    change(sqlite_db, board, lambda s: agents.choose_status(s, sqlite_staff.alice, True))
+    change(db, board, lambda s: agents.choose_status(s, staff.alice, True))
     until(lambda: asterisk.members["my", alice] == ["0", "0"])
-    assert asterisk.members["my", f"PJSIP/agent{sqlite_staff.alice.id}"] == ["0", "0"]
+    assert asterisk.members["my", f"PJSIP/agent{staff.alice.id}"] == ["0", "0"]
     until(lambda: asterisk.members["th", alice] == ["0", "0"])
     assert asterisk.count("QueueRemove") == 0
 
@@ -124,12 +124,12 @@ def test_a_stranger_among_the_members_of_ours_is_removed_and_others_are_not(
 
 
 def test_the_menu_is_set_and_a_key_that_was_taken_away_is_emptied(
-    asterisk: FakeAmi, board: Switchboard, sqlite_db: Database, settings: Settings
+    asterisk: FakeAmi, board: Switchboard, db: Database, settings: Settings
 ) -> None:
     assert asterisk.globals["FREELINE_KEY_1"] == "my"
     assert asterisk.globals["FREELINE_NO_KEY"] == "en"
     assert asterisk.globals["FREELINE_MENU"].split("&")[0] == str(settings.sounds / "my" / "invite")
-    change(sqlite_db, board, lambda s: languages.put_language(s, "my", key=None, position=1))
+    change(db, board, lambda s: languages.put_language(s, "my", key=None, position=1))
     until(lambda: asterisk.globals["FREELINE_KEY_1"] == "")
     until(lambda: "/my/invite" not in asterisk.globals["FREELINE_MENU"])
 
@@ -152,16 +152,16 @@ def test_it_waits_for_an_asterisk_that_is_not_there_yet(settings: Settings, star
         until(lambda: len(asterisk.members) == 5)
 
 
-def test_events_become_a_row_and_a_case(asterisk: FakeAmi, board: Switchboard, sqlite_db: Database) -> None:
+def test_events_become_a_row_and_a_case(asterisk: FakeAmi, board: Switchboard, db: Database) -> None:
     assert board.reader.connected
     name = a_whole_call(asterisk, 1)
-    row = until(lambda: (c := contact(sqlite_db, name)) and c.ended_at and c)
+    row = until(lambda: (c := contact(db, name)) and c.ended_at and c)
     assert (row.outcome, row.queue, row.line) == (Outcome.ABANDONED_IN_QUEUE, "my", "1800123456")
     assert row.case_id is not None
 
 
 def test_an_event_that_breaks_its_handler_does_not_stop_the_next(
-    asterisk: FakeAmi, board: Switchboard, sqlite_db: Database, monkeypatch: pytest.MonkeyPatch
+    asterisk: FakeAmi, board: Switchboard, db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert board.reader.connected
 
@@ -170,23 +170,23 @@ def test_an_event_that_breaks_its_handler_does_not_stop_the_next(
 
     monkeypatch.setitem(board.notices._kinds, "QueueCallerJoin", lambda event: broken(board.notices, event))
     name = a_whole_call(asterisk, 2)
-    row = until(lambda: (c := contact(sqlite_db, name)) and c.ended_at and c)
+    row = until(lambda: (c := contact(db, name)) and c.ended_at and c)
     assert row.outcome is Outcome.ABANDONED_IN_MENU, "what the broken handler had to say is missing, no more"
 
 
 def test_five_hundred_events_while_the_database_is_locked_lose_nothing_and_nothing_else_stops(
-    asterisk: FakeAmi, board: Switchboard, sqlite_db: Database, settings: Settings
+    asterisk: FakeAmi, board: Switchboard, db: Database, settings: Settings
 ) -> None:
     until(lambda: len(asterisk.members) == 5)
-    with locked(sqlite_db):
+    with locked(db):
         names = [a_whole_call(asterisk, n) for n in range(100)]
         until(lambda: board.ledger.stuck and board.events.empty())
         asterisk.members.clear()
         beat = (settings.run / ALIVE).stat().st_mtime_ns
         until(lambda: len(asterisk.members) == 5)
         until(lambda: (settings.run / ALIVE).stat().st_mtime_ns > beat)
-        assert all(contact(sqlite_db, name) is None for name in names[:3])
-    rows = [until(lambda name=name: (c := contact(sqlite_db, name)) and c.ended_at and c) for name in names]
+        assert all(contact(db, name) is None for name in names[:3])
+    rows = [until(lambda name=name: (c := contact(db, name)) and c.ended_at and c) for name in names]
     assert {row.outcome for row in rows} == {Outcome.ABANDONED_IN_QUEUE}
     assert len({row.case_id for row in rows}) == 100
     arrivals = [row.arrived_at for row in rows]
@@ -208,31 +208,31 @@ def test_a_database_that_cannot_be_read_changes_nothing_in_asterisk(
 
 
 def test_phones_that_can_be_rung_are_known_at_once_and_on_the_next_look(
-    asterisk: FakeAmi, board: Switchboard, sqlite_db: Database, sqlite_staff: Cast
+    asterisk: FakeAmi, board: Switchboard, db: Database, staff: Cast
 ) -> None:
-    alice, sofia = sqlite_staff.alice, sqlite_staff.sofia
+    alice, sofia = staff.alice, staff.sofia
 
     def give_phones(session: Session) -> None:
         alice.phone_secret_ha1 = sofia.phone_secret_ha1 = HA1
         session.add_all([alice, sofia])
 
-    change(sqlite_db, board, give_phones)
+    change(db, board, give_phones)
     asterisk.devices[f"PJSIP/agent{sofia.id}"] = "NOT_INUSE"
     board._wake.set()
-    until(lambda: state(sqlite_db, sofia).reachable)
+    until(lambda: state(db, sofia).reachable)
     asterisk.devices[f"PJSIP/agent{alice.id}"] = "NOT_INUSE"
     asterisk.tell("QueueMemberStatus", {"Queue": "my", "Interface": f"PJSIP/agent{alice.id}", "Status": "1"})
-    until(lambda: state(sqlite_db, alice).reachable)
+    until(lambda: state(db, alice).reachable)
     asterisk.devices[f"PJSIP/agent{sofia.id}"] = "UNAVAILABLE"
     board._wake.set()
-    until(lambda: not state(sqlite_db, sofia).reachable)
-    assert state(sqlite_db, alice).reachable
+    until(lambda: not state(db, sofia).reachable)
+    assert state(db, alice).reachable
 
 
 def test_a_call_in_progress_is_taken_over_after_a_restart_of_the_switchboard(
-    asterisk: FakeAmi, start: Callable[[], Switchboard], sqlite_db: Database, sqlite_staff: Cast
+    asterisk: FakeAmi, start: Callable[[], Switchboard], db: Database, staff: Cast
 ) -> None:
-    alice = sqlite_staff.alice
+    alice = staff.alice
     leg = {
         "Channel": f"PJSIP/agent{alice.id}-00000001",
         "Uniqueid": "1.2",
@@ -241,33 +241,33 @@ def test_a_call_in_progress_is_taken_over_after_a_restart_of_the_switchboard(
     }
     asterisk.channels = [({**CALLER, "Duration": "00:01:00", "BridgeId": "b"}, NAMED), (leg, NAMED)]
     start()
-    row = until(lambda: (c := contact(sqlite_db)) and c.answered_at and c)
+    row = until(lambda: (c := contact(db)) and c.answered_at and c)
     assert row.handler_id == alice.id
-    assert state(sqlite_db, alice).status is AgentStatus.ON_CALL
+    assert state(db, alice).status is AgentStatus.ON_CALL
     asterisk.channels = []
     asterisk.tell("Hangup", {**leg, "ChannelState": "6", "Cause": "16"}, NAMED)
     asterisk.tell("Hangup", {**CALLER, "Cause": "16"}, NAMED)
-    until(lambda: (c := contact(sqlite_db)) and c.outcome is Outcome.ANSWERED)
-    assert state(sqlite_db, alice).status is AgentStatus.WRAP_UP
+    until(lambda: (c := contact(db)) and c.outcome is Outcome.ANSWERED)
+    assert state(db, alice).status is AgentStatus.WRAP_UP
 
 
 def test_a_call_that_ended_while_nobody_listened_is_closed_on_return(
-    asterisk: FakeAmi, board: Switchboard, sqlite_db: Database
+    asterisk: FakeAmi, board: Switchboard, db: Database
 ) -> None:
     assert board.reader.connected
     asterisk.channels = [(CALLER, NAMED)]
     asterisk.tell("Newchannel", TRUNK)
     asterisk.tell("Newstate", CALLER, NAMED)
-    until(lambda: contact(sqlite_db))
+    until(lambda: contact(db))
     asterisk.channels = []
     asterisk.drop()
-    until(lambda: (c := contact(sqlite_db)) and c.outcome is Outcome.ABANDONED_IN_MENU)
+    until(lambda: (c := contact(db)) and c.outcome is Outcome.ABANDONED_IN_MENU)
 
 
 def test_a_call_on_a_line_added_on_screen_is_found_in_the_records_like_any_other(
-    asterisk: FakeAmi, board: Switchboard, sqlite_db: Database
+    asterisk: FakeAmi, board: Switchboard, db: Database
 ) -> None:
-    with sqlite_db.write() as session:
+    with db.write() as session:
         lines.add_line(session, "1800999888", "Second line", toll_free=True, by_id=None)
     board.cel.path.parent.mkdir(parents=True, exist_ok=True)
     ids = {"UniqueID": "9.1", "LinkedID": "9.1", "ChanName": "PJSIP/trunk-00000009", "Exten": "1800999888"}
@@ -282,34 +282,34 @@ def test_a_call_on_a_line_added_on_screen_is_found_in_the_records_like_any_other
         # Again each time: a sweep that had begun before the records were written would be the last for a minute.
         board._swept_at = 0.0
         board._wake.set()
-        return contact(sqlite_db, "linkedid:9.1") is not None
+        return contact(db, "linkedid:9.1") is not None
 
     until(swept)
-    found = contact(sqlite_db, "linkedid:9.1")
+    found = contact(db, "linkedid:9.1")
     assert found is not None
     assert found.line == "1800999888"
 
 
 def test_an_agent_held_by_a_call_that_is_gone_is_freed_on_return(
-    asterisk: FakeAmi, board: Switchboard, sqlite_db: Database, sqlite_staff: Cast
+    asterisk: FakeAmi, board: Switchboard, db: Database, staff: Cast
 ) -> None:
-    bob = sqlite_staff.bob
-    change(sqlite_db, board, lambda s: agents.on_call(s, bob.id or 0, "gone", agents.now()))
+    bob = staff.bob
+    change(db, board, lambda s: agents.on_call(s, bob.id or 0, "gone", agents.now()))
     asterisk.drop()
-    until(lambda: state(sqlite_db, bob).status is AgentStatus.WRAP_UP)
+    until(lambda: state(db, bob).status is AgentStatus.WRAP_UP)
 
 
 def test_a_phone_is_not_pushed_while_asterisks_http_server_is_away_and_the_rest_goes_on(
-    asterisk: FakeAmi, board: Switchboard, sqlite_db: Database, sqlite_staff: Cast
+    asterisk: FakeAmi, board: Switchboard, db: Database, staff: Cast
 ) -> None:
     def give_a_phone(session: Session) -> None:
-        sqlite_staff.alice.phone_secret_ha1 = HA1
-        session.add(sqlite_staff.alice)
-        agents.choose_status(session, sqlite_staff.alice, True)
+        staff.alice.phone_secret_ha1 = HA1
+        session.add(staff.alice)
+        agents.choose_status(session, staff.alice, True)
 
-    change(sqlite_db, board, give_a_phone)
+    change(db, board, give_a_phone)
     until(lambda: "phones" in board._failing)
-    until(lambda: asterisk.members["my", f"PJSIP/agent{sqlite_staff.alice.id}"] == ["0", "0"])
+    until(lambda: asterisk.members["my", f"PJSIP/agent{staff.alice.id}"] == ["0", "0"])
 
 
 def test_the_beat_stops_when_a_thread_has_died(asterisk: FakeAmi, board: Switchboard, settings: Settings) -> None:
@@ -322,10 +322,10 @@ def test_the_beat_stops_when_a_thread_has_died(asterisk: FakeAmi, board: Switchb
 
 
 def test_nothing_of_a_caller_is_in_the_log(
-    asterisk: FakeAmi, board: Switchboard, sqlite_db: Database, capfd: pytest.CaptureFixture[str]
+    asterisk: FakeAmi, board: Switchboard, db: Database, capfd: pytest.CaptureFixture[str]
 ) -> None:
     name = a_whole_call(asterisk, 3)
-    until(lambda: (c := contact(sqlite_db, name)) and c.ended_at)
+    until(lambda: (c := contact(db, name)) and c.ended_at)
     board.events.put([object()])  # type: ignore[list-item]
     asterisk.drop()
     looked(asterisk)

@@ -25,13 +25,13 @@ def settings(settings: Settings) -> Settings:
 
 
 @pytest.fixture
-def alice(db: Database, sqlite_staff: Cast) -> Agent:
+def alice(db: Database, staff: Cast) -> Agent:
     """Alice, who speaks Burmese, has a phone and is ready."""
     with db.write() as session:
-        give_secret(sqlite_staff.alice, SECRET)
-        session.add(sqlite_staff.alice)
-        agents.choose_status(session, sqlite_staff.alice, True)
-    return sqlite_staff.alice
+        give_secret(staff.alice, SECRET)
+        session.add(staff.alice)
+        agents.choose_status(session, staff.alice, True)
+    return staff.alice
 
 
 @pytest.fixture

@@ -184,14 +184,14 @@ def test_a_phone_in_a_browser_is_the_consoles_until_its_page_is_gone(
     board: Switchboard,
     db: Database,
     alice: Agent,
-    sqlite_staff: Cast,
+    staff: Cast,
     settings: Settings,
     phone: Phone,
     asterisk: AsteriskUnderTest,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(switchboard, "PAGE_GONE_S", 0.5)
-    bob, operator = sqlite_staff.bob, Operator(settings)
+    bob, operator = staff.bob, Operator(settings)
     assert phone.register() == 200
     for agent in (alice, bob):
         operator.new_phone(agent.id or 0)

@@ -129,12 +129,12 @@ def floor(
     db: Database,
     settings: Settings,
     asterisk: AsteriskUnderTest,
-    sqlite_staff: Cast,
+    staff: Cast,
     ivr: FakeIvr,
     serve: Callable[[Switchboard], None],
 ) -> Iterator[Floor]:
     """Everybody at work, and a switchboard that knows it."""
-    cast = sqlite_staff
+    cast = staff
     people = (cast.alice, cast.bob, cast.sofia)
     with db.write() as session:
         for agent in people:

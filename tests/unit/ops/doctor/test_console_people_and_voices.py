@@ -114,7 +114,7 @@ def test_cookies_without_tls_and_a_front_that_can_be_gone_round(settings: Settin
     one(lines, "warn where agents open the console is not known")
 
 
-def test_the_cast_has_no_demo_password_and_gaps(settings: Settings, sqlite_db: Database, sqlite_staff: Cast) -> None:
+def test_the_cast_has_no_demo_password_and_gaps(settings: Settings, db: Database, staff: Cast) -> None:
     make_secrets(settings)
     lines = said(people.look, settings)
     assert not [line for line in lines if "demo" in line]
@@ -122,14 +122,14 @@ def test_the_cast_has_no_demo_password_and_gaps(settings: Settings, sqlite_db: D
     assert "Khmer" in one(lines, "warn nobody speaks")
 
 
-def test_no_administrator_one_and_two(settings: Settings, sqlite_db: Database, sqlite_staff: Cast) -> None:
+def test_no_administrator_one_and_two(settings: Settings, db: Database, staff: Cast) -> None:
     def role(login: str, role: str) -> None:
-        with sqlite_db.write() as session:
+        with db.write() as session:
             agent = session.exec(people.select(Agent).where(people.col(Agent.login) == login)).one()
             agent.role = people.Role(role)
             session.add(agent)
 
-    with sqlite_db.read() as session:
+    with db.read() as session:
         admins = [a.login for a in session.exec(people.select(Agent)) if a.role is people.Role.ADMINISTRATOR]
     for login in admins:
         role(login, "agent")
@@ -140,15 +140,15 @@ def test_no_administrator_one_and_two(settings: Settings, sqlite_db: Database, s
     one(said(people.look, settings), "ok 2 administrators")
 
 
-def test_the_demo_is_found_by_its_password_and_its_gap(settings: Settings, sqlite_db: Database) -> None:
+def test_the_demo_is_found_by_its_password_and_its_gap(settings: Settings, db: Database) -> None:
     """On this machine alone it is a warning; once others reach the console it must go."""
     make_secrets(settings)
     from hotline import languages
 
-    with sqlite_db.write() as session:
+    with db.write() as session:
         languages.seed(session, settings.line_numbers, demo=True)
     word = demo.password(settings)
-    with sqlite_db.write() as session:
+    with db.write() as session:
         for person in demo.PEOPLE:
             demo._add(session, person, word)
         staff.set_password(
@@ -161,9 +161,7 @@ def test_the_demo_is_found_by_its_password_and_its_gap(settings: Settings, sqlit
     assert "Khmer" in one([line for line in lines if "nobody is expected" in line], "warn Khmer")
 
 
-def test_voices_and_models(
-    settings: Settings, sqlite_db: Database, sqlite_staff: Cast, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_voices_and_models(settings: Settings, db: Database, staff: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(prompts, "placeholders", lambda _settings: ["km/opening", "km/menu"])
     monkeypatch.setattr(prompts, "problems", lambda _settings: ["my/opening.wav is silent"])
     lines = said(voices.look, settings)

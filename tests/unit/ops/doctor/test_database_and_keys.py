@@ -20,21 +20,21 @@ def test_a_database_that_was_never_made(settings: Settings) -> None:
     assert said(database.look, settings) == ["warn there is no database yet"]
 
 
-def test_sqlite_in_its_newest_shape(settings: Settings, sqlite_db: Database) -> None:
+def test_sqlite_in_its_newest_shape(settings: Settings, db: Database) -> None:
     assert said(database.look, settings) == ["ok SQLite in the data folder answers", "ok its tables are the newest"]
 
 
 @pytest.mark.parametrize(
     ("revision", "start"), [("0001", "warn its tables are of an older"), ("9999", "bad its tables are of a newer")]
 )
-def test_tables_of_another_freeline(settings: Settings, sqlite_db: Database, revision: str, start: str) -> None:
-    with sqlite_db.write() as session:
+def test_tables_of_another_freeline(settings: Settings, db: Database, revision: str, start: str) -> None:
+    with db.write() as session:
         session.execute(text("UPDATE alembic_version SET version_num = :r"), {"r": revision})
     one(said(database.look, settings), start)
 
 
-def test_a_damaged_file_is_bad(settings: Settings, sqlite_db: Database) -> None:
-    sqlite_db.dispose()
+def test_a_damaged_file_is_bad(settings: Settings, db: Database) -> None:
+    db.dispose()
     (settings.data / "freeline.db").write_bytes(b"no database at all" * 1000)
     one(said(database.look, settings), "bad the database does not answer")
 

@@ -107,10 +107,8 @@ def test_a_clock_that_leapt_is_bad(settings: Settings) -> None:
     one(said(machine.look, settings), "bad the clock leapt ahead by 10.0 days")
 
 
-def test_a_call_in_the_future_shows_a_clock_that_went_back(
-    settings: Settings, sqlite_db: Database, sqlite_staff: Cast
-) -> None:
-    with sqlite_db.write() as session:
+def test_a_call_in_the_future_shows_a_clock_that_went_back(settings: Settings, db: Database, staff: Cast) -> None:
+    with db.write() as session:
         session.add(Contact(call="x", arrived_at=now() + timedelta(hours=2), line="1"))
     assert "120 minutes in the future" in one(said(machine.look, settings), "bad the last call")
 
@@ -132,7 +130,7 @@ def test_a_host_that_is_not_ours_is_told_from_a_port_that_is_taken(settings: Set
 
 
 def test_the_rtp_range_must_hold_all_callers_and_should_hold_the_agents(
-    settings: Settings, sqlite_db: Database, sqlite_staff: Cast
+    settings: Settings, db: Database, staff: Cast
 ) -> None:
     few = {"rtp_ports": "23900-23919"}
     assert "CALLS_AT_ONCE is 11" in one(said(ports.look, settings, **few, calls_at_once=11), "bad 20 RTP")
