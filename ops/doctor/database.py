@@ -11,7 +11,7 @@ from hotline.settings import Settings
 from models import Database
 from ops.doctor.finding import Finding, bad, ok, warn
 
-CONNECTIONS = 60  # four processes with a pool of fifteen each
+PROCESSES = 4  # ivr, switchboard, transcriber and console use the database all the time
 LOCALES = {"C", "C.UTF-8", "C.UTF8"}
 CHECK_UP_TO_BYTES = 500_000_000
 
@@ -26,7 +26,7 @@ def look(settings: Settings) -> Iterator[Finding]:
         with db.engine.connect() as connection:
             yield ok("SQLite in the data folder answers" if db.sqlite else "PostgreSQL answers")
             yield _migrated(db, connection)
-            yield from _sqlite(settings, connection) if db.sqlite else _postgres(connection)
+            yield from _sqlite(settings, connection) if db.sqlite else _postgres(settings, connection)
     except SQLAlchemyError as error:
         mend = "look whether PostgreSQL runs, and at the host, user and password of FREELINE_DATABASE_URL"
         yield bad(f"the database does not answer ({type(error).__name__})", "restore a backup" if db.sqlite else mend)
@@ -57,7 +57,7 @@ def _sqlite(settings: Settings, connection: Connection) -> Iterator[Finding]:
         yield bad("the database file is damaged", "stop Freeline and restore the last backup: freeline backup restore")
 
 
-def _postgres(connection: Connection) -> Iterator[Finding]:
+def _postgres(settings: Settings, connection: Connection) -> Iterator[Finding]:
     def one(query: str) -> str:
         return str(connection.execute(text(query)).scalar())
 
@@ -77,7 +77,7 @@ def _postgres(connection: Connection) -> Iterator[Finding]:
     else:
         yield warn(
             "pg_trgm is missing: finding parts of words is slow",
-            "in that database, as its owner: CREATE EXTENSION pg_trgm;",
+            "in that database, as PostgreSQL's administrator: CREATE EXTENSION pg_trgm; then start Freeline again",
         )
     most, kept = int(one("SHOW max_connections")), int(one("SHOW superuser_reserved_connections"))
     for limit in (
@@ -88,9 +88,10 @@ def _postgres(connection: Connection) -> Iterator[Finding]:
             most, kept = min(most, own), 0
     others = int(one("SELECT count(*) FROM pg_stat_activity WHERE datname <> current_database()"))
     room = most - kept - others
-    if room < CONNECTIONS:
+    wanted = PROCESSES * settings.database_connections
+    if room < wanted:
         yield warn(
-            f"{room} connections are left for us; we may want {CONNECTIONS}", "raise max_connections in postgresql.conf"
+            f"{room} connections are left for us; we may want {wanted}", "raise max_connections in postgresql.conf"
         )
     else:
         yield ok(f"{room} connections are left for us")

@@ -11,6 +11,7 @@ from models import Database
 from models.types import now
 from ops.backup.record import Made, keep
 from ops.doctor import backups, database, keys
+from tests.databases import on_sqlite
 from tests.ports import free_port
 from tests.postgres import Postgres
 from tests.unit.ops.doctor.conftest import one, said
@@ -20,6 +21,7 @@ def test_a_database_that_was_never_made(settings: Settings) -> None:
     assert said(database.look, settings) == ["warn there is no database yet"]
 
 
+@on_sqlite
 def test_sqlite_in_its_newest_shape(settings: Settings, db: Database) -> None:
     assert said(database.look, settings) == ["ok SQLite in the data folder answers", "ok its tables are the newest"]
 
@@ -33,6 +35,7 @@ def test_tables_of_another_freeline(settings: Settings, db: Database, revision: 
     one(said(database.look, settings), start)
 
 
+@on_sqlite
 def test_a_damaged_file_is_bad(settings: Settings, db: Database) -> None:
     db.dispose()
     (settings.data / "freeline.db").write_bytes(b"no database at all" * 1000)
