@@ -18,7 +18,7 @@ import structlog
 from rich.console import Console
 from rich.table import Table
 
-from bench import agi, held, line, machine, ring, speech, start
+from bench import agi, held, line, machine, pages, ring, speech, sse, start
 from bench.figures import Row, Rows, Say, Target, table
 
 WIDTH = 132  # a table is no use in pieces
@@ -44,6 +44,8 @@ BENCHES: dict[str, Bench] = {
     "held": held,
     "speech": speech,
     "start": start,
+    "pages": pages,
+    "sse": sse,
 }
 
 

@@ -26,6 +26,7 @@ from typing import Any
 from rich.table import Table
 
 from bench import made_up_cases, serving
+from bench.figures import Target
 from bench.visiting import Times, Visitor, at_once, one_after_another, point
 from hotline.settings import Settings
 from models import Database
@@ -38,7 +39,13 @@ LONGEST_S = 5.0
 VISITORS, AT_ONCE_S = 4, 1.5
 SLOW_S = 0.5  # four of these at once would only wait for each other
 WARM = 10
-TARGETS = {"p99_ms of queue and case at 1,000,000 cases": 50.0}
+TARGETS = [
+    Target(
+        "p99 of queue and case page at 1,000,000 cases, ms",
+        lambda rows: max(r["p99_ms"] for r in rows if r["page"] in {"queue", "case"} and r["cases"] == 1_000_000),
+        at_most=50,
+    )
+]
 # Any of them: a different case each time, so that no page is read twice, and words that are rare, as people look for them.
 PAGES: dict[str, Callable[[int, int], str]] = {
     "queue": lambda _n, _cases: "/queue",
