@@ -53,6 +53,7 @@ class Settings(BaseSettings):
     stun_urls: str = ""
     turn_urls: str = ""
     turn_secret: str = Field(default="", validate_default=True)
+    local_networks: str = "10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,127.0.0.0/8"
     timezone: str = "Asia/Bangkok"
     country: str = "TH"
     public_url: str = ""

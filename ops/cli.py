@@ -47,11 +47,37 @@ def up(
 
 
 @app.command()
-def run(process: str) -> None:
+def run(
+    process: str,
+    keep: Annotated[bool, typer.Option("--keep", help="Start it again when it dies or hangs.")] = False,
+) -> None:
     """Run one process in the foreground: redis, asterisk, ivr, switchboard, transcriber or console."""
-    from ops.run import run as run_process
+    if keep:
+        from ops.keep import keep as run_process
+    else:
+        from ops.run import run as run_process
 
     raise typer.Exit(run_process(process, settings()))
+
+
+@app.command()
+def prepare(
+    hand_out: Annotated[
+        Path | None, typer.Option(help="Put into line/ and sealing/ here what may leave keys/.")
+    ] = None,
+) -> None:
+    """Make what must be there before processes run apart: folders, keys, tables and prompts. Waits for the database."""
+    from ops.prepare import prepare_apart
+
+    prepare_apart(settings(), hand_out, say=lambda text: print(text, flush=True))
+
+
+@app.command()
+def health(process: str) -> None:
+    """Whether one process does its work; exit 0 when it does. For the health checks of containers."""
+    from ops.health import healthy
+
+    raise typer.Exit(0 if healthy(settings(), process) else 1)
 
 
 @app.command()

@@ -1,19 +1,23 @@
 """What must be there before the processes start: folders, keys, tables, the menu and the prompts."""
 
+import shutil
+import time
 from collections.abc import Callable
+from pathlib import Path
 
 from alembic.util import CommandError
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from hotline import languages
 from hotline.errors import FreelineError, PartMissing
-from hotline.keys import make_keys
+from hotline.keys import INDEX, PUBLIC, make_keys
 from hotline.settings import Settings
 from ivr import prompts
 from models import Database
 from telephony import secrets
 
 Say = Callable[[str], None]
+DATABASE_WITHIN_S = 120.0
 
 
 class UpgradeFailed(FreelineError):
@@ -24,7 +28,8 @@ def prepare(settings: Settings, *, demo: bool, say: Say) -> None:
     """Make what is missing; each step says what it does. Quick when all is there."""
     for folder in (settings.data, settings.run, settings.spool, settings.vault):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        folder.chmod(0o700)  # also when somebody made it beforehand
+        if folder.stat().st_mode & 0o777 != 0o700:  # somebody made it beforehand
+            folder.chmod(0o700)
     make_keys(settings.keys)
     secrets.make_secrets(settings)
     db = Database(settings.database)
@@ -64,3 +69,38 @@ def build_prompts(settings: Settings, db: Database, say: Say) -> None:
             say(f"prompts {done} of {total}")
 
     prompts.build_from(settings, db, progress)
+
+
+def prepare_apart(settings: Settings, hand_out: Path | None, say: Say) -> None:
+    """The same for processes in containers of their own, whose database may still be starting.
+
+    Into `hand_out` go copies of the keys folder for those who may not have all of it: line/ for Asterisk, without any key,
+    and sealing/ for who seals and never opens. Raises `PartMissing` when the database does not answer.
+    """
+    _wait_for_database(settings, say)
+    prepare(settings, demo=False, say=say)
+    if hand_out is None:
+        return
+    words = [path.name for path in settings.keys.glob("*.secret")]
+    for folder, which in (("line", words), ("sealing", [*words, PUBLIC, INDEX])):
+        target = hand_out / folder
+        target.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for name in which:
+            shutil.copy2(settings.keys / name, target / name)
+    say("keys are handed out")
+
+
+def _wait_for_database(settings: Settings, say: Say) -> None:
+    db = Database(settings.database)
+    end = time.monotonic() + DATABASE_WITHIN_S
+    try:
+        while not db.sqlite:
+            try:
+                return db.ping()
+            except OperationalError as error:
+                if time.monotonic() > end:
+                    raise PartMissing("the database does not answer: look at FREELINE_DATABASE_URL") from error
+            say("waiting for the database")
+            time.sleep(2)
+    finally:
+        db.dispose()

@@ -1,7 +1,6 @@
 """What `freeline status` tells: counts and states, nothing personal."""
 
 import json
-import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,9 @@ from hotline.settings import Settings
 from models import Agent, AgentState, Case, CaseStatus, Contact, Database, Recording, RecordingState
 from models.types import now
 from ops import names
+from ops.health import console_answers, healthy
 from ops.probe import ivr_answers
+from ops.supervise import kept_file
 from telephony.run_asterisk import ready as asterisk_ready
 
 
@@ -33,7 +34,10 @@ def status(settings: Settings) -> dict[str, Any]:
 
 
 def processes(settings: Settings) -> dict[str, dict[str, Any]]:
-    """Each process's state and since when, as the supervisor wrote it; `down` when there is no supervisor."""
+    """Each process's state and since when, as the supervisor wrote it; `down` when there is no supervisor.
+
+    In containers each has a supervisor of its own, whose process ids mean nothing to the others.
+    """
     which = [n for n in names.PROCESSES if not (n == names.REDIS and settings.redis_url)]
     try:
         state = json.loads((settings.run / "processes.json").read_text())
@@ -41,7 +45,7 @@ def processes(settings: Settings) -> dict[str, dict[str, Any]]:
             raise ValueError("the supervisor is gone")
         kept = state["processes"]
     except (OSError, ValueError, KeyError):
-        return {name: {"state": "down", "since": None} for name in which}
+        return {name: _apart(settings, name) for name in which}
     return {
         name: {
             "state": row["state"] if row["pid"] is None or _alive(row["pid"]) else "down",
@@ -51,6 +55,15 @@ def processes(settings: Settings) -> dict[str, dict[str, Any]]:
         }
         for name, row in kept.items()
     }
+
+
+def _apart(settings: Settings, name: str) -> dict[str, Any]:
+    try:
+        row = json.loads(kept_file(settings, name).read_text())["processes"][name]
+    except (OSError, ValueError, KeyError):
+        return {"state": "down", "since": None}
+    state = "running" if healthy(settings, name) else "down"
+    return {"state": state, "since": row["since"], "restarts": row["restarts"]}
 
 
 def _alive(pid: int) -> bool:
@@ -118,13 +131,3 @@ def spool_files(settings: Settings) -> list[str]:
         return [p.name for p in settings.spool.iterdir() if p.suffix in {".sln", ".call"}]
     except OSError:
         return []
-
-
-def console_answers(settings: Settings) -> bool:
-    """Whether the console serves and reaches its database."""
-    url = f"http://{settings.console_host}:{settings.console_port}/alive"
-    try:
-        with urllib.request.urlopen(url, timeout=3) as answer:
-            return bool(answer.status == 200)
-    except OSError:
-        return False

@@ -9,6 +9,7 @@ import threading
 import time
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 
 from hotline.log import log
 from hotline.settings import ROOT, Settings
@@ -45,18 +46,31 @@ class Child:
         return self.process is not None and self.process.poll() is None
 
 
-class Supervisor:
-    """Starts, watches and stops the processes. `start` and `watch_once` belong to one thread."""
+def kept_file(settings: Settings, name: str) -> Path:
+    """What a supervisor that keeps one process tells of it."""
+    return settings.run / "kept" / f"{name}.json"
 
-    def __init__(self, settings: Settings, which: tuple[str, ...] = names.PROCESSES) -> None:
+
+class Supervisor:
+    """Starts, watches and stops the processes. `start` and `watch_once` belong to one thread.
+
+    With `alone` it keeps one process in a container: what that prints is the container's own output.
+    """
+
+    def __init__(self, settings: Settings, which: tuple[str, ...] = names.PROCESSES, *, alone: bool = False) -> None:
         self.settings = settings
         if settings.redis_url:
             which = tuple(n for n in which if n != names.REDIS)
         self.children = {name: Child(name) for name in which}
-        self.file = settings.run / "processes.json"
+        self.file = kept_file(settings, which[0]) if alone else settings.run / "processes.json"
         self.stopping = threading.Event()
         self._hung: set[str] = set()
-        self._log = (settings.run / "freeline.log").open("ab", buffering=0)
+        self.file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._log = (
+            os.fdopen(os.dup(sys.stderr.fileno()), "ab", buffering=0)
+            if alone
+            else (settings.run / "freeline.log").open("ab", buffering=0)
+        )
 
     def start(self) -> None:
         """Start every process, and the probe of the ivr."""

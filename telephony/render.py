@@ -27,7 +27,6 @@ MENU_LIMIT_S = 600
 ROUNDS = 40  # how often a call may enter a queue; only a fault comes near it
 ROOM_LOOK_S = 120
 DEFAULT_LANGUAGE = "en"
-PRIVATE_NETWORKS = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "127.0.0.0/8")
 SOCKET_PATH_LIMIT = 100
 
 
@@ -94,8 +93,8 @@ def _values(settings: Settings, asterisk: Asterisk, secrets: Secrets, menu: Mapp
         "http_port": settings.asterisk_http_port,
         "rtp_first": first,
         "rtp_last": last,
-        "trunk_match": ",".join(_networks(settings.trunk_match)),
-        "local_networks": PRIVATE_NETWORKS,
+        "trunk_match": ",".join(_networks("TRUNK_MATCH", settings.trunk_match)),
+        "local_networks": _networks("LOCAL_NETWORKS", settings.local_networks),
         "advertised_instead": ice.advertised_instead(settings),
         "stun_server": ice.stun_for_asterisk(settings),
         "line_numbers": settings.line_numbers,
@@ -150,23 +149,23 @@ def _module_list(asterisk: Asterisk) -> list[str]:
     return modules.module_names() + ([opus] if opus else [])
 
 
-def _networks(listed: str) -> list[str]:
-    """The trunk's addresses, networks or host names. Raises `SettingsWrong` for anything else."""
+def _networks(name: str, listed: str) -> list[str]:
+    """The addresses, networks or host names of a setting. Raises `SettingsWrong` for anything else, and for none."""
     found = [part.strip() for part in listed.split(",") if part.strip()]
     for part in found:
         try:
             ipaddress.ip_network(part, strict=False)
         except ValueError:
             if not re.fullmatch(r"[A-Za-z0-9.-]+(:\d+)?", part):
-                raise SettingsWrong(f"FREELINE_TRUNK_MATCH holds {part!r}: give addresses or networks") from None
+                raise SettingsWrong(f"FREELINE_{name} holds {part!r}: give addresses or networks") from None
     if not found:
-        raise SettingsWrong("FREELINE_TRUNK_MATCH is empty: give the addresses your trunk calls from")
+        raise SettingsWrong(f"FREELINE_{name} is empty: give addresses or networks")
     return found
 
 
 def _run_folder(settings: Settings) -> Path:
     """Where the control socket is. A unix socket's path has a limit, so a deep data folder gets one in /tmp."""
-    wanted = settings.run
+    wanted = settings.asterisk / "run"
     if len(str(wanted / "asterisk.ctl")) < SOCKET_PATH_LIMIT:
         return wanted
     mark = hashlib.sha256(str(wanted).encode()).hexdigest()[:16]

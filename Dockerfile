@@ -1,0 +1,60 @@
+# One file for all images of docker-compose.yml: `app`, `ivr`, `asterisk` and `front` are its targets. What is installed is
+# said in ops/setup.sh, which the tests and `make up` use as well.
+# All bases are named here. To pin one to its digest: --build-arg BASE=docker.io/library/debian@sha256:…
+ARG BASE=docker.io/library/debian:12.11-slim
+ARG CADDY=docker.io/library/caddy:2.10.0-alpine
+
+FROM ${BASE} AS base
+WORKDIR /app
+COPY ops/setup.sh ops/
+RUN ops/setup.sh packages python redis && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/*
+# 10001 is in no list of a distribution. All that changes is below /data, on volumes that take their owner from here.
+RUN useradd --uid 10001 --user-group --no-create-home --home-dir /data --shell /usr/sbin/nologin freeline \
+ && for folder in /data /data/run /data/spool /data/asterisk /data/sounds /data/prompts /data/vault /data/keys \
+      /data/speech-models /hand-out /hand-out/line /hand-out/sealing; \
+    do install -d -m 700 -o freeline -g freeline "$folder"; done
+ENV PATH=/app/.venv/bin:$PATH FREELINE_DATA=/data FREELINE_CACHE=/data/speech-models/.cache
+
+# The locked packages. pip itself goes no further.
+FROM base AS built
+RUN ops/setup.sh packages venv
+COPY requirements.txt requirements-dev.txt ./
+RUN ops/setup.sh python && .venv/bin/python -m pip uninstall --yes --quiet setuptools pip
+
+# Our own code, readable for all, and compiled because the containers' file systems are read-only.
+FROM built AS source
+COPY . /source
+RUN chmod -R a+rX,go-w /source && .venv/bin/python -m compileall -q -s /source -p /app /source
+
+# Debian testing's Asterisk, fetched as `make up` fetches it: into a folder of its own, run through its own loader.
+FROM source AS fetched
+RUN cp -a /source/. /app/ && FREELINE_CACHE=/opt/freeline ops/setup.sh asterisk
+
+# switchboard, transcriber, console and redis
+FROM base AS app
+COPY --from=built /app/.venv /app/.venv
+COPY --from=source /source /app
+USER 10001:10001
+CMD ["freeline", "--help"]
+
+# ivr, and the step that prepares: both build prompts
+FROM base AS ivr
+RUN ops/setup.sh packages voice && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/*
+COPY --from=built /app/.venv /app/.venv
+COPY --from=source /source /app
+USER 10001:10001
+CMD ["freeline", "--help"]
+
+FROM base AS asterisk
+COPY --from=fetched /opt/freeline /opt/freeline
+COPY --from=built /app/.venv /app/.venv
+COPY --from=source /source /app
+ENV FREELINE_CACHE=/opt/freeline
+USER 10001:10001
+CMD ["freeline", "--help"]
+
+FROM ${CADDY} AS front
+RUN mkdir -p /data/caddy /config/caddy && chown -R 10001:10001 /data /config
+COPY ops/Caddyfile /etc/caddy/Caddyfile
+USER 10001:10001
+CMD ["caddy", "run", "--config", "/etc/caddy/Caddyfile"]

@@ -1,0 +1,40 @@
+"""Whether one process does its work, seen from outside: for a container's health check, and for `freeline status`."""
+
+import time
+import urllib.request
+
+from hotline.events import Nudges
+from hotline.settings import Settings
+from ops import names
+from ops.probe import ivr_answers
+from telephony.run_asterisk import ready as asterisk_ready
+
+
+def healthy(settings: Settings, name: str) -> bool:
+    """Whether it answers; for a process that nobody asks anything, whether it has touched its file of late."""
+    if name == names.REDIS:
+        return Nudges(settings.redis).there()
+    if name == names.ASTERISK:
+        return asterisk_ready(settings)
+    if name == names.IVR:
+        return ivr_answers(settings)
+    if name == names.CONSOLE:
+        return console_answers(settings)
+    limit_s = names.HEARTBEAT_S.get(name)
+    if limit_s is None:
+        return False
+    try:
+        beat_s = (settings.run / f"{name}.alive").stat().st_mtime
+    except OSError:
+        return False
+    return time.time() - beat_s < limit_s
+
+
+def console_answers(settings: Settings) -> bool:
+    """Whether the console serves and reaches its database."""
+    url = f"http://{settings.console_host}:{settings.console_port}/alive"
+    try:
+        with urllib.request.urlopen(url, timeout=3) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False

@@ -1,0 +1,40 @@
+"""One process, kept running: what the supervisor of `freeline up` does for all, `freeline run NAME --keep` does for one.
+
+A container's engine starts again what has died, but not what hangs; and a hung ivr is dead air.
+"""
+
+import signal
+import threading
+from types import FrameType
+
+from hotline.errors import SettingsWrong
+from hotline.log import start_log
+from hotline.settings import Settings
+from ops import names
+from ops.supervise import Supervisor
+
+
+def keep(name: str, settings: Settings) -> int:
+    """Run one process until SIGTERM or SIGINT, and start it again whenever it dies or hangs. Returns 0.
+
+    Raises `SettingsWrong` for an unknown name.
+    """
+    if name not in names.PROCESSES:
+        raise SettingsWrong(f"there is no process {name!r}; they are {', '.join(names.PROCESSES)}")
+    start_log(name)
+    settings.run.mkdir(mode=0o700, parents=True, exist_ok=True)
+    stop = threading.Event()
+
+    def asked_to_stop(_number: int, _frame: FrameType | None) -> None:
+        stop.set()
+
+    signal.signal(signal.SIGTERM, asked_to_stop)
+    signal.signal(signal.SIGINT, asked_to_stop)
+    supervisor = Supervisor(settings, (name,), alone=True)
+    supervisor.start()
+    try:
+        while not stop.wait(0.25):
+            supervisor.watch_once()
+    finally:
+        supervisor.stop()
+    return 0

@@ -1,0 +1,164 @@
+"""docker-compose.yml brought up from a clean checkout, as a person does it, on ports and networks of its own."""
+
+import http.cookiejar
+import json
+import os
+import re
+import shutil
+import socket
+import ssl
+import subprocess
+import urllib.error
+import urllib.parse
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+from hotline.settings import ROOT
+from telephony.phone import Phone
+from tests.cast import PASSWORD
+from tests.e2e.compose.engine import Engine
+from tests.ports import free_port, rtp_range
+from tests.wait import until
+
+# Those with a Dockerfile target of their own; the others share these images.
+BUILT = ("asterisk", "ivr", "console", "caddy")
+OURS = ("asterisk", "ivr", "switchboard", "transcriber", "console", "redis")
+SERVICES = (*OURS, "postgres", "caddy")
+
+
+class Stack:
+    """The stack. `down` leaves nothing of it."""
+
+    def __init__(self, engine: Engine, work: Path) -> None:
+        self.engine = engine
+        self.project = f"freeline-test-{os.getpid()}"
+        self.folder = work / "checkout"
+        _check_out(self.folder)
+        subprocess.run([self.folder / "ops" / "setup.sh", "compose"], check=True, capture_output=True)
+        self.address = _own_address()
+        self.sip_port, self.https_port = free_port(socket.SOCK_DGRAM), free_port()
+        self.inner, self.outside = _free_networks()
+        self.write_env(
+            SITE="localhost",
+            HTTP_PORT=free_port(),
+            HTTPS_PORT=self.https_port,
+            SIP_PORT=self.sip_port,
+            RTP_PORTS=rtp_range(20),
+            # Calls come from the machine's own address, as from a carrier: it is in none of the stack's networks.
+            TRUNK_MATCH=self.address,
+            EXTERNAL_IP=self.address,
+            INNER=self.inner,
+            OUTSIDE=self.outside,
+            TURN_PORT=free_port(socket.SOCK_DGRAM),
+            TURN_PORTS=rtp_range(20),
+        )
+
+    def write_env(self, **values: object) -> None:
+        """Change lines of `.env`; each must be in the example, or nobody would find it."""
+        file = self.folder / ".env"
+        text = file.read_text()
+        for name, value in values.items():
+            text, found = re.subn(rf"^FREELINE_{name}=.*$", f"FREELINE_{name}={value}", text, flags=re.MULTILINE)
+            assert found == 1, f"FREELINE_{name} is not explained in .env.example"
+        file.write_text(text)
+
+    def compose(self, *words: str, within_s: float = 120) -> str:
+        return self.engine.compose(self.folder, "-p", self.project, *words, within_s=within_s)
+
+    def up(self) -> None:
+        """Build and start; returns when all is ready."""
+        self.compose("build", *BUILT, within_s=560)
+        self.compose("up", "--detach", "--no-build", within_s=240)
+        self.wait_ready()
+
+    def wait_ready(self, within_s: float = 120) -> None:
+        until(lambda: self.status()["ready"], within_s, 1.0)
+
+    def down(self) -> None:
+        self.compose("--profile", "turn", "down", "--volumes", "--timeout", "5", within_s=180)
+
+    def run_in(self, service: str, *words: str, check: bool = True, given: str | None = None) -> str:
+        """Run a command in a service's container."""
+        return self.engine.podman("exec", "--interactive", self.container(service), *words, check=check, given=given)
+
+    def container(self, service: str) -> str:
+        return f"{self.project}_{service}_1"
+
+    def inspect(self, service: str) -> dict[str, Any]:
+        [found] = json.loads(self.engine.podman("inspect", self.container(service), check=False))
+        return dict(found)
+
+    def status(self) -> dict[str, Any]:
+        """What `freeline status` tells from within a container; not ready while that cannot be asked."""
+        said = self.run_in("console", "freeline", "status", "--json", check=False)
+        try:
+            return dict(json.loads(said))
+        except ValueError:
+            return {"ready": False}
+
+    def phone(self) -> Phone:
+        """A phone outside the stack, at the published SIP port."""
+        return Phone((self.address, self.sip_port), host=self.address)
+
+    def hire(self, login: str, role: str) -> None:
+        self.run_in("console", "freeline", "user", "add", login, "--role", role, given=f"{PASSWORD}\n")
+
+    def sign_in(self, login: str) -> "Visitor":
+        visitor = Visitor(f"https://localhost:{self.https_port}", self.authority())
+        visitor.sign_in(login)
+        return visitor
+
+    def authority(self) -> str:
+        """The certificate of Caddy's own authority."""
+        return self.run_in("caddy", "cat", "/data/caddy/pki/authorities/local/root.crt")
+
+
+class Visitor:
+    """A browser without a window: keeps cookies, and trusts nobody but this stack's authority."""
+
+    def __init__(self, url: str, authority: str) -> None:
+        self.url = url
+        context = ssl.create_default_context(cadata=authority)
+        cookies = urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar())
+        self._opener = urllib.request.build_opener(urllib.request.HTTPSHandler(context=context), cookies)
+
+    def get(self, path: str) -> str:
+        with self._opener.open(self.url + path, timeout=20) as answer:
+            return str(answer.read().decode())
+
+    def sign_in(self, login: str) -> None:
+        token = re.search(r'name="csrf" value="([^"]+)"', self.get("/sign-in"))
+        assert token, "the sign-in page has no form"
+        form = urllib.parse.urlencode({"csrf": token[1], "login": login, "password": PASSWORD, "next": ""}).encode()
+        with self._opener.open(f"{self.url}/sign-in", form, timeout=20) as answer:
+            assert "/sign-in" not in answer.url, "the sign-in was refused"
+
+    def cases(self) -> set[str]:
+        """The cases that the queue shows."""
+        return set(re.findall(r'href="(/cases/\d+)', self.get("/queue")))
+
+
+def _check_out(target: Path) -> None:
+    """What a clean clone would hold: nothing that is ignored comes along."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+    for name in listed.splitlines():
+        if (ROOT / name).is_file():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, target / name)
+
+
+def _own_address() -> str:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        s.connect(("192.0.2.1", 9))  # sends nothing; it only asks which way it would go
+        return str(s.getsockname()[0])
+
+
+def _free_networks() -> tuple[str, str]:
+    """The beginnings of two private networks that no route of this machine leads to."""
+    taken = {line.split()[1] for line in Path("/proc/net/route").read_text().splitlines()[1:]}
+    free = [n for n in range(40, 240) if f"{0:02X}{n:02X}1DAC" not in taken]
+    return f"172.29.{free[0]}", f"172.29.{free[1]}"

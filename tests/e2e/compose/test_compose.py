@@ -1,0 +1,164 @@
+"""docker-compose.yml, run: a real call into it becomes a case, restarts lose nothing, and it is as closed as it says."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from hotline.settings import Settings
+from ops.calling import wait_for_tone
+from tests.e2e.callers import hum, wait_for_voice
+from tests.e2e.compose.engine import STANDINS, Engine, engine, images, missing
+from tests.e2e.compose.stack import OURS, SERVICES, Stack
+from tests.wait import until
+
+pytestmark = [pytest.mark.timeout(600), pytest.mark.xdist_group("compose")]
+
+ABSENT = missing()
+if ABSENT and not os.environ.get("CI"):
+    pytest.skip(
+        f"docker-compose.yml is not run here, because these are missing: {', '.join(ABSENT)}. "
+        "`ops/setup.sh test` installs them.",
+        allow_module_level=True,
+    )
+
+
+@pytest.fixture(scope="module")
+def podman(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    """The engine; after the module nothing of it runs or is mounted."""
+    assert not ABSENT, f"missing: {', '.join(ABSENT)}. Run ops/setup.sh test"
+    with engine(Settings(), tmp_path_factory.mktemp("engine")) as it:
+        yield it
+    assert str(it.store) not in Path("/proc/mounts").read_text(), "something is still mounted"
+
+
+@pytest.fixture(scope="module")
+def stack(podman: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """The stack, up and ready."""
+    it = Stack(podman, tmp_path_factory.mktemp("stack"))
+    try:
+        it.up()
+        it.hire("adam", "administrator")
+        yield it
+    finally:
+        it.down()
+    assert podman.podman("ps", "--all", "--quiet") == ""
+    assert podman.podman("volume", "ls", "--quiet") == ""
+
+
+def leave_message(stack: Stack, number: str) -> None:
+    """Call the published port, press the key for English, and leave a message."""
+    with stack.phone() as phone:
+        call = phone.call("1800123456", number)
+        assert call.wait_answered(15), f"the line did not answer: {call.status}"
+        assert wait_for_voice(call), "no sound came through the published RTP ports"
+        call.press("6")
+        assert wait_for_tone(call, 90), "no tone was heard"
+        call.say(hum(3.0))
+        call.press("#")
+        assert call.wait_said(20)
+        call.wait_ended(20)
+
+
+def test_a_call_into_the_published_port_becomes_a_case_behind_tls(stack: Stack) -> None:
+    adam = stack.sign_in("adam")
+    before = adam.cases()
+    leave_message(stack, "0812345678")
+    [case] = until(lambda: adam.cases() - before, 30, 0.5)
+    assert "Voicemail" in adam.get(case)
+    found = stack.status()
+    assert found["recordings"]["total"] == len(adam.cases())
+    assert found["recordings"]["spool"] == 0
+
+
+def test_a_restart_of_any_service_loses_nothing(stack: Stack) -> None:
+    adam = stack.sign_in("adam")
+    before, kept = adam.cases(), stack.status()
+    assert before, "this test needs a case to lose"
+    for service in SERVICES:
+        stack.compose("restart", "--timeout", "10", service)
+    stack.wait_ready()
+    after = stack.status()
+    for part in ("cases", "calls", "recordings"):
+        assert after[part] == kept[part]
+    assert adam.cases() == before, "the sign-in or a case is lost"
+    leave_message(stack, "0898765432")
+    until(lambda: len(adam.cases()) == len(before) + 1, 30, 0.5)
+
+
+def test_a_hung_ivr_is_killed_and_comes_back_within_its_container(stack: Stack) -> None:
+    script = (
+        "import os, pathlib, signal\n"
+        "for p in pathlib.Path('/proc').glob('[0-9]*/cmdline'):\n"
+        "    if p.read_bytes().endswith(b'run\\0ivr\\0'): print(p.parts[2]); os.kill(int(p.parts[2]), signal.SIGSTOP)\n"
+    )
+    [stopped] = stack.run_in("ivr", "python", "-c", script).split()
+
+    def another() -> bool:
+        return stack.status()["ready"] and not stack.run_in("ivr", "sh", "-c", f"cat /proc/{stopped}/stat", check=False)
+
+    until(another, 60, 0.5)
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_it_runs_without_rights_on_a_file_system_that_cannot_be_written(stack: Stack, service: str) -> None:
+    found = stack.inspect(service)
+    assert found["HostConfig"]["ReadonlyRootfs"] is True
+    assert found["HostConfig"]["Privileged"] is False
+    assert found["HostConfig"]["Memory"] > 0
+    assert found["HostConfig"]["NanoCpus"] > 0 or found["HostConfig"]["CpuQuota"] > 0
+    assert "no-new-privileges" in " ".join(found["HostConfig"]["SecurityOpt"])
+    state = stack.run_in(service, "cat", "/proc/1/status")
+    ids = next(line for line in state.splitlines() if line.startswith("Uid:")).split()[1:]
+    assert "0" not in ids
+    effective = next(line for line in state.splitlines() if line.startswith("CapEff:")).split()[1]
+    # Binding to low ports is all that Caddy's program file asks for.
+    assert int(effective, 16) in ({0, 1 << 10} if service == "caddy" else {0})
+    assert "Read-only" in stack.run_in(
+        service, "sh", "-c", "echo x > /anything 2>&1 || true; touch /usr/x 2>&1 || true"
+    )
+
+
+def test_no_secret_is_in_an_environment_or_a_command(stack: Stack) -> None:
+    secrets = [text for file in (stack.folder / "secrets").iterdir() if (text := file.read_text().strip())]
+    assert len(secrets) >= 3
+    for service in SERVICES:
+        told = stack.engine.podman("inspect", stack.container(service))
+        for process in ("self", "1"):
+            told += stack.run_in(service, "cat", f"/proc/{process}/environ", f"/proc/{process}/cmdline")
+        assert not any(secret in told for secret in secrets), f"a secret of {service} can be seen"
+
+
+def test_each_holds_only_the_keys_of_its_task(stack: Stack) -> None:
+    held = {service: set(stack.run_in(service, "ls", "/data/keys").split()) for service in OURS if service != "redis"}
+    every = {"identity.age", "public.age", "index.key"}
+    assert held["asterisk"] & every == set()
+    assert held["ivr"] & every == held["switchboard"] & every == {"public.age", "index.key"}
+    assert held["console"] & every == held["transcriber"] & every == every
+
+
+@pytest.mark.parametrize("service", OURS)
+def test_its_health_check_passes(stack: Stack, service: str) -> None:
+    # Without systemd nothing runs these by itself.
+    words = stack.inspect(service)["Config"]["Healthcheck"]["Test"]
+    assert words, "there is no health check"
+    stack.engine.podman("healthcheck", "run", stack.container(service))
+
+
+def test_only_sip_sound_and_tls_are_open_to_the_world(stack: Stack) -> None:
+    assert sorted(name for name in SERVICES if stack.inspect(name)["HostConfig"]["PortBindings"]) == [
+        "asterisk",
+        "caddy",
+    ]
+    assert all(port.endswith("/udp") for port in stack.inspect("asterisk")["HostConfig"]["PortBindings"])
+    listening = stack.run_in("asterisk", "cat", "/proc/net/tcp")
+    # Local addresses of listening sockets, least byte first.
+    own = {bytes.fromhex(line.split()[1][:8])[::-1] for line in listening.splitlines()[1:] if line.split()[3] == "0A"}
+    names = {".".join(str(part) for part in address) for address in own}
+    assert names <= {f"{stack.inner}.210", "127.0.0.11"}, "AMI or ARI listens where it should not"
+
+
+def test_every_foreign_image_of_the_files_has_a_stand_in() -> None:
+    stages = (STANDINS / "Containerfile").read_text()
+    assert all(f"AS {standin}\n" in stages for standin in images().values() if standin)

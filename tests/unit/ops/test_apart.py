@@ -1,0 +1,81 @@
+"""Processes in containers of their own: what is prepared, handed out, kept running and told."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from hotline.errors import PartMissing
+from hotline.settings import ROOT, Settings
+from ops import prepare
+from ops.health import healthy
+from ops.prepare import prepare_apart
+from ops.status import processes
+from ops.supervise import kept_file
+from telephony.secrets import make_secrets
+from tests.ports import free_port
+from tests.wait import until
+
+
+def test_what_is_handed_out_opens_nothing(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prepare, "build_prompts", lambda *_: None)
+    prepare_apart(settings, tmp_path / "out", lambda _: None)
+    names = {folder: {p.name for p in (tmp_path / "out" / folder).iterdir()} for folder in ("line", "sealing")}
+    assert not any(name.endswith((".age", ".key")) for name in names["line"])
+    assert "agi_token.secret" in names["line"]
+    assert names["sealing"] == names["line"] | {"public.age", "index.key"}
+    for path in (tmp_path / "out").glob("*/*"):
+        assert path.stat().st_mode & 0o077 == 0
+        assert path.read_bytes() == (settings.keys / path.name).read_bytes()
+
+
+def test_a_database_that_does_not_come_is_told(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prepare, "DATABASE_WITHIN_S", 0.0)
+    away = settings.model_copy(update={"database_url": f"postgresql://nobody@127.0.0.1:{free_port()}/none"})
+    with pytest.raises(PartMissing, match="FREELINE_DATABASE_URL"):
+        prepare_apart(away, None, lambda _: None)
+
+
+def test_a_process_kept_alone_is_started_again_and_ends_with_its_keeper(settings: Settings) -> None:
+    make_secrets(settings)
+    env = os.environ | {"FREELINE_DATA": str(settings.data), "PYTHONUNBUFFERED": "1"}
+    keeper = subprocess.Popen(
+        [sys.executable, "-m", "ops", "run", "redis", "--keep"], cwd=ROOT, env=env, stderr=subprocess.DEVNULL
+    )
+
+    def child() -> int:
+        found = Path(f"/proc/{keeper.pid}/task/{keeper.pid}/children").read_text().split()
+        return int(found[0]) if found else 0
+
+    try:
+        until(lambda: healthy(settings, "redis"), 20)
+        assert processes(settings)["redis"]["state"] == "running"
+        first = child()
+        os.kill(first, signal.SIGKILL)
+        until(lambda: child() not in {0, first} and healthy(settings, "redis"), 20)
+        second = child()
+    finally:
+        keeper.terminate()
+        assert keeper.wait(20) == 0
+    assert not Path(f"/proc/{second}").exists()
+    assert not kept_file(settings, "redis").exists()
+    assert processes(settings)["redis"]["state"] == "down"
+
+
+def test_a_process_that_nobody_asks_is_judged_by_its_beat(settings: Settings) -> None:
+    settings.run.mkdir(parents=True)
+    beat = settings.run / "transcriber.alive"
+    assert not healthy(settings, "transcriber")
+    beat.touch()
+    assert healthy(settings, "transcriber")
+    os.utime(beat, (0, 0))
+    assert not healthy(settings, "transcriber")
+
+
+def test_nothing_is_healthy_that_does_not_run(settings: Settings) -> None:
+    make_secrets(settings)
+    names = ("redis", "asterisk", "ivr", "switchboard", "transcriber", "console", "nonsense")
+    assert not any(healthy(settings, name) for name in names)
