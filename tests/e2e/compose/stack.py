@@ -46,7 +46,7 @@ class Stack:
             SIP_PORT=self.sip_port,
             RTP_PORTS=rtp_range(20),
             # Calls come from the machine's own address, as from a carrier: it is in none of the stack's networks.
-            TRUNK_MATCH=self.address,
+            TRUNK_MATCH=f"127.0.0.1,{self.address}",
             EXTERNAL_IP=self.address,
             INNER=self.inner,
             OUTSIDE=self.outside,
