@@ -7,7 +7,7 @@ ARG CADDY=docker.io/library/caddy:2.10.0-alpine
 FROM ${BASE} AS base
 WORKDIR /app
 COPY ops/setup.sh ops/
-RUN ops/setup.sh packages python redis && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/*
+RUN ops/setup.sh packages python && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/*
 # 10001 is in no list of a distribution. All that changes is below /data, on volumes that take their owner from here.
 RUN useradd --uid 10001 --user-group --no-create-home --home-dir /data --shell /usr/sbin/nologin freeline \
  && for folder in /data /data/run /data/spool /data/asterisk /data/sounds /data/prompts /data/vault /data/keys \
@@ -30,7 +30,7 @@ RUN chmod -R a+rX,go-w /source && .venv/bin/python -m compileall -q -s /source -
 FROM source AS fetched
 RUN cp -a /source/. /app/ && FREELINE_CACHE=/opt/freeline ops/setup.sh asterisk
 
-# switchboard, transcriber, console and redis
+# switchboard, transcriber, console and redis, whose program is in the locked packages
 FROM base AS app
 COPY --from=built /app/.venv /app/.venv
 COPY --from=source /source /app

@@ -9,4 +9,5 @@ step "mypy"; mypy
 step "imports"; lint-imports
 [ "${1:-}" = lint ] && exit 0
 # Two at a time: they mostly wait for callers. More would be unfair to those that must keep up with a call.
-step "tests"; python -m pytest -n 2 "$@"
+# loadgroup: the tests of one compose stack stay in one worker.
+step "tests"; python -m pytest -n 2 --dist loadgroup "$@"

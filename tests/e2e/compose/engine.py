@@ -25,7 +25,7 @@ PROGRAMS = ("podman", "runc", "netavark", "aardvark-dns", "iptables", "catatonit
 # What `debian:…-slim` is: the essential packages. A mirror may lag behind the date in its release file.
 DEBIAN = (
     "mmdebstrap", "--variant=minbase", "--quiet", "--include=ca-certificates",
-    '--aptopt=Acquire::Check-Valid-Until "false"', 
+    '--aptopt=Acquire::Check-Valid-Until "false"',
     *(f"--dpkgopt=path-exclude=/usr/share/{kind}/*" for kind in ("doc", "man", "locale", "info")), "bookworm",
 )  # fmt: skip
 WHERE = f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/lib/podman:/usr/libexec/podman"

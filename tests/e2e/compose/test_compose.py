@@ -13,7 +13,7 @@ from tests.e2e.compose.engine import STANDINS, Engine, engine, images, missing
 from tests.e2e.compose.stack import OURS, SERVICES, Stack
 from tests.wait import until
 
-pytestmark = [pytest.mark.timeout(600), pytest.mark.xdist_group("compose")]
+pytestmark = [pytest.mark.timeout(900), pytest.mark.xdist_group("compose")]
 
 ABSENT = missing()
 if ABSENT and not os.environ.get("CI"):
@@ -138,7 +138,7 @@ def test_each_holds_only_the_keys_of_its_task(stack: Stack) -> None:
     assert held["console"] & every == held["transcriber"] & every == every
 
 
-@pytest.mark.parametrize("service", OURS)
+@pytest.mark.parametrize("service", SERVICES)
 def test_its_health_check_passes(stack: Stack, service: str) -> None:
     # Without systemd nothing runs these by itself.
     words = stack.inspect(service)["Config"]["Healthcheck"]["Test"]
