@@ -64,7 +64,7 @@ def install_asterisk(cache: Path, progress: Callable[[str], None]) -> None:
         return
     if shutil.which("mmdebstrap") is None:
         raise PartMissing("Asterisk cannot be fetched without mmdebstrap: run `apt-get install mmdebstrap`.")
-    mirror = _mirror()
+    mirror = debian_mirror()
     cache.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(prefix=f"{ROOT}.", dir=cache))
     try:
@@ -109,7 +109,7 @@ def _unpack(mirror: str, target: Path) -> None:
         raise PartMissing(f"Asterisk could not be fetched from {mirror}: {' '.join(said[-2:])[:300]}")
 
 
-def _mirror() -> str:
+def debian_mirror() -> str:
     """The Debian archive that this machine's own apt uses."""
     try:
         listed = subprocess.run(

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from hotline.settings import ROOT, Settings
-from telephony.obtain import _mirror
+from telephony.obtain import debian_mirror
 
 HERE = Path(__file__).parent
 STANDINS = HERE / "standins"
@@ -28,6 +28,7 @@ DEBIAN = (
     '--aptopt=Acquire::Check-Valid-Until "false"',
     *(f"--dpkgopt=path-exclude=/usr/share/{kind}/*" for kind in ("doc", "man", "locale", "info")), "bookworm",
 )  # fmt: skip
+UNNAMED_MAX = 12
 WHERE = f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/lib/podman:/usr/libexec/podman"
 
 
@@ -56,7 +57,7 @@ def images() -> dict[str, str]:
 
 
 class Engine:
-    """podman with its store in the cache and its state in `work`. One at a time; `close` leaves only the store."""
+    """podman with a store in the cache. One at a time; `take_down` leaves only images."""
 
     def __init__(self, settings: Settings, work: Path) -> None:
         self.work = work
@@ -78,9 +79,11 @@ class Engine:
             '[engine]\nruntime = "runc"\n[network]\nnetwork_backend = "netavark"\n'
         )
         self.env = os.environ | {"CONTAINERS_CONF": str(conf)}
+        # All in one place: podman refuses a store that was used with other folders before.
         self.options = [
-            "--runtime", "runc", "--root", str(self.store), "--runroot", str(work / "run"), "--storage-driver", "overlay",
-            "--tmpdir", str(work / "tmp"), "--network-config-dir", str(work / "networks"),
+            "--runtime", "runc", "--root", str(self.store / "images"), "--runroot", str(self.store / "run"),
+            "--storage-driver", "overlay", "--tmpdir", str(self.store / "state"),
+            "--network-config-dir", str(self.store / "networks"),
         ]  # fmt: skip
         self._forwarding = Path("/proc/sys/net/ipv4/ip_forward")
         self._forwarded = self._forwarding.read_text()
@@ -123,22 +126,26 @@ class Engine:
             else:
                 self._make_debian(name)
 
-    def close(self) -> None:
-        """Take down what podman has left on the machine: the store's layers are images only."""
+    def take_down(self) -> None:
+        """Remove every container, volume and network; and unnamed images, once they are many: they make a build quick."""
         for kind in ("container", "volume", "network"):
             words = ["--force"] if kind != "container" else ["--force", "--time", "0"]
             names = self.podman(kind, "ls", "--quiet", *(["--all"] if kind == "container" else []), check=False).split()
             for name in names:
                 if name != "podman":
                     self.podman(kind, "rm", *words, name, check=False)
-        self.podman("image", "prune", "--force", check=False)
+        if len(self.podman("images", "--filter", "dangling=true", "--quiet", check=False).split()) > UNNAMED_MAX:
+            self.podman("image", "prune", "--force", check=False)
+
+    def restore(self) -> None:
+        """Set back what podman changed on the machine itself."""
         if self._forwarding.read_text() != self._forwarded:
             self._forwarding.write_text(self._forwarded)
 
     def _make_debian(self, name: str) -> None:
         tar = self.work / "debian.tar"
         subprocess.run(
-            [*DEBIAN, str(tar), _mirror()], check=True, capture_output=True, timeout=300,
+            [*DEBIAN, str(tar), debian_mirror()], check=True, capture_output=True, timeout=300,
         )  # fmt: skip
         self.podman("import", "--quiet", str(tar), name)
         tar.unlink()
@@ -152,10 +159,12 @@ def engine(settings: Settings, work: Path) -> Iterator[Engine]:
         fcntl.flock(lock, fcntl.LOCK_EX)
         it = Engine(settings, work)
         try:
+            it.take_down()  # what a run left that was killed
             it.make_bases()
             yield it
         finally:
-            it.close()
+            it.take_down()
+            it.restore()
 
 
 def _hard(kind: str) -> int:

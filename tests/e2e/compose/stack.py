@@ -38,6 +38,7 @@ class Stack:
         subprocess.run([self.folder / "ops" / "setup.sh", "compose"], check=True, capture_output=True)
         self.address = _own_address()
         self.sip_port, self.https_port = free_port(socket.SOCK_DGRAM), free_port()
+        self.turn_port = free_port(socket.SOCK_DGRAM)
         self.inner, self.outside = _free_networks()
         self.write_env(
             SITE="localhost",
@@ -50,7 +51,7 @@ class Stack:
             EXTERNAL_IP=self.address,
             INNER=self.inner,
             OUTSIDE=self.outside,
-            TURN_PORT=free_port(socket.SOCK_DGRAM),
+            TURN_PORT=self.turn_port,
             TURN_PORTS=rtp_range(20),
         )
 

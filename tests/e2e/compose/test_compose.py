@@ -159,6 +159,19 @@ def test_only_sip_sound_and_tls_are_open_to_the_world(stack: Stack) -> None:
     assert names <= {f"{stack.inner}.210", "127.0.0.11"}, "AMI or ARI listens where it should not"
 
 
+def test_coturn_relays_for_who_knows_the_secret(stack: Stack) -> None:
+    stack.compose("--profile", "turn", "up", "--detach", "--no-build", "coturn")
+
+    def relayed(secret: str) -> bool:
+        words = ("turnutils_uclient", "-y", "-c", "-n", "5", "-W", secret, "-p", str(stack.turn_port), stack.address)
+        return "tot_recv_msgs=10" in stack.run_in("coturn", "timeout", "15", *words, check=False)
+
+    secret = (stack.folder / "secrets" / "turn_secret").read_text().strip()
+    until(lambda: relayed(secret), 40, 1.0)
+    assert not relayed("a guess")
+    assert secret not in stack.run_in("coturn", "cat", "/proc/1/cmdline", "/proc/1/environ")
+
+
 def test_every_foreign_image_of_the_files_has_a_stand_in() -> None:
     stages = (STANDINS / "Containerfile").read_text()
     assert all(f"AS {standin}\n" in stages for standin in images().values() if standin)
