@@ -79,11 +79,12 @@ class Engine:
             '[engine]\nruntime = "runc"\n[network]\nnetwork_backend = "netavark"\n'
         )
         self.env = os.environ | {"CONTAINERS_CONF": str(conf)}
-        # All in one place: podman refuses a store that was used with other folders before.
+        # Always the same for this store, or podman refuses it; and podman wants the second to be short.
+        self.state = Path("/tmp") / f"freeline-compose-{self.store.name[:8]}"
         self.options = [
-            "--runtime", "runc", "--root", str(self.store / "images"), "--runroot", str(self.store / "run"),
-            "--storage-driver", "overlay", "--tmpdir", str(self.store / "state"),
-            "--network-config-dir", str(self.store / "networks"),
+            "--runtime", "runc", "--root", str(self.store / "images"), "--runroot", str(self.state / "run"),
+            "--storage-driver", "overlay", "--tmpdir", str(self.state / "lib"),
+            "--network-config-dir", str(self.state / "networks"),
         ]  # fmt: skip
         self._forwarding = Path("/proc/sys/net/ipv4/ip_forward")
         self._forwarded = self._forwarding.read_text()
@@ -139,6 +140,7 @@ class Engine:
 
     def restore(self) -> None:
         """Set back what podman changed on the machine itself."""
+        shutil.rmtree(self.state, ignore_errors=True)
         if self._forwarding.read_text() != self._forwarded:
             self._forwarding.write_text(self._forwarded)
 
