@@ -9,8 +9,8 @@ from sqlmodel import col, func, select
 from hotline.settings import Settings
 from models import Agent, Database
 from ops.doctor.finding import Finding, bad, ok, warn
+from ops.health import console_answers
 from ops.probe import ivr_answers
-from ops.status import console_answers
 from telephony.run_asterisk import ready as asterisk_ready
 
 A_LEG = 2  # RTP and RTCP
