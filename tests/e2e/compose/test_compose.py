@@ -39,7 +39,7 @@ def stack(podman: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     it = Stack(podman, tmp_path_factory.mktemp("stack"))
     try:
         it.up()
-        it.hire("adam", "administrator")
+        it.hire("sofia", "supervisor")
         yield it
     finally:
         it.down()
@@ -62,20 +62,20 @@ def leave_message(stack: Stack, number: str) -> None:
 
 
 def test_a_call_into_the_published_port_becomes_a_case_behind_tls(stack: Stack) -> None:
-    adam = stack.sign_in("adam")
-    before = adam.cases()
+    sofia = stack.sign_in("sofia")
+    before = sofia.cases()
     leave_message(stack, "0812345678")
-    [case] = until(lambda: adam.cases() - before, 30, 0.5)
-    assert "Voicemail" in adam.get("/queue")
-    assert "message" in adam.get(case)
+    [case] = until(lambda: sofia.cases() - before, 30, 0.5)
+    assert "Voicemail" in sofia.get("/queue")
+    assert "message" in sofia.get(case)
     found = stack.status()
-    assert found["recordings"]["total"] == len(adam.cases())
+    assert found["recordings"]["total"] == len(sofia.cases())
     assert found["recordings"]["spool"] == 0
 
 
 def test_a_restart_of_any_service_loses_nothing(stack: Stack) -> None:
-    adam = stack.sign_in("adam")
-    before, kept = adam.cases(), stack.status()
+    sofia = stack.sign_in("sofia")
+    before, kept = sofia.cases(), stack.status()
     assert before, "this test needs a case to lose"
     for service in SERVICES:
         # podman-compose's own `restart` refuses a service whose `prepare` has ended; Docker's does not.
@@ -85,9 +85,9 @@ def test_a_restart_of_any_service_loses_nothing(stack: Stack) -> None:
     after = stack.status()
     for part in ("cases", "calls", "recordings"):
         assert after[part] == kept[part]
-    assert adam.cases() == before, "the sign-in or a case is lost"
+    assert sofia.cases() == before, "the sign-in or a case is lost"
     leave_message(stack, "0898765432")
-    until(lambda: len(adam.cases()) == len(before) + 1, 30, 0.5)
+    until(lambda: len(sofia.cases()) == len(before) + 1, 30, 0.5)
 
 
 def test_a_hung_ivr_is_killed_and_comes_back_within_its_container(stack: Stack) -> None:
