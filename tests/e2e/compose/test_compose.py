@@ -67,7 +67,7 @@ def test_a_call_into_the_published_port_becomes_a_case_behind_tls(stack: Stack) 
     leave_message(stack, "0812345678")
     [case] = until(lambda: sofia.cases() - before, 30, 0.5)
     assert "Voicemail" in sofia.get("/queue")
-    assert "message" in sofia.get(case)
+    assert "English" in sofia.get(case)
     found = stack.status()
     assert found["recordings"]["total"] == len(sofia.cases())
     assert found["recordings"]["spool"] == 0
