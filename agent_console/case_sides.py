@@ -1,11 +1,11 @@
-"""What stands beside a case: calling back, what she agreed to, whose call it is, and whether her telephone is limited."""
+"""What stands beside a case: warnings, calling back, what she agreed to, whose call it is, whether she is limited."""
 
 from dataclasses import dataclass
 from typing import Any
 
 from agent_console import callback_items
 from agent_console.asking import Ask
-from hotline import consents, joining, limits
+from hotline import consents, joining, limits, screen_pop
 from hotline.case_page import CasePage
 from hotline.consents import Script
 from models import CaseStatus, Consent, ConsentPurpose, Contact
@@ -41,6 +41,7 @@ def values(ask: Ask, shown: CasePage) -> dict[str, Any]:
             consents.script(purpose, language, ask.console.settings.audio_days),
             talking,
         ),
+        "known": screen_pop.warnings(ask.session, talking) if talking is not None else [],
         "limited": limits.of_case(ask.session, case.id or 0, ask.now),
         "limit_days": ask.console.settings.limit_days,
         "joins": [other for other in shown.others if other.status is not CaseStatus.CLOSED],

@@ -114,7 +114,8 @@ def untitled(shown: CasePage) -> str:
     if not shown.calls:
         return _("No title yet")
     call = shown.calls[0]
-    if any(m.recording.state is RecordingState.NEEDS_LISTENER for m in call.messages):
+    left = call.contact.outcome is Outcome.VOICEMAIL
+    if left and any(m.recording.state is RecordingState.NEEDS_LISTENER for m in call.messages):
         return _("Voicemail, needs a listener")
     if call.contact.outcome is Outcome.ABANDONED_IN_QUEUE:
         return _("Caller left the queue after %(wait)s") % {"wait": length_of(call.contact.wait_s)}

@@ -83,6 +83,11 @@ def read(session: Session, call: str, by: Agent, kind: str = "queue") -> Pop | N
     )
 
 
+def warnings(session: Session, contact: Contact) -> list[Known]:
+    """What to be careful about in a conversation: what other open cases of its telephone know."""
+    return [k for k in _open(session, contact) if k.case.id != contact.case_id and k.careful][:OTHERS]
+
+
 def _rings(session: Session, call: str, by: Agent) -> bool:
     state = agents.state_of(session, by.id or 0)
     return state.status is AgentStatus.RINGING and state.call == call

@@ -54,8 +54,8 @@
     if (letter === "j" || letter === "k") { move(letter === "j" ? 1 : -1); event.preventDefault(); return; }
     if (!/^[a-z0-9/?!]$/.test(letter)) return;
     const find = (where) => where && [...where.querySelectorAll(`[data-key="${letter}"]`)].find((b) => !b.disabled && seen(b));
-    const inRow = find(current());
-    const button = inRow || [...document.querySelectorAll(`[data-key="${letter}"]`)].find((b) => !b.closest("[data-row]") && seen(b));
+    // What the bar asks or offers comes first: a call in progress is never behind the page under it.
+    const button = find(document.getElementById("bar")) || find(current()) || [...document.querySelectorAll(`[data-key="${letter}"]`)].find((b) => !b.closest("[data-row]") && seen(b));
     if (button) { event.preventDefault(); button.focus(); button.click(); }
   });
 

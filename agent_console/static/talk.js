@@ -4,11 +4,13 @@
   const root = document.documentElement;
   const BY_ITSELF = new Set(["back", "callback"]); // nothing to decide: her phone answers
   const OPENED = "freeline-opened";
+  const TOLD_MS = 12000;
   const bar = () => document.getElementById("bar");
   const pop = () => document.getElementById("pop");
   const card = () => document.getElementById("call-card");
   let ringing = ""; // the call whose card is shown, or asked for
   let seen = false; // the bar has said that it rings
+  let asked = null; // somebody is being called in: in which call, and what to say when she does not answer
   if (!pop()) return;
 
   function show(call, kind) {
@@ -41,8 +43,28 @@
       show(call, "");
       if (ringing === call) seen = true;
     } else if (seen || status === "on_call") close();
+    unanswered(now);
     if (status !== "on_call") card().replaceChildren();
     else beside(now);
+  }
+
+  // Somebody was called in and is gone, and nobody stopped calling her: that is said, and not only by her absence.
+  function unanswered(now) {
+    const strip = now.querySelector("[data-party]");
+    if (strip?.dataset.unanswered) asked = { call: now.dataset.call, words: strip.dataset.unanswered };
+    else {
+      if (asked && !strip && now.dataset.status === "on_call" && now.dataset.call === asked.call) tell(asked.words);
+      asked = null;
+    }
+  }
+
+  function tell(words) {
+    const line = document.createElement("p");
+    line.className = "said bad";
+    line.setAttribute("role", "status");
+    line.textContent = words;
+    document.getElementById("bar-said").replaceChildren(line);
+    setTimeout(() => line.remove(), TOLD_MS);
   }
 
   // On the answer the case opens beside the phone, once a call, and never over something that is half typed.
@@ -102,6 +124,9 @@
   }
 
   document.addEventListener("htmx:afterSettle", look);
+  document.addEventListener("htmx:beforeRequest", (event) => {
+    if (event.detail.requestConfig?.path.endsWith("/return")) asked = null;
+  });
   document.addEventListener("htmx:afterRequest", (event) => {
     const { elt, xhr, requestConfig } = event.detail;
     // A refusal is an answer too, and its line stays until something else was done.

@@ -6,7 +6,7 @@ from agent_console.routes import Routes
 from hotline import directory, floor, languages, talks
 from hotline.errors import NotFound
 from hotline.permissions import Permission
-from models import DirectoryEntry
+from models import AgentStatus, DirectoryEntry
 
 routes = Routes()
 
@@ -22,6 +22,8 @@ def choices(ask: Ask) -> Answer:
     ready = floor.ready_by_language(ask.session, codes, ask.agent.id or 0)
     language = talk.contact.queue or talk.contact.language
     colleagues = [p for p in floor.people(ask.session) if p.agent_id != ask.agent.id]
+    # Whoever is off duty is only counted: the queues and the directory must be in view without a search.
+    there = [p for p in colleagues if p.askable or p.status is not AgentStatus.OFFLINE]
     return Page(
         "phone/_transfer.html",
         {
@@ -30,7 +32,8 @@ def choices(ask: Ask) -> Answer:
             "language": language,
             "queues": sorted(ready, key=lambda r: (r.language != language, not r.ready, not r.backups)),
             # Who speaks her language stands first among those who do the same.
-            "colleagues": sorted(colleagues, key=lambda p: (not p.rung, not p.askable, language not in p.languages)),
+            "colleagues": sorted(there, key=lambda p: (not p.rung, not p.askable, language not in p.languages)),
+            "off_duty": len(colleagues) - len(there),
             "entries": directory.entries(ask.session),
             "says": state_words,
         },

@@ -88,12 +88,20 @@ async function network(mine) {
   const until = Date.now() + REGISTERED_WITHIN_MS;
   while (!getLine()?.registered && Date.now() < until) await new Promise((done) => setTimeout(done, 100));
   if (mine !== turn) return;
-  if (!getLine()?.registered) return say("network", "wrong", holds() ? "not-registered" : "elsewhere");
+  if (!getLine()?.registered) return say("network", "wrong", whyNot());
   const [found, way] = await Promise.all([echo(getLine()), relay(getLine().ice)]);
   if (mine !== turn || inCall()) return;
   const works = ["", "fine"].includes(way) ? "fine" : "note";
-  say("network", found.heard ? works : "wrong", found.heard ? "fine" : found.why, found.ms);
+  const words = found.ms === null ? "both-ways" : "fine";
+  say("network", found.heard ? works : "wrong", found.heard ? words : found.why, found.ms);
   sayRelay(way);
+}
+
+// Why the phone is not connected: exactly that is said, here where she looks.
+function whyNot() {
+  if (!holds()) return "elsewhere";
+  if (!microphone.usable()) return "no-microphone";
+  return ["connection-lost", "asterisk-away", "refused"].find(has) || "not-registered";
 }
 
 // The relay is for those whose network lets sound through no other way.
@@ -132,7 +140,11 @@ const deeds = {
     await sound.ring(true);
     setTimeout(() => { if (!inCall()) sound.ring(false); }, 2400);
   },
-  heard: () => say("sound", "fine"),
+  heard: () => {
+    say("sound", "fine");
+    dialog.querySelector("[data-heard]").hidden = true;
+    [...dialog.querySelectorAll(".go, [data-do=again]")].find((b) => b.checkVisibility?.() ?? true)?.focus();
+  },
   unheard: () => say("sound", "wrong"),
   notify: () => Notification.requestPermission().then(notifications),
   again: () => check(getLine, async () => {}),

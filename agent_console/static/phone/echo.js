@@ -42,7 +42,7 @@ async function numbers(peer) {
   for (const report of (await peer.getStats()).values()) {
     if (report.type === "inbound-rtp" && report.kind === "audio") packets += report.packetsReceived || 0;
     if (report.type === "candidate-pair" && report.nominated && report.currentRoundTripTime !== undefined) {
-      ms = Math.round(report.currentRoundTripTime * 1000);
+      ms = Math.ceil(report.currentRoundTripTime * 1000);
     }
   }
   return { packets, ms };
@@ -87,7 +87,7 @@ export async function echo(line) {
   }
   const answered = session.isEstablished();
   if (running === end) end();
-  if (found) return { heard: true, ms: last.ms ?? 0 };
+  if (found) return { heard: true, ms: last.ms };
   return { heard: false, why: !answered ? "unanswered" : last.packets ? "one-way" : "no-sound" };
 }
 

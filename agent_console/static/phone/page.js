@@ -8,6 +8,8 @@ const FATAL = new Set([
   "insecure", "no-webrtc", "microphone-ask", "microphone-refused", "microphone-missing", "microphone-busy", "refused", "signed-out",
 ]);
 const HAS_NONE = new Set(["off", "elsewhere"]);
+// What concerns a page that has no phone, too.
+const ANYWHERE = new Set(["other-in-call", "signed-out"]);
 
 const troubles = new Set();
 let line = "off";
@@ -26,10 +28,11 @@ export function fire(name, detail = {}) {
 function show() {
   const fatal = holds() && [...troubles].some((name) => FATAL.has(name));
   const state = call || (fatal ? "failed" : line);
+  const said = [...troubles].filter((name) => holds() || ANYWHERE.has(name));
   for (const words of document.querySelectorAll("#phone-troubles [data-trouble]")) {
-    words.hidden = !troubles.has(words.dataset.trouble);
+    words.hidden = !said.includes(words.dataset.trouble);
   }
-  document.getElementById("phone-troubles").hidden = troubles.size === 0;
+  document.getElementById("phone-troubles").hidden = said.length === 0;
   if (root.dataset.phone === state) return;
   root.dataset.phone = state;
   fire("phone-state", { state });
@@ -38,7 +41,8 @@ function show() {
 // off, elsewhere, connecting, ready
 export function setLine(state) {
   line = state;
-  if (!holds()) for (const name of [...troubles]) if (name !== "other-in-call" && name !== "signed-out") troubles.delete(name);
+  // Whether this page may be heard stays so, whoever has the phone.
+  if (!holds()) for (const name of [...troubles]) if (!ANYWHERE.has(name) && name !== "sound-locked") troubles.delete(name);
   show();
 }
 

@@ -212,7 +212,7 @@ def test_a_case_is_moved_and_a_refusal_is_a_line_on_the_page(served: Served, scr
     """The small menu closes when it is done, and stays with its words when it is refused."""
     case_id, _ = leave(served)
     page = screen_of("alice").open(f"/cases/{case_id}")
-    page.keyboard.press("m")
+    page.keyboard.press("u")
     menu = page.locator("#move")
     menu.get_by_text("Closed").click()
     menu.get_by_role("button", name="Move").click()

@@ -109,6 +109,27 @@ def test_other_pages_mute_and_keys_leave_the_call_alone(quick: Whole, sit_down: 
         assert alice.troubles == []
 
 
+def test_a_key_of_the_call_is_never_taken_by_the_page_under_it(quick: Whole, sit_down: SitDown) -> None:
+    """The case has keys of its own, and shows them."""
+    alice = sit_down()
+    alice.go_ready()
+    with Phone(quick.line) as worker, calls(worker):
+        alice.until_phone("ringing", 60)
+        alice.press("answer")
+        alice.until_phone("talking")
+        alice.page.wait_for_url("**/cases/*", timeout=15_000)
+        shown = alice.page.locator("#bar [data-key]:visible, #main [data-key]:visible")
+        keys = shown.evaluate_all("(all) => all.map((e) => e.dataset.key)")
+        assert {"m", "h", "d", "x", "u"} <= set(keys)
+        assert len(keys) == len(set(keys)), "no key means two things"
+        alice.page.evaluate("document.activeElement.blur()")
+        alice.page.keyboard.press("m")
+        expect(alice.page.locator("html")).to_have_attribute("data-muted", "")
+        alice.page.evaluate("document.activeElement.blur()")
+        alice.page.keyboard.press("u")
+        expect(alice.page.locator("#move .pop-body")).to_be_visible()
+
+
 def test_a_caller_who_hangs_up_ends_the_call_in_the_page(quick: Whole, sit_down: SitDown) -> None:
     """Also while it still rings."""
     alice = sit_down()

@@ -82,6 +82,29 @@ def test_a_colleague_who_was_asked_is_sent_away_and_the_worker_is_back(floor: Fl
         assert call.wait_ended(10)
 
 
+def test_a_colleague_who_does_not_answer_is_named_and_one_who_was_given_up_is_not(floor: Floor) -> None:
+    alice, bob = floor.sit("alice"), floor.sit("bob")
+    said = alice.page.locator("#bar-said")
+    with Phone(floor.whole.line) as worker:
+        call = floor.answered(alice, worker)
+        for ends in (lambda: bob.press("decline"), lambda: press(alice, "Stop calling")):
+            press(alice, "Transfer")
+            alice.page.locator("#call-card li", has_text="Bob").get_by_role("button", name="Ask").click()
+            bob.until_phone("ringing")
+            expect(alice.page.locator("#bar")).to_contain_text("Calling Bob")
+            expect(said).to_be_empty()
+            ends()
+            bob.until_phone("ready")
+            expect(alice.page.locator("#bar")).not_to_contain_text("Calling Bob")
+            if "Resume" in alice.page.locator("#bar").inner_text():
+                expect(said).to_contain_text("Bob did not answer.")
+                press(alice, "Resume")
+            caller_hears(call, MICROPHONE_HZ)
+        expect(said).to_be_empty()
+        alice.press("end")
+        assert call.wait_ended(10)
+
+
 def test_a_call_is_handed_to_another_languages_queue_and_comes_first_there(floor: Floor) -> None:
     alice, bob = floor.sit("alice"), floor.sit("bob")
     with Phone(floor.whole.line) as worker:
@@ -127,6 +150,8 @@ def test_one_key_brings_a_supervisor_into_the_call(floor: Floor) -> None:
         sofia.hears(CALLER_HZ)
         alice.hears(CALLER_HZ)
         expect(alice.page.locator("#bar")).to_contain_text("Sofia is in the call with you")
+        expect(sofia.page.locator("#bar")).to_contain_text("Alice has this call and asked you in")
+        expect(sofia.page.locator("#bar")).not_to_contain_text("No supervisor")
         sofia.press("end")
         sofia.until_phone("ready")
         caller_hears(call, MICROPHONE_HZ)

@@ -45,6 +45,12 @@ def test_a_tab_in_a_call_does_not_let_go(quick: Whole, sit_down: SitDown) -> Non
         caller_hears(call, MICROPHONE_HZ)
 
 
+LOCKED = """async () => {
+  const main = document.querySelector("script[src*='phone/main']").src;
+  return (await import(new URL("page.js", main))).has("sound-locked");
+}"""
+
+
 @pytest.fixture
 def asking_browser(browser: Browser) -> Iterator[Browser]:
     """A browser that has a microphone and gives it to nobody before it is told to."""
@@ -63,6 +69,10 @@ def test_a_microphone_that_is_not_allowed_is_said_with_how_to_mend_it(quick: Who
     assert alice.troubles == ["microphone-refused"]
     expect(alice.page.locator("#phone-troubles")).to_contain_text("left of the address")
     assert not alice.row.reachable
+    alice.press("test")
+    expect(alice.page.locator("[data-check=microphone]")).to_contain_text("left of the address")
+    expect(alice.page.locator("[data-check=network]")).to_contain_text("without a microphone", timeout=20_000)
+    alice.page.click("#phone-check [data-do=close]")
     alice.page.context.grant_permissions(["microphone"])
     alice.until_phone("ready")
     assert alice.troubles == []
@@ -96,6 +106,8 @@ def test_a_page_that_nobody_has_touched_says_that_it_would_ring_in_silence(sit_d
     first.until_phone("ready")
     second = sit_down(context=first.page.context)
     second.until_phone("elsewhere")
+    until(lambda: second.page.evaluate(LOCKED))
+    assert second.troubles == [], "nothing rings in this tab"
     first.page.close()
     second.until_phone("ready")
     second.until_trouble("sound-locked")

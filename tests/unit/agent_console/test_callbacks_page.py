@@ -223,6 +223,10 @@ async def test_a_line_that_refuses_is_no_try_and_says_why(
     with db.read() as session:
         ours = session.exec(select(Contact).where(Contact.direction == Direction.OUTBOUND)).one()
     assert (ours.outcome, ours.ended_at is not None) == (Outcome.NOT_REACHED, True)
+    shown = await alice.text("/cases")
+    assert "We called back and reached nobody" in shown, "the newest call of her case, in the list"
+    assert "Not reached" in shown
+    assert "No call yet" not in shown
     settings.trunk_host = "127.0.0.1"
     await dial(alice, callback_id)
     assert len(wire.dialled) == 1
