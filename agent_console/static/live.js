@@ -136,7 +136,7 @@
     if (leaving) return;
     leaving = true;
     setTimeout(() => { leaving = false; }, RETRY_MS);
-    location.assign(`/sign-in?next=${encodeURIComponent(location.pathname)}`);
+    location.assign(`/sign-in?ended=1&next=${encodeURIComponent(location.pathname)}`);
   });
 
   // Pieces of a page that was left are nobody's concern any more.

@@ -21,9 +21,18 @@
     for (const clock of document.querySelectorAll("[data-until]")) clock.textContent = lengthOf(Math.ceil(Number(clock.dataset.until) - now));
   }
 
+  // On a narrow screen the pages are a row that is swiped: where one is, is in view.
+  function show(link) {
+    const row = link.parentElement;
+    const past = link.getBoundingClientRect().right - row.getBoundingClientRect().right + 28;
+    if (past > 0) row.scrollLeft += past;
+  }
+
   function place() {
     for (const link of document.querySelectorAll("#nav a[data-here]")) {
-      if (new RegExp(link.dataset.here).test(location.pathname)) link.setAttribute("aria-current", "page");
+      const here = new RegExp(link.dataset.here).test(location.pathname);
+      if (here && !link.hasAttribute("aria-current")) show(link);
+      if (here) link.setAttribute("aria-current", "page");
       else link.removeAttribute("aria-current");
     }
     const count = document.querySelector("#queue-count [data-waiting]");

@@ -22,8 +22,9 @@ routes = Routes()
 
 @routes.get("/sign-in", Open.PUBLIC, opens="nothing")
 def sign_in(ask: Ask) -> Answer:
-    """The sign-in page."""
-    return page("sign_in.html", next=ours(ask.form.get("next") or ask.query.get("next", "")))
+    """The sign-in page. `ended`: a page was open when its sign-in ended, and nobody there had asked for that."""
+    next_page = ours(ask.form.get("next") or ask.query.get("next", ""))
+    return page("sign_in.html", next=next_page, ended=ask.query.get("ended") == "1")
 
 
 @routes.post("/sign-in", Open.PUBLIC, opens="nothing", on_invalid=sign_in)

@@ -221,7 +221,7 @@ def test_an_emergency_by_one_key_while_she_types_reaches_the_supervisors_screens
     page = screen.open(f"/cases/{contact.case_id}")
     page.locator("#note-text").focus()
     page.keyboard.press("F8")
-    expect(page.locator(".red-strip")).to_contain_text("No supervisor can be rung now")
+    expect(page.locator(".red-strip")).to_contain_text("No supervisor's phone rings now")
     expect(sofia.locator("#emergencies")).to_contain_text("Alice asks for a supervisor")
     sofia.locator("#emergencies a").click()
     expect(sofia).to_have_url(re.compile(rf"/cases/{contact.case_id}$"))

@@ -132,6 +132,7 @@ def test_a_sign_in_elsewhere_takes_the_phone_along(quick: Whole, sit_down: SitDo
     home = sit_down()
     home.until_phone("ready")
     desk.page.wait_for_url("**/sign-in*")
+    expect(desk.page.locator("form.card")).to_contain_text("You are signed out here")
     home.until_row(lambda row: row.reachable and row.status is AgentStatus.READY)
     with Phone(quick.line) as worker, calls(worker) as call:
         home.until_phone("ringing", 60)
