@@ -306,6 +306,7 @@ class _Postgres:
         self.raw.commit()
         self.raw.autocommit = True
         self.raw.execute("VACUUM ANALYZE")
+        self.raw.execute("CHECKPOINT")  # else it would write to the disk during the first rounds
         self.raw.close()
 
 
