@@ -280,19 +280,19 @@ async def test_an_undo_is_offered_only_for_what_was_joined(
 
 
 async def test_in_a_call_what_other_cases_of_the_telephone_know_stays_in_view(
-    alice: Browser, talking: int, sqlite_db: Database, keys: Keys, sqlite_staff: Cast
+    alice: Browser, talking: int, db: Database, keys: Keys, staff: Cast
 ) -> None:
     """The card that rang is gone when she answers; a danger it showed is not."""
-    earlier = a_call(sqlite_db, keys)
+    earlier = a_call(db, keys)
     assert 'id="known"' not in await alice.text(f"/cases/{talking}"), "nothing is known yet"
-    with sqlite_db.write() as session:
-        cases.set_safety(session, earlier, sqlite_staff.bob, in_danger=True, cover_phrase="Clinic appointment")
+    with db.write() as session:
+        cases.set_safety(session, earlier, staff.bob, in_danger=True, cover_phrase="Clinic appointment")
     text = await alice.text(f"/cases/{talking}")
     known = text[text.index('id="known"') :]
     assert "in danger now" in known
     assert "Clinic appointment" in known
     assert 'id="known"' not in await alice.text(f"/cases/{earlier}"), "its own safety stands there already"
-    with sqlite_db.write() as session:
+    with db.write() as session:
         contact = session.exec(select(Contact).where(Contact.case_id == talking)).one()
         calls.close(session, contact, now(), join_within_s=900, brief_s=10)
     assert 'id="known"' not in await alice.text(f"/cases/{talking}"), "the call is over"
