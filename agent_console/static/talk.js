@@ -10,6 +10,7 @@
   const card = () => document.getElementById("call-card");
   let ringing = ""; // the call whose card is shown, or asked for
   let seen = false; // the bar has said that it rings
+  let stopped = ""; // whom she stopped calling, or sent away
   let asked = null; // somebody is being called in: in which call, and what to say when she does not answer
   if (!pop()) return;
 
@@ -51,7 +52,7 @@
   // Somebody was called in and is gone, and nobody stopped calling her: that is said, and not only by her absence.
   function unanswered(now) {
     const strip = now.querySelector("[data-party]");
-    if (strip?.dataset.unanswered) asked = { call: now.dataset.call, words: strip.dataset.unanswered };
+    if (strip?.dataset.unanswered && strip.dataset.party !== stopped) asked = { call: now.dataset.call, words: strip.dataset.unanswered };
     else {
       if (asked && !strip && now.dataset.status === "on_call" && now.dataset.call === asked.call) tell(asked.words);
       asked = null;
@@ -125,7 +126,10 @@
 
   document.addEventListener("htmx:afterSettle", look);
   document.addEventListener("htmx:beforeRequest", (event) => {
-    if (event.detail.requestConfig?.path.endsWith("/return")) asked = null;
+    if (!event.detail.requestConfig?.path.endsWith("/return")) return;
+    // A piece that is on its way may still show her as called.
+    stopped = bar().querySelector("[data-party]")?.dataset.party || "";
+    asked = null;
   });
   document.addEventListener("htmx:afterRequest", (event) => {
     const { elt, xhr, requestConfig } = event.detail;

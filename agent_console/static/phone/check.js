@@ -143,7 +143,7 @@ const deeds = {
   heard: () => {
     say("sound", "fine");
     dialog.querySelector("[data-heard]").hidden = true;
-    [...dialog.querySelectorAll(".go, [data-do=again]")].find((b) => b.checkVisibility?.() ?? true)?.focus();
+    [".go", "[data-do=again]"].map((name) => dialog.querySelector(name)).find((b) => b.getClientRects().length)?.focus();
   },
   unheard: () => say("sound", "wrong"),
   notify: () => Notification.requestPermission().then(notifications),
