@@ -17,7 +17,7 @@ def of(ask: Ask, agent: Agent) -> dict[str, object]:
         "has_mobile": bool(number),
         "mobile_end": number[-END:],
         "at_home": ask.session.exec(at_home).one(),
-        "rung_now": agent.id in mobiles.on_duty(ask.session, ask.now, ask.console.settings.zone),
+        "rung_now": agent.id in mobiles.on_duty(ask.session, ask.now, ask.console.settings),
     }
 
 

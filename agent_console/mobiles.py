@@ -86,7 +86,7 @@ class Told:
     def look(self, console: Console) -> None:
         """Compare what should be there with what is, and put the difference right."""
         with console.database.read() as session:
-            wanted = mobiles.on_duty(session, now(), console.settings.zone)
+            wanted = mobiles.on_duty(session, now(), console.settings)
             try:
                 numbers = mobiles.numbers(session, console.keys, wanted)
             except (NotAllowed, ValueError) as error:

@@ -37,6 +37,8 @@ def reason_word(reason: str | None) -> str:
         agents.DECLINED: _("declined a call"),
         agents.PAGE_LOST: _("page lost"),
         agents.PAGE_BACK: _("page was lost"),
+        agents.MOBILE_MISSED: _("mobile not answered"),
+        agents.MOBILE_RESTS: _("mobile left alone"),
     }.get(reason or "", "") or break_word(reason)
 
 
@@ -47,6 +49,12 @@ def reason_advice(reason: str | None) -> str:
         agents.DECLINED: _("You declined a call, so calls go to others. Choose Ready when you can take one."),
         agents.PAGE_LOST: _("Your page was not heard, so no call could reach you. Choose Ready when it is live again."),
         agents.PAGE_BACK: _("Your page was not heard for a while, and is back now. Choose Ready to take calls again."),
+        agents.MOBILE_MISSED: _(
+            "Your mobile rang and nobody took the call with 1. Choose Ready to take calls in this page."
+        ),
+        agents.MOBILE_RESTS: _(
+            "Nobody took two calls in a row on your mobile, so it is not rung for a while. Choose Ready when you are there."
+        ),
     }.get(reason or "", "")
 
 

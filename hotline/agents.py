@@ -14,6 +14,8 @@ MISSED = "missed_ring"
 DECLINED = "declined"
 PAGE_LOST = "page_lost"  # her page was silent
 PAGE_BACK = "page_back"  # and speaks again: she is told, and chooses Ready herself
+MOBILE_MISSED = "mobile_missed"  # her mobile rang at home, and nobody took it there
+MOBILE_RESTS = "mobile_rests"  # and again: it is left alone until `until`
 
 # Why she takes a break, and how long one usually lasts. Past it nothing happens but that it shows.
 BREAKS = {
@@ -129,6 +131,27 @@ def missed(session: Session, agent_id: int, at: datetime, reason: str = MISSED) 
     return True
 
 
+def mobile_missed(session: Session, agent_id: int, at: datetime, rests_s: int) -> bool:
+    """Her mobile rang for the queue and nobody took it. The second time in a row it is left alone for so many seconds."""
+    state = _held(session, agent_id)
+    if state.status in {AgentStatus.READY, AgentStatus.RINGING}:
+        status = AgentStatus.NOT_READY
+    elif state.status in {AgentStatus.OFFLINE, AgentStatus.NOT_READY}:
+        status = state.status
+    else:
+        return False
+    # Her own word stills the mobile anyway, and is not overwritten by a ring that was under way.
+    if status is AgentStatus.NOT_READY and state.status is status and state.reason in {None, DECLINED}:
+        return False
+    if state.reason == MOBILE_RESTS and state.until is not None and at < state.until:
+        return False
+    rests = state.reason in {MOBILE_MISSED, MOBILE_RESTS}
+    until = at + timedelta(seconds=rests_s) if rests else None
+    state.reason = None if rests else state.reason
+    set_status(session, agent_id, status, MOBILE_RESTS if rests else MOBILE_MISSED, at, until=until)
+    return True
+
+
 def on_call(session: Session, agent_id: int, call: str, at: datetime) -> AgentState:
     """The agent has this call now."""
     return set_status(session, agent_id, AgentStatus.ON_CALL, at=at, call=call)
@@ -190,8 +213,12 @@ def _as_before(session: Session, agent_id: int, at: datetime) -> AgentState:
     ).first()
     if before is None:
         return set_status(session, agent_id, AgentStatus.OFFLINE, at=at)
-    until = before.at + BREAKS[before.reason] if before.reason in BREAKS else None
-    return set_status(session, agent_id, before.status, before.reason, at, until=until)
+    reason = before.reason
+    if reason in {MOBILE_MISSED, MOBILE_RESTS}:
+        # She has taken a call since: they are no longer in a row.
+        reason = MISSED if before.status is AgentStatus.NOT_READY else None
+    until = before.at + BREAKS[reason] if reason in BREAKS else None
+    return set_status(session, agent_id, before.status, reason, at, until=until)
 
 
 def page_took(session: Session, agent_id: int, page: str) -> AgentState:

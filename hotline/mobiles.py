@@ -3,16 +3,16 @@
 import re
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo
 
 from sqlmodel import Session, col, select
 
 from hotline import roster
-from hotline.agents import DECLINED
+from hotline.agents import DECLINED, MOBILE_RESTS
 from hotline.audit import note_act
 from hotline.errors import Invalid, NotFound
 from hotline.keys import Keys
 from hotline.numbers import for_the_eye, one_spelling
+from hotline.settings import Settings
 from models import Agent, AgentState, AgentStatus
 
 _MOMENT = timedelta(microseconds=1)
@@ -63,21 +63,34 @@ def show(keys: Keys, agent: Agent) -> str | None:
     return for_the_eye(keys.open(agent.mobile_sealed).decode()) if agent.mobile_sealed is not None else None
 
 
-def on_duty(session: Session, at: datetime, zone: ZoneInfo) -> list[int]:
+def on_duty(session: Session, at: datetime, settings: Settings) -> list[int]:
     """Agents who are rung at home at this moment: on an at-home shift, with a mobile, and not away by their own choice.
 
     Offline is no choice: at home nobody has to sign in. A break, Not ready and a declined ring are: they still the mobile.
-    A ring that was missed and a page that fell silent are not: then the mobile is what is left.
+    A ring that was missed and a page that fell silent are not: then the mobile is what is left. One that nobody took
+    twice in a row rests for a while. Without a trunk there is nobody: no mobile can be dialled.
     """
-    at_home = {span.agent_id for span in roster.spans(session, at, at + _MOMENT, zone) if span.at_home}
+    if not settings.trunk_host:
+        return []
+    at_home = {span.agent_id for span in roster.spans(session, at, at + _MOMENT, settings.zone) if span.at_home}
     if not at_home:
         return []
     away = {
         state.agent_id
         for state in session.exec(select(AgentState).where(col(AgentState.agent_id).in_(at_home)))
-        if _away(state)
+        if _away(state) or _rests(state, at)
     }
     return [agent_id for agent_id in with_mobile(session) if agent_id in at_home - away]
+
+
+def resting(session: Session, at: datetime) -> dict[int, datetime]:
+    """Agents whose mobile is left alone now, each with until when."""
+    states = session.exec(select(AgentState).where(col(AgentState.reason) == MOBILE_RESTS))
+    return {s.agent_id: s.until for s in states if s.until is not None and at < s.until}
+
+
+def _rests(state: AgentState, at: datetime) -> bool:
+    return state.reason == MOBILE_RESTS and state.until is not None and at < state.until
 
 
 def _away(state: AgentState) -> bool:

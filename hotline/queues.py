@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from zoneinfo import ZoneInfo
 
 from sqlmodel import Session
 
 from hotline.agents import speakers
 from hotline.mobiles import on_duty
 from hotline.routing import BUSY, THERE
+from hotline.settings import Settings
 
 PENALTY_FIRST = 0
 PENALTY_BACKUP = 10
@@ -30,13 +30,13 @@ class Member:
     paused: bool
 
 
-def desired_members(session: Session, at: datetime, zone: ZoneInfo) -> set[Member]:
+def desired_members(session: Session, at: datetime, settings: Settings) -> set[Member]:
     """Every speaker in the queue of each language she speaks: ready and busy ones unpaused.
 
-    Who is rung at home at this hour, by the shifts in `zone`, is a member by her mobile too, while no page or phone of
+    Who is rung at home at this hour, by the shifts, is a member by her mobile too, while no page or phone of
     hers can be rung.
     """
-    at_home = on_duty(session, at, zone)
+    at_home = on_duty(session, at, settings)
     members = set()
     for s in speakers(session):
         first = PENALTY_BACKUP if s.backup else PENALTY_FIRST

@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from zoneinfo import ZoneInfo
 
 from sqlmodel import Session
 
 from hotline.agents import speakers
 from hotline.limits import is_limited
 from hotline.mobiles import on_duty
+from hotline.settings import Settings
 from models import AgentStatus
 
 
@@ -33,14 +33,14 @@ BUSY = {AgentStatus.ON_CALL, AgentStatus.WRAP_UP}
 THERE = {AgentStatus.READY, AgentStatus.RINGING} | BUSY
 
 
-def route(session: Session, language: str, at: datetime, zone: ZoneInfo, caller_id: int | None = None) -> Route:
+def route(session: Session, language: str, at: datetime, settings: Settings, caller_id: int | None = None) -> Route:
     """Somebody who speaks this language, free or busy: the queue. Nobody: the message at once.
 
-    A telephone that a supervisor limited goes to the message. `at` and `zone` say who is rung at home at this hour.
+    A telephone that a supervisor limited goes to the message. `at` says who is rung at home at this hour.
     """
     if is_limited(session, caller_id, at):
         return Route(Way.MESSAGE)
-    at_home = on_duty(session, at, zone)
+    at_home = on_duty(session, at, settings)
     there = [
         s
         for s in speakers(session, language)

@@ -65,6 +65,7 @@ class Settings(BaseSettings):
     page_silent_s: int = 15
     come_back_s: int = 20
     mobile_ring_s: int = 25
+    mobile_rest_s: int = 600
     callback_ring_s: int = 30
     callback_again_s: int = 2 * 3600
     callback_tries: int = 3

@@ -132,44 +132,6 @@ class Queued:
 
 
 @dataclass(frozen=True)
-class Rings:
-    """An agent's phone rings with a call."""
-
-    agent_id: int
-    call: str
-    at: datetime
-
-    def apply(self, session: Session, desk: Desk) -> Iterable[str]:  # noqa: ARG002
-        """She is being rung, if she was ready."""
-        return [events.AGENTS_CHANGED] if agents.rings(session, self.agent_id, self.call, self.at) else []
-
-
-@dataclass(frozen=True)
-class StoppedRinging:
-    """An agent's phone rings no more, and nobody answered it there. `call` is None when no event told which."""
-
-    agent_id: int
-    call: str | None
-    at: datetime
-
-    def apply(self, session: Session, desk: Desk) -> Iterable[str]:  # noqa: ARG002
-        """She is ready again, unless it is already known why not."""
-        return [events.AGENTS_CHANGED] if agents.stopped_ringing(session, self.agent_id, self.call, self.at) else []
-
-
-@dataclass(frozen=True)
-class Missed:
-    """An agent's phone rang for the queue and she did not take it: she is asked to say that she is there."""
-
-    agent_id: int
-    at: datetime
-
-    def apply(self, session: Session, desk: Desk) -> Iterable[str]:  # noqa: ARG002
-        """She is not ready, and the reason says why, unless her own word or her silent page has said it before."""
-        return [events.AGENTS_CHANGED] if agents.missed(session, self.agent_id, self.at) else []
-
-
-@dataclass(frozen=True)
 class Answered:
     """An agent and a worker talk for the first time; `still` unless it is known that they no longer do.
 

@@ -24,19 +24,17 @@ from telephony.changes import (
     Dropped,
     Ended,
     LeftCall,
-    Missed,
     PartyAt,
     PartyGone,
     PhoneSeen,
     Queued,
     Resumed,
-    Rings,
-    StoppedRinging,
     WorkerAt,
 )
 from telephony.conversations import UP, Conversation, Leg, dialled_leg_of, leg_of
 from telephony.membership import agent_of
 from telephony.recorded import NotRecorded
+from telephony.rings import Missed, Rings, StoppedRinging
 
 NORMAL = "16"
 OUT_OF_REACH = {"0", "4", "5"}  # app_queue's numbers for unknown, invalid and unavailable
@@ -279,7 +277,9 @@ class Notices:
 
     def _missed(self, event: Message) -> list[Change]:
         agent_id = agent_of(event.get("Interface"))
-        return [Missed(agent_id, event.at)] if agent_id is not None else []
+        if agent_id is None:
+            return []
+        return [Missed(agent_id, event.at, mobile=event.get("Interface") == names.mobile_interface(agent_id))]
 
     def _phone(self, event: Message) -> list[Change]:
         agent_id, reachable = agent_of(event.get("Interface")), event.get("Status") not in OUT_OF_REACH

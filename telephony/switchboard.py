@@ -261,7 +261,7 @@ class Switchboard:
     def _keep_queues(self) -> None:
         """Membership equal to the database's; if that cannot be read, nothing changes."""
         with self.db.read() as session:
-            desired = desired_members(session, now(), self.settings.zone)
+            desired = desired_members(session, now(), self.settings)
         lost = self.notices.lost_agents(now())
         # The database may be behind; nobody else may ring whoever is waited for.
         desired = {replace(m, penalty=PENALTY_BUSY) if agent_of(m.interface) in lost else m for m in desired}

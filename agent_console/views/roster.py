@@ -45,7 +45,8 @@ def roster(ask: Ask) -> Answer:
         cells=_cells(shifts, monday),
         day_word=day_word,
         day_names=[name for _code, name in days()],
-        rung_at_home=mobiles.on_duty(ask.session, ask.now, zone),
+        rung_at_home=mobiles.on_duty(ask.session, ask.now, ask.console.settings),
+        resting=mobiles.resting(ask.session, ask.now),
         with_mobile=mobiles.with_mobile(ask.session),
     )
 

@@ -19,7 +19,7 @@ def where_to(call: Call) -> Route:
     """What the roster of this moment says; without a database the queue, where everybody may be rung."""
     language = call.language
     try:
-        return call.look(lambda db: routing.route(db, language, now(), call.settings.zone, call.caller_id(db)))
+        return call.look(lambda db: routing.route(db, language, now(), call.settings, call.caller_id(db)))
     except NotNow:
         return Route(Way.QUEUE, backups_at_once=True)
 

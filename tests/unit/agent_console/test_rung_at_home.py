@@ -13,6 +13,7 @@ from hotline import agents, mobiles, people, roster
 from hotline.keys import Keys
 from hotline.settings import Settings
 from models import Agent, AgentStatus, Database
+from models.types import now
 from telephony import names
 from tests.cast import Cast
 from tests.fakes.ami import Fields, Session
@@ -22,6 +23,12 @@ from tests.wait import until
 
 MOBILE = "081 555 0042"
 KEPT = "+66815550042"
+
+
+@pytest.fixture(autouse=True)
+def trunk(settings: Settings) -> None:
+    """Without a trunk no mobile is rung."""
+    settings.trunk_host = "127.0.0.1"
 
 
 @pytest.fixture
@@ -102,6 +109,14 @@ async def test_the_roster_says_who_is_rung_at_home_and_who_cannot_be(
     text = await signed_in(staff.sofia).text("/roster")
     assert text.count("rung at home now") == 1
     assert text.count("home, no number") == 7
+    with db.write() as session:
+        for _ in range(2):
+            agents.mobile_missed(session, staff.alice.id or 0, now(), 600)
+    sofia = signed_in(staff.sofia)
+    text = await sofia.text("/roster")
+    assert "rung at home now" not in text
+    assert text.count("mobile left alone until") == 1
+    assert "mobile left alone" in await sofia.text("/desk/people")
 
 
 def test_who_is_on_duty_is_in_asterisks_memory_and_nobody_else(

@@ -1,19 +1,19 @@
 """What an agent is doing: by her own choice, by a call, and by what her page lets us hear."""
 
 from datetime import timedelta
-from zoneinfo import ZoneInfo
 
 import pytest
 from sqlmodel import col, select
 
 from hotline import agents, queues
 from hotline.errors import Invalid, Refused
+from hotline.settings import Settings
 from models import AgentStateChange, AgentStatus, Database
 from models.types import now
 from tests.cast import Cast
 
 T = now()
-ZONE = ZoneInfo("Asia/Bangkok")
+LINE = Settings(timezone="Asia/Bangkok")
 
 
 def minutes(n: float) -> timedelta:
@@ -151,7 +151,7 @@ def test_busy_is_waited_for_and_not_rung(db: Database, staff: Cast, status: Agen
     alice = staff.alice.id or 0
     with db.write() as s:
         agents.set_status(s, alice, status, call="a")
-        mine = [m for m in queues.desired_members(s, T, ZONE) if m.interface == f"PJSIP/agent{alice}"]
+        mine = [m for m in queues.desired_members(s, T, LINE) if m.interface == f"PJSIP/agent{alice}"]
     assert {(m.penalty, m.paused) for m in mine} == {(queues.PENALTY_BUSY, False)}
 
 

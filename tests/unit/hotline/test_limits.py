@@ -17,6 +17,7 @@ from models.types import now
 from tests.cast import Cast
 
 BANGKOK = ZoneInfo("Asia/Bangkok")
+LINE = Settings(timezone="Asia/Bangkok")
 AT = datetime(2026, 11, 23, 10, tzinfo=BANGKOK)
 WEEK = timedelta(days=7)
 
@@ -102,6 +103,6 @@ def test_a_limited_telephone_goes_to_the_message(db: Database, staff: Cast, keys
         agents.set_status(s, staff.alice.id or 0, AgentStatus.READY)
         agents.set_reachable(s, staff.alice.id or 0, True)
         limits.limit(s, case.id or 0, "threats", staff.sofia, AT, settings)
-        assert routing.route(s, "my", AT, BANGKOK, case.caller_id).way is Way.MESSAGE
-        assert routing.route(s, "my", AT + WEEK, BANGKOK, case.caller_id).way is Way.QUEUE
-        assert routing.route(s, "my", AT, BANGKOK).way is Way.QUEUE
+        assert routing.route(s, "my", AT, LINE, case.caller_id).way is Way.MESSAGE
+        assert routing.route(s, "my", AT + WEEK, LINE, case.caller_id).way is Way.QUEUE
+        assert routing.route(s, "my", AT, LINE).way is Way.QUEUE

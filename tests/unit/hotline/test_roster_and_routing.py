@@ -8,10 +8,12 @@ import pytest
 from hotline import agents, queues, roster, routing
 from hotline.errors import Invalid
 from hotline.routing import Way
+from hotline.settings import Settings
 from models import AgentStatus, Database
 from tests.cast import Cast
 
 BANGKOK = ZoneInfo("Asia/Bangkok")
+LINE = Settings(timezone="Asia/Bangkok")
 
 NOON = datetime(2026, 11, 22, 5, tzinfo=UTC)
 
@@ -85,31 +87,31 @@ def test_a_call_waits_only_when_somebody_can_be_rung(
     with db.write() as s:
         agents.set_status(s, staff.alice.id or 0, status)
         agents.set_reachable(s, staff.alice.id or 0, reachable)
-        assert routing.route(s, "my", NOON, BANGKOK).way is way
-        assert routing.route(s, "lo", NOON, BANGKOK).way is Way.MESSAGE
+        assert routing.route(s, "my", NOON, LINE).way is way
+        assert routing.route(s, "lo", NOON, LINE).way is Way.MESSAGE
 
 
 def test_callers_wait_for_a_page_that_is_loaded_again(db: Database, staff: Cast) -> None:
     with db.write() as s:
         agents.choose_status(s, staff.alice, ready=True)
         agents.page_took(s, staff.alice.id or 0, "page-1")
-        assert routing.route(s, "my", NOON, BANGKOK).way is Way.QUEUE
+        assert routing.route(s, "my", NOON, LINE).way is Way.QUEUE
         agents.page_left(s, staff.alice.id or 0, "page-1")
-        assert routing.route(s, "my", NOON, BANGKOK).way is Way.MESSAGE
+        assert routing.route(s, "my", NOON, LINE).way is Way.MESSAGE
 
 
 def test_with_backups_only_they_are_rung_at_once(db: Database, staff: Cast) -> None:
     with db.write() as s:
         agents.set_status(s, staff.bob.id or 0, AgentStatus.READY)
         agents.set_reachable(s, staff.bob.id or 0, True)
-        assert routing.route(s, "km", NOON, BANGKOK).backups_at_once is True
-        assert routing.route(s, "th", NOON, BANGKOK).backups_at_once is False
+        assert routing.route(s, "km", NOON, LINE).backups_at_once is True
+        assert routing.route(s, "th", NOON, LINE).backups_at_once is False
 
 
 def test_not_ready_is_paused_and_never_removed(db: Database, staff: Cast) -> None:
     with db.write() as s:
         agents.set_status(s, staff.alice.id or 0, AgentStatus.READY)
-        found = {(m.queue, m.interface): (m.penalty, m.paused) for m in queues.desired_members(s, NOON, BANGKOK)}
+        found = {(m.queue, m.interface): (m.penalty, m.paused) for m in queues.desired_members(s, NOON, LINE)}
         alice, bob = f"PJSIP/agent{staff.alice.id}", f"PJSIP/agent{staff.bob.id}"
         assert found["my", alice] == (0, False)
         assert found["th", bob] == (0, True)

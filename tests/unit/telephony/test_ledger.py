@@ -31,17 +31,15 @@ from telephony.changes import (
     Dropped,
     Ended,
     LeftCall,
-    Missed,
     PartyAt,
     PartyGone,
     PhoneSeen,
     Queued,
     Resumed,
-    Rings,
-    StoppedRinging,
     WrapUpsDue,
 )
 from telephony.ledger import Ledger
+from telephony.rings import Missed, Rings, StoppedRinging
 from tests.cast import Cast
 from tests.databases import locked
 from tests.unit.telephony.conftest import Told

@@ -8,15 +8,13 @@ from telephony.changes import (
     Dropped,
     Ended,
     LeftCall,
-    Missed,
     PhoneSeen,
     Queued,
     Resumed,
-    Rings,
-    StoppedRinging,
 )
 from telephony.notices import COMES_BACK, Notices
 from telephony.recorded import NotRecorded
+from telephony.rings import Missed, Rings, StoppedRinging
 from tests.unit.telephony.wire import CALL, CALLER, LEG, NAMED, TRUNK, UID, dial, event
 
 LINES = {"1800123456": "+661800123456"}
@@ -102,6 +100,10 @@ def test_an_abandoned_call_ends_once_and_nobody_missed_it() -> None:
 
 def test_a_ring_nobody_answers_is_missed_by_her_whose_phone_rang() -> None:
     (missed,) = in_a_queue().changes(event("AgentRingNoAnswer", {**CALLER, "Interface": "PJSIP/agent7"}, NAMED))
+    mobile = {**CALLER, "Interface": "Local/m7@confirm/n"}
+    (at_home,) = in_a_queue().changes(event("AgentRingNoAnswer", mobile, NAMED))
+    assert isinstance(at_home, Missed)
+    assert at_home.mobile
     assert isinstance(missed, Missed)
     assert missed.agent_id == 7
 

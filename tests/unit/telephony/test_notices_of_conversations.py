@@ -17,11 +17,10 @@ from telephony.changes import (
     PartyAt,
     PartyGone,
     Resumed,
-    Rings,
-    StoppedRinging,
     WorkerAt,
 )
 from telephony.notices import Notices
+from telephony.rings import Rings, StoppedRinging
 from tests.unit.telephony.wire import CALL, CALLER, LEG, NAMED, TRUNK, dial, event
 
 LINES = {"1800123456": "1800123456"}

@@ -26,9 +26,18 @@ from models import (
 )
 from telephony import names
 from telephony.cel import Trail
-from telephony.changes import Alone, Answered, Arrived, Call, Ended, LeftCall, Queued, Rings
+from telephony.changes import (
+    Alone,
+    Answered,
+    Arrived,
+    Call,
+    Ended,
+    LeftCall,
+    Queued,
+)
 from telephony.ledger import Ledger
 from telephony.recorded import NotRecorded
+from telephony.rings import Rings
 from telephony.sweep import OTHERS_HAVE_S, Found, There, noted_in, read_books, sweep, warn_of_long_talks
 from tests.cast import Cast
 from tests.unit.telephony.wire import CALL, CALLER, LEG, NAMED, UID, event
