@@ -5,11 +5,11 @@ from datetime import timedelta
 import pytest
 from sqlmodel import Session, select
 
-from hotline import calls, cases, talks
+from hotline import calls, cases, talks, wrap_ups
 from hotline.calls import Fact, Seen
 from hotline.errors import NotFound, Refused
 from hotline.keys import Keys
-from models import Case, CaseEvent, CaseStatus, Contact, Database, EventKind, Outcome, PartyKind, Place
+from models import Agent, Case, CaseEvent, CaseStatus, Contact, Database, EventKind, Outcome, PartyKind, Place
 from models.types import now
 from tests.cast import Cast
 
@@ -110,6 +110,41 @@ def test_a_case_that_a_colleague_works_on_does_not_follow_the_call(db: Database,
         s.get_one(Case, contact.case_id).owner_id = staff.sofia.id
         talks.hand_to(s, "a", staff.bob.id or 0, T)
         assert s.get_one(Case, contact.case_id).owner_id == staff.sofia.id
+
+
+def test_the_case_goes_to_whoever_the_queue_gives_the_call_after_a_line_broke(
+    db: Database, keys: Keys, staff: Cast
+) -> None:
+    """And back, should the first have her again later; who had it last is who says what the call was."""
+    alice, bob = staff.alice.id or 0, staff.bob.id or 0
+    with db.write() as s:
+        contact = answered(s, keys, "a", alice)
+        case = s.exec(select(Case)).one()
+        for n, agent_id in enumerate((bob, alice, bob)):
+            assert case.owner_id != agent_id, "the premise"
+            talks.end(s, "a")
+            calls.waits_again(s, contact, T, "my")
+            again = T + timedelta(seconds=n + 1)
+            talks.begin(s, "a", agent_id, again)
+            calls.answered(s, contact, agent_id, again, join_within_s=900)
+            assert case.owner_id == agent_id
+            assert wrap_ups.teller(s, contact) == agent_id
+        calls.answered(s, contact, bob, T, join_within_s=900)
+        assert len(told(s, EventKind.TRANSFERRED)) == 3
+
+
+def test_a_case_that_was_claimed_stays_when_another_answers_its_call(db: Database, keys: Keys, staff: Cast) -> None:
+    """A case of an earlier day, which the call answered or was joined to, is not given away by a broken line."""
+    alice, bob = staff.alice.id or 0, staff.bob.id or 0
+    with db.write() as s:
+        contact = answered(s, keys, "a", alice)
+        case = s.exec(select(Case)).one()
+        cases.release(s, case.id or 0, s.get_one(Agent, alice))
+        cases.claim(s, case.id or 0, s.get_one(Agent, alice))
+        talks.end(s, "a")
+        talks.begin(s, "a", bob, T)
+        calls.answered(s, contact, bob, T, join_within_s=900)
+        assert case.owner_id == alice
 
 
 def test_only_who_leads_may_act_on_a_conversation(db: Database, keys: Keys, staff: Cast) -> None:
