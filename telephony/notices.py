@@ -37,6 +37,8 @@ from telephony.recorded import NotRecorded
 from telephony.rings import Missed, Rings, StoppedRinging
 
 NORMAL = "16"
+# No hang-up: a way out of order, a failure in between, silence past the limit (44), a carrier that answers no more.
+LINE_BROKE = {"27", "38", "41", "44", "102"}
 OUT_OF_REACH = {"0", "4", "5"}  # app_queue's numbers for unknown, invalid and unavailable
 # The dialplan waits for the agent and then rings her; by now she has answered or somebody else was rung.
 COMES_BACK = timedelta(seconds=45)
@@ -317,7 +319,8 @@ class Notices:
         return changes
 
     def _worker_gone(self, talk: Conversation, call: Call, event: Message) -> list[Change]:
-        dropped = [Dropped(call, event.at)] if talk.broken else []
+        talked = talk.lead is not None and (talk.answered or not call.ours)
+        dropped = [Dropped(call, event.at)] if talk.broken or (talked and event.get("Cause") in LINE_BROKE) else []
         talk.over, talk.broken, talk.lead = True, False, None
         return [*dropped, *self._release(talk, event.at), Ended(call, event.at)]
 

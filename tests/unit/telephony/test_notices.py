@@ -1,5 +1,7 @@
 from datetime import timedelta
 
+import pytest
+
 from models.types import now
 from telephony.changes import (
     Answered,
@@ -150,6 +152,21 @@ def test_an_agent_whose_leg_breaks_off_is_kept_for_her_caller_until_she_is_back(
     assert [type(c) for c in notices.changes(event("Hangup", CALLER, NAMED))] == [Ended], "it was mended"
 
 
+@pytest.mark.parametrize("cause", ["27", "38", "41", "44", "102"])
+def test_a_worker_whose_own_line_breaks_while_somebody_has_her_was_dropped(cause: str) -> None:
+    dropped, ended = in_a_call().changes(event("Hangup", {**CALLER, "Cause": cause}, NAMED))
+    assert isinstance(dropped, Dropped)
+    assert isinstance(ended, Ended)
+    waits = in_a_queue().changes(event("Hangup", {**CALLER, "Cause": cause}, NAMED))
+    assert [type(change) for change in waits] == [Ended], "nobody had her yet"
+
+
+@pytest.mark.parametrize("cause", ["0", "16", "17", "31"])
+def test_a_worker_who_hangs_up_was_not_dropped(cause: str) -> None:
+    (ended,) = in_a_call().changes(event("Hangup", {**CALLER, "Cause": cause}, NAMED))
+    assert isinstance(ended, Ended)
+
+
 def test_a_caller_who_does_not_wait_for_a_lost_agent_sets_her_free_and_was_dropped() -> None:
     notices = in_a_call()
     notices.changes(event("Hangup", {**LEG, "ChannelState": "6", "Cause": "44"}, NAMED))
@@ -161,10 +178,9 @@ def test_a_caller_who_does_not_wait_for_a_lost_agent_sets_her_free_and_was_dropp
     assert notices.lost_agents(now()) == set()
 
 
-def test_a_call_that_breaks_off_on_the_workers_side_was_not_dropped_by_us() -> None:
+def test_a_call_that_breaks_off_on_the_workers_side_keeps_no_agent_waiting() -> None:
     notices = in_a_call()
-    (ended,) = notices.changes(event("Hangup", {**CALLER, "Cause": "44"}, NAMED))
-    assert isinstance(ended, Ended)
+    assert [type(c) for c in notices.changes(event("Hangup", {**CALLER, "Cause": "44"}, NAMED))] == [Dropped, Ended]
     (left,) = notices.changes(event("Hangup", {**LEG, "ChannelState": "6", "Cause": "44"}, NAMED))
     assert isinstance(left, LeftCall), "nobody is left to wait for her"
 

@@ -232,6 +232,11 @@ def test_a_worker_whom_we_called_and_who_is_busy_ends_the_call_before_the_agent_
     assert kinds(notices.changes(event("Hangup", {**OUT, **UP}, OURS))) == [LeftCall]
 
 
+def test_a_carrier_that_fails_while_we_call_her_has_dropped_nobody() -> None:
+    notices = calling_out()
+    assert kinds(notices.changes(event("Hangup", {**WORKER, "ChannelState": "5", "Cause": "38"}, HERS))) == [Ended]
+
+
 def test_a_call_of_ours_without_a_worker_ends_with_the_agents_leg() -> None:
     notices = Notices(LINES)
     notices.changes(event("DialBegin", {f"Dest{k}": v for k, v in OUT.items()}, {}, OURS))
