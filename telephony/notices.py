@@ -270,7 +270,13 @@ class Notices:
         """An agent who was rung from the worker's own channel has answered; who was called in comes another way."""
         talk, agent_id = self._talk(event), agent_of(event.get("DestChannel"))
         by_worker = talk is not None and (leg := talk.legs.get(event.get("Uniqueid"))) is not None and leg.worker
-        if talk is None or not by_worker or agent_id is None or event.get("DialStatus") != "ANSWER":
+        if talk is None or not by_worker or agent_id is None:
+            return []
+        status = event.get("DialStatus")
+        if event.get("Exten") == names.EXTENSION_TO_AGENT and status not in {"ANSWER", "CANCEL"}:
+            # Handed to her, and not taken: as with the queue's rings, which would be her very next.
+            return [Missed(agent_id, event.at)]
+        if status != "ANSWER":
             return []
         if talk.lead is not None:
             talk.led_by(agent_id)

@@ -36,11 +36,12 @@ def choose(ask: Ask) -> Answer:
 
 @routes.post("/phone/decline", Permission.USE_PHONE)
 def decline(ask: Ask) -> Answer:
-    """She does not take the call that rings. From a queue: not ready until she says so; from a colleague: as before."""
+    """She does not take the call that rings. From a queue, or handed to her: not ready until she says so; asked by a
+    colleague: as before."""
     agent_id = ask.agent.id or 0
     call = agents.state_of(ask.session, agent_id).call or ask.form.get("call", "")
     talk = talks.of_call(ask.session, call)
-    if talk is not None and talk.talk.agent_id != agent_id:
+    if talk is not None and talk.talk.agent_id != agent_id and talk.contact.waits_again_at is None:
         agents.stopped_ringing(ask.session, agent_id, call, ask.now)
     else:
         agents.missed(ask.session, agent_id, ask.now, agents.DECLINED)

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from sqlmodel import select
 
-from hotline import agents, consents
+from hotline import agents, calls, consents
 from hotline.keys import Keys
 from models import (
     Agent,
@@ -102,6 +102,20 @@ async def test_declining_what_a_colleague_asks_leaves_her_ready(
         agents.rings(session, staff.bob.id or 0, contact.call, now())
     await bob.post("/phone/decline", call=contact.call)
     assert state_of(db, staff.bob).status is AgentStatus.READY
+
+
+async def test_declining_a_worker_who_was_handed_to_her_is_as_with_the_queue(
+    bob: Browser, db: Database, keys: Keys, staff: Cast
+) -> None:
+    """Her next ring would be the same call, from the queue."""
+    with db.write() as session:
+        contact = Line(session, keys).answered(staff.alice)
+        ready(session, staff.bob)
+        calls.waits_again(session, contact, now(), "my")
+        agents.rings(session, staff.bob.id or 0, contact.call, now())
+    await bob.post("/phone/decline", call=contact.call)
+    state = state_of(db, staff.bob)
+    assert (state.status, state.reason) == (AgentStatus.NOT_READY, agents.DECLINED)
 
 
 async def test_on_a_call_the_bar_has_the_case_and_what_can_be_done(

@@ -20,7 +20,7 @@ from telephony.changes import (
     WorkerAt,
 )
 from telephony.notices import Notices
-from telephony.rings import Rings, StoppedRinging
+from telephony.rings import Missed, Rings, StoppedRinging
 from tests.unit.telephony.wire import CALL, CALLER, LEG, NAMED, TRUNK, dial, event
 
 LINES = {"1800123456": "1800123456"}
@@ -97,6 +97,18 @@ def test_a_party_is_in_the_room_or_held_and_gone_with_her_leg(notices: Notices) 
     assert isinstance(gone, PartyGone)
     assert isinstance(left, LeftCall)
     assert (left.agent_id, left.wrap_up) == (2, False), "she was only asked"
+
+
+@pytest.mark.parametrize("status", ["NOANSWER", "BUSY", "CONGESTION"])
+def test_who_does_not_take_a_worker_handed_to_her_has_missed_a_ring(notices: Notices, status: str) -> None:
+    """The queue rings for her next, and must not ring the same phone with the same call."""
+    handed = {**CALLER, "Context": "freeline", "Exten": names.EXTENSION_TO_AGENT}
+    notices.changes(dial("DialBegin", handed, BOB))
+    (missed,) = notices.changes(dial("DialEnd", handed, BOB, status))
+    assert isinstance(missed, Missed)
+    assert missed.agent_id == 2
+    assert notices.changes(dial("DialEnd", handed, BOB, "CANCEL")) == [], "the worker hung up"
+    assert notices.changes(dial("DialEnd", {**handed, "Exten": "call"}, BOB, status)) == [], "the queue tells it itself"
 
 
 def test_a_leg_that_we_call_is_never_a_callers(notices: Notices) -> None:

@@ -3,12 +3,13 @@
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, time
 
 import pytest
 from sqlmodel import select
 
-from hotline import agents, calls, talks
+from hotline import agents, calls, mobiles, roster, talks
+from hotline.keys import Keys
 from hotline.settings import Settings
 from models import (
     Agent,
@@ -41,6 +42,7 @@ from tests.wait import until
 pytestmark = pytest.mark.usefixtures("keys")
 
 LEG = "c0ffee"
+MISSED = (AgentStatus.NOT_READY, agents.MISSED)
 READY, RINGING, ON_CALL, WRAP_UP = AgentStatus.READY, AgentStatus.RINGING, AgentStatus.ON_CALL, AgentStatus.WRAP_UP
 
 
@@ -112,9 +114,9 @@ class Floor:
         until(lambda: self.talk() is None and self.parties() == [])
         return row
 
-    def break_off(self, agent: Agent) -> None:
-        """End her leg from the middle, with the cause of a broken network."""
-        mark = f"{names.agent_interface(agent.id or 0)}-"
+    def break_off(self, agent: Agent | None) -> None:
+        """End her leg, or the worker's, from the middle, with the cause of a broken network."""
+        mark = f"{names.agent_interface(agent.id or 0)}-" if agent is not None else f"PJSIP/{names.TRUNK}-"
         rows = self.asterisk.command("core show channels concise").splitlines()
         (channel,) = [row.split("!")[0] for row in rows if row.startswith(mark)]
         address = (self.settings.ami_host, self.settings.ami_port)
@@ -287,10 +289,9 @@ def test_a_colleague_who_does_not_take_a_handed_worker_leaves_her_to_the_queue(f
     assert rung is not None
     rung.reject()
     until(lambda: contacts(floor.db)[0].waits_again_at)
-    assert floor.talk() is None
-    again = answered(floor.bob)
-    until(lambda: (talk := floor.talk()) and talk.agent_id == floor.cast.bob.id)
-    assert header(again, names.KIND_HEADER) == names.KIND_QUEUE
+    until(lambda: (state(floor.db, floor.cast.bob).status, state(floor.db, floor.cast.bob).reason) == MISSED)
+    until(lambda: floor.talk() is None)
+    assert floor.bob.wait_ring(within_s=3) is None, "the queue does not ring her with what she has just declined"
     worker.hangup()
     floor.over()
 
@@ -399,6 +400,25 @@ def test_a_worker_who_gives_up_while_her_agent_is_waited_for_was_dropped(floor: 
     assert row.dropped_at is not None
     assert row.outcome is Outcome.ANSWERED
     floor.wait(floor.cast.alice, WRAP_UP)
+
+
+def test_a_worker_whose_own_line_breaks_was_dropped(floor: Floor) -> None:
+    _, worker, _ = floor.begin()
+    floor.break_off(None)
+    assert worker.wait_ended()
+    row = floor.over()
+    assert row.dropped_at is not None
+    assert row.outcome is Outcome.ANSWERED
+    floor.wait(floor.cast.alice, WRAP_UP)
+
+
+def test_a_worker_who_hangs_up_on_an_agent_who_was_away_and_is_back_was_not_dropped(floor: Floor) -> None:
+    _, worker, _ = floor.begin()
+    floor.break_off(floor.cast.alice)
+    answered(floor.alice)
+    until(lambda: floor.board.notices.lost_agents(now()) == set())
+    worker.hangup()
+    assert floor.over().dropped_at is None
 
 
 def test_an_agent_who_breaks_off_in_the_room_and_is_back_has_dropped_nobody(floor: Floor) -> None:
@@ -543,3 +563,25 @@ def test_an_agent_who_is_rung_at_home_has_the_call_on_her_mobile(floor: Floor, m
     assert worker.wait_ended()
     assert floor.over().outcome is Outcome.ANSWERED
     floor.wait(alice, WRAP_UP)
+
+
+def test_a_mobile_that_is_declined_twice_is_rung_no_more(floor: Floor, keys: Keys) -> None:
+    alice = floor.cast.alice
+    with floor.db.write() as session:
+        mobiles.set_mobile(session, keys, alice.id or 0, "0899999999", by_id=None)
+        for day in range(7):
+            roster.add_shift(session, alice.id or 0, starts=time(0), ends=time(0), weekday=day, at_home=True)
+    floor.operator.set_mobile(alice.id or 0, "0899999999")
+    floor.alice.register(0)
+    until(lambda: not state(floor.db, alice).reachable)
+    until(lambda: "Local/m" in floor.asterisk.command("queue show my"))
+    worker = floor.caller.call(LINE)
+    for _ in range(2):
+        rung = floor.provider.wait_ring()
+        assert rung is not None
+        rung.reject()
+    until(lambda: state(floor.db, alice).reason == agents.MOBILE_RESTS)
+    until(lambda: "Local/m" not in floor.asterisk.command("queue show my"))
+    assert floor.provider.wait_ring(within_s=3) is None
+    worker.hangup()
+    floor.over()
