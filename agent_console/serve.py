@@ -21,6 +21,7 @@ from agent_console.asking import Answer, Ask, Cookie, Go, Page, Raw, Visit
 from agent_console.console import CONSOLE, Console
 from agent_console.ranges import ranged
 from agent_console.routes import Opens, Route, Signed, View
+from agent_console.turns import LineBusy
 from agent_console.words import gettext as _
 from agent_console.words import read_in
 from hotline import sign_ins
@@ -107,6 +108,9 @@ def serve(console: Console, route: Route, visit: Visit) -> Sent:
         return _to_sign_in(visit)
     except gate.NewPasswordFirst:
         return _go(visit, Go("/account/password"))
+    except LineBusy as error:
+        # To our own page as any act that the line could not do.
+        return _refusal(console, visit, REFUSED if visit.htmx else 503, str(error))
     except FreelineError as error:
         return _refusal(console, visit, status_of(error), str(error))
     except AWAY as error:

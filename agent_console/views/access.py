@@ -7,6 +7,7 @@ from agent_console.asking import Answer, Ask, Cookie, Go, page
 from agent_console.guard import HELLO, SESSION, session_cookie
 from agent_console.phones import SIGNED_OUT
 from agent_console.routes import Open, Routes
+from agent_console.turns import PHONES, turn
 from agent_console.words import gettext as _
 from agent_console.words import ngettext
 from hotline import agents, people, sign_ins
@@ -82,7 +83,8 @@ def leave(ask: Ask) -> Answer:
     if had_phone:
         ask.tell(AGENTS_CHANGED)
         try:
-            ask.console.operator.drop_phone(agent_id)
+            with turn(PHONES):
+                ask.console.operator.drop_phone(agent_id)
         except LineFailed as error:
             # Its secret is known to no page any more, and dies with the next one.
             log().warning("a phone stays in Asterisk after its sign-out", error=error)

@@ -8,6 +8,7 @@ from sqlmodel import Session
 from agent_console import callback_items, callback_words
 from agent_console.asking import Answer, Ask, Go, Page
 from agent_console.routes import Routes
+from agent_console.turns import ACTS, turn
 from agent_console.views import case as case_view
 from agent_console.views.access import ours
 from agent_console.words import gettext as _
@@ -107,7 +108,8 @@ def _call(ask: Ask, find: Find) -> int:
         raise Refused(_why(refused)) from refused
     _tell(ask, contact.case_id or 0)
     try:
-        console.operator.call_back(contact.call, agent_id, number, contact.language or "")
+        with turn(ACTS):
+            console.operator.call_back(contact.call, agent_id, number, contact.language or "")
     except LineFailed as error:
         # Asked and not answered: her phone may ring all the same. Then the try stays, and what came of it is said.
         if str(error) != HALF_DONE:

@@ -2,6 +2,7 @@
 
 from agent_console.asking import Answer, Ask
 from agent_console.routes import Routes
+from agent_console.turns import ACTS, turn
 from agent_console.views import case
 from agent_console.words import gettext as _
 from hotline import cases, consents
@@ -52,7 +53,8 @@ def _stop(ask: Ask, calls: list[str]) -> None:
     failed = False
     for call in calls:
         try:
-            ask.console.operator.stop_recording(call)
+            with turn(ACTS):
+                ask.console.operator.stop_recording(call)
         except LineFailed:
             failed = True
     if failed:

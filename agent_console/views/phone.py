@@ -2,11 +2,11 @@
 
 import json
 import secrets
-import threading
 from datetime import timedelta
 
 from agent_console.asking import Answer, Ask, Raw
 from agent_console.routes import Routes
+from agent_console.turns import PHONES, turn
 from hotline import agents
 from hotline.events import AGENTS_CHANGED
 from hotline.permissions import Permission
@@ -15,9 +15,6 @@ from telephony import ice
 from telephony.operator import LineFailed
 
 routes = Routes()
-# An Asterisk that hangs answers late or never: the other threads are for pages.
-AT_ONCE = threading.BoundedSemaphore(3)
-TURN_S = 2.0
 # A sign-in goes on under a call; what the relay takes must not end before.
 A_LONG_CALL = timedelta(hours=1)
 
@@ -33,14 +30,11 @@ def credentials(ask: Ask) -> Answer:
     agent_id = ask.agent.id or 0
     # No transaction stays open while Asterisk is asked.
     ask.session.close()
-    if not AT_ONCE.acquire(timeout=TURN_S):
-        return _json({}, 503)
     try:
-        phone = ask.console.operator.new_phone(agent_id)
+        with turn(PHONES):
+            phone = ask.console.operator.new_phone(agent_id)
     except LineFailed:
         return _json({}, 503)
-    finally:
-        AT_ONCE.release()
     page = secrets.token_hex(16)
     ask.console.phones.heard(page)
     with ask.console.database.write() as session:

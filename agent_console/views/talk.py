@@ -10,6 +10,7 @@ from sqlmodel import Session
 
 from agent_console.asking import Answer, Ask
 from agent_console.routes import Routes
+from agent_console.turns import ACTS, turn
 from agent_console.views.state import drawn
 from agent_console.words import gettext as _
 from hotline import calls as contacts
@@ -32,7 +33,8 @@ def act(ask: Ask, do: Do, keep: Keep | None = None, talk: TalkNow | None = None)
     talk = talk or talks.led_by(ask.session, ask.visit.match["call"], ask.agent)
     # What was read stays with us; the transaction does not stay open while Asterisk is asked.
     ask.session.close()
-    do(ask.console.operator, talk)
+    with turn(ACTS):
+        do(ask.console.operator, talk)
     if keep is not None:
         with ask.console.database.write() as session:
             keep(session, talk, session.get_one(Agent, ask.agent.id))

@@ -1,10 +1,14 @@
 """Acts on a conversation: only who leads may act, nothing is kept of what failed, and the case follows the call."""
 
+import asyncio
+import threading
 from collections.abc import Callable
 
 import pytest
+from aiohttp import ClientResponse
 from sqlmodel import select
 
+from agent_console import turns
 from hotline import calls, directory, talks
 from hotline.keys import Keys
 from models import (
@@ -303,3 +307,28 @@ async def test_a_number_of_the_directory_is_called_only_after_it_was_confirmed(
         assert session.exec(select(AuditEntry).where(AuditEntry.act == "directory_called")).one()
         party = session.get_one(Party, leg)
         assert (party.kind, party.entry_id) == (PartyKind.OUTSIDE, shelter)
+
+
+async def test_an_asterisk_that_hangs_leaves_the_pages_their_threads(
+    alice: Browser, in_call: InCall, operated: Operated, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of eight impatient clicks three wait for it, the others are told to try again, and a page is drawn meanwhile."""
+    contact, answers = in_call(), threading.Event()
+    monkeypatch.setattr(operated, "hold", lambda *_: answers.wait(30), raising=False)
+    monkeypatch.setattr(turns, "TURN_S", 0.2)
+    clicks = {asyncio.create_task(alice.post(f"/phone/calls/{contact.call}/hold")) for _ in range(8)}
+    try:
+        told: set[asyncio.Task[ClientResponse]] = set()
+        async with asyncio.timeout(15):
+            while len(told) < 5:
+                await asyncio.wait(clicks - told, timeout=1, return_when=asyncio.FIRST_COMPLETED)
+                told = {click for click in clicks if click.done()}
+            assert "Hold" in await alice.text("/state")
+        assert {click.result().status for click in told} == {503}
+        assert "slow to answer" in await told.pop().result().text()
+        by_the_bar = await alice.post(f"/phone/calls/{contact.call}/hold", BAR)
+        assert by_the_bar.status == 409
+        assert by_the_bar.headers["HX-Retarget"] == "#bar-said"
+    finally:
+        answers.set()
+        await asyncio.wait(clicks)
