@@ -189,7 +189,15 @@ class Operator:
         if worker.held:
             self._take_back(call, worker)
         if lead is not None:
-            self._asterisk.hang_up(lead.channel)
+            self._leave(call, lead, leg)
+
+    def _leave(self, call: str, lead: Leg, leg: str) -> None:
+        """Hang up who led, unless the party has hung up while we were at it: the worker must not be left alone."""
+        legs = legs_of(self._asterisk.channels(), call)
+        if legs.party(leg) is None and legs.worker is not None:
+            self._tell(legs.worker, lead)
+            raise LineFailed(PARTY_GONE)
+        self._asterisk.hang_up(lead.channel)
 
     def end(self, call: str) -> None:
         """Hang up everybody in the conversation; harmless when it is over."""

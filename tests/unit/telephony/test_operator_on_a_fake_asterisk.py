@@ -1,0 +1,60 @@
+"""What the operator does when somebody hangs up between two of its steps, which a real Asterisk does not do on demand."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from hotline.settings import Settings
+from telephony import names
+from telephony.acting import LineFailed
+from telephony.operator import PARTY_GONE, Operator
+from telephony.secrets import make_secrets
+from tests.fakes.ami import FakeAmi, Fields, Session
+
+LEG = "c0ffee"
+WORKER, LEAD, COLLEAGUE = "PJSIP/trunk-00000001", "PJSIP/agent1-00000002", "PJSIP/agent2-00000003"
+
+
+@pytest.fixture
+def asterisk(settings: Settings) -> Iterator[FakeAmi]:
+    """A worker, Alice who leads, and Bob whom she called in, all in the room."""
+    make_secrets(settings)
+    with FakeAmi(settings.ami_port) as it:
+        it.channels = [_in_room(WORKER, ""), _in_room(LEAD, ""), _in_room(COLLEAGUE, LEG)]
+        yield it
+
+
+def _in_room(channel: str, leg: str) -> tuple[Fields, Fields]:
+    row = {"Channel": channel, "Context": names.CONTEXT_ROOM, "Application": "ConfBridge", "ChannelState": "6"}
+    return row, {names.CALL: "a", names.LEG: leg}
+
+
+@pytest.fixture
+def operator(settings: Settings) -> Iterator[Operator]:
+    """Acts on it."""
+    it = Operator(settings)
+    yield it
+    it.close()
+
+
+def hung_up(asterisk: FakeAmi) -> list[str]:
+    return [fields["Channel"] for fields in asterisk.done if fields["Action"] == "Hangup"]
+
+
+def test_who_hands_over_leaves(asterisk: FakeAmi, operator: Operator) -> None:
+    operator.complete("a", 1, LEG)
+    assert hung_up(asterisk) == [LEAD]
+
+
+def test_who_hands_over_stays_when_the_other_hangs_up_in_that_moment(asterisk: FakeAmi, operator: Operator) -> None:
+    """The worker would be alone, and her call over."""
+
+    def bob_is_off(session: Session, action: Fields) -> None:
+        asterisk.channels = asterisk.channels[:2]
+        asterisk._setvar(session, action)
+
+    asterisk.on["Setvar"] = bob_is_off
+    with pytest.raises(LineFailed, match=PARTY_GONE):
+        operator.complete("a", 1, LEG)
+    assert hung_up(asterisk) == []
+    assert asterisk.globals[names.LEAD] == LEAD, "the worker's channel follows Alice again"
