@@ -111,6 +111,11 @@ export class Line {
     this.ua.stop();
   }
 
+  // A fresh secret over a new connection.
+  again() {
+    this.socket.again();
+  }
+
   down() {
     if (!this.over) setLine("connecting");
   }
@@ -144,7 +149,7 @@ export class Line {
     // Somebody else was given a secret, or Asterisk forgot ours: ask for a fresh one.
     this.refused += 1;
     if (this.refused >= REFUSED_AFTER) trouble("refused");
-    this.socket.again();
+    this.again();
   }
 
   closed(code) {

@@ -9,6 +9,7 @@ import { Tab } from "./tab.js";
 
 let line = null;
 let tab = null;
+let notOurs = 0;
 
 export const theLine = () => line;
 
@@ -50,6 +51,19 @@ function microphoneChanged() {
   else if (!microphone.usable() && !inCall()) {
     stop("connecting");
   }
+}
+
+// Another page asked for the phone and did not take it: nobody has it, and ours would look as if it had. Once is a hand-over
+// that is under way; twice, and it is ours to mend.
+async function here() {
+  const asked = line?.page;
+  if (!asked) return;
+  const answer = await post("/phone/here", { page: asked });
+  if (!answer.ok || line?.page !== asked) return;
+  notOurs = (await answer.json()).yours ? 0 : notOurs + 1;
+  if (notOurs < 2) return;
+  notOurs = 0;
+  line.again();
 }
 
 const deeds = {
@@ -106,9 +120,7 @@ function listen() {
     document.getElementById("phone-pressed").textContent = "";
   });
   // Answered here and now: the timers of a hidden page sleep, its live feed does not.
-  document.body.addEventListener("are-you-there", () => {
-    if (line?.page) post("/phone/here", { page: line.page }).catch(() => {});
-  });
+  document.body.addEventListener("are-you-there", () => here().catch(() => {}));
   new MutationObserver(() => trouble("feed-lost", holds() && root.dataset.live === "off"))
     .observe(root, { attributeFilter: ["data-live"] });
   document.body.addEventListener("htmx:confirm", (event) => mayBeReady(event, theLine, begin));

@@ -107,6 +107,29 @@ def test_a_page_that_falls_silent_is_not_ready_and_is_told_when_it_is_back(quick
     alice.until_row(lambda row: (row.status, row.reason) == (AgentStatus.NOT_READY, agents.PAGE_BACK))
 
 
+HALF_A_TAKE_OVER = """() => fetch("/phone/credentials", {
+  method: "POST", headers: { "X-CSRF": document.getElementById("phone").dataset.csrf },
+}).then((answer) => answer.json())"""
+
+
+def test_a_phone_that_another_page_began_to_take_and_did_not_is_registered_anew(
+    quick: Whole, sit_down: SitDown
+) -> None:
+    """That page crashed between its two steps: this one would look ready, and nobody would believe it."""
+    alice = sit_down()
+    alice.go_ready()
+    first = alice.row.page
+    other = alice.page.evaluate(HALF_A_TAKE_OVER)["page"]
+    assert alice.row.page == other != first
+    alice.until_row(lambda row: row.page not in {first, other, None}, 30)
+    alice.until_phone("ready")
+    alice.until_row(lambda row: row.reachable)
+    with Phone(quick.line) as worker, calls(worker) as call:
+        alice.until_phone("ringing", 60)
+        alice.press("answer")
+        caller_hears(call, MICROPHONE_HZ)
+
+
 HIDE = """() => {
   Object.defineProperty(document, "hidden", { configurable: true, get: () => true });
   document.dispatchEvent(new Event("visibilitychange"));
