@@ -31,11 +31,13 @@ class Asterisk:
 
     connections: list[web.WebSocketResponse] = field(default_factory=list)
     heard: list[str] = field(default_factory=list)
+    callers: list[str | None] = field(default_factory=list)
 
     async def ws(self, request: web.Request) -> web.WebSocketResponse:
         side = web.WebSocketResponse(protocols=("sip",))
         await side.prepare(request)
         self.connections.append(side)
+        self.callers.append(request.remote)
         async for message in side:
             self.heard.append(message.data)
         return side
@@ -144,6 +146,7 @@ async def test_frames_pass_both_ways_as_they_are(alice: Browser, asterisk: Aster
         while not asterisk.heard:
             await asyncio.sleep(0.01)
     assert asterisk.heard == ["REGISTER sip:x SIP/2.0\r\n\r\n"]
+    assert asterisk.callers == ["127.0.0.2"], "127.0.0.1 is the trunk of the demo, and needs no password"
     await asterisk.connections[0].send_str("SIP/2.0 200 OK\r\n\r\n")
     assert await connection.receive_str() == "SIP/2.0 200 OK\r\n\r\n"
     await connection.close()

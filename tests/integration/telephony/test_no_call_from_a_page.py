@@ -1,0 +1,51 @@
+"""A page's own connection to Asterisk is no trunk: nobody who is signed in can make up a call from a worker."""
+
+import asyncio
+
+import aiohttp
+
+from agent_console.sip_proxy import to_asterisk
+from hotline.settings import Settings
+from telephony.sip import read
+from tests.integration.telephony.talking import LINE
+from tests.stack import AsteriskUnderTest
+
+FORGED = "\r\n".join(
+    [
+        f"INVITE sip:{LINE}@freeline.invalid SIP/2.0",
+        "Via: SIP/2.0/{via} forger.invalid;branch=z9hG4bK{via}{n}",
+        "From: <sip:{who}@freeline.invalid>;tag=1",
+        f"To: <sip:{LINE}@freeline.invalid>",
+        "Call-ID: forged-{via}-{n}",
+        "CSeq: 1 INVITE",
+        "Contact: <sip:forger@forger.invalid;transport=ws>",
+        "Max-Forwards: 70",
+        "Content-Length: 0",
+        "",
+        "",
+    ]
+)
+
+
+async def first_answers(session: aiohttp.ClientSession, settings: Settings, who: str) -> list[int]:
+    url = f"ws://{settings.asterisk_http_host}:{settings.asterisk_http_port}/ws"
+    found = []
+    for n, via in enumerate(("WS", "UDP")):
+        async with session.ws_connect(url, protocols=("sip",)) as line, asyncio.timeout(10):
+            await line.send_str(FORGED.format(who=who, via=via, n=n))
+            answer = read((await line.receive_str()).encode())
+            assert answer is not None
+            found.append(answer.status)
+    return found
+
+
+async def test_an_invite_over_a_pages_connection_is_no_call_from_the_trunk(
+    settings: Settings, asterisk: AsteriskUnderTest
+) -> None:
+    """Whatever it says of itself: as a stranger, as an agent without a phone, as the trunk."""
+    async with aiohttp.ClientSession() as trunk:
+        assert 401 not in await first_answers(trunk, settings, "0812345678"), "the premise: loopback is the trunk"
+    async with to_asterisk(settings) as page:
+        for who in ("0812345678", "agent7", "trunk"):
+            assert await first_answers(page, settings, who) == [401, 401]
+    assert asterisk.channels == 0
