@@ -91,7 +91,16 @@ def state_now(ask: Ask) -> dict[str, object]:
 def _talk(ask: Ask, status: AgentStatus, talk: TalkNow | None, contact: Contact | None) -> dict[str, object]:
     """The conversation: who leads, who was called in, and what may be done."""
     if status is not AgentStatus.ON_CALL or talk is None or contact is None:
-        return {"talk": None, "leads": False, "parties": [], "helpers": [], "names": {}, "records": "", "lead": ""}
+        return {
+            "talk": None,
+            "leads": False,
+            "parties": [],
+            "helpers": [],
+            "helps": False,
+            "names": {},
+            "records": "",
+            "lead": "",
+        }
     others = [p for p in talk.parties if p.agent_id != ask.agent.id]
     records = "may" if consents.may_record(ask.session, contact) else ""
     return {
@@ -100,6 +109,7 @@ def _talk(ask: Ask, status: AgentStatus, talk: TalkNow | None, contact: Contact 
         "lead": ask.session.get_one(Agent, talk.talk.agent_id).name,
         "parties": [p for p in others if p.kind is not PartyKind.SUPERVISOR],
         "helpers": [p for p in others if p.kind is PartyKind.SUPERVISOR],
+        "helps": any(p.kind is PartyKind.SUPERVISOR and p.agent_id == ask.agent.id for p in talk.parties),
         "names": {p.leg: party_name(ask, p) for p in talk.parties},
         "records": "runs" if contact.recording is TalkRecording.RUNNING else records,
     }

@@ -196,6 +196,11 @@ async def test_an_emergency_is_on_every_supervisors_page_and_on_nobody_elses(
         session.add(party)
     assert "Sofia is with her" in await sofia.text("/phone/emergencies")
     assert "Sofia is in the call with you" in await alice.text("/state")
+    with db.write() as session:
+        agents.on_call(session, staff.sofia.id or 0, contact.call, now())
+    hers = await sofia.text("/state")
+    assert "You are with Alice and the worker" in hers
+    assert "No supervisor can be rung" not in hers
     with db.read() as session:
         assert session.get_one(Talk, contact.call).emergency_at is not None
 
