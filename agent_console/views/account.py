@@ -7,11 +7,11 @@ from agent_console.routes import Open, Routes
 from agent_console.views.access import start_of
 from agent_console.words import gettext as _
 from agent_console.words import screen_languages
-from hotline import people, sign_ins
-from hotline.errors import Invalid
+from hotline import agents, people, sign_ins
+from hotline.errors import Invalid, Refused
 from hotline.events import AGENTS_CHANGED
 from hotline.permissions import Permission
-from models import Agent
+from models import Agent, AgentState
 
 routes = Routes()
 A_YEAR_S = 365 * 24 * 3600
@@ -73,7 +73,13 @@ def password(_ask: Ask) -> Answer:
 
 @routes.post("/account/password", Open.SIGNED_IN, on_invalid=password, opens="nothing", new_password_first=False)
 def new_password(ask: Ask) -> Answer:
-    """Change one's own password. Every other sign-in of hers ends; this browser gets a new one."""
+    """Change one's own password. Every other sign-in of hers ends; this browser gets a new one.
+
+    Refused in a call: her phone's line hangs on the sign-in that ends.
+    """
+    state = ask.session.get(AgentState, ask.agent.id)
+    if state is not None and state.status in agents.IN_A_CALL:
+        raise Refused(_("You are in a call, and a new password would cut it. Change it when the call is over."))
     database, agent_id, login = ask.console.database, ask.agent.id, ask.agent.login
     old, new = ask.form.get("old", ""), ask.form.get("new", "")
     key, address = ask.console.keys.index, ask.visit.address

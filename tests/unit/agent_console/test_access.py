@@ -13,10 +13,10 @@ from agent_console.address import address_of
 from agent_console.console import CONSOLE
 from agent_console.guard import SESSION
 from agent_console.views.access import ours
-from hotline import people, sign_ins
+from hotline import agents, people, sign_ins
 from hotline.keys import Keys
 from hotline.settings import Settings
-from models import Agent, Database, SignIn, SignInAttempt
+from models import Agent, AgentStatus, Database, SignIn, SignInAttempt
 from models.types import now
 from tests.cast import PASSWORD, Cast
 from tests.unit.agent_console.conftest import BOOSTED, HTMX, Browser
@@ -292,6 +292,21 @@ async def test_a_new_password_ends_the_sign_in_that_it_replaces(
     assert (await alice.post("/account/password", old=PASSWORD, new=NEW, again=NEW)).status == 303
     assert (await alice.get("/")).status == 200
     assert (await thief.get("/")).status == 303
+
+
+@pytest.mark.parametrize("status", [AgentStatus.RINGING, AgentStatus.ON_CALL])
+async def test_a_new_password_is_refused_in_a_call_which_it_would_cut(
+    alice: Browser, db: Database, staff: Cast, status: AgentStatus
+) -> None:
+    """The phone's line hangs on the sign-in that ends."""
+    with db.write() as session:
+        agents.set_status(session, staff.alice.id or 0, status, call="a")
+    answer = await alice.post("/account/password", old=PASSWORD, new=NEW, again=NEW)
+    assert answer.status == 409
+    assert "You are in a call" in await answer.text()
+    with db.write() as session:
+        agents.set_status(session, staff.alice.id or 0, AgentStatus.WRAP_UP, call="a")
+    assert (await alice.post("/account/password", old=PASSWORD, new=NEW, again=NEW)).status == 303
 
 
 @pytest.mark.parametrize(
