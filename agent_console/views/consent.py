@@ -23,11 +23,11 @@ def say(ask: Ask) -> Answer:
     if what not in {"yes", "no", "withdraw"}:
         raise Refused(_("Choose what she said."))
     cases.load(ask.session, case_id)
-    runs = consents.recorded_now(ask.session, case_id)
     agent_id, form = ask.agent.id, ask.form
     ask.session.close()
     with ask.console.database.write() as session:
         by = session.get_one(Agent, agent_id)
+        runs = consents.recorded_now(session, case_id)
         if what == "withdraw":
             consents.withdraw(session, case_id, RECORDING, by)
         else:

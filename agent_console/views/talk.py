@@ -254,23 +254,41 @@ def record(ask: Ask) -> Answer:
             line.stop_recording(of.talk.call)
             raise Refused(_("She took her consent back. Nothing is recorded."))
 
-    return act(ask, do, _recording(TalkRecording.RUNNING), talk)
+    running: list[bool] = []
+
+    def keep(session: Session, of: TalkNow, _by: Agent) -> None:
+        running.append(_set_recording(session, of.talk.call, TalkRecording.RUNNING))
+
+    answer = act(ask, do, keep, talk)
+    if running == [False]:
+        # Taken back since we looked, while nothing was said to run that she could have stopped.
+        with turn(ACTS):
+            ask.console.operator.stop_recording(talk.talk.call)
+        raise Refused(_("She took her consent back. What was recorded in that moment is destroyed unheard."))
+    return answer
 
 
 @routes.post("/phone/calls/{call}/record/stop", Permission.USE_PHONE, opens="nothing")
 def stop_recording(ask: Ask) -> Answer:
     """Stop recording. What was recorded stays."""
-    return act(ask, lambda line, talk: line.stop_recording(talk.talk.call), _recording(TalkRecording.CONSENTED))
+
+    def keep(session: Session, of: TalkNow, _by: Agent) -> None:
+        _set_recording(session, of.talk.call, TalkRecording.CONSENTED)
+
+    return act(ask, lambda line, talk: line.stop_recording(talk.talk.call), keep)
 
 
-def _recording(to: TalkRecording) -> Keep:
-    def keep(session: Session, talk: TalkNow, _by: Agent) -> None:
-        contact = contacts.find(session, talk.talk.call)
-        if contact is not None and contact.recording is not TalkRecording.OFF:
-            contact.recording = to
-            session.add(contact)
-
-    return keep
+def _set_recording(session: Session, call: str, to: TalkRecording) -> bool:
+    """Keep whether it runs, while her consent stands. False when it does not: nothing is kept."""
+    contact = contacts.find(session, call)
+    if contact is None:
+        return False
+    session.refresh(contact, with_for_update={"key_share": True})
+    if contact.recording is TalkRecording.OFF:
+        return False
+    contact.recording = to
+    session.add(contact)
+    return True
 
 
 def _free_for_a_party(ask: Ask, call: str) -> TalkNow:

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from sqlmodel import select
+from sqlmodel import Session, select
 
 from hotline import agents, calls, consents
 from hotline.keys import Keys
@@ -152,6 +152,32 @@ async def test_recording_is_offered_only_while_she_agreed_and_is_seen_while_it_r
     assert 'class="recording"' not in await answer.text()
     with db.read() as session:
         assert session.get_one(Contact, contact.id).recording is TalkRecording.CONSENTED
+
+
+async def test_a_recorder_that_started_while_she_took_her_consent_back_is_stopped(
+    alice: Browser, db: Database, keys: Keys, staff: Cast, operated: Operated,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """Her word comes after the last look and before it is kept that it runs: nobody else knows of this recorder."""
+    with db.write() as session:
+        contact = Line(session, keys).answered(staff.alice)
+        case_id, purpose = contact.case_id or 0, ConsentPurpose.RECORDING
+        consents.give(session, case_id, contact.id, purpose, staff.alice, "my", consents.SCRIPT_VERSION)
+    looks, may_record = iter((False, True)), consents.may_record
+
+    def then_she_takes_it_back(session: Session, of: Contact) -> bool:
+        may = may_record(session, of)
+        if next(looks, False):
+            with db.write() as another:
+                consents.withdraw(another, case_id, purpose, staff.alice)
+        return may
+
+    monkeypatch.setattr(consents, "may_record", then_she_takes_it_back)
+    answer = await alice.post(f"/phone/calls/{contact.call}/record", HTMX)
+    assert answer.status == 409
+    assert operated.acts == [("start_recording", contact.call), ("stop_recording", contact.call)]
+    with db.read() as session:
+        assert session.get_one(Contact, contact.id).recording is TalkRecording.OFF
 
 
 async def test_who_was_asked_in_sees_who_asked_and_can_only_leave(
