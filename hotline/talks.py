@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy import delete
+from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
 
 from hotline import cases
@@ -102,13 +103,22 @@ def add_party(
 ) -> Party:
     """Somebody is called into a conversation; told on the case. `leg` is her FREELINE_LEG."""
     party = session.get(Party, leg)
-    if party is None:
-        party = Party(leg=leg, call=call, kind=kind, agent_id=agent_id, entry_id=entry_id, since=at)
-        session.add(party)
-        session.flush()
-        case = _case_of(session, call)
-        if case is not None:
-            cases.tell(session, case, EventKind.CALLED_IN, at, by, who=kind, agent=agent_id, entry=entry_id)
+    if party is not None:
+        return party
+    try:
+        with session.begin_nested():
+            party = Party(leg=leg, call=call, kind=kind, agent_id=agent_id, entry_id=entry_id, since=at)
+            session.add(party)
+            session.flush()
+    except IntegrityError:
+        # The other of the two has written her in this very moment, and told the case.
+        party = session.get(Party, leg)
+        if party is None:
+            raise
+        return party
+    case = _case_of(session, call)
+    if case is not None:
+        cases.tell(session, case, EventKind.CALLED_IN, at, by, who=kind, agent=agent_id, entry=entry_id)
     return party
 
 

@@ -1,5 +1,6 @@
 """Conversations in progress, and the case that is there from the answer on."""
 
+import threading
 from datetime import timedelta
 
 import pytest
@@ -9,7 +10,7 @@ from hotline import calls, cases, talks, wrap_ups
 from hotline.calls import Fact, Seen
 from hotline.errors import NotFound, Refused
 from hotline.keys import Keys
-from models import Agent, Case, CaseEvent, CaseStatus, Contact, Database, EventKind, Outcome, PartyKind, Place
+from models import Agent, Case, CaseEvent, CaseStatus, Contact, Database, EventKind, Outcome, Party, PartyKind, Place
 from models.types import now
 from tests.cast import Cast
 
@@ -145,6 +146,31 @@ def test_a_case_that_was_claimed_stays_when_another_answers_its_call(db: Databas
         talks.begin(s, "a", bob, T)
         calls.answered(s, contact, bob, T, join_within_s=900)
         assert case.owner_id == alice
+
+
+def test_two_processes_that_write_the_same_party_at_once_make_one_row(db: Database, keys: Keys, staff: Cast) -> None:
+    """The console did it, and the switchboard sees it answered before that is kept."""
+    with db.write() as s:
+        answered(s, keys, "a", staff.alice.id or 0)
+    barrier, errors = threading.Barrier(4), []
+
+    def write() -> None:
+        barrier.wait()
+        try:
+            with db.write() as s:
+                assert talks.add_party(s, "a", "c0ffee", PartyKind.AGENT, T, agent_id=staff.bob.id).agent_id
+        except Exception as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=write) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    with db.read() as s:
+        assert len(s.exec(select(Party)).all()) == 1
+        assert len(told(s, EventKind.CALLED_IN)) == 1
 
 
 def test_only_who_leads_may_act_on_a_conversation(db: Database, keys: Keys, staff: Cast) -> None:
