@@ -115,6 +115,13 @@ class Conversation:
         """The parties who have a leg."""
         return {leg.party for leg in self.legs.values()} - {""}
 
+    @property
+    def rings_for_nobody(self) -> list[str]:
+        """The channels of those who are still rung when the worker and all who had her are gone."""
+        if not self.over or any(leg.bridge or leg.agent_id in self.led for leg in self.legs.values()):
+            return []
+        return [leg.channel for leg in self.legs.values()]
+
     def has(self, agent_id: int) -> bool:
         """Whether a leg of this agent is there."""
         return any(leg.agent_id == agent_id for leg in self.legs.values())

@@ -60,6 +60,7 @@ class Notices:
         self._talks: dict[str, Conversation] = {}
         self._lost: dict[int, tuple[str, datetime]] = {}
         self._reachable: dict[int, bool] = {}
+        self._vain: list[str] = []
         self._kinds: dict[str, Callable[[Message], list[Change]]] = {
             "Newchannel": self._new,
             "Newstate": self._state,
@@ -83,6 +84,11 @@ class Notices:
         if event.event in _OF_A_LIVE_ONE:
             self._keep(leg_of(event), _call_id(event))
         return [*arrived, *(kind(event) if (kind := self._kinds.get(event.event)) else [])]
+
+    def vain_rings(self) -> list[str]:
+        """The channels that ring for a conversation whose worker and agents are gone since this was asked last."""
+        vain, self._vain = self._vain, []
+        return vain
 
     def lost_agents(self, at: datetime) -> set[int]:
         """Agents whose leg broke off a moment ago and whose caller is held for them: nobody else may ring them."""
@@ -322,12 +328,14 @@ class Notices:
             changes.append(PartyGone(talk.call, leg.party, event.at))
         if leg.agent_id is not None and call:
             changes += self._agent_gone(talk, leg, leg.agent_id, event)
+        self._vain += talk.rings_for_nobody
         return changes
 
     def _worker_gone(self, talk: Conversation, call: Call, event: Message) -> list[Change]:
         talked = talk.lead is not None and (talk.answered or not call.ours)
         dropped = [Dropped(call, event.at)] if talk.broken or (talked and event.get("Cause") in LINE_BROKE) else []
         talk.over, talk.broken, talk.lead = True, False, None
+        self._vain += talk.rings_for_nobody
         return [*dropped, *self._release(talk, event.at), Ended(call, event.at)]
 
     def _agent_gone(self, talk: Conversation, leg: Leg, agent_id: int, event: Message) -> list[Change]:

@@ -5,10 +5,12 @@ keeper compares and mends, the listener hears nudges. Asterisk's connection may 
 as long as they like.
 """
 
+import contextlib
 import queue
 import signal
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -26,7 +28,7 @@ from hotline.settings import Settings
 from models import Agent, AgentState, AgentStatus, Database
 from models.types import now
 from telephony import names
-from telephony.ami import Ami, Events, Message
+from telephony.ami import Ami, AmiRefused, Events, Message
 from telephony.ari import Ari
 from telephony.cel import CelLog
 from telephony.changes import Desk, PhoneSeen, WrapUpsDue
@@ -88,6 +90,7 @@ class Switchboard:
         self._menu: dict[str, str] = {}
         self._warned: set[int] = set()
         self._failing: dict[str, str] = {}
+        self._vain: deque[str] = deque()
 
     def run(self) -> None:
         """Work until `stop`, then write what is left."""
@@ -141,6 +144,9 @@ class Switchboard:
                 self.ledger.put(*self.notices.changes(event))
         except Exception as error:  # noqa: BLE001  (the next event may be a hang-up that has to be seen)
             log().error("an event was not understood", error=error)
+        if vain := self.notices.vain_rings():
+            self._vain.extend(vain)
+            self._wake.set()
         if isinstance(event, Message) and event.event == "FullyBooted":
             self._wake.set()
 
@@ -204,6 +210,7 @@ class Switchboard:
             self.events.put(self.reader.list_action({"Action": "CoreShowChannels"}))
             self._linked = True
             log().info("connected to Asterisk")
+        self._try("rings", self._end_vain_rings)
         self._try("phones", self._keep_phones)
         self._try("wrap-ups", self._end_wrap_ups)
         self._try("queues", self._keep_queues)
@@ -249,6 +256,13 @@ class Switchboard:
         # The list of endpoints asks for the right `system`, which nobody has; this does not.
         variable = f"DEVICE_STATE({names.agent_interface(agent_id)})"
         return self.reader.send_action({"Action": "Getvar", "Variable": variable}).get("Value")
+
+    def _end_vain_rings(self) -> None:
+        """Stop the phones of who was called into a conversation that is over."""
+        while self._vain:
+            with contextlib.suppress(AmiRefused):  # it has ended by itself
+                self.actor.send_action({"Action": "Hangup", "Channel": self._vain[0], "Cause": "16"})
+            self._vain.popleft()
 
     def _end_wrap_ups(self) -> None:
         """Wrap-ups whose time is over; what is due is looked for first, so that nothing is written for nothing."""

@@ -320,3 +320,25 @@ def test_a_snapshot_of_a_call_of_ours_is_no_arrival_and_a_ring_in_it_is_one() ->
     assert kinds(changes) == [Rings, Answered]
     assert isinstance(changes[1], Answered)
     assert changes[1].call.ours
+
+
+def test_who_is_rung_for_a_conversation_that_is_over_rings_no_longer(notices: Notices) -> None:
+    """The worker hung up, and Alice is sent home; Bob's phone would ring on for nobody."""
+    notices.changes(leaves(CALLER, "two"))
+    notices.changes(leaves(LEG, "two"))
+    notices.changes(enters(LEG, "room"))
+    notices.changes(event("Newstate", {**BOB, "ChannelState": "5"}, CALLED_IN))
+    notices.changes(event("Hangup", {**CALLER, **UP}, NAMED))
+    assert notices.vain_rings() == [], "Alice is there still"
+    notices.changes(leaves(LEG, "room"))
+    notices.changes(event("Hangup", {**LEG, **UP}, NAMED))
+    assert notices.vain_rings() == [BOB["Channel"]]
+    assert notices.vain_rings() == []
+
+
+def test_who_talk_on_without_the_worker_are_left_to_it(notices: Notices) -> None:
+    """An agent and an ambulance."""
+    consult(notices)
+    notices.changes(event("Hangup", {**CALLER, **UP}, NAMED))
+    notices.changes(event("Hangup", {**LEG, **UP}, NAMED))
+    assert notices.vain_rings() == [], "Bob is in the room, not rung"

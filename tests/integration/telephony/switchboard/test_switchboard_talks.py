@@ -237,6 +237,18 @@ def test_a_colleague_who_is_not_there_or_is_sent_away_while_it_rings_is_ready_ag
     floor.over()
 
 
+def test_a_colleague_rings_on_for_nobody_when_the_worker_hangs_up(floor: Floor) -> None:
+    floor.board.settings.ring_s = floor.operator.settings.ring_s = 60
+    call, worker, _ = floor.begin()
+    call_bob_in(floor, call)
+    rung = floor.bob.wait_ring()
+    assert rung is not None
+    worker.hangup()
+    assert rung.wait_ended(within_s=10)
+    floor.over()
+    floor.wait(floor.cast.bob, READY)
+
+
 def test_a_worker_who_is_sent_to_another_queue_waits_again_until_somebody_has_her(floor: Floor) -> None:
     call, worker, _ = floor.begin()
     with floor.db.write() as session:
