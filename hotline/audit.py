@@ -4,10 +4,10 @@ import hashlib
 import json
 from typing import Any
 
-from sqlalchemy import text
 from sqlmodel import Session, col, func, select
 
 from models import AuditEntry
+from models.locks import AUDITING, alone
 from models.types import now
 
 FIRST = "0" * 64
@@ -15,9 +15,7 @@ FIRST = "0" * 64
 
 def note_act(session: Session, act: str, subject: str, *, by_id: int | None, **detail: Any) -> AuditEntry:
     """Append one act to the chain. `subject` is an id such as `case:12`; `detail` holds ids and codes, nothing personal."""
-    if session.get_bind().dialect.name == "postgresql":
-        # One appender at a time, else two entries would follow the same one. SQLite has one writer anyway.
-        session.connection().execute(text("SELECT pg_advisory_xact_lock(1800124)"))
+    alone(session, AUDITING)  # else two entries would follow the same one
     before = session.exec(select(AuditEntry.digest).order_by(col(AuditEntry.id).desc()).limit(1)).first() or FIRST
     entry = AuditEntry(at=now(), by_id=by_id, act=act, subject=subject, detail=detail, digest="")
     entry.digest = digest_of(entry, before)

@@ -16,6 +16,7 @@ from sqlmodel import Session, col, func, select
 from hotline.agents import WITH_A_CALL
 from hotline.errors import Refused
 from models import Agent, AgentState, SignIn, SignInAttempt
+from models.locks import SIGNING_IN, alone
 from models.types import now
 
 WINDOW = timedelta(minutes=15)
@@ -55,6 +56,7 @@ def sha256(token: str) -> str:
 def begin(session: Session, login: str, address: str, index_key: bytes, at: datetime | None = None) -> None:
     """Count this attempt before the password is looked at, so that many at once cannot slip through. Raises `TooMany`."""
     moment = at or now()
+    alone(session, SIGNING_IN)  # else attempts of the same moment would not count each other
     session.execute(delete(SignInAttempt).where(col(SignInAttempt.at) < moment - LONG_WINDOW))
     limits = (
         (_pair(login, address, index_key), TRIES, WINDOW),

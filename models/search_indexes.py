@@ -7,9 +7,9 @@ still for want of an index. Each `Database.migrate` makes what is missing and ma
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
+from models.locks import MIGRATING
+
 PREFIX = "search_"
-# One migrator at a time: several processes start together. The number is ours and has no other meaning.
-ONE_AT_A_TIME = 1_800_123
 # Trigrams, as words cannot be told apart in the scripts of most callers. They need a database whose letters are known to be
 # letters: C.UTF-8, not C.
 INDEXES = {
@@ -27,7 +27,7 @@ def make(connection: Connection) -> str | None:
     """Make PostgreSQL's extension and indexes, in the connection's transaction. What is missing, or None."""
     if _all_there(connection):
         return None
-    connection.execute(text(f"SELECT pg_advisory_xact_lock({ONE_AT_A_TIME})"))
+    connection.execute(text(f"SELECT pg_advisory_xact_lock({MIGRATING})"))
     if not connection.execute(text("SELECT 1 FROM pg_extension WHERE extname = 'pg_trgm'")).first():
         try:
             with connection.begin_nested():

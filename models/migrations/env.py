@@ -10,6 +10,7 @@ from sqlmodel.sql.sqltypes import AutoString
 
 import models  # noqa: F401  (the import fills the metadata)
 from models import search_indexes
+from models.locks import MIGRATING
 from models.types import UtcDateTime
 
 engine: Engine = context.config.attributes["engine"]
@@ -42,5 +43,5 @@ with engine.connect().execution_options(freeline_write=True) as connection:
     )
     with connection.begin():
         if engine.dialect.name == "postgresql":
-            connection.execute(text(f"SELECT pg_advisory_xact_lock({search_indexes.ONE_AT_A_TIME})"))
+            connection.execute(text(f"SELECT pg_advisory_xact_lock({MIGRATING})"))
         context.run_migrations()
