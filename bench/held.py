@@ -55,11 +55,16 @@ class Side:
     root: int
     asterisk: RunningAsterisk
     spool: Path
+    parts: dict[str, int] = field(default_factory=dict)  # process ids by name, where there are several
     callers: list[Callers] = field(default_factory=list)
 
     def pids(self) -> set[int]:
         """All its processes."""
         return family([self.root])
+
+    def spent(self) -> dict[str, float]:
+        """Seconds of CPU of each part so far."""
+        return {name: cpu_s(family([pid])) for name, pid in self.parts.items()}
 
     def there(self, place: Place) -> int:
         """How many callers are where they should be, as Asterisk sees it."""
@@ -87,6 +92,7 @@ def measure(say: Say) -> Rows:
         for place in PLACES:
             with places.both(Path(name) / place.name, place, spoken) as (whole, alone):
                 ours = Side("ours", whole.line, "1800123456", whole.pid_of_all, whole.asterisk, whole.settings.spool)
+                ours.parts = {part: whole.pid(part) for part in whole.names}
                 process = alone.process
                 assert process is not None
                 line = ("127.0.0.1", alone.settings.sip_port)
@@ -108,7 +114,7 @@ def show(rows: Rows) -> Table:
         "place", "CPU ms/s a call", "bare", "ratio", "KB a call", "bare", "failed", "held", "bare", "ratio", "what ended it",
     )  # fmt: skip
     return table(
-        "Calls held: Freeline beside bare Asterisk",
+        "Calls held: Freeline beside bare Asterisk (what each process takes is in the JSON)",
         headings,
         (
             (
@@ -138,7 +144,7 @@ def _together(ours: Side, other: Side, place: Place) -> Row:
         for side in sides:
             _wait_there(side, place, TOGETHER)
         samples: dict[str, list[float]] = {"ours": [], "bare": []}
-        sipp = sum(side.cost_of_callers() for side in sides)
+        sipp, parts, since = sum(side.cost_of_callers() for side in sides), ours.spent(), time.monotonic()
         for _ in range(SAMPLES):
             pids = {side.name: side.pids() for side in sides}
             spent = {side.name: cpu_s(pids[side.name]) for side in sides}
@@ -152,6 +158,8 @@ def _together(ours: Side, other: Side, place: Place) -> Row:
         for side in sides:
             row[f"{side.name}_ms"] = spread(samples[side.name])
             row[f"{side.name}_kb"] = round((memory_mb(side.pids()) - before[side.name]) / TOGETHER * 1000, 1)
+        each = 1000 / TOGETHER / (time.monotonic() - since)
+        row["processes_ms"] = {name: round((now - parts[name]) * each, 2) for name, now in ours.spent().items()}
         row["ms_ratio"] = ratios(samples["ours"], samples["bare"])
         row["sipp_ms"] = round(sipp / SAMPLES / SAMPLE_S / TOGETHER / 2 * 1000, 2)
     return row
