@@ -29,7 +29,7 @@ COMES_WITHIN_S = 20.0
 FIRST_SHARE, STEP_SHARE = 0.75, 0.08  # of the ceiling that the CPU of one call foretells
 HEARS_AT_LEAST = 0.95
 GONE_WITHIN_S = 5.0
-CLIMB_LONGEST_S = 90.0
+CLIMB_LONGEST_S = 60.0
 CORES = len(os.sched_getaffinity(0))
 MOST = 900  # what the ports allow
 

@@ -43,7 +43,7 @@ from tests.e2e.whole import Whole
 from tests.ports import free_port, rtp_range
 from tests.wait import until
 
-ROUNDS = 20
+ROUNDS = 16
 # The agent becomes ready at another moment of app_queue's second each time.
 PHASES = 10
 LONGEST_S = 150.0
