@@ -96,7 +96,6 @@ def _talk(ask: Ask, status: AgentStatus, talk: TalkNow | None, contact: Contact 
             "leads": False,
             "parties": [],
             "helpers": [],
-            "helps": False,
             "names": {},
             "records": "",
             "lead": "",
@@ -109,7 +108,6 @@ def _talk(ask: Ask, status: AgentStatus, talk: TalkNow | None, contact: Contact 
         "lead": ask.session.get_one(Agent, talk.talk.agent_id).name,
         "parties": [p for p in others if p.kind is not PartyKind.SUPERVISOR],
         "helpers": [p for p in others if p.kind is PartyKind.SUPERVISOR],
-        "helps": any(p.kind is PartyKind.SUPERVISOR and p.agent_id == ask.agent.id for p in talk.parties),
         "names": {p.leg: party_name(ask, p) for p in talk.parties},
         "records": "runs" if contact.recording is TalkRecording.RUNNING else records,
     }

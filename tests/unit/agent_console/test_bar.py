@@ -225,8 +225,8 @@ async def test_an_emergency_is_on_every_supervisors_page_and_on_nobody_elses(
     with db.write() as session:
         agents.on_call(session, staff.sofia.id or 0, contact.call, now())
     hers = await sofia.text("/state")
-    assert "You are with Alice and the worker" in hers
-    assert "No supervisor can be rung" not in hers
+    assert "Alice has this call and asked you in" in hers
+    assert "Emergency" not in hers, "she is there: nobody else is to be rung"
     with db.read() as session:
         assert session.get_one(Talk, contact.call).emergency_at is not None
 
