@@ -78,9 +78,7 @@ def test_a_restart_of_any_service_loses_nothing(stack: Stack) -> None:
     before, kept = sofia.cases(), stack.status()
     assert before, "this test needs a case to lose"
     for service in SERVICES:
-        # podman-compose's own `restart` refuses a service whose `prepare` has ended; Docker's does not.
-        stack.compose("stop", "--timeout", "10", service)
-        stack.compose("start", service)
+        stack.compose("restart", "--timeout", "10", service)
     stack.wait_ready()
     after = stack.status()
     for part in ("cases", "calls", "recordings"):
@@ -163,7 +161,7 @@ def test_only_sip_sound_and_tls_are_open_to_the_world(stack: Stack) -> None:
 
 
 def test_coturn_relays_for_who_knows_the_secret(stack: Stack) -> None:
-    stack.compose("--profile", "turn", "up", "--detach", "--no-build", "coturn")
+    stack.compose("--profile", "turn", "up", "--detach", "--no-build", "--no-deps", "coturn")
 
     def relayed(secret: str) -> bool:
         words = ("turnutils_uclient", "-y", "-c", "-n", "5", "-W", secret, "-p", str(stack.turn_port), stack.address)
