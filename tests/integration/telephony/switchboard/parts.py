@@ -102,6 +102,10 @@ class Process:
 
 
 def cel_end(path: Path) -> float:
-    """When Asterisk says that the caller's channel ended."""
-    rows = [json.loads(line) for line in until(lambda: path.exists() and path.read_text()).splitlines()]
-    return float(next(r["eventtime"] for r in rows if r["eventtype"] == "CHAN_END" and "trunk" in r["channame"]))
+    """When Asterisk says that the caller's channel ended; it writes that a moment after the channel is gone."""
+
+    def ends() -> list[float]:
+        rows = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+        return [float(r["eventtime"]) for r in rows if r["eventtype"] == "CHAN_END" and "trunk" in r["channame"]]
+
+    return until(ends)[0]
