@@ -73,7 +73,8 @@ def dialled_leg_of(event: Message) -> Leg:
 class Conversation:
     """The legs of one call. `lead` has it now and `led` all who ever had it. `answered`: the worker whom we called spoke.
 
-    `broken`: the lead's leg broke off and nobody has had the worker since. `over`: the worker is gone.
+    `broken`: the lead's leg broke off and nobody has had the worker since. `marked`: an agent's leg broke off before, and
+    its cause may stay on the worker's channel, so that hers says nothing any more. `over`: the worker is gone.
     """
 
     call: Call
@@ -82,6 +83,7 @@ class Conversation:
     led: set[int] = field(default_factory=set)
     answered: bool = False
     broken: bool = False
+    marked: bool = False
     over: bool = False
 
     def keep(self, leg: Leg) -> Leg:

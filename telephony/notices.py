@@ -333,7 +333,8 @@ class Notices:
 
     def _worker_gone(self, talk: Conversation, call: Call, event: Message) -> list[Change]:
         talked = talk.lead is not None and (talk.answered or not call.ours)
-        dropped = [Dropped(call, event.at)] if talk.broken or (talked and event.get("Cause") in LINE_BROKE) else []
+        hers_broke = talked and not talk.marked and event.get("Cause") in LINE_BROKE
+        dropped = [Dropped(call, event.at)] if talk.broken or hers_broke else []
         talk.over, talk.broken, talk.lead = True, False, None
         self._vain += talk.rings_for_nobody
         return [*dropped, *self._release(talk, event.at), Ended(call, event.at)]
@@ -349,6 +350,7 @@ class Notices:
         if event.get("ChannelState") != UP:
             return [*heir, StoppedRinging(agent_id, call, event.at), *ended]
         broke_off = event.get("Cause") != NORMAL and talk.worker is not None
+        talk.marked = talk.marked or broke_off
         if broke_off and talk.lead == agent_id:
             self._lost[agent_id], talk.broken = (call or "", event.at), True
             return [Changed((events.AGENTS_CHANGED,))]

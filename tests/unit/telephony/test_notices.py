@@ -149,7 +149,8 @@ def test_an_agent_whose_leg_breaks_off_is_kept_for_her_caller_until_she_is_back(
     assert isinstance(silent, NotRecorded), "the recorder left with the room"
     assert isinstance(back, Resumed)
     assert notices.lost_agents(now()) == set()
-    assert [type(c) for c in notices.changes(event("Hangup", CALLER, NAMED))] == [Ended], "it was mended"
+    gone = notices.changes(event("Hangup", {**CALLER, "Cause": "44"}, NAMED))
+    assert [type(c) for c in gone] == [Ended], "it was mended, and the cause is that of the agent's leg"
 
 
 @pytest.mark.parametrize("cause", ["27", "38", "41", "44", "102"])
