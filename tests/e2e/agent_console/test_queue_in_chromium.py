@@ -269,7 +269,7 @@ def test_a_page_whose_sign_in_ended_goes_to_sign_in(served: Served, screen_of: O
             row.ended_at = now()
             session.add(row)
     served.nudges.tell(QUEUE_CHANGED)
-    page.wait_for_url("**/sign-in?next=%2Fqueue")
+    page.wait_for_url("**/sign-in?ended=1&next=%2Fqueue")
 
 
 def test_on_a_phone_nothing_runs_off_the_side_and_buttons_fit_a_thumb(screen_of: OpenScreen) -> None:
