@@ -97,7 +97,7 @@ class Engine:
             env=self.env, input=given, capture_output=True, text=True, timeout=within_s, check=False,
         )  # fmt: skip
         assert done.returncode == 0 or not check, f"podman {words[0]}: {done.stdout[-1500:]}{done.stderr[-1500:]}"
-        return done.stdout + ("" if check else done.stderr)
+        return done.stdout
 
     def compose(self, folder: Path, *words: str, within_s: float = 600) -> str:
         """Run podman-compose in a checkout; what it printed."""
