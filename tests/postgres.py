@@ -71,7 +71,8 @@ class Postgres:
                 time.sleep(0.05)
 
     def close(self) -> None:
-        self.stop()
+        if Path(self.data, "postmaster.pid").exists():
+            self.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _do(self, program: str, *args: str) -> None:
