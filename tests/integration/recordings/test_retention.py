@@ -49,7 +49,7 @@ def test_a_clock_that_leaps_a_year_ahead_deletes_nothing(
     with db.write() as session:
         (recording,) = session.exec(select(Recording))
         recording.state, recording.heard_at = RecordingState.NEEDS_LISTENER, now()
-    monkeypatch.setattr(transcriber, "Database", lambda _url: db)
+    monkeypatch.setattr(transcriber, "Database", lambda _url, **_limits: db)
     it, machine = transcriber.Transcriber(korean), Machine(korean.vault / transcriber.CLOCK)
     it._clock = TrustedClock(machine.path, lambda: machine.wall, lambda: machine.steady, lambda: "one start")
     aside = korean.vault / "aside" / f"{'a' * 32}.age"
