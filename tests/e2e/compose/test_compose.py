@@ -13,7 +13,7 @@ from tests.e2e.compose.engine import STANDINS, Engine, engine, images, missing
 from tests.e2e.compose.stack import OURS, SERVICES, Stack
 from tests.wait import until
 
-pytestmark = [pytest.mark.timeout(900), pytest.mark.xdist_group("compose")]
+pytestmark = pytest.mark.timeout(900)
 
 ABSENT = missing()
 if ABSENT and not os.environ.get("CI"):
