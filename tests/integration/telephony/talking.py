@@ -99,6 +99,21 @@ class Stage:
         assert leg is not None, "she must be in the call for this test to mean anything"
         self.ami.send_action({"Action": "Hangup", "Channel": leg.channel, "Cause": "44"})
 
+    @property
+    def where(self) -> str:
+        """What each channel does now, and how its agent ended: why a wait was in vain."""
+        asked = ("SHARED(FREELINE_ENDED)", "HANGUPCAUSE", "CONFBRIDGE_RESULT")
+        return "\n".join(
+            " ".join(
+                (row.get("Channel"), row.get("Context"), row.get("Exten"), row.get("Application"), row.get("Duration"))
+            )
+            + "".join(f" {name}={self._variable(row.get('Channel'), name)}" for name in asked)
+            for row in self.rows
+        )
+
+    def _variable(self, channel: str, name: str) -> str:
+        return self.ami.send_action({"Action": "Getvar", "Channel": channel, "Variable": name}).get("Value")
+
     def nothing_left(self) -> None:
         """Wait until no channel is up."""
         until(lambda: self.asterisk.channels == 0)

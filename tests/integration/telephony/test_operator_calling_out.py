@@ -78,7 +78,7 @@ def test_an_agent_calls_a_worker_from_her_own_phone_under_the_lines_number(stage
     assert found.leg == names.LEG_WORKER
     assert stage.call == CALL
     agent.hangup()
-    assert worker.wait_ended(10)
+    assert worker.wait_ended(10), stage.where
     stage.nothing_left()
 
 
@@ -112,7 +112,7 @@ def test_a_worker_called_back_whose_agent_breaks_off_is_brought_back_to_her(
     again.answer()
     both_ways((worker, WORKER), (again, ALICE))
     again.hangup()
-    assert worker.wait_ended(10)
+    assert worker.wait_ended(10), stage.where
     stage.nothing_left()
 
 
@@ -198,7 +198,7 @@ def test_a_mobile_takes_the_call_with_1_and_its_owner_can_hold_and_end_it(
         stage.operator.resume(call, 1)
         both_ways((worker, WORKER), (mobile, ALICE))
         mobile.hangup()
-        assert worker.wait_ended(10)
+        assert worker.wait_ended(10), stage.where
         stage.nothing_left()
 
 
@@ -208,7 +208,7 @@ def test_a_mobile_that_hangs_up_in_the_simplest_call_ends_it(stage: Stage, provi
         mobile.press("1")
         both_ways((worker, WORKER), (mobile, ALICE))
         mobile.hangup()
-        assert worker.wait_ended(10)
+        assert worker.wait_ended(10), stage.where
         stage.nothing_left()
 
 

@@ -110,7 +110,7 @@ def test_a_worker_handed_to_an_agent_hears_music_and_then_her(stage: Stage) -> N
         again.answer()
         both_ways((worker, WORKER), (again, BOB))
         again.hangup()
-        assert worker.wait_ended(10)
+        assert worker.wait_ended(10), stage.where
 
 
 @pytest.mark.parametrize("how", ["silent", "declines", "not there"])

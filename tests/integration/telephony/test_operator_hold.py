@@ -75,7 +75,7 @@ def test_a_worker_whose_agent_breaks_off_in_the_room_is_brought_back_to_her(stag
         stage.operator.resume(stage.call, 1)
         both_ways((worker, WORKER), (again, ALICE))
         stage.operator.end(stage.call)
-        assert worker.wait_ended(10)
+        assert worker.wait_ended(10), stage.where
         assert again.wait_ended(10)
         stage.nothing_left()
 
@@ -119,7 +119,7 @@ def test_an_agent_who_hangs_up_in_the_room_ends_it_and_is_not_rung_again(stage: 
             stage.operator.resume(stage.call, 1)
             both_ways((worker, WORKER), (agent, ALICE))
         agent.hangup()
-        assert worker.wait_ended(10)
+        assert worker.wait_ended(10), stage.where
         assert alice.wait_ring(2) is None
         stage.nothing_left()
 
@@ -151,7 +151,7 @@ def test_the_operator_ends_a_conversation_for_all_and_nobody_is_rung_again(stage
             if held is False:
                 stage.operator.resume(call, 1)
             stage.operator.end(call)
-            assert worker.wait_ended(10)
+            assert worker.wait_ended(10), stage.where
             assert agent.wait_ended(10)
             stage.nothing_left()
             stage.operator.end(call)

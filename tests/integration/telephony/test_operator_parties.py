@@ -159,7 +159,7 @@ def test_the_worker_is_left_with_the_colleague_who_is_rung_again_when_her_line_b
         again = answered(bob)
         both_ways((worker, WORKER), (again, BOB))
         again.hangup()
-        assert worker.wait_ended(10)
+        assert worker.wait_ended(10), stage.where
         assert alice.wait_ring(1) is None
 
 
@@ -208,7 +208,7 @@ def test_a_number_outside_is_called_with_the_lines_number_and_no_name(stage: Sta
         assert stage.legs.recorder is None, "nobody of ours is there to see that it is recorded"
         both_ways((worker, WORKER), (rung, OUTSIDE))
         rung.hangup()
-        assert worker.wait_ended(10)
+        assert worker.wait_ended(10), stage.where
         stage.nothing_left()
 
 
@@ -224,7 +224,7 @@ def test_when_the_agent_leaves_a_conversation_of_three_the_number_outside_goes_t
         both_ways((worker, WORKER), (outside, OUTSIDE))
         agent.hangup()
         assert outside.wait_ended(10)
-        assert worker.wait_ended(10)
+        assert worker.wait_ended(10), stage.where
         stage.nothing_left()
 
 
@@ -295,7 +295,7 @@ def test_the_first_supervisor_to_answer_joins_and_the_worker_never_hears_music(s
         agent.hangup()
         both_ways((worker, WORKER), (rung, SOFIA))
         rung.hangup()
-        assert worker.wait_ended(10)
+        assert worker.wait_ended(10), stage.where
         stage.nothing_left()
 
 
