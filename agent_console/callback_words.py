@@ -10,7 +10,7 @@ from models import AttemptOutcome, CallbackEnd, CallbackKind
 # One key for each; none is a key of the bar, which asks its own questions after a call.
 OUTCOME_KEYS = {
     AttemptOutcome.REACHED: "y",
-    AttemptOutcome.NOBODY: "o",
+    AttemptOutcome.NOBODY: "n",
     AttemptOutcome.MACHINE: "v",
     AttemptOutcome.SOMEBODY_ELSE: "a",
     AttemptOutcome.DROPPED: "f",

@@ -104,7 +104,7 @@ def add_party(
     """Somebody is called into a conversation; told on the case. `leg` is her FREELINE_LEG."""
     party = session.get(Party, leg)
     if party is not None:
-        return party
+        return _known(session, party, entry_id)
     try:
         with session.begin_nested():
             party = Party(leg=leg, call=call, kind=kind, agent_id=agent_id, entry_id=entry_id, since=at)
@@ -115,10 +115,19 @@ def add_party(
         party = session.get(Party, leg)
         if party is None:
             raise
-        return party
+        return _known(session, party, entry_id)
     case = _case_of(session, call)
     if case is not None:
         cases.tell(session, case, EventKind.CALLED_IN, at, by, who=kind, agent=agent_id, entry=entry_id)
+    return party
+
+
+def _known(session: Session, party: Party, entry_id: int | None) -> Party:
+    """A party who is there already. The switchboard, which may write her first, cannot know the entry of the directory."""
+    if party.entry_id is None and entry_id is not None:
+        party.entry_id = entry_id
+        session.add(party)
+        session.flush()
     return party
 
 
@@ -145,13 +154,20 @@ def party_gone(session: Session, leg: str) -> Party | None:
 
 
 def hand_to(session: Session, call: str, agent_id: int, at: datetime) -> None:
-    """Another agent leads from now on, and the case follows her unless somebody else had it. She is no party any more."""
+    """Another agent leads from now on, and the case follows her unless somebody else had it. She is no party any more.
+
+    A supervisor who takes the call for which she was asked ends the emergency: it would ask for her for ever.
+    """
     talk = session.get(Talk, call)
     if talk is None or talk.agent_id == agent_id:
         return
     before, talk.agent_id = talk.agent_id, agent_id
+    hers = select(Party).where(col(Party.call) == call, col(Party.agent_id) == agent_id)
+    for party in session.exec(hers).all():
+        if party.kind is PartyKind.SUPERVISOR:
+            talk.emergency_at = None
+        session.delete(party)
     session.add(talk)
-    session.execute(delete(Party).where(col(Party.call) == call, col(Party.agent_id) == agent_id))
     case = _case_of(session, call)
     if case is not None:
         if case.owner_id in {None, before}:

@@ -6,11 +6,24 @@ from datetime import timedelta
 import pytest
 from sqlmodel import Session, select
 
-from hotline import calls, cases, talks, wrap_ups
+from hotline import calls, cases, directory, talks, wrap_ups
 from hotline.calls import Fact, Seen
 from hotline.errors import NotFound, Refused
 from hotline.keys import Keys
-from models import Agent, Case, CaseEvent, CaseStatus, Contact, Database, EventKind, Outcome, Party, PartyKind, Place
+from models import (
+    Agent,
+    Case,
+    CaseEvent,
+    CaseStatus,
+    Contact,
+    Database,
+    EntryKind,
+    EventKind,
+    Outcome,
+    Party,
+    PartyKind,
+    Place,
+)
 from models.types import now
 from tests.cast import Cast
 
@@ -171,6 +184,32 @@ def test_two_processes_that_write_the_same_party_at_once_make_one_row(db: Databa
     with db.read() as s:
         assert len(s.exec(select(Party)).all()) == 1
         assert len(told(s, EventKind.CALLED_IN)) == 1
+
+
+def test_an_outside_party_that_the_switchboard_saw_first_gets_her_entry_of_the_directory(
+    db: Database, keys: Keys, staff: Cast
+) -> None:
+    with db.write() as s:
+        entry = directory.add(s, keys, staff.sofia, name="Shelter", kind=EntryKind.SHELTER, number="+6620001111")
+        answered(s, keys, "a", staff.alice.id or 0)
+        talks.add_party(s, "a", "c0ffee", PartyKind.OUTSIDE, T)
+        talks.add_party(s, "a", "c0ffee", PartyKind.OUTSIDE, T, entry_id=entry.id, by=staff.alice)
+        assert s.get_one(Party, "c0ffee").entry_id == entry.id
+        talks.add_party(s, "a", "c0ffee", PartyKind.OUTSIDE, T)
+        assert s.get_one(Party, "c0ffee").entry_id == entry.id
+        assert len(told(s, EventKind.CALLED_IN)) == 1
+
+
+def test_an_emergency_ends_when_a_supervisor_takes_the_call(db: Database, keys: Keys, staff: Cast) -> None:
+    with db.write() as s:
+        answered(s, keys, "a", staff.alice.id or 0)
+        talks.emergency(s, "a", staff.alice, T)
+        talks.add_party(s, "a", "c0ffee", PartyKind.SUPERVISOR, T)
+        talks.hand_to(s, "a", staff.bob.id or 0, T)
+        assert [t.contact.call for t in talks.emergencies(s)] == ["a"], "a colleague who takes it still needs one"
+        talks.party_at(s, "c0ffee", Place.ROOM, T, staff.sofia.id)
+        talks.hand_to(s, "a", staff.sofia.id or 0, T)
+        assert talks.emergencies(s) == []
 
 
 def test_only_who_leads_may_act_on_a_conversation(db: Database, keys: Keys, staff: Cast) -> None:
