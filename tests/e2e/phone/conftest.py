@@ -55,7 +55,8 @@ def sit_down(quick: Whole, browser: Browser) -> Iterator[SitDown]:
     yield go
     for context in {seat.page.context for seat in seats}:
         context.close()
-    assert [fault for seat in seats for fault in seat.faults] == []
+    faults = [fault for seat in seats for fault in seat.faults]
+    assert faults == [], faults
 
 
 @pytest.fixture

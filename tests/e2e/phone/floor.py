@@ -59,7 +59,8 @@ class Floor:
     def close(self) -> None:
         for context in {seat.page.context for seat in self.seats}:
             context.close()
-        assert [fault for seat in self.seats for fault in seat.faults] == []
+        faults = [fault for seat in self.seats for fault in seat.faults]
+        assert faults == [], faults
 
 
 def does_not_hear(call: Call, hz: int, seconds: float = 2.0) -> None:

@@ -88,6 +88,8 @@ def test_other_pages_mute_and_keys_leave_the_call_alone(quick: Whole, sit_down: 
     with Phone(quick.line) as worker, calls(worker) as call:
         alice.until_phone("ringing", 60)
         alice.press("answer")
+        # The case opens by itself at the answer, also over a page that was asked for a moment before.
+        alice.page.wait_for_url("**/cases/*")
         caller_hears(call, MICROPHONE_HZ)
         for path in ("/queue", "/cases", "/roster", "/"):
             alice.page.click(f"#nav a[href='{path}']")

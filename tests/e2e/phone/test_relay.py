@@ -71,7 +71,8 @@ def sit(tmp_path: Path, quick_sounds: Path, browser: Browser) -> Iterator[Sit]:
         seat.page.context.close()
     for whole in running:
         whole.stop()
-    assert [fault for seat in seats for fault in seat.faults] == []
+    faults = [fault for seat in seats for fault in seat.faults]
+    assert faults == [], faults
 
 
 def checked(seat: Seat, result: str, relay: str) -> str:
