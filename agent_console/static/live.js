@@ -7,6 +7,7 @@
 
   const SILENCE_MS = 25000;
   const RETRY_MS = 2000;
+  const TAKEN_MS = 1000; // longer than htmx takes to settle an answer
   let source = null;
   let connected = false; // this feed has spoken
   let lost = false; // the last one broke, and no new one has spoken yet
@@ -119,10 +120,18 @@
     coming = xhr;
   });
 
-  // A link of the bar may be gone when its page arrives, and with it what the body says of how pages are swapped.
-  document.addEventListener("htmx:beforeSwap", (event) => {
-    const { target, requestConfig } = event.detail;
-    if (target.id === "main" && !requestConfig.elt.isConnected) event.detail.swapOverride = document.body.getAttribute("hx-swap");
+  // What was clicked may be gone when its answer comes: a link of the bar, an act on a party who has just left. Away from the page it
+  // inherits nothing, and htmx would put the answer inside its target, or nowhere. So it is brought back, out of sight, to take it.
+  document.addEventListener("htmx:beforeRequest", (event) => {
+    const { elt, xhr } = event.detail;
+    xhr.addEventListener("readystatechange", () => {
+      if (xhr.readyState !== XMLHttpRequest.DONE || elt.isConnected) return;
+      const back = document.createElement("div");
+      back.hidden = true;
+      back.append(elt);
+      document.body.append(back);
+      setTimeout(() => back.remove(), TAKEN_MS);
+    });
   });
 
   // Feed, phone and every piece of the page learn at once that the sign-in ended. The first goes there, and back here after it.

@@ -1,6 +1,7 @@
 """A call and more than two people: held, asked about, handed over, helped. Real pages, a real caller, sound both ways."""
 
-from playwright.sync_api import expect
+import pytest
+from playwright.sync_api import APIResponse, Route, expect
 from sqlmodel import col, select
 
 from hotline import agents, directory
@@ -101,6 +102,38 @@ def test_a_colleague_who_does_not_answer_is_named_and_one_who_was_given_up_is_no
                 press(alice, "Resume")
             caller_hears(call, MICROPHONE_HZ)
         expect(said).to_be_empty()
+        alice.press("end")
+        assert call.wait_ended(10)
+
+
+@pytest.mark.parametrize("refused", [False, True], ids=["done", "refused"])
+def test_an_answer_to_a_button_that_is_gone_meanwhile_makes_no_second_bar(floor: Floor, refused: bool) -> None:
+    """'Stop calling' is on its way while the bar is drawn without it: it was done, or she declined before it came."""
+    alice, bob = floor.sit("alice"), floor.sit("bob")
+    held: list[tuple[Route, APIResponse | None]] = []
+
+    def hold(route: Route) -> None:
+        held.append((route, None if refused else route.fetch()))
+
+    alice.page.route("**/phone/calls/*/return", hold)
+    with Phone(floor.whole.line) as worker:
+        call = floor.answered(alice, worker)
+        press(alice, "Transfer")
+        alice.page.locator("#call-card li", has_text="Bob").get_by_role("button", name="Ask").click()
+        bob.until_phone("ringing")
+        press(alice, "Stop calling")
+        if refused:
+            bob.press("decline")
+        bars = alice.page.locator("#bar")
+        expect(bars).not_to_contain_text("Calling Bob")
+        ((route, answer),) = held
+        with alice.page.expect_response("**/phone/calls/*/return"):
+            route.fulfill(response=answer) if answer else route.continue_()
+        if refused:
+            expect(alice.page.locator("#bar-said")).to_contain_text("is not in the call any more")
+            press(alice, "Resume")
+        caller_hears(call, MICROPHONE_HZ)
+        expect(bars).to_have_count(1)
         alice.press("end")
         assert call.wait_ended(10)
 
