@@ -94,6 +94,10 @@ def empty_database(database: str, request: pytest.FixtureRequest) -> Iterator[st
     server.drop(name)
 
 
+another_empty_database = empty_database
+"""One more of them, for a test that goes from one to another."""
+
+
 @pytest.fixture
 def db(settings: Settings, database: str, request: pytest.FixtureRequest) -> Iterator[Database]:
     """A fresh database with our tables, at the settings' own place: once on SQLite and once on PostgreSQL."""

@@ -13,7 +13,7 @@ from tests.wait import until
 
 
 def test_the_line_starts_from_a_backup_that_was_made_while_it_ran(
-    quick: Whole, quick_sounds: Path, tmp_path: Path
+    quick: Whole, quick_sounds: Path, tmp_path: Path, another_empty_database: str
 ) -> None:
     assert leave_message(quick, "0812345678").said
     until(lambda: quick.status()["recordings"]["total"] == 1 and quick.status()["recordings"]["spool"] == 0, 60, 1)
@@ -23,7 +23,7 @@ def test_the_line_starts_from_a_backup_that_was_made_while_it_ran(
     made = quick.freeline("backup", "create", str(tmp_path / "stick"), "--for", public)
     assert made.returncode == 0, made.stderr
     quick.stop()
-    other = Whole(tmp_path / "other", quick_sounds)
+    other = Whole(tmp_path / "other", quick_sounds, DATABASE_URL=another_empty_database)
     restored = other.freeline("backup", "restore", made.stdout.strip(), "--key", str(tmp_path / "away.key"))
     assert "1 calls, 1 cases, 1 recordings" in restored.stdout, restored.stderr
     try:
