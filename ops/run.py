@@ -1,6 +1,7 @@
 """One process of Freeline, in the foreground: `freeline run NAME`."""
 
 import ctypes
+import importlib
 import os
 import shutil
 import signal
@@ -14,6 +15,14 @@ from ops import names
 PR_SET_PDEATHSIG = 1
 # Set by the supervisor: its own process id. A child that outlives it would hold the ports of the next start.
 PARENT = "FREELINE_PARENT_PID"
+# Where each process has its `main(settings)`, which gives the exit code. Redis is not ours.
+PLACES = {
+    names.ASTERISK: "telephony.run_asterisk",
+    names.IVR: "ivr.server",
+    names.SWITCHBOARD: "telephony.switchboard",
+    names.TRANSCRIBER: "recordings.transcriber",
+    names.CONSOLE: "agent_console.app",
+}
 
 
 def run(name: str, settings: Settings) -> int:
@@ -22,19 +31,10 @@ def run(name: str, settings: Settings) -> int:
     start_log(name)
     if name == names.REDIS:
         return run_redis(settings)
-    if name == names.ASTERISK:
-        from telephony.run_asterisk import main
-    elif name == names.IVR:
-        from ivr.server import main
-    elif name == names.SWITCHBOARD:
-        from telephony.switchboard import main
-    elif name == names.TRANSCRIBER:
-        from recordings.transcriber import main
-    elif name == names.CONSOLE:
-        from agent_console.app import main
-    else:
+    if name not in PLACES:
         raise SettingsWrong(f"there is no process {name!r}; they are {', '.join(names.PROCESSES)}")
-    return main(settings)
+    # Here: each needs a part of the libraries, and each loaded module takes memory.
+    return int(importlib.import_module(PLACES[name]).main(settings))
 
 
 def end_with_parent() -> None:

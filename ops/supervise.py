@@ -15,6 +15,7 @@ from hotline.log import log
 from hotline.settings import ROOT, Settings
 from models.types import now
 from ops import names
+from ops.nursery import Forked, Nursery, reap
 from ops.probe import ivr_answers
 from ops.run import PARENT
 
@@ -31,7 +32,7 @@ class Child:
     """A process: what it is, how it fares, and when it may be started again."""
 
     name: str
-    process: subprocess.Popen[bytes] | None = None
+    process: subprocess.Popen[bytes] | Forked | None = None
     since: datetime = field(default_factory=now)
     started_s: float = 0.0
     pause_s: float = RESTART_MIN_S
@@ -54,11 +55,20 @@ def kept_file(settings: Settings, name: str) -> Path:
 class Supervisor:
     """Starts, watches and stops the processes. `start` and `watch_once` belong to one thread.
 
-    With `alone` it keeps one process in a container: what that prints is the container's own output.
+    With `alone` it keeps one process in a container: what that prints is the container's own output. Processes come from the
+    `nursery`; without one, or when it is gone, each is started with a command of its own.
     """
 
-    def __init__(self, settings: Settings, which: tuple[str, ...] = names.PROCESSES, *, alone: bool = False) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        which: tuple[str, ...] = names.PROCESSES,
+        *,
+        alone: bool = False,
+        nursery: Nursery | None = None,
+    ) -> None:
         self.settings = settings
+        self._nursery = nursery
         if settings.redis_url:
             which = tuple(n for n in which if n != names.REDIS)
         self.children = {name: Child(name) for name in which}
@@ -86,6 +96,8 @@ class Supervisor:
         if os.fstat(self._log.fileno()).st_size > LOG_MAX_BYTES:
             self._log.truncate(0)
         changed = False
+        if self._nursery is not None:
+            reap({self._nursery.pid} | {child.process.pid for child in self.children.values() if child.process})
         for child in self.children.values():
             if child.running:
                 if self._is_hung(child):
@@ -144,11 +156,10 @@ class Supervisor:
 
     def _spawn(self, child: Child) -> None:
         # The last beat stays: the switchboard reads from it since when nobody has listened to Asterisk.
-        environment = os.environ | {PARENT: str(os.getpid())}
-        child.process = subprocess.Popen(
+        child.process = self._born(child.name) or subprocess.Popen(
             [sys.executable, "-m", "ops", "run", child.name],
             cwd=ROOT,
-            env=environment,
+            env=os.environ | {PARENT: str(os.getpid())},
             stdin=subprocess.DEVNULL,
             stdout=self._log,
             stderr=self._log,
@@ -157,6 +168,14 @@ class Supervisor:
         child.since, child.started_s = now(), time.monotonic()
         child.beat, child.beat_seen_s = 0, child.started_s
         self._hung.discard(child.name)
+
+    def _born(self, name: str) -> Forked | None:
+        if self._nursery is None:
+            return None
+        process = self._nursery.start(name)
+        if process is None:
+            log().warning("the nursery is gone; processes take more memory from now on, and start slower", name=name)
+        return process
 
     def _kill(self, child: Child) -> None:
         """Kill a child and what it started: it has a session of its own."""

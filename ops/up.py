@@ -13,6 +13,7 @@ from hotline.errors import FreelineError
 from hotline.log import start_log
 from hotline.settings import Settings
 from ops import demo
+from ops.nursery import Nursery
 from ops.prepare import prepare
 from ops.status import status
 from ops.supervise import Supervisor
@@ -33,6 +34,7 @@ def up(settings: Settings, *, with_demo: bool) -> int:
     def say(text: str) -> None:
         screen.print(f"[dim]{time.monotonic() - started:5.1f} s[/dim]  {text}")
 
+    nursery = Nursery(settings)
     start_log("freeline")
     hold = take_data_folder(settings)
     stop = threading.Event()
@@ -46,7 +48,7 @@ def up(settings: Settings, *, with_demo: bool) -> int:
     say(f"data folder {settings.data}")
     prepare(settings, demo=with_demo, say=say)
     first = with_demo and demo.people(settings, say)
-    supervisor = Supervisor(settings)
+    supervisor = Supervisor(settings, nursery=nursery)
     supervisor.start()
     try:
         say("starting " + ", ".join(supervisor.children))
@@ -72,6 +74,7 @@ def up(settings: Settings, *, with_demo: bool) -> int:
     finally:
         say("stopping")
         supervisor.stop()
+        nursery.close()
         os.close(hold)
     return 0
 
