@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from models import Database
+from models import Database, RecordingState
 from recordings.claims import Claims
 from tests.databases import on_postgresql
 from tests.integration.recordings.spooled import Left, Taker, net_line
@@ -59,6 +59,45 @@ def test_a_claim_does_not_wait_for_one_that_is_being_made(
         mine.recording_id: "first",
         others[0].recording_id: "second",
     }
+
+
+def test_who_gives_one_recording_up_takes_the_next_at_once(
+    taker: Taker, left: Left, voice: bytes, db: Database
+) -> None:
+    for _ in range(2):
+        left.message(voice, net_line())
+    taker.take()
+    hopeless = Claims(db, "it dies each time", lease_s=-1, tries=1).take()
+    assert hopeless is not None
+    found = Claims(db, "another", lease_s=60, tries=1).take()
+    assert found is not None
+    assert found.recording_id != hopeless.recording_id
+    assert {one.state for one in taker.recordings()} == {RecordingState.FAILED, RecordingState.TRANSCRIBING}
+
+
+def test_as_many_claimers_as_recordings_all_get_one_at_their_first_try(
+    taker: Taker, left: Left, voice: bytes, db: Database
+) -> None:
+    """Who comes second in a race takes another recording; nobody goes away to look again later."""
+    for _ in range(4):
+        left.message(voice[:16000], net_line())
+    taker.take()
+    together = threading.Barrier(4)
+    claimed: list[object] = []
+
+    def claim(who: str) -> None:
+        own = Database(db.url)
+        together.wait(10)
+        claimed.append(Claims(own, who, lease_s=60, tries=3).take())
+        own.dispose()
+
+    threads = [threading.Thread(target=claim, args=(f"claimer {n}",)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert len(claimed) == 4
+    assert None not in claimed
 
 
 def test_many_claimers_at_once_claim_each_recording_once(taker: Taker, left: Left, voice: bytes, db: Database) -> None:
