@@ -3,7 +3,8 @@
 Ours is the whole way of a message that lies in the vault: claimed, opened, checked, decoded in a process of its own, and its
 draft written. Both have the model loaded before the clock starts, hear the same audio, and take turns; one worker and two.
 There is no error rate: the one model that needs no download site is Korean, and no recording with its words is at hand; a
-machine's voice would say how well it hears machines.
+machine's voice would say how well it hears machines. CPU seconds beside the clock's say whether a second worker waits for
+the first (the same CPU, longer time) or for the machine (more CPU for the same audio: memory and caches are shared).
 """
 
 import os
@@ -20,7 +21,7 @@ from pathlib import Path
 from rich.table import Table
 from sqlmodel import col, func, select
 
-from bench.figures import Row, Rows, Say, Target, family, in_turns, memory_mb, ratios, spread, table, told
+from bench.figures import Row, Rows, Say, Target, cpu_s, family, in_turns, memory_mb, ratios, spread, table, told
 from hotline.keys import load_keys, make_keys
 from hotline.settings import ROOT, Settings
 from models import Database, Recording, RecordingState
@@ -62,13 +63,14 @@ def measure(say: Say) -> Rows:
             ours.decode(2, 0)
             loops.decode(2, 0)
             sides = {
-                "ours1": partial(ours.decode, 1),
-                "own1": partial(loops.decode, 1),
-                "ours2": partial(ours.decode, 2),
-                "own2": partial(loops.decode, 2),
+                f"{name}{workers}": partial(_timed, side, workers)
+                for workers in (1, 2)
+                for name, side in (("ours", ours), ("own", loops))
             }
-            took = in_turns(ROUNDS, sides, say, f"{seconds:.0f} s of audio for each worker", LONGEST_S, 2)
-            ours_mb, own_mb = memory_mb(ours.engines()), memory_mb(loops.pids())
+            both = in_turns(ROUNDS, sides, say, f"{seconds:.0f} s of audio for each worker", LONGEST_S, 2)
+            ours_mb, own_mb = memory_mb(ours.pids()), memory_mb(loops.pids())
+    took = {name: [took_s for took_s, _ in found] for name, found in both.items()}
+    used = {name: [used_s for _, used_s in found] for name, found in both.items()}
     rows = []
     for workers in (1, 2):
         mine, own = took[f"ours{workers}"], took[f"own{workers}"]
@@ -80,6 +82,8 @@ def measure(say: Say) -> Rows:
                 "ours_factor": spread(x / seconds / workers for x in mine),
                 "own_factor": spread(x / seconds / workers for x in own),
                 "ratio": ratios(mine, own),
+                "ours_cpu": spread(x / seconds / workers for x in used[f"ours{workers}"]),
+                "own_cpu": spread(x / seconds / workers for x in used[f"own{workers}"]),
                 "speed_up": spread(one / two * workers for one, two in zip(took["ours1"], mine, strict=True)),
                 "own_speed_up": spread(one / two * workers for one, two in zip(took["own1"], own, strict=True)),
                 "ours_mb_a_worker": round(ours_mb / 2),
@@ -92,7 +96,10 @@ def measure(say: Say) -> Rows:
 
 def show(rows: Rows) -> Table:
     """A line for each number of workers."""
-    headings = ("workers", "time / audio", "own loop", "ratio", "beside one", "own loop", "MB a worker", "own loop")
+    headings = (
+        "workers", "time / audio", "own loop", "ratio", "CPU / audio", "own loop",
+        "beside one", "own loop", "MB a worker", "own loop",
+    )  # fmt: skip
     return table(
         "Transcription: Freeline beside the engine's own loop, in turns",
         headings,
@@ -102,6 +109,8 @@ def show(rows: Rows) -> Table:
                 told(row["ours_factor"], 3),
                 told(row["own_factor"], 3),
                 told(row["ratio"]),
+                told(row["ours_cpu"], 3),
+                told(row["own_cpu"], 3),
                 told(row["speed_up"]),
                 told(row["own_speed_up"]),
                 row["ours_mb_a_worker"],
@@ -110,6 +119,13 @@ def show(rows: Rows) -> Table:
             for row in rows
         ),
     )
+
+
+def _timed(side: "Ours | Loops", workers: int, number: int) -> tuple[float, float]:
+    """Seconds by the clock and of CPU, this process's with them: our scribes are threads of it."""
+    pids = {os.getpid(), *side.pids()}
+    before = cpu_s(pids)
+    return side.decode(workers, number), cpu_s(pids) - before
 
 
 class Ours:
@@ -134,7 +150,7 @@ class Ours:
             raise RuntimeError("the messages were not taken in")
 
         def one(scribe: Scribe) -> None:
-            # It finds nothing when the other was faster; the process itself then looks again after a second.
+            # There is one for each; who finds none looks again, as the process does.
             end = time.monotonic() + WITHIN_S
             while not scribe.once() and time.monotonic() < end:
                 time.sleep(0.01)
@@ -152,7 +168,7 @@ class Ours:
                 raise RuntimeError("a message was not transcribed")
         return took_s
 
-    def engines(self) -> set[int]:
+    def pids(self) -> set[int]:
         """The engines' processes."""
         return family([os.getpid()]) & {
             int(folder.name) for folder in Path("/proc").glob("[0-9]*") if b"recordings.worker" in _command(folder)

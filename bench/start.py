@@ -1,7 +1,8 @@
 """From the command to `freeline is ready`, in a new data folder and in one that was used; and what all of it takes at rest.
 
 Beside it Asterisk alone, started the same way: what a line that records nothing, knows nobody and shows nothing needs.
-Memory is of all processes, a page that several share counted once (PSS), without a speech model, 5 s after the start.
+Memory is of all processes, a page that several share counted once (PSS), without a speech model, 5 s after the start; each
+process's own figure has its part of what it shares. What `top` shows (RSS) counts such a page in each.
 """
 
 import json
@@ -116,4 +117,7 @@ def _at_rest(root: int, processes: dict[str, int]) -> Row:
     time.sleep(RESTS_S)
     rest_ms = (cpu_s(pids) - before) / (time.monotonic() - began) * 1000
     each = {name: memory_mb({pid} if name == "supervisor" else family([pid])) for name, pid in processes.items()}
-    return {"memory_mb": memory_mb(family([root])), "rest_ms": rest_ms, "processes": each}
+    if processes:
+        # What is left is where the others were forked from.
+        each["nursery"] = memory_mb(pids - {root} - family(pid for pid in processes.values() if pid != root))
+    return {"memory_mb": memory_mb(pids), "rest_ms": rest_ms, "processes": each}
