@@ -42,7 +42,7 @@ class BareAsterisk(RunningAsterisk):
         """Write the configuration."""
         etc = self.settings.asterisk / "etc"
         etc.mkdir(parents=True, exist_ok=True)
-        for name in (*EMPTY, "confbridge", "queuerules"):
+        for name in (*EMPTY, "confbridge", "queuerules", "stasis"):
             (etc / f"{name}.conf").write_text("")
         for name, text in self._files().items():
             (etc / f"{name}.conf").write_text(textwrap.dedent(text))
@@ -101,6 +101,7 @@ class BareAsterisk(RunningAsterisk):
                 enabled = yes
                 bindaddr = 127.0.0.1
                 port = {settings.ami_port}
+                timestampevents = yes
                 [bench]
                 secret = {SECRET}
                 read = call,agent,reporting

@@ -7,6 +7,7 @@ import re
 import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 
 import phonenumbers
@@ -22,7 +23,7 @@ from telephony.secrets import Secrets
 
 TEMPLATES = Path(__file__).parent / "asterisk-conf"
 # These must exist and may be empty.
-EMPTY = ("ccss", "cdr", "features", "acl", "udptl", "pjproject", "websocket_client", "stasis")
+EMPTY = ("ccss", "cdr", "features", "acl", "udptl", "pjproject", "websocket_client")
 MENU_LIMIT_S = 600
 ROUNDS = 40  # how often a call may enter a queue; only a fault comes near it
 ROOM_LOOK_S = 120
@@ -37,7 +38,17 @@ def render(settings: Settings, asterisk: Asterisk, secrets: Secrets, menu: Mappi
     """
     etc = settings.asterisk / "etc"
     etc.mkdir(mode=0o700, parents=True, exist_ok=True)
-    environment = Environment(  # noqa: S701  (no HTML; `_safe` guards every value)
+    environment = _environment()
+    values = _values(settings, asterisk, secrets, menu)
+    texts = {path.name: environment.get_template(path.name).render(values) for path in TEMPLATES.glob("*.conf")}
+    texts |= {f"{name}.conf": "" for name in EMPTY}
+    return {name for name, text in texts.items() if _write(etc / name, text)}
+
+
+@cache
+def _environment() -> Environment:
+    """One for the process: the templates are compiled once, and are asked for every few seconds."""
+    return Environment(  # noqa: S701  (no HTML; `_safe` guards every value)
         loader=FileSystemLoader(TEMPLATES),
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -45,10 +56,6 @@ def render(settings: Settings, asterisk: Asterisk, secrets: Secrets, menu: Mappi
         keep_trailing_newline=True,
         finalize=_safe,
     )
-    values = _values(settings, asterisk, secrets, menu)
-    texts = {path.name: environment.get_template(path.name).render(values) for path in TEMPLATES.glob("*.conf")}
-    texts |= {f"{name}.conf": "" for name in EMPTY}
-    return {name for name, text in texts.items() if _write(etc / name, text)}
 
 
 def folders(settings: Settings) -> dict[str, Path]:
