@@ -24,12 +24,12 @@ from telephony.run_asterisk import RunningAsterisk
 
 TOGETHER = 50  # callers of each side while both are sampled
 SAMPLES, SAMPLE_S = 5, 2.0
-A_SECOND = 50
-COMES_WITHIN_S = 20.0
-FIRST_SHARE, STEP_SHARE = 0.75, 0.08  # of the ceiling that the CPU of one call foretells
+A_SECOND = 60
+COMES_WITHIN_S = 8.0  # beyond the time in which they call
+FIRST_SHARE, STEP_SHARE = 0.75, 0.1  # of the ceiling that the CPU of one call foretells
 HEARS_AT_LEAST = 0.95
 GONE_WITHIN_S = 5.0
-CLIMB_LONGEST_S = 60.0
+CLIMB_LONGEST_S = 40.0
 CORES = len(os.sched_getaffinity(0))
 MOST = 900  # what the ports allow
 
@@ -171,13 +171,13 @@ def _ceiling(side: Side, place: Place, row: Row, say: Say) -> Row:
     step = max(5, round(foretold * STEP_SHARE))
     first, held, ended = min(MOST, round(foretold * FIRST_SHARE)), 0, ""
     while not held and first > step:
-        held, ended = _climb(side, place, first, step)
+        held, ended = _climb(side, place, first, step, say)
         first = first // 2
     say(f"{place.name}, {side.name}: {held} held; {ended}")
     return {f"{side.name}_held": held, f"{side.name}_ended": ended, f"{side.name}_step": step}
 
 
-def _climb(side: Side, place: Place, first: int, step: int) -> tuple[int, str]:
+def _climb(side: Side, place: Place, first: int, step: int, say: Say) -> tuple[int, str]:
     """The most that were held well, and what was wrong then."""
     end = time.monotonic() + CLIMB_LONGEST_S
     with ExitStack() as calls, _hung_up(side):
@@ -189,6 +189,7 @@ def _climb(side: Side, place: Place, first: int, step: int) -> tuple[int, str]:
             if wrong:
                 return held, f"{wanted}: {wrong}"
             held = now = wanted
+            say(f"{place.name}, {side.name}: {held} so far")
             wanted = min(MOST, wanted + step)
         return held, "the time was over" if held < MOST else "the ports"
 
@@ -218,7 +219,7 @@ def _recorded(side: Side, place: Place) -> int:
 def _more(calls: ExitStack, side: Side, count: int) -> None:
     its = callers(side.line, side.number, count, a_second=A_SECOND, at_once=count, hold_s=250)
     side.callers.append(calls.enter_context(its))
-    until_called(side.callers[-1], count, COMES_WITHIN_S)
+    until_called(side.callers[-1], count, count / A_SECOND + COMES_WITHIN_S)
 
 
 def _wait_there(side: Side, place: Place, count: int) -> int:
