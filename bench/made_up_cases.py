@@ -292,7 +292,7 @@ class _Postgres:
     def add(self, rows: dict[str, list[Row]]) -> None:
         """A chunk."""
         for table, columns, values in _filled(rows):
-            with self.raw.cursor().copy(f"COPY {table} ({columns}) FROM STDIN") as copy:  # type: ignore[arg-type]
+            with self.raw.cursor().copy(f"COPY {table} ({columns}) FROM STDIN") as copy:
                 for row in values:
                     copy.write_row(row)
         self.raw.commit()
@@ -302,7 +302,7 @@ class _Postgres:
         for table, columns in COLUMNS.items():
             number = f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), (SELECT max(id) FROM {table}))"
             if columns.startswith("id "):
-                self.raw.execute(number)  # type: ignore[arg-type]
+                self.raw.execute(number)
         self.raw.commit()
         self.raw.autocommit = True
         self.raw.execute("VACUUM ANALYZE")

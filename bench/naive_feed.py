@@ -18,20 +18,19 @@ def main(port: int, url: str) -> None:
     async def live(request: web.Request) -> web.StreamResponse:
         stream = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await stream.prepare(request)
-        client = redis.asyncio.Redis(unix_socket_path=urlsplit(url).path)
-        pubsub = client.pubsub(ignore_subscribe_messages=True)
         try:
-            await pubsub.subscribe(CHANNEL)
-            await stream.write(b": still here\ndata: alive\n\n")
-            while True:
-                message = await pubsub.get_message(timeout=15.0)
-                name = message["data"].decode() if message else "alive"
-                await stream.write(f"data: {name}\n\n".encode())
+            async with (
+                redis.asyncio.Redis(unix_socket_path=urlsplit(url).path) as client,
+                client.pubsub(ignore_subscribe_messages=True) as pubsub,
+            ):
+                await pubsub.subscribe(CHANNEL)
+                await stream.write(b": still here\ndata: alive\n\n")
+                while True:
+                    message = await pubsub.get_message(timeout=15.0)
+                    name = message["data"].decode() if message else "alive"
+                    await stream.write(f"data: {name}\n\n".encode())
         except ConnectionResetError:
             return stream
-        finally:
-            await pubsub.aclose()  # type: ignore[no-untyped-call]
-            await client.aclose()
 
     async def alive(_request: web.Request) -> web.Response:
         return web.Response(text="alive")
