@@ -51,7 +51,7 @@ def find(session: Session, wanted: Wanted, by: Agent) -> Found:
     need(by, Permission.WORK_CASES)
     named = _named(session, wanted.text)
     wanted = replace(wanted, text="") if named is not None else wanted
-    some = select(Case.id).where(*_filters(wanted, by), *([] if named is None else [named]))
+    some = select(Case.id).where(*_filters(session, wanted, by), *([] if named is None else [named]))
     # Looking for words takes the time, so it is done once: the whole list at once, instead of its length and then a page.
     listed = _ids(session, some, 0, COUNTED + 1) if wanted.text else None
     total = _count(session, some.limit(COUNTED + 1)) if listed is None else len(listed)
@@ -92,7 +92,7 @@ def _ids(session: Session, some: SelectOfScalar[Any], first: int, most: int) -> 
     return session.exec(some.order_by(*NEWEST).offset(first).limit(most)).all()
 
 
-def _filters(wanted: Wanted, by: Agent) -> list[ColumnElement[bool]]:
+def _filters(session: Session, wanted: Wanted, by: Agent) -> list[ColumnElement[bool]]:
     filters: list[ColumnElement[bool]] = []
     if wanted.status == OPEN:
         filters.append(is_open())
@@ -105,5 +105,5 @@ def _filters(wanted: Wanted, by: Agent) -> list[ColumnElement[bool]]:
     elif wanted.owner == NOBODY:
         filters.append(col(Case.owner_id).is_(None))
     # Every word must be found, each anywhere: people remember words, not phrases.
-    filters.extend(holds(word) for word in wanted.text.split()[:8])
+    filters.extend(holds(session, word) for word in wanted.text.split()[:8])
     return filters

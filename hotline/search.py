@@ -2,28 +2,68 @@
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, or_, union
-from sqlmodel import col, select
+from sqlalchemy import ColumnElement, Select, column, literal_column, or_, table, union
+from sqlalchemy import select as sql_select
+from sqlmodel import Session, col, select
 
 from models import Case, Contact, Note, Recording, Transcript
+from models.search_indexes import LETTERS
+
+# A word too short for any index is looked for in so many of the newest cases only; else each such search would read all.
+SHORT_WITHIN = 10_000
 
 
-def holds(word: str) -> ColumnElement[bool]:
+def holds(session: Session, word: str) -> ColumnElement[bool]:
     """The cases in which this word stands, anywhere and in any case of its letters.
 
-    Part of a word is enough: Thai, Burmese, Khmer and Lao put no spaces between words. Each place is looked through once, or
-    in its index on PostgreSQL (`models.search_indexes`), not once for each case.
+    Part of a word is enough: Thai, Burmese, Khmer and Lao put no spaces between words. Each place is looked up in its index
+    (`models.search_indexes`). A word of one or two letters is in no index, and is looked for in the newest cases.
     """
+    if len(word) < LETTERS:
+        newest = select(Case.id).order_by(col(Case.id).desc()).limit(SHORT_WITHIN)
+        words = _cased(word)
+        return _places(
+            col(Case.id).in_(newest) & _like(words, Case.reference, Case.summary, Case.alias),
+            col(Note.case_id).in_(newest) & _like(words, Note.text),
+            col(Contact.case_id).in_(newest) & _like(words, Transcript.text, Transcript.corrected_text),
+        )
+    if session.get_bind().dialect.name == "sqlite":
+        return _places(
+            col(Case.id).in_(_matching("search_case", word)),
+            col(Note.id).in_(_matching("search_note", word)),
+            col(Transcript.recording_id).in_(_matching("search_transcript", word)),
+        )
+    return _places(
+        _like([word], Case.reference, Case.summary, Case.alias),
+        _like([word], Note.text),
+        _like([word], Transcript.text, Transcript.corrected_text),
+    )
 
-    def like(column: Any) -> ColumnElement[bool]:
-        return col(column).icontains(word, autoescape=True)
 
-    written = select(Case.id).where(or_(like(Case.reference), like(Case.summary), like(Case.alias)))
-    noted = select(Note.case_id).where(like(Note.text))
-    said = (
+def _places(written: ColumnElement[bool], noted: ColumnElement[bool], said: ColumnElement[bool]) -> ColumnElement[bool]:
+    """The cases that are found in one of these places. Each is looked through once, not once for each case."""
+    spoken = (
         select(Contact.case_id)
         .join(Recording, col(Recording.contact_id) == col(Contact.id))
         .join(Transcript, col(Transcript.recording_id) == col(Recording.id))
-        .where(or_(like(Transcript.text), like(Transcript.corrected_text)), col(Contact.case_id).is_not(None))
+        .where(said, col(Contact.case_id).is_not(None))
     )
-    return col(Case.id).in_(union(written, noted, said))
+    return col(Case.id).in_(union(select(Case.id).where(written), select(Note.case_id).where(noted), spoken))
+
+
+def _matching(index: str, word: str) -> Select[Any]:
+    """Rows of one of SQLite's indexes in which this stands as it is written: in its language of questions, a quotation."""
+    quoted = '"' + word.replace('"', '""') + '"'
+    return sql_select(column("rowid")).select_from(table(index)).where(literal_column(index).op("MATCH")(quoted))
+
+
+def _like(words: list[str], *columns: Any) -> ColumnElement[bool]:
+    return or_(*(col(one).icontains(word, autoescape=True) for one in columns for word in words))
+
+
+def _cased(word: str) -> list[str]:
+    """One or two letters in every case they can have: SQLite knows only for those of English that they are the same."""
+    if word.isascii():
+        return [word]
+    name = word.capitalize()
+    return sorted({word, word.lower(), word.upper(), name, name.swapcase()})

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Table, func, inspect, select, text
 from sqlalchemy.exc import IntegrityError, OperationalError, SQLAlchemyError
 from sqlmodel import SQLModel
 
+from models import search_indexes
 from models.database import Database
 
 BATCH = 1000
@@ -87,7 +88,8 @@ def copy(source: Database, target: Database, tell: Tell) -> list[Compared]:
 def _refuse_unless_empty(new: Connection) -> None:
     ours = {table.name: table for table in SQLModel.metadata.sorted_tables}
     with new.begin():
-        there = set(inspect(new).get_table_names()) - {OURS_TOO}
+        there = {name for name in inspect(new).get_table_names() if not search_indexes.beside(name, "table")}
+        there -= {OURS_TOO}
         if there - set(ours):
             raise CopyRefused("the target holds tables that are not ours. Make a database for Freeline alone")
         full = [name for name in sorted(there) if new.execute(select(ours[name]).limit(1)).first() is not None]

@@ -79,8 +79,6 @@ class Database:
         from alembic import command  # here: it takes 10 MB in each process, and most never migrate
 
         command.upgrade(self.alembic_config(), "head")
-        if self.sqlite:
-            return None
         with self.write() as session:
             return search_indexes.make(session.connection())
 
@@ -114,6 +112,7 @@ def _prepare_sqlite(engine: Engine, busy_s: float) -> None:
             "journal_mode=WAL",
             "synchronous=FULL",
             "foreign_keys=ON",
+            "secure_delete=ON",  # what is erased is overwritten; a build of SQLite may leave it where it was
         ):
             raw.execute(f"PRAGMA {pragma}")
 

@@ -20,6 +20,7 @@ from models import (
     RecordingKind,
     TalkRecording,
     Transcript,
+    search_indexes,
 )
 from models.types import now
 from recordings.vault import Vault
@@ -91,5 +92,6 @@ def destroy_taken_back(db: Database, vault: Vault) -> list[int]:
                 tell_destroyed(session, contact, TAKEN_BACK, f"recording {recording_id}")
                 changed += [contact.case_id] if contact.case_id is not None else []
     if due:
+        search_indexes.forget(db.engine)
         log().warning("conversations were destroyed: consent was taken back", recordings=len(due))
     return changed

@@ -29,7 +29,7 @@ def render_item(kind: str, item: Any, _autogen: Any) -> str | Literal[False]:
 
 def include_name(name: str | None, kind: str, _parents: Any) -> bool:
     """What is made beside the history is no difference to it."""
-    return not (kind == "index" and (name or "").startswith(search_indexes.PREFIX))
+    return not search_indexes.beside(name, kind)
 
 
 with engine.connect().execution_options(freeline_write=True) as connection:

@@ -36,7 +36,7 @@ def test_the_migrations_make_exactly_the_tables_of_the_models(db: Database) -> N
     with db.engine.connect() as connection:
         options = {
             "compare_type": same_kind,
-            "include_name": lambda name, kind, _: not (kind == "index" and name.startswith(search_indexes.PREFIX)),
+            "include_name": lambda name, kind, _: not search_indexes.beside(name, kind),
         }
         context = MigrationContext.configure(connection, opts=options)
         differences = compare_metadata(context, SQLModel.metadata)
