@@ -33,10 +33,10 @@ from models import Database
 from tests.postgres import Postgres
 
 SIZES = (1000, 1_000_000)
-ROUNDS = 4
+ROUNDS = 3
 PAGES_A_ROUND = 75
-LONGEST_S = 5.0
-VISITORS, AT_ONCE_S = 4, 1.5
+LONGEST_S = 4.0
+VISITORS, AT_ONCE_S = 4, 1.0
 SLOW_S = 0.5  # four of these at once would only wait for each other
 WARM = 10
 TARGETS = [

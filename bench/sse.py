@@ -30,7 +30,7 @@ from hotline.settings import ROOT, Settings
 from models import Database
 
 SIZES = (1000, 5000)
-ROUNDS = 3
+ROUNDS = 2
 NUDGES = 12
 EVERY_S = 1.2
 WARM = 50
