@@ -59,6 +59,8 @@ class Settings(BaseSettings):
     public_url: str = ""
     secure_cookies: bool = False
     behind_proxy: bool = False
+    # Set by docker-compose.yml: each process has a container of its own, and the data folder itself cannot be written.
+    apart: bool = False
 
     calls_at_once: int = 200
     wrap_up_s: int = 120
@@ -180,8 +182,13 @@ class Settings(BaseSettings):
 
     @property
     def run(self) -> Path:
-        """Sockets, process ids and what the supervisor knows."""
+        """Sockets, process ids, what the supervisor knows, and when the last backup was made."""
         return self.data / "run"
+
+    @property
+    def work(self) -> Path:
+        """Where files may lie that are needed for a while only."""
+        return self.run if self.apart else self.data
 
     @property
     def spool(self) -> Path:

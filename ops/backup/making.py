@@ -6,12 +6,13 @@ import os
 import shutil
 import tarfile
 import tempfile
-import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from hotline.keys import IDENTITY, INDEX, PUBLIC
 from hotline.settings import Settings
 from models import Database
 from models.types import now
@@ -49,6 +50,7 @@ def create(settings: Settings, folder: Path, sealer: Sealer, progress: Progress,
 
     Raises `BackupFailed`. What is written first is gone again when it fails.
     """
+    _refuse_nothing(settings, with_keys=with_keys)
     made = now()
     part = folder / f".freeline-{os.getpid()}.part"
     db = Database(settings.database)
@@ -61,19 +63,32 @@ def create(settings: Settings, folder: Path, sealer: Sealer, progress: Progress,
             _write(part, sealer, manifest, entries, progress)
         final = folder / f"freeline-{made:%Y%m%dT%H%M%SZ}.age"
         part.rename(final)
-    except OSError as error:
-        raise BackupFailed(f"the backup was not made: {error.strerror or type(error).__name__}") from error
+    except (OSError, tarfile.TarError) as error:
+        why = getattr(error, "strerror", None) or type(error).__name__
+        raise BackupFailed(f"the backup was not made: {why}") from error
     finally:
         part.unlink(missing_ok=True)
         db.dispose()
-    keep(settings, Made(made, with_keys))
+    try:
+        keep(settings, Made(made, with_keys))
+    except OSError as error:
+        raise BackupFailed(f"{final} is whole, but that it was made cannot be noted: {error.strerror}") from error
     return final
+
+
+def _refuse_nothing(settings: Settings, *, with_keys: bool) -> None:
+    # Of a wrong folder a backup could be made too, every night.
+    if not settings.database_url and not (settings.data / "freeline.db").is_file():
+        raise BackupFailed(f"there is no database in {settings.data}: is FREELINE_DATA right?")
+    missing = [name for name in (PUBLIC, IDENTITY, INDEX) if not (settings.keys / name).is_file()]
+    if with_keys and missing:
+        raise BackupFailed(f"missing in {settings.keys}: {', '.join(missing)}; `freeline doctor` says more")
 
 
 @contextmanager
 def _work(settings: Settings) -> Iterator[Path]:
-    # In the data folder: the copy of the database is in the clear, as the database itself is.
-    work = Path(tempfile.mkdtemp(prefix=".backup-", dir=settings.data))
+    # Beside our data: the copy of the database is in the clear, as the database itself is.
+    work = Path(tempfile.mkdtemp(prefix=".backup-", dir=settings.work))
     try:
         yield work
     finally:
@@ -91,29 +106,20 @@ def _files(settings: Settings, *, with_keys: bool) -> list[Entry]:
 
 
 def _write(part: Path, sealer: Sealer, manifest: Manifest, entries: list[Entry], progress: Progress) -> None:
+    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     read, write = os.pipe()
-    trouble: list[Exception] = []
 
     def pack() -> None:
-        try:
-            with os.fdopen(write, "wb") as pipe, tarfile.open(fileobj=pipe, mode="w|") as tar:
-                _pack(tar, manifest, entries, progress)
-        except (OSError, tarfile.TarError) as error:
-            trouble.append(error)
+        with os.fdopen(write, "wb") as pipe, tarfile.open(fileobj=pipe, mode="w|") as tar:
+            _pack(tar, manifest, entries, progress)
 
-    packer = threading.Thread(target=pack, daemon=True, name="pack")
-    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as target:
-        packer.start()
-        try:
-            with os.fdopen(read, "rb") as plain:
-                sealer.seal(plain, target)
-        finally:
-            packer.join()
+    with os.fdopen(descriptor, "wb") as target, ThreadPoolExecutor(1, "pack") as packer:
+        packed = packer.submit(pack)
+        with os.fdopen(read, "rb") as plain:
+            sealer.seal(plain, target)
+        packed.result()  # whatever stopped it: what was sealed until then is not all of it
         target.flush()
         os.fsync(target.fileno())
-    if trouble:
-        raise trouble[0]
 
 
 def _pack(tar: tarfile.TarFile, manifest: Manifest, entries: list[Entry], progress: Progress) -> None:

@@ -20,12 +20,13 @@ class Made:
 def last_backup(settings: Settings) -> Made | None:
     """The last backup of this data folder, or None."""
     try:
-        kept = json.loads((settings.data / FILE).read_text())
+        kept = json.loads((settings.run / FILE).read_text())
         return Made(datetime.fromisoformat(kept["at"]), bool(kept["keys"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
 def keep(settings: Settings, made: Made) -> None:
-    """Keep that a backup was made."""
-    (settings.data / FILE).write_text(json.dumps(asdict(made) | {"at": made.at.isoformat()}))
+    """Keep that a backup was made. Raises OSError."""
+    settings.run.mkdir(mode=0o700, parents=True, exist_ok=True)
+    (settings.run / FILE).write_text(json.dumps(asdict(made) | {"at": made.at.isoformat()}))

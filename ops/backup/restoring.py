@@ -3,12 +3,12 @@
 import io
 import json
 import os
-import re
 import shutil
 import tarfile
 import tempfile
 import threading
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +22,8 @@ from ops.backup import dumps
 from ops.backup.making import FORMAT, MANIFEST, Manifest, Progress, is_recording
 from ops.backup.sealing import BackupFailed, opener
 
-NAME = re.compile(rf"{MANIFEST}|database\.(sqlite|dump)|(vault|prompts|keys)(/[\w -][\w. -]*)+")
+ALONE = (MANIFEST, dumps.SQLITE, dumps.POSTGRESQL)
+FOLDERS = ("vault", "prompts", "keys")
 PIECE = 1 << 20
 AGE = b"age-encryption.org"
 
@@ -37,8 +38,11 @@ class Secret:
 
 def verify(file: Path, secret: Secret, progress: Progress) -> Manifest:
     """Open all of a backup, and hold it against what it says of itself. Raises `BackupFailed` with what is wrong."""
-    with tempfile.TemporaryDirectory(prefix="freeline-verify-") as folder:
-        return _unpack(file, secret, Path(folder), progress, keep=lambda name: not name.startswith("vault/"))
+    try:
+        with tempfile.TemporaryDirectory(prefix="freeline-verify-") as folder:
+            return _unpack(file, secret, Path(folder), progress, keep=lambda name: not name.startswith("vault/"))
+    except OSError as error:
+        raise BackupFailed(f"the backup was not verified: {error.strerror or type(error).__name__}") from error
 
 
 def restore(settings: Settings, file: Path, secret: Secret, progress: Progress) -> Manifest:
@@ -46,9 +50,15 @@ def restore(settings: Settings, file: Path, secret: Secret, progress: Progress) 
 
     Nothing that is there is overwritten. Raises `BackupFailed`; then the data folder is as it was.
     """
-    settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
-    there = [path.name for path in (settings.data / "freeline.db", settings.vault, settings.keys) if path.exists()]
-    work = Path(tempfile.mkdtemp(prefix=".restore-", dir=settings.data))
+    targets = {"vault": settings.vault, "prompts": settings.own_prompts, "keys": settings.keys}
+    try:
+        for folder in (settings.data, settings.work):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # A volume of a container is there from the first, and empty.
+        there = [p.name for p in (settings.data / "freeline.db", *targets.values()) if p.is_file() or _filled(p)]
+        work = Path(tempfile.mkdtemp(prefix=".restore-", dir=settings.work))
+    except OSError as error:
+        raise BackupFailed(f"the backup was not restored: {error.strerror or type(error).__name__}") from error
     try:
         manifest = _unpack(file, secret, work, progress)
         if there and (there != ["keys"] or manifest.keys):
@@ -56,15 +66,42 @@ def restore(settings: Settings, file: Path, secret: Secret, progress: Progress) 
                 f"{settings.data} holds {', '.join(there)} already: move it away, or set FREELINE_DATA to a new folder"
             )
         _known(settings, manifest)
-        _restore_database(settings, work, manifest)
-        for name in ("vault", "prompts", "keys"):
-            if (work / name).exists():
-                (work / name).rename(settings.data / name)
+        with ExitStack() as undo:
+            for name, target in targets.items():
+                if (work / name).exists():
+                    undo.callback(_clear, target, keep=target.exists())
+                    _place(work / name, target)
+            _restore_database(settings, work, manifest)
+            undo.pop_all()
     except OSError as error:
         raise BackupFailed(f"the backup was not restored: {error.strerror or type(error).__name__}") from error
     finally:
         shutil.rmtree(work, ignore_errors=True)
     return manifest
+
+
+def _filled(folder: Path) -> bool:
+    return folder.is_dir() and any(folder.iterdir())
+
+
+def _place(source: Path, target: Path) -> None:
+    """Move a folder to its place; into it, when it is there and empty."""
+    if not target.exists():
+        source.rename(target)
+        return
+    for path in source.iterdir():
+        shutil.move(path, target / path.name)
+
+
+def _clear(folder: Path, *, keep: bool) -> None:
+    """Take away what was placed, and the folder unless it was there before."""
+    for path in folder.iterdir() if keep else ():
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+    if not keep:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _restore_database(settings: Settings, work: Path, manifest: Manifest) -> None:
@@ -134,13 +171,22 @@ def _open(keys: Keys, sealed: io.BufferedReader, write: int, trouble: list[Excep
         trouble.append(error)
 
 
+def _ours(name: str) -> bool:
+    """Whether an entry stays below our folders. How files are called there is an organisation's own affair: a computer
+    leaves `.DS_Store` beside a prompt."""
+    if name in ALONE:
+        return True
+    first, *rest = name.split("/")
+    return first in FOLDERS and bool(rest) and not any(part in {"", ".", ".."} or "\0" in part for part in rest)
+
+
 def _take(
     tar: tarfile.TarFile, into: Path, keep: Callable[[str], bool], counted: dict[str, int], step: Callable[[], None]
 ) -> None:
     for entry in tar:
         source = tar.extractfile(entry)
         # Whoever could make such a file knows the public key alone: names are not believed.
-        if source is None or not entry.isreg() or not NAME.fullmatch(entry.name):
+        if source is None or not entry.isreg() or not _ours(entry.name):
             raise BackupFailed("there is something in this backup that Freeline did not put there")
         recording = is_recording(entry.name)
         counted["recordings"] += recording
@@ -176,7 +222,11 @@ def _check(folder: Path, recordings: int) -> Manifest:
     elif not dumps.readable(folder / dumps.POSTGRESQL):
         raise BackupFailed("the database in this backup is damaged")
     if manifest.keys:
-        identity = pyrage.x25519.Identity.from_str((folder / "keys" / IDENTITY).read_text().strip())
-        if str(identity.to_public()) != (folder / "keys" / PUBLIC).read_text().strip():
-            raise BackupFailed("the keys in this backup do not fit each other")
+        try:
+            identity = pyrage.x25519.Identity.from_str((folder / "keys" / IDENTITY).read_text().strip())
+            fits = str(identity.to_public()) == (folder / "keys" / PUBLIC).read_text().strip()
+        except (OSError, ValueError, pyrage.IdentityError):
+            fits = False
+        if not fits:
+            raise BackupFailed("the keys in this backup are not whole, or do not fit each other")
     return manifest

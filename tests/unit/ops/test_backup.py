@@ -2,11 +2,14 @@
 
 import io
 import os
+import sqlite3
 import subprocess
 import sys
 import tarfile
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pyrage
@@ -17,7 +20,7 @@ from hotline.keys import Keys, load_keys, make_keys
 from hotline.settings import ROOT, Settings
 from models import Agent, Case, Contact, Database
 from models.types import now
-from ops.backup import making, restoring, sealing
+from ops.backup import dumps, making, restoring, sealing
 from ops.backup.record import last_backup
 from ops.backup.restoring import Secret
 from ops.backup.sealing import BackupFailed
@@ -181,7 +184,7 @@ def test_a_sqlite_backup_is_not_poured_into_postgresql(
 def test_what_is_there_is_never_overwritten(settings: Settings, folder: Path, identity: pyrage.x25519.Identity) -> None:
     settings, voice = fill(settings)
     file = backed_up(settings, folder, identity)
-    with pytest.raises(BackupFailed, match=r"freeline\.db, vault, keys already"):
+    with pytest.raises(BackupFailed, match=r"freeline\.db, vault, prompts, keys already"):
         restoring.restore(settings, file, Secret(identity=str(identity)), quiet)
     assert Vault(settings.vault, load_keys(settings.keys, may_open=True)).open(voice) == VOICE
 
@@ -253,6 +256,97 @@ def test_a_full_disk_leaves_nothing_behind(
     assert list(folder.iterdir()) == []
     assert not list(settings.data.glob(".backup-*"))
     assert last_backup(settings) is None
+
+
+def test_whatever_stops_the_packing_stops_the_backup(
+    settings: Settings, folder: Path, identity: pyrage.x25519.Identity, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was packed until then is sealed all the same, and would be taken for all of it."""
+    settings, _voice = fill(settings)
+
+    def unforeseen(*_: object) -> None:
+        raise RuntimeError("something else than a disk")
+
+    monkeypatch.setattr(making, "_pack", unforeseen)
+    with pytest.raises(RuntimeError):
+        backed_up(settings, folder, identity)
+    assert list(folder.iterdir()) == []
+    assert last_backup(settings) is None
+
+
+@pytest.mark.parametrize("name", [".DS_Store", "ข้อความ.wav", "opening (2).wav", "opening.wav~", "a#b,c.txt"])
+def test_how_files_beside_the_prompts_are_called_does_no_harm(
+    settings: Settings, folder: Path, identity: pyrage.x25519.Identity, tmp_path: Path, name: str
+) -> None:
+    settings, voice = fill(settings)
+    (settings.own_prompts / name).write_bytes(b"x")
+    file = backed_up(settings, folder, identity)
+    restored = elsewhere(settings, tmp_path)
+    restoring.restore(restored, file, Secret(identity=str(identity)), quiet)
+    is_as_before(restored, voice)
+    assert (restored.own_prompts / name).read_bytes() == b"x"
+
+
+def test_a_copy_ends_although_somebody_writes_all_the_time(settings: Settings, tmp_path: Path) -> None:
+    settings, _voice = fill(settings)
+    db, writer = Database(settings.database), sqlite3.connect(settings.data / "freeline.db", check_same_thread=False)
+    with closing(writer), writer:
+        writer.execute("CREATE TABLE ballast (what)")
+        writer.executemany("INSERT INTO ballast VALUES (zeroblob(1000000))", [()] * 40)
+    stop, written = threading.Event(), []
+
+    def write() -> None:
+        with closing(sqlite3.connect(settings.data / "freeline.db", timeout=20)) as own:
+            while not stop.wait(0.001):
+                with own:
+                    own.execute("INSERT INTO ballast VALUES (1)")
+                written.append(1)
+
+    with ThreadPoolExecutor(2) as pool:
+        pool.submit(write)
+        copying = pool.submit(dumps.copy, db, tmp_path)
+        try:
+            _file, (_revision, rows) = copying.result(30)
+        finally:
+            stop.set()
+    db.dispose()
+    assert rows["agent"] == 5
+    assert written
+
+
+def test_nothing_is_no_backup(settings: Settings, folder: Path, identity: pyrage.x25519.Identity) -> None:
+    settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with pytest.raises(BackupFailed, match="FREELINE_DATA"):
+        backed_up(settings, folder, identity)
+    assert not (settings.data / "freeline.db").exists(), "then a restore would find a database there"
+    fill(settings)
+    (settings.keys / "index.key").unlink()
+    with pytest.raises(BackupFailed, match=r"index\.key"):
+        backed_up(settings, folder, identity)
+    backed_up(settings, folder, identity, with_keys=False)
+
+
+def test_a_data_folder_of_volumes_is_filled_and_emptied_again(
+    settings: Settings, folder: Path, identity: pyrage.x25519.Identity, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In containers the folders are there from the first, and empty."""
+    settings, voice = fill(settings)
+    file, secret = backed_up(settings, folder, identity), Secret(identity=str(identity))
+    restored = elsewhere(settings, tmp_path)
+    volumes = (restored.vault, restored.keys, restored.own_prompts)
+    for volume in volumes:
+        volume.mkdir(parents=True)
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(restoring, "_restore_database", full)
+        with pytest.raises(BackupFailed, match="No space left"):
+            restoring.restore(restored, file, secret, quiet)
+    assert [list(volume.iterdir()) for volume in volumes] == [[], [], []]
+    restoring.restore(restored, file, secret, quiet)
+    is_as_before(restored, voice)
 
 
 def test_a_short_passphrase_and_a_wrong_key_are_refused() -> None:
