@@ -15,11 +15,12 @@ RUN useradd --uid 10001 --user-group --no-create-home --home-dir /data --shell /
     do install -d -m 700 -o freeline -g freeline "$folder"; done
 ENV PATH=/app/.venv/bin:$PATH FREELINE_DATA=/data FREELINE_CACHE=/data/speech-models/.cache
 
-# The locked packages. pip itself goes no further.
+# The locked packages.
 FROM base AS built
 RUN ops/setup.sh packages venv
 COPY requirements.txt requirements-dev.txt ./
-RUN ops/setup.sh python && .venv/bin/python -m pip uninstall --yes --quiet setuptools pip
+# What places belong to which number is never asked, and is the largest part of all. pip stays: some speech models come by it.
+RUN ops/setup.sh python && rm -rf .venv/lib/python3*/site-packages/phonenumbers/geodata
 
 # Our own code, readable for all, and compiled because the containers' file systems are read-only.
 FROM built AS source
@@ -40,9 +41,14 @@ COPY --from=source /source /app
 USER 10001:10001
 CMD ["freeline", "--help"]
 
-# ivr, and the step that prepares: both build prompts
+# pg_dump and pg_restore, without the Perl that Debian starts them by
+FROM base AS dumps
+RUN ops/setup.sh packages dumps
+
+# ivr, and the step that prepares: both build prompts. Backups are made in the second.
 FROM base AS ivr
-RUN ops/setup.sh packages voice && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/*
+RUN ops/setup.sh packages voice libpq && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/*
+COPY --from=dumps /usr/lib/postgresql /usr/lib/postgresql
 COPY --from=built /app/.venv /app/.venv
 COPY --from=source /source /app
 USER 10001:10001

@@ -59,8 +59,10 @@ class Settings(BaseSettings):
     public_url: str = ""
     secure_cookies: bool = False
     behind_proxy: bool = False
-    # Set by docker-compose.yml: each process has a container of its own, and the data folder itself cannot be written.
+    # Set by docker-compose.yml: each process has a container of its own, and the data folder itself cannot be written;
+    # where the front that serves PUBLIC_URL is found from inside.
     apart: bool = False
+    front: str = ""
 
     calls_at_once: int = 200
     wrap_up_s: int = 120

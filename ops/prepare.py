@@ -77,7 +77,7 @@ def prepare_apart(settings: Settings, hand_out: Path | None, say: Say) -> None:
     Into `hand_out` go copies of the keys folder for those who may not have all of it: line/ for Asterisk, without any key,
     and sealing/ for who seals and never opens. Raises `PartMissing` when the database does not answer.
     """
-    _wait_for_database(settings, say)
+    wait_for_database(settings, say)
     prepare(settings, demo=False, say=say)
     if hand_out is None:
         return
@@ -90,7 +90,8 @@ def prepare_apart(settings: Settings, hand_out: Path | None, say: Say) -> None:
     say("keys are handed out")
 
 
-def _wait_for_database(settings: Settings, say: Say) -> None:
+def wait_for_database(settings: Settings, say: Say) -> None:
+    """Wait for a database that may still be starting. Raises `PartMissing` when it does not answer within two minutes."""
     db = Database(settings.database)
     end = time.monotonic() + DATABASE_WITHIN_S
     try:

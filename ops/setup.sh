@@ -14,6 +14,9 @@ venv_packages=(python3-venv)
 redis_packages=(redis-server)
 voice_packages=(espeak-ng sox libsox-fmt-all)
 asterisk_packages=(mmdebstrap)
+# What backups of PostgreSQL are made with, and what it links to.
+dumps_packages=(postgresql-client)
+libpq_packages=(libpq5)
 test_packages=(chromium postgresql fonts-noto-core coturn sip-tester)
 # docker-compose.yml is tested without a Docker engine; podman-compose itself is in the lock.
 container_packages=(podman runc netavark aardvark-dns iptables catatonit)

@@ -18,7 +18,11 @@ ROOT = "asterisk-root"
 # Debian's stable releases carry no Asterisk; its testing release does.
 RELEASE = "forky"
 PACKAGES = "asterisk,asterisk-core-sounds-en"
-UNNEEDED = ("doc", "man", "locale", "info", "perl", "zoneinfo")
+# Of what came along; the programs in bin are not run, and Perl is some of them.
+UNNEEDED = (
+    *(f"share/{name}" for name in ("doc", "man", "locale", "info", "perl", "zoneinfo")),
+    *("bin", "lib/*/perl", "lib/*/perl-base", "lib/*/libperl.so*"),
+)
 
 
 @dataclass(frozen=True)
@@ -70,8 +74,11 @@ def install_asterisk(cache: Path, progress: Callable[[str], None]) -> None:
     try:
         progress(f"fetching Asterisk from Debian {RELEASE}")
         _unpack(mirror, work / "root")
-        for name in UNNEEDED:
-            shutil.rmtree(work / "root" / "usr" / "share" / name, ignore_errors=True)
+        for unneeded in [path for name in UNNEEDED for path in (work / "root" / "usr").glob(name)]:
+            if unneeded.is_dir() and not unneeded.is_symlink():
+                shutil.rmtree(unneeded, ignore_errors=True)
+            else:
+                unneeded.unlink()
         if _private(work / "root") is None:
             raise PartMissing(f"what Debian {RELEASE} gave as Asterisk does not run here")
         _put_in_place(work / "root", root)

@@ -83,13 +83,17 @@ def verify(file: Path, key: KeyFile = None) -> None:
 def restore(file: Path, key: KeyFile = None) -> None:
     """Restore a backup into an empty data folder (FREELINE_DATA), and with it the keys."""
     from ops.backup import restoring
+    from ops.prepare import wait_for_database
 
+    secret = _secret(file, key)
+    if settings().apart:  # this very command may have started it
+        wait_for_database(settings(), say=print)
     with _bar("restore") as progress:
-        found = restoring.restore(settings(), file, _secret(file, key), progress)
+        found = restoring.restore(settings(), file, secret, progress)
     _tell("restored", found)
     if not found.keys:
         print(f"The keys were not in it: put your copy of the keys folder at {settings().keys}")
-    print("Start it with: freeline up --no-demo")
+    print(f"Start it with: {'docker compose up -d' if settings().apart else 'freeline up --no-demo'}")
 
 
 def _tell(what: str, found: "Manifest") -> None:

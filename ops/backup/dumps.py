@@ -25,8 +25,8 @@ def copy(db: Database, folder: Path) -> tuple[Path, Shape]:
     if db.sqlite:
         file = folder / SQLITE
         with closing(sqlite3.connect(str(make_url(db.url).database))) as live, closing(sqlite3.connect(file)) as kept:
-            # In one step, which sees one moment and keeps nobody from writing: one of several begins anew when somebody wrote
-            # between two, and somebody always does.
+            # In one step, which sees one moment and keeps nobody from writing. In several it would begin anew each time that
+            # somebody wrote between two, and somebody always does.
             live.backup(kept)
         return file, sqlite_shape(file)
     file = folder / POSTGRESQL

@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from sqlalchemy.exc import OperationalError
+
 from hotline.keys import IDENTITY, INDEX, PUBLIC
 from hotline.settings import Settings
 from models import Database
@@ -63,6 +65,8 @@ def create(settings: Settings, folder: Path, sealer: Sealer, progress: Progress,
             _write(part, sealer, manifest, entries, progress)
         final = folder / f"freeline-{made:%Y%m%dT%H%M%SZ}.age"
         part.rename(final)
+    except OperationalError as error:
+        raise BackupFailed("the database does not answer: `freeline doctor` says what to look at") from error
     except (OSError, tarfile.TarError) as error:
         why = getattr(error, "strerror", None) or type(error).__name__
         raise BackupFailed(f"the backup was not made: {why}") from error

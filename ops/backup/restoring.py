@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pyrage
 from alembic.script import ScriptDirectory
+from sqlalchemy.exc import OperationalError
 
 from hotline.keys import IDENTITY, PUBLIC, Keys
 from hotline.settings import Settings
@@ -73,6 +74,8 @@ def restore(settings: Settings, file: Path, secret: Secret, progress: Progress) 
                     _place(work / name, target)
             _restore_database(settings, work, manifest)
             undo.pop_all()
+    except OperationalError as error:
+        raise BackupFailed("the database does not answer: look at FREELINE_DATABASE_URL") from error
     except OSError as error:
         raise BackupFailed(f"the backup was not restored: {error.strerror or type(error).__name__}") from error
     finally:

@@ -2,10 +2,9 @@
 
 from collections.abc import Callable, Iterator
 
-from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
-from hotline.errors import FreelineError
+from hotline.errors import FreelineError, PartMissing
 from hotline.settings import Settings
 from ops.doctor import (
     backups,
@@ -45,8 +44,11 @@ AREAS: dict[str, Look] = {
 def examine(settings: Settings, begins: Callable[[str], None] = lambda _area: None) -> Iterator[tuple[str, Finding]]:
     """Look at one area after another, and tell `begins` which; each finding comes with its area.
 
-    An area that cannot be looked at is itself a finding: the others are looked at all the same.
+    An area that cannot be looked at is itself a finding: the others are looked at all the same. Raises `PartMissing` in a
+    container that has only some of our volumes.
     """
+    if settings.apart and not (settings.sounds.is_mount() and settings.vault.is_mount()):
+        raise PartMissing("not all can be seen from this container: docker compose run --rm prepare freeline doctor")
     for area, look in AREAS.items():
         begins(area)
         try:
@@ -54,6 +56,6 @@ def examine(settings: Settings, begins: Callable[[str], None] = lambda _area: No
                 yield area, finding
         except SQLAlchemyError:
             yield area, warn("cannot be looked at without the database", "look again when that is mended")
-        except (FreelineError, RedisError, OSError) as error:
+        except Exception as error:  # noqa: BLE001  (whatever it is, the areas after it are still looked at)
             why = str(error) if isinstance(error, FreelineError) else type(error).__name__
             yield area, bad(f"could not be looked at: {why}", "mend what stands above, then look again")

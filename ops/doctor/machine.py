@@ -36,7 +36,7 @@ def look(settings: Settings) -> Iterator[Finding]:
 
 
 def _disk(settings: Settings) -> Finding:
-    folder = settings.data
+    folder = settings.spool if settings.apart else settings.data
     while not folder.exists():
         folder = folder.parent
     if not os.access(folder, os.W_OK):
@@ -53,7 +53,7 @@ def _disk(settings: Settings) -> Finding:
 
 
 def _memory(settings: Settings) -> Finding:
-    total_mb, free_mb = memory_mb()
+    total_mb, free_mb = memory_mb(limited=not settings.apart)
     models = any(model.installed for model in speech.list_models(settings))
     need_mb = AT_REST_MB + (MODEL_MB * settings.workers if models else 0)
     words = f"{need_mb} MB are needed" + (f" with {settings.workers} speech worker(s)" if models else "")
@@ -65,11 +65,11 @@ def _memory(settings: Settings) -> Finding:
     return ok(f"{total_mb:,} MB of memory, {free_mb:,} MB of it free; {words}")
 
 
-def memory_mb() -> tuple[int, int]:
-    """All memory that we may use and what of it is free, in MB; a container's limit counts."""
+def memory_mb(*, limited: bool = True) -> tuple[int, int]:
+    """All memory that we may use and what of it is free, in MB; when `limited`, this container's limit counts."""
     told = dict(re.findall(r"^(\w+):\s+(\d+) kB", MEMINFO.read_text(), re.MULTILINE))
     total, free = int(told["MemTotal"]) // 1000, int(told["MemAvailable"]) // 1000
-    limit = CGROUP.read_text().strip() if CGROUP.exists() else "max"
+    limit = CGROUP.read_text().strip() if limited and CGROUP.exists() else "max"
     return (min(total, int(limit) // 1_000_000) if limit.isdigit() else total), free
 
 

@@ -20,6 +20,13 @@ TCP, UDP = socket.SOCK_STREAM, socket.SOCK_DGRAM
 def look(settings: Settings) -> Iterator[Finding]:
     """Whether each port can be had, and whether the RTP range is large enough."""
     asterisk = asterisk_ready(settings)
+    if not settings.apart:  # each container has its own; whether its process answers is looked at as what runs
+        yield from _to_be_had(settings, asterisk=asterisk)
+    yield _enough(settings)
+    yield from _rtp(settings, running=asterisk or settings.apart)
+
+
+def _to_be_had(settings: Settings, *, asterisk: bool) -> Iterator[Finding]:
     wanted = {
         "CONSOLE_PORT": (settings.console_host, settings.console_port, TCP, console_answers(settings)),
         "SIP_PORT": (settings.sip_host, settings.sip_port, UDP, asterisk),
@@ -36,8 +43,6 @@ def look(settings: Settings) -> Iterator[Finding]:
             fine.append(f"{port} {'ours' if ours else 'free'}")
     if fine:
         yield ok(", ".join(fine))
-    yield _enough(settings)
-    yield from _rtp(settings, running=asterisk)
 
 
 def not_free(host: str, port: int, kind: socket.SocketKind) -> str | None:

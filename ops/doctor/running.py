@@ -19,7 +19,7 @@ PARTS = {
 def look(settings: Settings) -> Iterator[Finding]:
     """As `freeline status` says it."""
     found = status(settings)
-    log = settings.run / "freeline.log"
+    log = "`docker compose logs`" if settings.apart else settings.run / "freeline.log"
     if settings.redis_url and found["redis"] != "ok":
         yield bad(
             "the Redis of FREELINE_REDIS_URL does not answer: pages poll instead", "start it, or take the setting away"
@@ -31,7 +31,10 @@ def look(settings: Settings) -> Iterator[Finding]:
         down += [name for name, process in found["processes"].items() if process["state"] != "running"]
         yield bad(f"Freeline runs and is not ready: {', '.join(dict.fromkeys(down))}", f"look at the end of {log}")
     else:
-        yield warn("Freeline does not run now", "start it: freeline up --no-demo")
+        yield warn(
+            "Freeline does not run now",
+            f"start it: {'docker compose up -d' if settings.apart else 'freeline up --no-demo'}",
+        )
     for name, process in found["processes"].items():
         if process.get("restarts", 0) > MANY_RESTARTS:
             yield warn(f"{name} was started again {process['restarts']} times", f"look for `process={name}` in {log}")

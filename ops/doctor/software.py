@@ -27,6 +27,9 @@ def look(settings: Settings) -> Iterator[Finding]:
         yield ok("sox and espeak-ng, which make the prompts")
     yield from _python()
     yield _locale()
+    if settings.apart:
+        yield ok("Asterisk and Redis are in containers of their own")
+        return
     yield _asterisk(settings)
     if not settings.redis_url:
         try:

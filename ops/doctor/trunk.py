@@ -8,10 +8,11 @@ from hotline.settings import Settings
 from ops.doctor import asking
 from ops.doctor.finding import Finding, bad, ok, warn
 from ops.doctor.web import LOOPBACK, only_here
+from telephony import names
+from telephony.ami import Ami
 from telephony.ice import own_addresses
-from telephony.obtain import find_asterisk
-from telephony.run_asterisk import RunningAsterisk
 from telephony.run_asterisk import ready as asterisk_ready
+from telephony.secrets import load_secrets
 
 SIP_PORT = 5060
 REGISTERED, REJECTED = "Registered", "Rejected"
@@ -34,6 +35,11 @@ def _carrier(settings: Settings) -> Iterator[Finding]:
         )
         return
     host, _, port = settings.trunk_host.partition(":")
+    if port and not port.isdigit():
+        yield bad(
+            "TRUNK_HOST is no server's name", "give it as sip.carrier.example, or with a port: sip.carrier.example:5070"
+        )
+        return
     registered = registration(settings) if settings.trunk_user else ""
     try:
         status = asking.options(host, int(port or SIP_PORT))
@@ -53,11 +59,16 @@ def registration(settings: Settings) -> str:
     if not asterisk_ready(settings):
         return ""
     try:
-        said = RunningAsterisk(settings, find_asterisk(settings)).command("pjsip show registrations", within_s=5.0)
+        word = load_secrets(settings).ami_reader
+        ami = Ami((settings.ami_host, settings.ami_port), names.AMI_READER, word, timeout_s=5.0)
+        ami.connect()
+        try:
+            rows = ami.list_action({"Action": "PJSIPShowRegistrationsOutbound"})
+        finally:
+            ami.close()
     except FreelineError:
         return ""
-    words = (word for line in said.splitlines() if "/sip:" in line for word in line.split())
-    return next((word for word in words if word in {REGISTERED, REJECTED, "Unregistered", "Stopped"}), "")
+    return next((row.get("Status") for row in rows if row.event == "OutboundRegistrationDetail"), "")
 
 
 def _registration(state: str) -> Finding:

@@ -1,9 +1,8 @@
 """The console behind TLS: cookies, the front, and its certificate."""
 
+import http.client
 import socket
 import ssl
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
@@ -40,13 +39,13 @@ def look(settings: Settings) -> Iterator[Finding]:
         )
     else:
         yield ok("cookies go over TLS only, and the front tells who asks")
-    if settings.behind_proxy and not loopback:
+    if settings.behind_proxy and not loopback and not settings.apart:
         yield warn(
             f"the console listens on {settings.console_host}: who goes round the front may claim any address",
             "FREELINE_CONSOLE_HOST=127.0.0.1, or let the firewall pass only the front",
         )
     if settings.public_url:
-        yield from _front(settings.public_url)
+        yield from _front(settings.public_url, settings.front)
     else:
         yield warn(
             "where agents open the console is not known, so its certificate is not looked at",
@@ -54,22 +53,28 @@ def look(settings: Settings) -> Iterator[Finding]:
         )
 
 
-def _front(url: str) -> Iterator[Finding]:
+def _front(url: str, inside: str) -> Iterator[Finding]:
     parts = urlsplit(url)
     host, port = parts.hostname or "", parts.port or 443
     if parts.scheme != "https":
         yield bad("PUBLIC_URL does not begin with https: browsers give no microphone there", FRONT)
         return
     try:
+        socket.getaddrinfo(host, port)
+        # From inside a container its own name may lead nowhere, and `localhost` leads to the container.
+        at, _, at_port = inside.partition(":")
         with (
-            socket.create_connection((host, port), timeout=WITHIN_S) as line,
+            socket.create_connection((at or host, int(at_port or port)), timeout=WITHIN_S) as line,
             ssl.create_default_context().wrap_socket(line, server_hostname=host) as secured,
         ):
             certificate = secured.getpeercert() or {}
+            said = _alive(secured, host, f"{parts.path.rstrip('/')}/alive")
     except ssl.SSLCertVerificationError as error:
         yield bad(
             f"the certificate of {host} is refused: {error.verify_message}",
-            "renew it, for this very name; Caddy does so by itself",
+            "renew it, for this very name; Caddy does so by itself, when FREELINE_TLS is your e-mail address"
+            if inside
+            else "renew it, for this very name; Caddy does so by itself",
         )
         return
     except socket.gaierror:
@@ -89,20 +94,21 @@ def _front(url: str) -> Iterator[Finding]:
         )
     else:
         yield ok(f"the certificate of {host} is good for {days} days")
-    yield _served(url)
+    if said == "200":
+        yield ok("the console answers through its front")
+    else:
+        yield bad(
+            f"the front does not pass pages on to the console ({said})",
+            "let it pass everything on to CONSOLE_HOST and CONSOLE_PORT",
+        )
 
 
-def _served(url: str) -> Finding:
+def _alive(secured: ssl.SSLSocket, host: str, path: str) -> str:
+    """The status with which the console is answered through its front, or what went wrong."""
+    asked = http.client.HTTPConnection(host, timeout=WITHIN_S)
+    asked.sock = secured
     try:
-        with urllib.request.urlopen(f"{url.rstrip('/')}/alive", timeout=WITHIN_S) as answer:  # noqa: S310  (https, just seen)
-            if answer.status == 200:
-                return ok("the console answers through its front")
-            said = str(answer.status)
-    except urllib.error.HTTPError as error:
-        said = str(error.code)
-    except OSError as error:
-        said = type(error).__name__
-    return bad(
-        f"the front does not pass pages on to the console ({said})",
-        "let it pass everything on to CONSOLE_HOST and CONSOLE_PORT",
-    )
+        asked.request("GET", path)
+        return str(asked.getresponse().status)
+    except (OSError, http.client.HTTPException) as error:
+        return type(error).__name__

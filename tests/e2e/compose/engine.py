@@ -88,7 +88,7 @@ class Engine:
         ]  # fmt: skip
         self._forwarding = Path("/proc/sys/net/ipv4/ip_forward")
         self._forwarded = self._forwarding.read_text()
-        self.pip = _pip_as_here(work)
+        self.pip_mounts = _pip_as_here(work)
 
     def podman(self, *words: str, check: bool = True, given: str | None = None, within_s: float = 120) -> str:
         """Run podman; what it printed."""
@@ -101,7 +101,8 @@ class Engine:
 
     def compose(self, folder: Path, *words: str, within_s: float = 600) -> str:
         """Run podman-compose in a checkout; what it printed."""
-        build = shlex.join(["--network", "host", "--isolation", "chroot", *self.pip])
+        mounts = [word for mount in self.pip_mounts for word in ("--volume", mount)]
+        build = shlex.join(["--network", "host", "--isolation", "chroot", *mounts])
         done = subprocess.run(
             [
                 str(composer()), "--in-pod", "false", "--podman-args", shlex.join(self.options),
@@ -136,7 +137,7 @@ class Engine:
                 if name != "podman":
                     self.podman(kind, "rm", *words, name, check=False)
         if len(self.podman("images", "--filter", "dangling=true", "--quiet", check=False).split()) > UNNAMED_MAX:
-            self.podman("image", "prune", "--force", check=False)
+            self.podman("image", "prune", "--force", check=False, within_s=400)
 
     def restore(self) -> None:
         """Set back what podman changed on the machine itself."""
@@ -165,8 +166,10 @@ def engine(settings: Settings, work: Path) -> Iterator[Engine]:
             it.make_bases()
             yield it
         finally:
-            it.take_down()
-            it.restore()
+            try:
+                it.take_down()
+            finally:
+                it.restore()
 
 
 def _hard(kind: str) -> int:
@@ -187,14 +190,14 @@ def _pip_as_here(work: Path) -> list[str]:
     }
     mounts = []
     if "cert" in found:
-        mounts += ["--volume", f"{Path(found['cert']).resolve()}:/etc/authorities-of-the-host.crt:ro"]
+        mounts.append(f"{Path(found['cert']).resolve()}:/etc/authorities-of-the-host.crt:ro")
         found["cert"] = "/etc/authorities-of-the-host.crt"
     for place in " ".join(found.get(key, "") for key in ("find-links", "index-url", "extra-index-url")).split():
         folder = Path(place.removeprefix("file://"))
         if folder.name == "simple":  # an index on disk keeps its files beside itself
             folder = folder.parent
         if folder.is_absolute() and folder.is_dir():
-            mounts += ["--volume", f"{folder}:{folder}:ro"]
+            mounts.append(f"{folder}:{folder}:ro")
     conf = work / "pip.conf"
     conf.write_text("[global]\n" + "".join(f"{key} = {value}\n" for key, value in found.items()))
-    return [*mounts, "--volume", f"{conf}:/etc/pip.conf:ro"]
+    return [*mounts, f"{conf}:/etc/pip.conf:ro"]

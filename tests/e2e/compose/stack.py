@@ -11,12 +11,15 @@ import subprocess
 import urllib.error
 import urllib.parse
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from hotline.settings import ROOT
+from ops.calling import wait_for_tone
 from telephony.phone import Phone
 from tests.cast import PASSWORD
+from tests.e2e.callers import hum, wait_for_voice
 from tests.e2e.compose.engine import Engine
 from tests.ports import free_port, rtp_range
 from tests.wait import until
@@ -75,6 +78,11 @@ class Stack:
         self.compose("up", "--detach", "--no-build", "--no-deps", within_s=240)
         self.wait_ready()
 
+    def begin_anew(self) -> None:
+        """Lose everything but the images and the files of the checkout; the database begins again, empty."""
+        self.down()
+        self.compose("up", "--detach", "--no-build", "--no-deps", "postgres")
+
     def wait_ready(self, within_s: float = 120) -> None:
         until(lambda: self.status()["ready"], within_s, 1.0)
 
@@ -104,8 +112,27 @@ class Stack:
         """A phone outside the stack, at the published SIP port."""
         return Phone((self.address, self.sip_port), host=self.address)
 
-    def hire(self, login: str, role: str) -> None:
-        self.run_in("console", "freeline", "user", "add", login, "--role", role, given=f"{PASSWORD}\n")
+    def leave_message(self, number: str) -> None:
+        """Call the published port, press the key for English, and leave a message."""
+        with self.phone() as phone:
+            call = phone.call("1800123456", number)
+            assert call.wait_answered(15), f"the line did not answer: {call.status}"
+            assert wait_for_voice(call), "no sound came through the published RTP ports"
+            call.press("6")
+            assert wait_for_tone(call, 90), "no tone was heard"
+            call.say(hum(3.0))
+            call.press("#")
+            assert call.wait_said(20)
+            call.wait_ended(20)
+
+    def operator(self, *words: str, mounts: Sequence[str] = ()) -> str:
+        """Run a `freeline` command as docs/operations.md tells an operator; what it printed."""
+        volumes = [word for mount in mounts for word in ("--volume", mount)]
+        return self.compose("run", "--rm", "--no-deps", "-T", *volumes, "prepare", "freeline", *words)
+
+    def hire(self, login: str, role: str, speaks: str = "") -> None:
+        words = ("freeline", "user", "add", login, "--role", role, "--speaks", speaks)
+        self.run_in("console", *words, given=f"{PASSWORD}\n")
 
     def sign_in(self, login: str) -> "Visitor":
         visitor = Visitor(f"https://localhost:{self.https_port}", self.authority())

@@ -1,70 +1,18 @@
 """docker-compose.yml, run: a real call into it becomes a case, restarts lose nothing, and it is as closed as it says."""
 
-import os
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
-from hotline.settings import Settings
-from ops.calling import wait_for_tone
-from tests.e2e.callers import hum, wait_for_voice
-from tests.e2e.compose.engine import STANDINS, Engine, engine, images, missing
+from tests.e2e.compose.engine import STANDINS, images
 from tests.e2e.compose.stack import OURS, SERVICES, Stack
 from tests.wait import until
 
 pytestmark = pytest.mark.timeout(900)
 
-ABSENT = missing()
-if ABSENT and not os.environ.get("CI"):
-    pytest.skip(
-        f"docker-compose.yml is not run here, because these are missing: {', '.join(ABSENT)}. "
-        "`ops/setup.sh test` installs them.",
-        allow_module_level=True,
-    )
-
-
-@pytest.fixture(scope="module")
-def podman(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
-    """The engine; after the module nothing of it runs or is mounted."""
-    assert not ABSENT, f"missing: {', '.join(ABSENT)}. Run ops/setup.sh test"
-    with engine(Settings(), tmp_path_factory.mktemp("engine")) as it:
-        yield it
-    assert str(it.store) not in Path("/proc/mounts").read_text(), "something is still mounted"
-
-
-@pytest.fixture(scope="module")
-def stack(podman: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """The stack, up and ready."""
-    it = Stack(podman, tmp_path_factory.mktemp("stack"))
-    try:
-        it.up()
-        it.hire("sofia", "supervisor")
-        yield it
-    finally:
-        it.down()
-    assert podman.podman("ps", "--all", "--quiet") == ""
-    assert podman.podman("volume", "ls", "--quiet") == ""
-
-
-def leave_message(stack: Stack, number: str) -> None:
-    """Call the published port, press the key for English, and leave a message."""
-    with stack.phone() as phone:
-        call = phone.call("1800123456", number)
-        assert call.wait_answered(15), f"the line did not answer: {call.status}"
-        assert wait_for_voice(call), "no sound came through the published RTP ports"
-        call.press("6")
-        assert wait_for_tone(call, 90), "no tone was heard"
-        call.say(hum(3.0))
-        call.press("#")
-        assert call.wait_said(20)
-        call.wait_ended(20)
-
 
 def test_a_call_into_the_published_port_becomes_a_case_behind_tls(stack: Stack) -> None:
     sofia = stack.sign_in("sofia")
     before = sofia.cases()
-    leave_message(stack, "0812345678")
+    stack.leave_message("0812345678")
     [case] = until(lambda: sofia.cases() - before, 30, 0.5)
     assert "Voicemail" in sofia.get("/queue")
     assert "English" in sofia.get(case)
@@ -84,7 +32,7 @@ def test_a_restart_of_any_service_loses_nothing(stack: Stack) -> None:
     for part in ("cases", "calls", "recordings"):
         assert after[part] == kept[part]
     assert sofia.cases() == before, "the sign-in or a case is lost"
-    leave_message(stack, "0898765432")
+    stack.leave_message("0898765432")
     until(lambda: len(sofia.cases()) == len(before) + 1, 30, 0.5)
 
 

@@ -1,19 +1,17 @@
 """A browser whose microphone says chirps, and agents who sit at it."""
 
-import wave
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 
 from telephony.phone import Phone
 from tests.e2e.conftest import hire_before_start
 from tests.e2e.phone.floor import Floor
-from tests.e2e.phone.seat import Seat, chirps, take_seat
+from tests.e2e.phone.seat import Seat, chirping, take_seat
 from tests.e2e.whole import Whole
 from tests.ports import free_port
-from tests.tones import RATE_HZ
 
 SitDown = Callable[..., Seat]
 
@@ -21,25 +19,8 @@ SitDown = Callable[..., Seat]
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     """Debian's Chromium; its microphone is a file."""
-    voice = tmp_path_factory.mktemp("microphone") / "chirps.wav"
-    write_wav(voice, chirps(5))
-    with sync_playwright() as p:
-        chromium = p.chromium.launch(
-            executable_path="/usr/bin/chromium",
-            args=["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
-                  "--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream",
-                  f"--use-file-for-fake-audio-capture={voice}"],
-        )  # fmt: skip
+    with chirping(tmp_path_factory.mktemp("microphone")) as chromium:
         yield chromium
-        chromium.close()
-
-
-def write_wav(path: Path, pcm: bytes) -> None:
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(RATE_HZ)
-        file.writeframes(pcm)
 
 
 @pytest.fixture

@@ -1,10 +1,13 @@
 """An agent at her desk: a real page with the phone in it, its microphone, and what it shows."""
 
-from collections.abc import Callable
+import wave
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from playwright.sync_api import Error as Interrupted
 from playwright.sync_api import TimeoutError as TooLate
 from sqlmodel import col, select
@@ -43,6 +46,26 @@ HEARD = """async () => {
 def chirps(seconds: float, hz: int = MICROPHONE_HZ) -> bytes:
     """Short tones with pauses: a browser takes one that never stops for noise, and takes it away."""
     return (tone(hz, 0.25) + bytes(int(RATE_HZ * 0.25) * 2)) * int(seconds * 2)
+
+
+@contextmanager
+def chirping(folder: Path) -> Iterator[Browser]:
+    """Debian's Chromium; its microphone is a file of chirps."""
+    voice = folder / "chirps.wav"
+    with wave.open(str(voice), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(RATE_HZ)
+        file.writeframes(chirps(5))
+    with sync_playwright() as p:
+        chromium = p.chromium.launch(
+            executable_path="/usr/bin/chromium",
+            args=["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
+                  "--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream",
+                  f"--use-file-for-fake-audio-capture={voice}"],
+        )  # fmt: skip
+        yield chromium
+        chromium.close()
 
 
 def asterisk(whole: Whole, line: str) -> str:
