@@ -87,6 +87,15 @@ def test_a_front_with_a_good_certificate(settings: Settings, good_front: Front) 
     )
 
 
+def test_a_front_that_is_found_elsewhere_from_inside_a_container(settings: Settings, good_front: Front) -> None:
+    behind = {**SAFE, "apart": True, "console_host": "172.31.57.212", "public_url": "https://localhost"}
+    inside = good_front.url.removeprefix("https://")
+    lines = said(web.look, settings, **behind, front=inside)
+    one(lines, "ok the console answers through its front")
+    assert all(line.startswith("ok") for line in lines), lines
+    one(said(web.look, settings, **behind, front=f"localhost:{free_port()}"), "bad nothing serves TLS")
+
+
 def test_a_certificate_that_ends_soon(settings: Settings, old_front: Front) -> None:
     one(said(web.look, settings, **SAFE, public_url=old_front.url), "warn the certificate of localhost ends in ")
 

@@ -52,9 +52,15 @@ def test_an_area_that_breaks_does_not_end_the_others(settings: Settings, monkeyp
         raise OperationalError("SELECT", {}, Exception())
         yield
 
-    monkeypatch.setattr(doctor, "AREAS", {"one": breaks, "two": needs_the_database, "three": lambda _s: iter(())})
+    def unforeseen(_settings: Settings) -> Iterator[Finding]:
+        raise ValueError("nobody thought of it")
+        yield
+
+    areas = {"one": breaks, "two": needs_the_database, "three": unforeseen, "four": lambda _s: iter(())}
+    monkeypatch.setattr(doctor, "AREAS", areas)
     begun: list[str] = []
     found = list(doctor.examine(settings, begun.append))
-    assert begun == ["one", "two", "three"]
-    assert [(area, finding.grade) for area, finding in found] == [("one", "ok"), ("one", "bad"), ("two", "warn")]
+    assert begun == ["one", "two", "three", "four"]
+    grades = [("one", "ok"), ("one", "bad"), ("two", "warn"), ("three", "bad")]
+    assert [(area, finding.grade) for area, finding in found] == grades
     assert "a part is missing" in found[1][1].text

@@ -29,6 +29,13 @@ def test_this_machine_has_what_is_needed(settings: Settings) -> None:
     assert "Asterisk 22" in one(lines, "ok Asterisk")
 
 
+def test_in_containers_of_their_own_nothing_is_missed_that_is_in_another(settings: Settings, tmp_path: Path) -> None:
+    lines = said(software.look, settings, apart=True, cache=tmp_path)
+    assert one(lines, "ok Asterisk and Redis are in containers")
+    away = {"console_host": "203.0.113.9", "ami_host": "203.0.113.8"}
+    assert not [line for line in said(ports.look, settings, apart=True, calls_at_once=1, **away) if line[:2] != "ok"]
+
+
 def test_missing_programs_are_named(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     lines = said(software.look, settings, cache=tmp_path)
@@ -85,6 +92,9 @@ def test_memory_of_the_machine_or_the_container(
     if limit:
         (tmp_path / "max").write_text(limit)
     one(said(machine.look, settings), start)
+    if limit:
+        settings.spool.mkdir(parents=True)
+        one(said(machine.look, settings, apart=True), "ok 8,000 MB"), "it is one container's limit, of many"
 
 
 @pytest.mark.parametrize(

@@ -98,6 +98,11 @@ def test_private_addresses_alone_need_the_outer_one(
     one(said(trunk.look, settings, trunk_host=carrier), "ok this machine has an address of its own")
 
 
+@pytest.mark.parametrize("host", ["sip:sip.carrier.example", "sip.carrier.example:sip"])
+def test_a_trunk_that_is_no_servers_name_is_told_and_asked_for_nothing(settings: Settings, host: str) -> None:
+    one(said(trunk.look, settings, trunk_host=host), "bad TRUNK_HOST is no server's name")
+
+
 def test_a_trunk_that_anybody_may_be_is_bad(settings: Settings) -> None:
     one(said(trunk.look, settings, trunk_match="0.0.0.0/0"), "bad TRUNK_MATCH")
 
