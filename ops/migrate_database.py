@@ -3,10 +3,11 @@
 import os
 import time
 
+from alembic.util import CommandError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
-from sqlalchemy.exc import ArgumentError, OperationalError
+from sqlalchemy.exc import ArgumentError, OperationalError, SQLAlchemyError
 
 from hotline.errors import FreelineError, PartMissing, SettingsWrong
 from hotline.settings import Settings
@@ -97,6 +98,11 @@ def _copy(source: Database, target: Database) -> list[Compared]:
         # The address and the reason, in one line; a driver says no password.
         why = " ".join(str(error.orig).split())[:300]
         raise PartMissing(f"a database does not answer: {why}") from error
+    except CommandError as error:
+        raise NotMoved("the tables are of a newer Freeline than this one: go back to that version first.") from error
+    except SQLAlchemyError as error:
+        kind = type(getattr(error, "orig", None) or error).__name__
+        raise NotMoved(f"the tables cannot be made in the new database ({kind}): is its user the owner?") from error
 
 
 def _show(compared: list[Compared]) -> None:

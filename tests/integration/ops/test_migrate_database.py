@@ -197,3 +197,24 @@ def test_memory_does_not_grow_with_the_rows(tmp_path: Path, new: Database) -> No
     assert compared["note"].same
     assert compared["note"].source.rows == 20_001
     assert most < 10_000_000
+
+
+def test_a_user_who_may_not_make_tables_there_is_told_so(old: Database, new: Database, command: Command) -> None:
+    with new.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("DROP ROLE IF EXISTS guest"))
+        connection.execute(text("CREATE ROLE guest LOGIN"))
+    done = command(new.engine.url.set(username="guest", drivername="postgresql").render_as_string())
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "is its user the owner" in done.stderr
+    assert rows(new) == 0
+
+
+def test_tables_of_a_newer_freeline_are_not_moved(old: Database, new: Database, command: Command) -> None:
+    with old.engine.connect().execution_options(freeline_write=True) as connection, connection.begin():
+        connection.execute(text("UPDATE alembic_version SET version_num = 'tomorrow'"))
+    done = command(new.engine.url.set(drivername="postgresql").render_as_string())
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "newer Freeline" in done.stderr
+    assert rows(new) == 0
