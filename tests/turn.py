@@ -12,9 +12,9 @@ SECRET = "the relay's own secret"
 
 
 class Turn:
-    """coturn as docs/operations.md sets it up, without TLS. `close` ends it."""
+    """coturn as docs/operations.md sets it up; with TLS too when it has a certificate. `close` ends it."""
 
-    def __init__(self, folder: Path, secret: str = SECRET) -> None:
+    def __init__(self, folder: Path, secret: str = SECRET, certificate: tuple[Path, Path] | None = None) -> None:
         if shutil.which("turnserver") is None:
             raise RuntimeError("coturn is missing: run ops/setup.sh test")
         # What is relayed must come from the address that Asterisk answers to: loopback only where there is nothing else.
@@ -23,11 +23,15 @@ class Turn:
         first, _, last = rtp_range(20).partition("-")
         folder.mkdir(parents=True, exist_ok=True)
         self.log = folder / "turn.log"
+        self.tls_port = free_port()
+        tls = "no-tls\nno-dtls\n"
+        if certificate:
+            tls = f"tls-listening-port={self.tls_port}\ncert={certificate[0]}\npkey={certificate[1]}\n"
         configuration = folder / "turnserver.conf"
         configuration.write_text(
             f"listening-ip={self.host}\nrelay-ip={self.host}\nlistening-port={self.port}\n"
             f"min-port={first}\nmax-port={last}\nrealm=freeline.test\nuse-auth-secret\nstatic-auth-secret={secret}\n"
-            f"fingerprint\nno-cli\nno-tls\nno-dtls\nverbose\nallow-loopback-peers\nuserdb={folder / 'turndb'}\n"
+            f"fingerprint\nno-cli\nno-tcp-relay\n{tls}verbose\nallow-loopback-peers\nuserdb={folder / 'turndb'}\n"
             f"pidfile={folder / 'turn.pid'}\nlog-file=stdout\nsimple-log\n"
         )
         with self.log.open("wb") as log:

@@ -1,6 +1,8 @@
 """What the tests of the doctor share."""
 
+import subprocess
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 from hotline.settings import Settings
 from ops.doctor.finding import Finding
@@ -19,3 +21,14 @@ def one(lines: list[str], start: str) -> str:
     """The one line that begins so."""
     [line] = [line for line in lines if line.startswith(start)]
     return line
+
+
+def self_made(folder: Path, names: str, days: int = 90) -> tuple[Path, Path]:
+    """A certificate that nobody signed, for these names (`DNS:…`, `IP:…`), and its key."""
+    key, certificate = folder / "key.pem", folder / "cert.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", str(key), "-out", str(certificate),
+         "-days", str(days), "-subj", "/CN=localhost", "-addext", f"subjectAltName={names}"],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    return certificate, key

@@ -2,7 +2,6 @@
 
 import http.server
 import ssl
-import subprocess
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from ops.doctor import people, running, voices, web
 from telephony.secrets import make_secrets
 from tests.cast import Cast
 from tests.ports import free_port
-from tests.unit.ops.doctor.conftest import one, said
+from tests.unit.ops.doctor.conftest import one, said, self_made
 
 
 @dataclass
@@ -31,12 +30,7 @@ class Front:
 
 
 def front(tmp_path: Path, days: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[Front]:
-    key, certificate = tmp_path / "key.pem", tmp_path / "cert.pem"
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", str(key), "-out", str(certificate),
-         "-days", str(days), "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"],
-        check=True, capture_output=True,
-    )  # fmt: skip
+    certificate, key = self_made(tmp_path, "DNS:localhost", days)
     it = Front("")
 
     class Answer(http.server.BaseHTTPRequestHandler):

@@ -10,10 +10,10 @@ import pytest
 from hotline.settings import Settings
 from ops.doctor import asking, relay, trunk
 from telephony import sip
-from telephony.ice import IceServer
+from telephony.ice import IceServer, own_addresses
 from tests.ports import free_port
 from tests.turn import SECRET, Turn
-from tests.unit.ops.doctor.conftest import one, said
+from tests.unit.ops.doctor.conftest import one, said, self_made
 
 
 @pytest.fixture
@@ -113,6 +113,22 @@ def test_a_relay_that_works(settings: Settings, turn: Turn) -> None:
         turn_urls=f"{turn.url}, {turn.url}?transport=tcp", external_ip=turn.host,
     )  # fmt: skip
     assert [line[:3] for line in lines] == ["ok ", "ok ", "ok "]
+
+
+def test_a_relay_over_tls_and_one_whose_certificate_is_from_nobody(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = next(iter(own_addresses()), "127.0.0.1")
+    certificate = self_made(tmp_path, f"IP:{own}")
+    turn = Turn(tmp_path / "turn", certificate=certificate)
+    told = {"turn_secret": SECRET, "turn_urls": f"turns:{turn.host}:{turn.tls_port}?transport=tcp"}
+    try:
+        assert "its certificate is refused" in one(said(relay.look, settings, **told), "bad turns:")
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate[0]))
+        assert said(relay.look, settings, **told) == [f"ok {told['turn_urls']} relays"]
+        assert "refuses our secret" in one(said(relay.look, settings, **told | {"turn_secret": "x"}), "bad turns:")
+    finally:
+        turn.close()
 
 
 def test_a_relay_with_another_secret_and_a_stun_server_that_sees_another_address(
