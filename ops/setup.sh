@@ -63,7 +63,7 @@ python_environment() {
   [ -x .venv/bin/python ] || python3 -m venv .venv
   .venv/bin/python -m pip install --quiet --disable-pip-version-check --progress-bar off \
     --require-hashes -r "$lock" 2> >(grep -v '^WARNING: Location' >&2)
-  printf '#!/bin/sh\nexec "%s/.venv/bin/python" -m ops "$@"\n' "$PWD" > .venv/bin/freeline
+  printf '#!/bin/sh\nexec "%s/.venv/bin/python" -P -m ops "$@"\n' "$PWD" > .venv/bin/freeline
   chmod +x .venv/bin/freeline
   # The command works from any folder: the checkout is on the environment's path.
   printf '%s\n' "$PWD" > "$(.venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/freeline.pth"
