@@ -49,6 +49,7 @@ class Stack:
             HTTPS_PORT=self.https_port,
             SIP_PORT=self.sip_port,
             RTP_PORTS=rtp_range(20),
+            CALLS_AT_ONCE=5,
             # Calls come from the machine's own address, as from a carrier: it is in none of the stack's networks.
             TRUNK_MATCH=f"127.0.0.1,{self.address}",
             EXTERNAL_IP=self.address,
@@ -67,8 +68,8 @@ class Stack:
             assert found == 1, f"FREELINE_{name} is not explained in .env.example"
         file.write_text(text)
 
-    def compose(self, *words: str, within_s: float = 120) -> str:
-        return self.engine.compose(self.folder, "-p", self.project, *words, within_s=within_s)
+    def compose(self, *words: str, within_s: float = 120, check: bool = True) -> str:
+        return self.engine.compose(self.folder, "-p", self.project, *words, within_s=within_s, check=check)
 
     def up(self) -> None:
         """Build and start; returns when all is ready."""
@@ -125,10 +126,10 @@ class Stack:
             assert call.wait_said(20)
             call.wait_ended(20)
 
-    def operator(self, *words: str, mounts: Sequence[str] = ()) -> str:
+    def operator(self, *words: str, mounts: Sequence[str] = (), check: bool = True) -> str:
         """Run a `freeline` command as docs/operations.md tells an operator; what it printed."""
         volumes = [word for mount in mounts for word in ("--volume", mount)]
-        return self.compose("run", "--rm", "--no-deps", "-T", *volumes, "prepare", "freeline", *words)
+        return self.compose("run", "--rm", "--no-deps", "-T", *volumes, "prepare", "freeline", *words, check=check)
 
     def hire(self, login: str, role: str, speaks: str = "") -> None:
         words = ("freeline", "user", "add", login, "--role", role, "--speaks", speaks)
