@@ -86,8 +86,17 @@ def prepare_apart(settings: Settings, hand_out: Path | None, say: Say) -> None:
         target = hand_out / folder
         target.mkdir(mode=0o700, parents=True, exist_ok=True)
         for name in which:
-            shutil.copy2(settings.keys / name, target / name)
+            _hand_out(settings.keys / name, target / name)
     say("keys are handed out")
+
+
+def _hand_out(source: Path, target: Path) -> None:
+    """Copy one file; whoever reads the old one at this moment never sees half of it."""
+    if target.exists() and target.read_bytes() == source.read_bytes():
+        return
+    fresh = target.with_name(f".{target.name}.new")
+    shutil.copy2(source, fresh)
+    fresh.replace(target)
 
 
 def wait_for_database(settings: Settings, say: Say) -> None:

@@ -1,9 +1,11 @@
 """Processes in containers of their own: what is prepared, handed out, kept running and told."""
 
+import http.server
 import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -30,6 +32,41 @@ def test_what_is_handed_out_opens_nothing(settings: Settings, tmp_path: Path, mo
     for path in (tmp_path / "out").glob("*/*"):
         assert path.stat().st_mode & 0o077 == 0
         assert path.read_bytes() == (settings.keys / path.name).read_bytes()
+
+
+def test_who_reads_meanwhile_never_sees_half_of_what_is_handed_out(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is handed out at each `up`, while the others run."""
+    monkeypatch.setattr(prepare, "build_prompts", lambda *_: None)
+    prepare_apart(settings, tmp_path / "out", lambda _: None)
+    token = tmp_path / "out" / "line" / "agi_token.secret"
+    with token.open() as reading:
+        (settings.keys / token.name).write_text("another")
+        prepare_apart(settings, tmp_path / "out", lambda _: None)
+        assert len(reading.read()) > 20, "the old one, whole"
+    assert token.read_text() == "another"
+    assert not list((tmp_path / "out").glob("*/.*"))
+
+
+def test_the_console_is_asked_directly_whatever_proxy_the_environment_has(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Alive(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{free_port()}")
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    with http.server.HTTPServer((settings.console_host, settings.console_port), Alive) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        assert healthy(settings, "console")
+        server.shutdown()
 
 
 def test_a_database_that_does_not_come_is_told(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
