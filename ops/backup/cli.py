@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 
 from hotline.settings import settings
+from ops.whole import needs_all
 
 if TYPE_CHECKING:  # every process of ours reads this file, and needs none of these
     from ops.backup.making import Manifest
@@ -52,6 +53,7 @@ def create(
     from ops.status import spool_files
 
     config = settings()
+    needs_all(config, "backup create FOLDER")
     public = for_ or config.backup_for
     if not folder.is_dir():
         raise BackupFailed(f"there is no folder {folder}")
@@ -85,6 +87,7 @@ def restore(file: Path, key: KeyFile = None) -> None:
     from ops.backup import restoring
     from ops.prepare import wait_for_database
 
+    needs_all(settings(), "backup restore FILE")
     secret = _secret(file, key)
     if settings().apart:  # this very command may have started it
         wait_for_database(settings(), say=print)

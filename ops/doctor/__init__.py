@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from hotline.errors import FreelineError, PartMissing
+from hotline.errors import FreelineError
 from hotline.settings import Settings
 from ops.doctor import (
     backups,
@@ -21,6 +21,7 @@ from ops.doctor import (
     web,
 )
 from ops.doctor.finding import Finding, bad, warn
+from ops.whole import needs_all
 
 Look = Callable[[Settings], Iterator[Finding]]
 
@@ -47,8 +48,7 @@ def examine(settings: Settings, begins: Callable[[str], None] = lambda _area: No
     An area that cannot be looked at is itself a finding: the others are looked at all the same. Raises `PartMissing` in a
     container that has only some of our volumes.
     """
-    if settings.apart and not (settings.sounds.is_mount() and settings.vault.is_mount()):
-        raise PartMissing("not all can be seen from this container: docker compose run --rm prepare freeline doctor")
+    needs_all(settings, "doctor")
     for area, look in AREAS.items():
         begins(area)
         try:

@@ -64,3 +64,16 @@ def test_an_area_that_breaks_does_not_end_the_others(settings: Settings, monkeyp
     grades = [("one", "ok"), ("one", "bad"), ("two", "warn"), ("three", "bad")]
     assert [(area, finding.grade) for area, finding in found] == grades
     assert "a part is missing" in found[1][1].text
+
+
+@pytest.mark.parametrize("words", [("doctor",), ("backup", "create", "."), ("backup", "restore", "pyproject.toml")])
+def test_a_container_with_a_part_of_the_data_sends_its_operator_to_the_one_with_all(
+    tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "ops", *words],
+        cwd=ROOT, env=os.environ | {"FREELINE_DATA": str(tmp_path), "FREELINE_APART": "true"}, capture_output=True,
+        text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert f"docker compose run --rm prepare freeline {' '.join(words[:2])}" in done.stderr
