@@ -6,6 +6,7 @@ import os
 import shutil
 import tarfile
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -25,6 +26,7 @@ from recordings.vault import SEALED, UNFINISHED
 
 MANIFEST = "manifest.json"
 FORMAT = 1
+LEFT_AFTER_S = 24 * 3600  # no backup takes so long: whoever made it is gone
 Progress = Callable[[int, int], None]
 Entry = tuple[str, Path]
 
@@ -53,6 +55,8 @@ def create(settings: Settings, folder: Path, sealer: Sealer, progress: Progress,
     Raises `BackupFailed`. What is written first is gone again when it fails.
     """
     _refuse_nothing(settings, with_keys=with_keys)
+    _sweep(settings.work, ".backup-*")
+    _sweep(folder, ".freeline-*.part")
     made = now()
     part = folder / f".freeline-{os.getpid()}.part"
     db = Database(settings.database)
@@ -87,6 +91,16 @@ def _refuse_nothing(settings: Settings, *, with_keys: bool) -> None:
     missing = [name for name in (PUBLIC, IDENTITY, INDEX) if not (settings.keys / name).is_file()]
     if with_keys and missing:
         raise BackupFailed(f"missing in {settings.keys}: {', '.join(missing)}; `freeline doctor` says more")
+
+
+def _sweep(folder: Path, pattern: str) -> None:
+    """Delete what a backup left that was killed: a copy of the database in the clear outlives what is erased in it."""
+    for left in folder.glob(pattern):
+        if left.stat().st_mtime < time.time() - LEFT_AFTER_S:
+            if left.is_dir():
+                shutil.rmtree(left, ignore_errors=True)
+            else:
+                left.unlink(missing_ok=True)
 
 
 @contextmanager
