@@ -76,6 +76,7 @@ class Supervisor:
         self.stopping = threading.Event()
         self._hung: set[str] = set()
         self.file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._log_is_ours = not alone
         self._log = (
             os.fdopen(os.dup(sys.stderr.fileno()), "ab", buffering=0)
             if alone
@@ -93,7 +94,7 @@ class Supervisor:
     def watch_once(self) -> None:
         """Restart what died and kill what hangs; to be called a few times a second."""
         # The log of a machine that runs for a year must not fill its disk; nothing in it is needed for long.
-        if os.fstat(self._log.fileno()).st_size > LOG_MAX_BYTES:
+        if self._log_is_ours and os.fstat(self._log.fileno()).st_size > LOG_MAX_BYTES:
             self._log.truncate(0)
         changed = False
         if self._nursery is not None:

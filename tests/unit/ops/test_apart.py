@@ -16,7 +16,7 @@ from ops import prepare
 from ops.health import healthy
 from ops.prepare import prepare_apart
 from ops.status import processes
-from ops.supervise import kept_file
+from ops.supervise import LOG_MAX_BYTES, kept_file
 from telephony.secrets import make_secrets
 from tests.ports import free_port
 from tests.wait import until
@@ -100,6 +100,22 @@ def test_a_process_kept_alone_is_started_again_and_ends_with_its_keeper(settings
     assert not Path(f"/proc/{second}").exists()
     assert not kept_file(settings, "redis").exists()
     assert processes(settings)["redis"]["state"] == "down"
+
+
+def test_a_keeper_does_not_empty_what_it_was_told_to_print_into(settings: Settings, tmp_path: Path) -> None:
+    make_secrets(settings)
+    env = os.environ | {"FREELINE_DATA": str(settings.data)}
+    with (tmp_path / "of the engine").open("ab") as log:
+        log.truncate(LOG_MAX_BYTES + 1)
+        keeper = subprocess.Popen(
+            [sys.executable, "-m", "ops", "run", "redis", "--keep"], cwd=ROOT, env=env, stderr=log
+        )
+        try:
+            until(lambda: healthy(settings, "redis"), 20)
+        finally:
+            keeper.terminate()
+            assert keeper.wait(20) == 0
+        assert os.fstat(log.fileno()).st_size > LOG_MAX_BYTES
 
 
 def test_a_process_that_nobody_asks_is_judged_by_its_beat(settings: Settings) -> None:
