@@ -8,7 +8,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.cast import PASSWORD
 from tests.e2e.callers import wait_for_voice
 from tests.e2e.compose.stack import Stack
-from tests.e2e.phone.seat import CALLER_HZ, HEARD, MICROPHONE_HZ, caller_hears, chirping, near
+from tests.e2e.phone.seat import CALLER_HZ, HEARD, MICROPHONE_HZ, caller_hears, chirping, near, press
 from tests.tones import tone
 from tests.wait import until
 
@@ -53,7 +53,7 @@ def test_a_page_takes_a_call_through_the_front(stack: Stack, emma: Page) -> None
         call.press("6")
         call.say(tone(CALLER_HZ, 90))
         until_phone(emma, "ringing", 60)
-        emma.locator("button[data-phone=answer]:visible").first.click()
+        press(emma, "answer")
         until_phone(emma, "talking")
         until(lambda: near(float(emma.evaluate(HEARD)), CALLER_HZ), 15)
         caller_hears(call, MICROPHONE_HZ, 15)

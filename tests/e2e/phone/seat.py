@@ -132,16 +132,7 @@ class Seat:
 
     def press(self, what: str) -> None:
         """A button of the phone: in the bar, on the card of a call that rings, or under it."""
-
-        def pressed() -> bool:
-            # While a call begins the buttons move from one to the next: look again which is shown.
-            try:
-                self.page.locator(f"button[data-phone={what}]:visible").first.click(timeout=1500)
-            except TooLate:
-                return False
-            return True
-
-        until(pressed)
+        press(self.page, what)
 
     def hears(self, hz: int, within_s: float = 10) -> None:
         """Wait until the page plays this pitch."""
@@ -153,6 +144,20 @@ class Seat:
                 return False
 
         until(heard, within_s)
+
+
+def press(page: Page, what: str) -> None:
+    """Click a button of the phone."""
+
+    def pressed() -> bool:
+        # While a call begins the buttons move from one to the next: look again which is shown.
+        try:
+            page.locator(f"button[data-phone={what}]:visible").first.click(timeout=1500)
+        except TooLate:
+            return False
+        return True
+
+    until(pressed)
 
 
 def caller_hears(call: Call, hz: int, within_s: float = 10) -> None:
