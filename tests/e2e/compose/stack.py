@@ -40,8 +40,8 @@ class Stack:
         _check_out(self.folder)
         subprocess.run([self.folder / "ops" / "setup.sh", "compose"], check=True, capture_output=True)
         self.address = _own_address()
-        self.sip_port, self.https_port = free_port(socket.SOCK_DGRAM), free_port()
-        self.turn_port = free_port(socket.SOCK_DGRAM)
+        self.sip_port, self.https_port = free_port(), free_port()
+        self.turn_port = free_port()
         self.inner, self.outside = _free_networks()
         self.write_env(
             SITE="localhost",

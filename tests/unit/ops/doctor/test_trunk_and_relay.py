@@ -61,7 +61,7 @@ def test_a_carrier_that_answers_anything_is_there(settings: Settings, carrier: s
 @pytest.mark.usefixtures("at_home")
 def test_a_carrier_that_is_silent_or_unknown_is_bad(settings: Settings) -> None:
     told = {"trunk_user": "freeline", "external_ip": "127.0.0.1"}
-    lines = said(trunk.look, settings, trunk_host=f"127.0.0.1:{free_port(socket.SOCK_DGRAM)}", **told)
+    lines = said(trunk.look, settings, trunk_host=f"127.0.0.1:{free_port()}", **told)
     one(lines, "bad the carrier does not answer OPTIONS")
     one(lines, "warn whether we are registered cannot be seen")
     one(lines, "bad SIP_HOST is this machine alone")
@@ -143,7 +143,7 @@ def test_a_relay_with_another_secret_and_a_stun_server_that_sees_another_address
 @pytest.mark.parametrize("kind", ["", "?transport=tcp"])
 def test_a_relay_that_is_not_there(settings: Settings, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(asking, "WITHIN_S", 0.5)
-    port = free_port(socket.SOCK_DGRAM)
+    port = free_port()
     told = {"stun_urls": f"stun:127.0.0.1:{port}", "turn_urls": f"turn:127.0.0.1:{port}{kind}", "turn_secret": "x"}
     lines = said(relay.look, settings, **told)
     assert [line.split(":")[0] for line in lines] == ["bad stun", "bad turn"]
