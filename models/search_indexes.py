@@ -62,7 +62,7 @@ def make(connection: Connection) -> str | None:
 def forget(engine: Engine) -> None:
     """Make SQLite's indexes forget what is deleted. Until then a deleted text is marked in them, not gone.
 
-    It writes them anew in steps, each a transaction of its own. PostgreSQL's autovacuum does the same by itself.
+    It writes them anew in steps, each a transaction of its own. PostgreSQL's go with its own vacuum.
     """
     if engine.dialect.name != "sqlite":
         return
