@@ -123,9 +123,10 @@
   // What was clicked may be gone when its answer comes: a link of the bar, an act on a party who has just left. Away from the page it
   // inherits nothing, and htmx would put the answer inside its target, or nowhere. So it is brought back, out of sight, to take it.
   document.addEventListener("htmx:beforeRequest", (event) => {
-    const { elt, xhr } = event.detail;
+    const { elt, target, xhr } = event.detail;
     xhr.addEventListener("readystatechange", () => {
-      if (xhr.readyState !== XMLHttpRequest.DONE || elt.isConnected) return;
+      // A card that asked for itself and was closed meanwhile stays closed.
+      if (xhr.readyState !== XMLHttpRequest.DONE || elt.isConnected || !target.isConnected) return;
       const back = document.createElement("div");
       back.hidden = true;
       back.append(elt);
