@@ -1,5 +1,6 @@
 """Calls that we make: back to a worker, and to an agent's mobile. And what nobody may find of their numbers later."""
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -163,6 +164,23 @@ def test_an_agent_whose_phone_is_not_there_calls_nobody(stage: Stage, provider: 
     with pytest.raises(LineFailed, match="not ready"):
         stage.operator.call_back(CALL, 1, HERS)
     assert provider.wait_ring(0.5) is None
+
+
+def test_a_phone_that_registers_in_the_moment_of_the_call_is_waited_for(stage: Stage, provider: Phone) -> None:
+    alice = stage.agent(1)
+    assert alice.register(0) == 200
+    state = {"Action": "Getvar", "Variable": f"DEVICE_STATE({names.agent_interface(1)})"}
+    until(lambda: stage.ami.send_action(state).get("Value") == "UNAVAILABLE")
+    later = threading.Timer(0.5, alice.register)
+    later.start()
+    try:
+        stage.operator.call_back(CALL, 1, HERS)
+    finally:
+        later.join()
+    rung = alice.wait_ring()
+    assert rung is not None
+    rung.answer()
+    assert provider.wait_ring() is not None
 
 
 def mobile_rings(stage: Stage, provider: Phone, sounds: Path) -> tuple[Call, Call]:
