@@ -82,9 +82,11 @@ class Ari:
         auth = {"auth_type": "md5", "username": name, "realm": names.REALM, "md5_cred": ha1}
         endpoint = {**_ENDPOINT, **kind_of_phone, "auth": name, "aors": name}
         self._ask("PUT", "auth", name, auth)
-        self._ask("PUT", "aor", name, _AOR)
-        # To put what is there already makes Asterisk warn of an option that it had set itself.
-        if self._endpoint(name).get("webrtc") != kind_of_phone["webrtc"]:
+        # Each is put only where it is missing or differs. An address put twice keeps every phone that ever registered, and the
+        # newest is not asked whether it is there: it never rings. An endpoint put twice makes Asterisk warn of its own option.
+        if not self._kept("aor", name):
+            self._ask("PUT", "aor", name, _AOR)
+        if self._kept("endpoint", name).get("webrtc") != kind_of_phone["webrtc"]:
             self._ask("PUT", "endpoint", name, endpoint)
 
     def drop_phone(self, agent_id: int) -> None:
@@ -92,9 +94,9 @@ class Ari:
         for kind in reversed(_KINDS):
             self._ask("DELETE", kind, names.agent_endpoint(agent_id), missing_ok=True)
 
-    def _endpoint(self, name: str) -> dict[str, str]:
-        """What Asterisk has of an endpoint; empty when there is none."""
-        body = self._ask("GET", "endpoint", name, missing_ok=True)
+    def _kept(self, kind: str, name: str) -> dict[str, str]:
+        """What Asterisk has of this kind under a name; empty when there is none."""
+        body = self._ask("GET", kind, name, missing_ok=True)
         try:
             rows = json.loads(body)
             return {row["attribute"]: row["value"] for row in rows} if isinstance(rows, list) else {}

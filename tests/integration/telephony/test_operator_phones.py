@@ -7,6 +7,7 @@ from telephony import names
 from telephony.operator import LineFailed, Operator
 from telephony.phone import Phone
 from tests.integration.telephony.talking import LINE, Stage
+from tests.wait import until
 
 
 def test_each_new_secret_puts_an_end_to_the_one_before(stage: Stage) -> None:
@@ -25,6 +26,21 @@ def test_each_new_secret_puts_an_end_to_the_one_before(stage: Stage) -> None:
         stage.operator.drop_phone(7)
         assert phone.register() in {401, 403, 404}
     assert "agent7" not in stage.asterisk.command("pjsip show endpoints")
+
+
+def test_a_fresh_secret_leaves_one_phone_that_rings(stage: Stage) -> None:
+    server = (stage.settings.sip_host, stage.settings.sip_port)
+
+    def contacts() -> list[str]:
+        lines = stage.asterisk.command("pjsip show contacts").splitlines()
+        return [line.split()[-2] for line in lines if "agent7/" in line]
+
+    for _ in range(4):
+        found = stage.operator.new_phone(7)
+        # The page before did not take its leave: its line broke.
+        with Phone(server, found.user, found.secret) as phone:
+            assert phone.register() == 200
+            until(lambda: contacts() == ["Avail"], 2)
 
 
 def test_a_phone_in_a_browser_and_one_on_a_desk_can_follow_each_other(stage: Stage) -> None:
