@@ -82,8 +82,8 @@ class Ari:
         auth = {"auth_type": "md5", "username": name, "realm": names.REALM, "md5_cred": ha1}
         endpoint = {**_ENDPOINT, **kind_of_phone, "auth": name, "aors": name}
         self._ask("PUT", "auth", name, auth)
-        # Each is put only where it is missing or differs. An address put twice keeps every phone that ever registered, and the
-        # newest is not asked whether it is there: it never rings. An endpoint put twice makes Asterisk warn of its own option.
+        # Each is put only where it is missing or differs. An address put twice keeps every phone that ever registered, and
+        # the newest is not asked whether it is there: it never rings. An endpoint put twice makes Asterisk warn.
         if not self._kept("aor", name):
             self._ask("PUT", "aor", name, _AOR)
         if self._kept("endpoint", name).get("webrtc") != kind_of_phone["webrtc"]:

@@ -1,10 +1,11 @@
-"""Disk, memory and clock."""
+"""Disk, memory, clock and name."""
 
 import ctypes
 import json
 import os
 import re
 import shutil
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -33,6 +34,8 @@ def look(settings: Settings) -> Iterator[Finding]:
     yield _memory(settings)
     yield _synchronised(kernel_clock())
     yield from _leaps(settings)
+    if not settings.apart:
+        yield _name(socket.gethostname())
 
 
 def _disk(settings: Settings) -> Finding:
@@ -63,6 +66,18 @@ def _memory(settings: Settings) -> Finding:
     if free_mb < MODEL_MB / 2:
         return warn(f"only {free_mb} MB of {total_mb} MB memory are free", f"stop other programs, or {mend}")
     return ok(f"{total_mb:,} MB of memory, {free_mb:,} MB of it free; {words}")
+
+
+def _name(host: str) -> Finding:
+    """Asterisk signs its SIP with the machine's name. The last part of one begins with a letter (RFC 3261, section 25.1):
+    a browser's phone reads nothing that comes from another, and never rings.
+    """
+    if host.rpartition(".")[2][:1].isalpha():
+        return ok("browsers' phones can read this machine's name")
+    return bad(
+        "this machine's name begins with no letter: no browser's phone rings",
+        "hostnamectl set-hostname freeline, then start Freeline again",
+    )
 
 
 def memory_mb(*, limited: bool = True) -> tuple[int, int]:

@@ -107,6 +107,19 @@ def test_a_clock_that_nothing_keeps_right_is_a_warning(
     one(said(machine.look, settings), start)
 
 
+@pytest.mark.parametrize(
+    ("name", "grade"),
+    [("vm", "ok"), ("3vm", "bad"), ("3vm.example.org", "ok"), ("vm.1a", "bad"), ("01eb41a8dcc5", "bad"), ("", "bad")],
+)
+def test_a_name_that_browsers_phones_do_not_read_is_bad(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, name: str, grade: str
+) -> None:
+    monkeypatch.setattr(socket, "gethostname", lambda: name)
+    words = "can read this machine's name" if grade == "ok" else "no browser's phone rings"
+    assert [line.split()[0] for line in said(machine.look, settings) if words in line] == [grade]
+    assert not [line for line in said(machine.look, settings, apart=True) if "name" in line], "it is not Asterisk's"
+
+
 def test_the_kernel_tells_of_its_clock() -> None:
     assert machine.kernel_clock() in range(-1, 6)
 
