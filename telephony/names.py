@@ -112,6 +112,24 @@ TRANSPORT_WS = "transport-ws"
 
 # AMI and ARI users; their passwords are in telephony.secrets.
 AMI_READER = "reader"
+# The events it is sent; `Notices` and the switchboard know no other.
+EVENTS_HEARD = (
+    "FullyBooted",
+    "Newchannel",
+    "Newstate",
+    "Hangup",
+    "DialBegin",
+    "DialEnd",
+    "BridgeEnter",
+    "BridgeLeave",
+    "MusicOnHoldStart",
+    "QueueCallerJoin",
+    "QueueCallerLeave",
+    "QueueCallerAbandon",
+    "QueueMemberStatus",
+    "AgentConnect",
+    "AgentRingNoAnswer",
+)
 AMI_ACTOR = "actor"
 ARI_USER = "freeline"
 

@@ -23,7 +23,7 @@ from telephony.secrets import Secrets
 
 TEMPLATES = Path(__file__).parent / "asterisk-conf"
 # These must exist and may be empty.
-EMPTY = ("ccss", "cdr", "features", "acl", "udptl", "pjproject", "websocket_client", "stasis")
+EMPTY = ("ccss", "cdr", "features", "acl", "udptl", "pjproject", "websocket_client")
 MENU_LIMIT_S = 600
 ROUNDS = 40  # how often a call may enter a queue; only a fault comes near it
 ROOM_LOOK_S = 120

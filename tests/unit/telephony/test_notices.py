@@ -3,6 +3,7 @@ from datetime import timedelta
 import pytest
 
 from models.types import now
+from telephony import names
 from telephony.changes import (
     Answered,
     Arrived,
@@ -20,6 +21,10 @@ from telephony.rings import Missed, Rings, StoppedRinging
 from tests.unit.telephony.wire import CALL, CALLER, LEG, NAMED, TRUNK, UID, dial, event
 
 LINES = {"1800123456": "+661800123456"}
+
+
+def test_asterisk_is_asked_for_just_the_events_that_are_understood() -> None:
+    assert set(names.EVENTS_HEARD) == {*Notices(LINES)._kinds, "FullyBooted"}
 
 
 def in_a_queue() -> Notices:
