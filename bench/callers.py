@@ -152,7 +152,7 @@ def callers(
         command = [
             "sipp", f"{line[0]}:{line[1]}", "-sf", str(scenario), "-s", number, "-i", "127.0.0.1", "-mi", "127.0.0.1",
             "-p", str(free_port()), "-m", str(count), "-r", str(a_second), "-l", str(at_once),
-            "-trace_stat", "-stf", str(folder / "stat.csv"), "-fd", "1", "-nostdin", "-timeout", "280s",
+            "-trace_stat", "-stf", str(folder / "stat.csv"), "-fd", "1", "-nostdin", "-timeout", "300s",
         ]  # fmt: skip
         # Nobody calls twice: a call that follows another of the same number joins its case.
         first = secrets.randbelow(9_000_000) + 80_000_000

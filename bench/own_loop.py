@@ -10,7 +10,7 @@ import sys
 from vosk import KaldiRecognizer, Model, SetLogLevel
 
 SetLogLevel(-1)
-os.nice(10)
+os.nice(15)
 model = Model(sys.argv[1])
 for name in sys.stdin:
     recogniser = KaldiRecognizer(model, 8000)

@@ -20,6 +20,7 @@ from ivr.prompts import build
 from models import AgentStatus, Proficiency
 from models.types import now
 from telephony.obtain import find_asterisk
+from telephony.phone import Phone
 from telephony.run_asterisk import RunningAsterisk
 from tests.e2e.conftest import hire_before_start
 from tests.e2e.whole import Whole
@@ -31,6 +32,7 @@ KEYS = ["my", "th", "km", "lo", "vi", "en", "ko"]
 SHORT_BYTES = 1600
 MODULES = "app_playback app_read app_record res_musiconhold func_strings"
 SETTLES_WITHIN_S = 60.0
+PHONE_STAYS_S = 600  # as long as Asterisk lets it; without a phone the queue lets all callers out, to leave a message
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,9 @@ exten => message,1,Answer()
 
 
 class Held(Whole):
-    """All of Freeline."""
+    """All of Freeline, and the phone of the agent who is waited for, if any is."""
+
+    desk: Phone | None = None
 
     @property
     def pid_of_all(self) -> int:
@@ -99,9 +103,11 @@ class Held(Whole):
         return list(json.loads((self.settings.run / "processes.json").read_text())["processes"])
 
     def settle(self) -> None:
-        """Wait until all calls are filed and nothing is in the spool."""
+        """Wait until all calls are filed and nothing is in the spool; the agent's phone stays for another ten minutes."""
         until(lambda: all(contact.ended_at for contact in self.contacts()), SETTLES_WITHIN_S, 0.5)
         until(lambda: not any(self.settings.spool.glob("*.sln")), SETTLES_WITHIN_S, 0.5)
+        if self.desk and self.desk.register(PHONE_STAYS_S) != 200:
+            raise RuntimeError("the agent's phone is not let in again")
 
 
 def spoken(folder: Path) -> Path:
@@ -144,8 +150,8 @@ def both(
         parts.callback(whole.stop)
         whole.start()
         if place.somebody:
-            phone = whole.phone_of("alice")
-            parts.callback(phone.close)
+            whole.desk = whole.phone_of("alice")
+            parts.callback(whole.desk.close)
             with whole.db.write() as session:
                 # Wrapping up: somebody to wait for.
                 agents.set_status(session, cast.alice.id or 0, AgentStatus.WRAP_UP, until=now().replace(year=2100))

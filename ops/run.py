@@ -33,6 +33,7 @@ def run(name: str, settings: Settings) -> int:
         return run_redis(settings)
     if name not in PLACES:
         raise SettingsWrong(f"there is no process {name!r}; they are {', '.join(names.PROCESSES)}")
+    os.nice(names.NICE.get(name, 0))
     # Here: each needs a part of the libraries, and each loaded module takes memory.
     return int(importlib.import_module(PLACES[name]).main(settings))
 

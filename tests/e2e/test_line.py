@@ -1,5 +1,6 @@
 """The main job: a real call becomes a case on screen."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from sqlmodel import col, select
 from hotline import agents
 from hotline.events import AGENTS_CHANGED, Nudges
 from models import AgentStatus, Database, Outcome, Recording, RecordingState, Transcript
+from ops.names import PROCESSES
 from telephony.phone import Phone
 from tests.databases import on_both
 from tests.e2e.whole import Whole
@@ -107,6 +109,12 @@ def test_status_tells_counts_and_is_ready(whole: Whole) -> None:
     for process in found["processes"].values():
         assert process["state"] == "running"
         assert process["since"]
+
+
+def test_what_is_said_on_the_line_goes_before_what_is_written_of_it(whole: Whole) -> None:
+    nice = {name: os.getpriority(os.PRIO_PROCESS, whole.pid(name)) for name in PROCESSES}
+    ours = os.getpriority(os.PRIO_PROCESS, 0)
+    assert {name for name, its in nice.items() if its > ours} == {"switchboard", "transcriber"}
 
 
 def test_ctrl_c_stops_all_of_it(whole: Whole) -> None:
