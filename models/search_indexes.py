@@ -8,6 +8,8 @@ table of SQLite anew loses its triggers. A hotline must not stand still for want
 what is missing and may be made.
 """
 
+from collections.abc import Callable
+
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
@@ -59,17 +61,23 @@ def make(connection: Connection) -> str | None:
     return None
 
 
-def forget(engine: Engine) -> None:
-    """Make SQLite's indexes forget what is deleted. Until then a deleted text is marked in them, not gone.
+def forget(engine: Engine, beat: Callable[[], None] = lambda: None) -> bool:
+    """Make SQLite forget what is deleted. Until then a deleted text is marked in the indexes, not gone.
 
-    It writes them anew in steps, each a transaction of its own. PostgreSQL's go with its own vacuum.
+    It writes them anew in steps, each a transaction of its own, with a `beat` after each; then it empties the log beside the
+    database (WAL), where the text stands as it was written. False when that could not be: somebody is reading, or copying
+    the database; to be tried again. PostgreSQL's go with its own vacuum.
     """
     if engine.dialect.name != "sqlite":
-        return
+        return True
     for name in ON_SQLITE:
         pages = -PAGES_A_STEP  # the first step says that all of it is to be one piece in the end
         while _merge(engine, name, pages):
             pages = PAGES_A_STEP
+            beat()
+    with engine.connect() as connection:
+        busy = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").scalar_one()
+    return not busy
 
 
 def _merge(engine: Engine, name: str, pages: int) -> bool:

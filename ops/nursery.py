@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from hotline.settings import Settings
@@ -95,7 +96,8 @@ class Nursery:
     def close(self) -> None:
         """End it; the processes stay."""
         self._line.close()
-        Forked(self.pid).wait(BORN_WITHIN_S)
+        with suppress(ChildProcessError):  # it was gone before
+            Forked(self.pid).wait(BORN_WITHIN_S)
         _LIBC.prctl(PR_SET_CHILD_SUBREAPER, 0)
 
 

@@ -98,7 +98,7 @@ class Supervisor:
             self._log.truncate(0)
         changed = False
         if self._nursery is not None:
-            reap({self._nursery.pid} | {child.process.pid for child in self.children.values() if child.process})
+            reap({child.process.pid for child in self.children.values() if child.process})
         for child in self.children.values():
             if child.running:
                 if self._is_hung(child):

@@ -20,7 +20,6 @@ from models import (
     RecordingKind,
     TalkRecording,
     Transcript,
-    search_indexes,
 )
 from models.types import now
 from recordings.vault import Vault
@@ -64,7 +63,8 @@ def tell_destroyed(session: Session, contact: Contact, why: str, name: str) -> N
 def destroy_taken_back(db: Database, vault: Vault) -> list[int]:
     """Destroy conversations in the vault whose consent was taken back after they began, with their words.
 
-    Gives the cases that they belonged to. A transcriber that has one in hand finds its row gone and throws its draft away.
+    Gives the cases that they belonged to; the database is to `forget` the words then. A transcriber that has one in hand
+    finds its row gone and throws its draft away.
     """
     query = (
         select(Recording.id, Recording.vault_key, Recording.contact_id)
@@ -92,6 +92,5 @@ def destroy_taken_back(db: Database, vault: Vault) -> list[int]:
                 tell_destroyed(session, contact, TAKEN_BACK, f"recording {recording_id}")
                 changed += [contact.case_id] if contact.case_id is not None else []
     if due:
-        search_indexes.forget(db.engine)
         log().warning("conversations were destroyed: consent was taken back", recordings=len(due))
     return changed

@@ -13,7 +13,7 @@ from hotline.events import Nudges
 from hotline.keys import load_keys
 from hotline.log import log
 from hotline.settings import Settings
-from models import Database
+from models import Database, search_indexes
 from recordings import claims, consent, retention, speech
 from recordings.ingest import Ingest, OneIngester
 from recordings.scribe import Scribe
@@ -54,6 +54,7 @@ class Transcriber:
         self._ingest = Ingest(settings, self._db, keys, self._vault, self._nudges, beat=self._beat)
         self._scribes = [Scribe(settings, self._db, keys, self._stop) for _ in range(max(1, settings.workers))]
         self._clock = TrustedClock(settings.vault / CLOCK)
+        self._to_forget = False
         self._models_at = self._tidy_at = self._consent_at = float("-inf")
 
     def end(self) -> None:
@@ -123,7 +124,11 @@ class Transcriber:
             return
         self._consent_at = time.monotonic()
         for case_id in consent.destroy_taken_back(self._db, self._vault):
+            self._to_forget = True
             self._nudges.tell(events.case_changed(case_id))
+        # Again until it is done: a database that is busy now is not busy for ever.
+        if self._to_forget:
+            self._to_forget = not search_indexes.forget(self._db.engine, self._beat)
 
     def _hear(self) -> None:
         """Be woken by nudges; without Redis the looks each second do."""

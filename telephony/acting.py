@@ -18,9 +18,9 @@ HALF_DONE = "Asterisk stopped answering. Look how the call stands before you try
 REFUSED = "This could not be done: somebody in the call has just left. Look how it stands and try again."
 NORMAL = "16"
 FREE = "NOT_INUSE"
-AWAY = {"UNAVAILABLE", "INVALID", "UNKNOWN"}
-# Asterisk asks a phone that has registered whether it is there, and only then rings it.
-JUST_REGISTERED_S = 3.0
+# Asterisk asks a phone that has registered whether it is there, and only then rings it; and the call in which she tried her
+# sound a moment ago may not be over yet.
+FREE_WITHIN_S = 3.0
 LOOK_S = 0.1
 MOVE_TRIES = 40
 MOVE_AGAIN_S = 0.05
@@ -59,11 +59,11 @@ class Actor:
         return self._ask(lambda ami: ami.send_action(fields)).get("Value")
 
     def rings(self, interface: str, patience_s: float = 0) -> bool:
-        """Whether a phone is there and free; one that is not there may still come within so many seconds."""
+        """Whether a phone is there and free; one that is not may still be within so many seconds."""
         end = time.monotonic() + patience_s
-        while (state := self.read(f"DEVICE_STATE({interface})")) in AWAY and time.monotonic() < end:
+        while not (free := self.read(f"DEVICE_STATE({interface})") == FREE) and time.monotonic() < end:
             time.sleep(LOOK_S)
-        return state == FREE
+        return free
 
     def put(self, variable: str, value: str, channel: str = "") -> None:
         """Set a channel's variable, or a global, to a value that the dialplan may use as it is."""

@@ -7,11 +7,13 @@ import base64
 import http.client
 import json
 import re
+import threading
 from collections.abc import Mapping
 
 from hotline.errors import FreelineError
 from telephony import names
 
+_PUTTING = threading.Lock()  # of two that look at once, both would find it missing
 _HA1 = re.compile(r"[0-9a-f]{32}")
 _CONFIG = "/ari/asterisk/config/dynamic/res_pjsip"
 # Taken away from what refers to others, made from what is referred to.
@@ -84,10 +86,11 @@ class Ari:
         self._ask("PUT", "auth", name, auth)
         # Each is put only where it is missing or differs. An address put twice keeps every phone that ever registered, and
         # the newest is not asked whether it is there: it never rings. An endpoint put twice makes Asterisk warn.
-        if not self._kept("aor", name):
-            self._ask("PUT", "aor", name, _AOR)
-        if self._kept("endpoint", name).get("webrtc") != kind_of_phone["webrtc"]:
-            self._ask("PUT", "endpoint", name, endpoint)
+        with _PUTTING:
+            if not self._kept("aor", name):
+                self._ask("PUT", "aor", name, _AOR)
+            if self._kept("endpoint", name).get("webrtc") != kind_of_phone["webrtc"]:
+                self._ask("PUT", "endpoint", name, endpoint)
 
     def drop_phone(self, agent_id: int) -> None:
         """Take an agent's phone away; harmless when there is none. Raises `AriFailed`."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from hotline.settings import Settings
 from telephony import names
-from telephony.acting import JUST_REGISTERED_S, Actor, LineFailed
+from telephony.acting import FREE_WITHIN_S, Actor, LineFailed
 from telephony.legs import Leg, Legs, legs_of, ringing_for
 from telephony.render import caller_id
 
@@ -217,8 +217,8 @@ class Operator:
         _check(_WORD, call)
         _check(_LANGUAGE, language)
         interface = names.agent_interface(agent_id)
-        # She pressed a button of the page that has her phone: it may have registered in this very moment.
-        if not self._asterisk.rings(interface, JUST_REGISTERED_S):
+        # She pressed a button of the page that has her phone: it may have registered, or tried her sound, just now.
+        if not self._asterisk.rings(interface, FREE_WITHIN_S):
             raise LineFailed(NOT_READY)
         told = {f"__{names.CALL}": call, f"_{names.DIAL}": number}
         self._asterisk.originate(

@@ -4,12 +4,13 @@ import io
 import json
 import os
 import shutil
+import sqlite3
 import tarfile
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -26,7 +27,7 @@ from recordings.vault import SEALED, UNFINISHED
 
 MANIFEST = "manifest.json"
 FORMAT = 1
-LEFT_AFTER_S = 24 * 3600  # no backup takes so long: whoever made it is gone
+LEFT_AFTER_S = 12 * 3600  # no backup takes so long: whoever made it is gone. Less than a day: it is made each night
 Progress = Callable[[int, int], None]
 Entry = tuple[str, Path]
 
@@ -55,12 +56,13 @@ def create(settings: Settings, folder: Path, sealer: Sealer, progress: Progress,
     Raises `BackupFailed`. What is written first is gone again when it fails.
     """
     _refuse_nothing(settings, with_keys=with_keys)
-    _sweep(settings.work, ".backup-*")
-    _sweep(folder, ".freeline-*.part")
     made = now()
     part = folder / f".freeline-{os.getpid()}.part"
     db = Database(settings.database)
     try:
+        sweep(settings.work, ".backup-*")
+        sweep(settings.work, ".restore-*")
+        sweep(folder, ".freeline-*.part")
         with _work(settings) as work:
             copied, (revision, rows) = dumps.copy(db, work)
             entries = [(copied.name, copied), *_files(settings, with_keys=with_keys)]
@@ -71,7 +73,7 @@ def create(settings: Settings, folder: Path, sealer: Sealer, progress: Progress,
         part.rename(final)
     except OperationalError as error:
         raise BackupFailed("the database does not answer: `freeline doctor` says what to look at") from error
-    except (OSError, tarfile.TarError) as error:
+    except (OSError, tarfile.TarError, sqlite3.Error) as error:
         why = getattr(error, "strerror", None) or type(error).__name__
         raise BackupFailed(f"the backup was not made: {why}") from error
     finally:
@@ -93,14 +95,15 @@ def _refuse_nothing(settings: Settings, *, with_keys: bool) -> None:
         raise BackupFailed(f"missing in {settings.keys}: {', '.join(missing)}; `freeline doctor` says more")
 
 
-def _sweep(folder: Path, pattern: str) -> None:
+def sweep(folder: Path, pattern: str) -> None:
     """Delete what a backup left that was killed: a copy of the database in the clear outlives what is erased in it."""
     for left in folder.glob(pattern):
-        if left.stat().st_mtime < time.time() - LEFT_AFTER_S:
-            if left.is_dir():
-                shutil.rmtree(left, ignore_errors=True)
-            else:
-                left.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):  # another at work has taken it away
+            if left.stat().st_mtime < time.time() - LEFT_AFTER_S:
+                if left.is_dir():
+                    shutil.rmtree(left, ignore_errors=True)
+                else:
+                    left.unlink()
 
 
 @contextmanager

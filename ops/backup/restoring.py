@@ -20,7 +20,7 @@ from hotline.keys import IDENTITY, PUBLIC, Keys
 from hotline.settings import Settings
 from models import Database
 from ops.backup import dumps
-from ops.backup.making import FORMAT, MANIFEST, Manifest, Progress, is_recording
+from ops.backup.making import FORMAT, MANIFEST, Manifest, Progress, is_recording, sweep
 from ops.backup.sealing import BackupFailed, opener
 
 ALONE = (MANIFEST, dumps.SQLITE, dumps.POSTGRESQL)
@@ -56,7 +56,8 @@ def restore(settings: Settings, file: Path, secret: Secret, progress: Progress) 
         for folder in (settings.data, settings.work):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         # A volume of a container is there from the first, and empty.
-        there = [p.name for p in (settings.data / "freeline.db", *targets.values()) if p.is_file() or _filled(p)]
+        there = [p.name for p in (*_database_files(settings), *targets.values()) if p.is_file() or _filled(p)]
+        sweep(settings.work, ".restore-*")
         work = Path(tempfile.mkdtemp(prefix=".restore-", dir=settings.work))
     except OSError as error:
         raise BackupFailed(f"the backup was not restored: {error.strerror or type(error).__name__}") from error
@@ -81,6 +82,11 @@ def restore(settings: Settings, file: Path, secret: Secret, progress: Progress) 
     finally:
         shutil.rmtree(work, ignore_errors=True)
     return manifest
+
+
+def _database_files(settings: Settings) -> list[Path]:
+    """SQLite's file, and what a crash leaves beside it: SQLite would write that into a file restored there."""
+    return [settings.data / f"freeline.db{end}" for end in ("", "-wal", "-shm", "-journal")]
 
 
 def _filled(folder: Path) -> bool:
@@ -224,6 +230,8 @@ def _check(folder: Path, recordings: int) -> Manifest:
             raise BackupFailed("the database in this backup has other rows than the backup says")
     elif not dumps.readable(folder / dumps.POSTGRESQL):
         raise BackupFailed("the database in this backup is damaged")
+    if not manifest.keys and (folder / "keys").exists():
+        raise BackupFailed("this backup is not whole: it has keys and says that it has none")
     if manifest.keys:
         try:
             identity = pyrage.x25519.Identity.from_str((folder / "keys" / IDENTITY).read_text().strip())

@@ -134,5 +134,6 @@ def test_a_nursery_that_dies_takes_nobody_with_it_and_the_next_is_started_withou
     until(lambda: not there(nursed.nursery), 10)
     assert there(pid)
     os.killpg(pid, signal.SIGKILL)
+    until(lambda: not zombies_of(nursed.process.pid), 10)
     log = nursed.settings.run / "freeline.log"
     until(lambda: "the transcriber is ready" in log.read_text(), 60)  # the real one: it was started by its own command

@@ -1,8 +1,10 @@
 """A recorded conversation is kept when the worker agreed, destroyed when not, and says nothing of how her call ended."""
 
 import os
+import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 from sqlmodel import col, select
@@ -26,6 +28,7 @@ from models import (
     RecordingState,
     TalkRecording,
     Transcript,
+    search_indexes,
 )
 from models.types import now
 from recordings import conversations, retention
@@ -35,9 +38,12 @@ from recordings.conversations import UNKNOWN_S
 from recordings.engines import Draft
 from recordings.keeper import Keeper
 from recordings.listen import audio_wav
+from recordings.transcriber import Transcriber
 from recordings.vault import Vault
 from tests.cast import Cast
+from tests.databases import on_sqlite
 from tests.integration.recordings.spooled import NUMBER, Left, Taker, grep, rows
+from tests.wait import until
 
 PURPOSE = ConsentPurpose.RECORDING
 
@@ -231,6 +237,46 @@ def test_consent_taken_back_later_destroys_the_voice_and_its_words(
     assert [one.recording_id for one in rows(db, Transcript)] == [left.id]
     assert [path.stem for path in taker.sealed()] == [left.vault_key]
     assert conversation.told()[-1].detail["destroyed"] == "taken_back"
+
+
+@on_sqlite
+def test_the_words_of_what_was_taken_back_are_in_no_file_even_when_the_database_was_busy(
+    conversation: Conversation,
+    taker: Taker,
+    voice: bytes,
+    db: Database,
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tries: list[bool] = []
+    forget = search_indexes.forget
+    monkeypatch.setattr(search_indexes, "forget", lambda *args: tries.append(forget(*args)) or tries[-1])
+    conversation.agrees()
+    conversation.recorded(voice)
+    taker.take()
+    worker = Claims(db, "w", lease_s=60, tries=3)
+    conversation.ends()
+    claim = worker.take()
+    assert claim is not None
+    worker.finish(claim, Draft("xylophone"), "vosk", "m", 1.0)
+    file = Path(str(db.engine.url.database))
+    files = (file, file.with_name(f"{file.name}-wal"))
+    process = Transcriber(settings.model_copy(update={"database_url": db.url}))
+    running = threading.Thread(target=process.run)
+    with db.read() as reading:
+        assert rows(db, Transcript)
+        reading.exec(select(Case)).all()
+        conversation.takes_it_back()
+        running.start()
+        until(lambda: tries, 20)
+        assert tries == [False]
+        assert rows(db, Transcript) == []
+        assert any(b"xyl" in path.read_bytes() for path in files), "else this test shows nothing"
+    try:
+        until(lambda: not any(b"xyl" in path.read_bytes() for path in files), 30)
+    finally:
+        process.end()
+        running.join(20)
 
 
 def test_a_transcriber_that_has_it_in_hand_throws_its_draft_away(

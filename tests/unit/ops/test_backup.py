@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tarfile
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
@@ -189,6 +190,32 @@ def test_what_is_there_is_never_overwritten(settings: Settings, folder: Path, id
     assert Vault(settings.vault, load_keys(settings.keys, may_open=True)).open(voice) == VOICE
 
 
+def test_what_a_crash_left_beside_the_old_database_does_not_get_into_the_restored_one(
+    settings: Settings, folder: Path, identity: pyrage.x25519.Identity, tmp_path: Path
+) -> None:
+    file = backed_up(fill(settings)[0], folder, identity)
+    restored = elsewhere(settings, tmp_path)
+    restored.data.mkdir(parents=True)
+    (restored.data / "freeline.db-wal").write_bytes(b"of another")
+    with pytest.raises(BackupFailed, match=r"freeline\.db-wal already"):
+        restoring.restore(restored, file, Secret(identity=str(identity)), quiet)
+
+
+def test_keys_in_a_backup_that_says_it_has_none_do_not_take_the_place_of_ours(
+    settings: Settings, folder: Path, identity: pyrage.x25519.Identity, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings, _voice = fill(settings)
+    restored = elsewhere(settings, tmp_path)
+    make_keys(restored.keys)
+    own = {path.name: path.read_bytes() for path in restored.keys.iterdir()}
+    files = making._files
+    monkeypatch.setattr(making, "_files", lambda settings, with_keys: files(settings, with_keys=True))
+    file = backed_up(settings, folder, identity, with_keys=False)
+    with pytest.raises(BackupFailed, match="says that it has none"):
+        restoring.restore(restored, file, Secret(identity=str(identity)), quiet)
+    assert {path.name: path.read_bytes() for path in restored.keys.iterdir()} == own
+
+
 @contextmanager
 def damaged(file: Path, how: str) -> Iterator[Path]:
     whole = file.read_bytes()
@@ -317,15 +344,27 @@ def test_what_a_killed_backup_left_goes_with_the_next(
     settings: Settings, folder: Path, identity: pyrage.x25519.Identity
 ) -> None:
     settings, _voice = fill(settings)
-    kept, killed = settings.data / ".backup-now", settings.data / ".backup-killed"
-    kept.mkdir()
-    killed.mkdir()
+    kept, killed, restored = (settings.data / name for name in (".backup-now", ".backup-killed", ".restore-killed"))
+    for path in (kept, killed, restored):
+        path.mkdir()
     (half := folder / ".freeline-1.part").touch()
-    for path in (killed, half):
-        os.utime(path, (0, 0))
+    a_night_ago = time.time() - 24 * 3600 + 60
+    for path in (killed, restored, half):
+        os.utime(path, (a_night_ago, a_night_ago))
     file = backed_up(settings, folder, identity)
     assert [path.name for path in settings.data.glob(".backup-*")] == [kept.name], "another may be at work"
+    assert not restored.exists()
     assert list(folder.iterdir()) == [file]
+
+
+def test_a_database_that_cannot_be_copied_is_said_and_leaves_nothing(
+    settings: Settings, folder: Path, identity: pyrage.x25519.Identity
+) -> None:
+    settings, _voice = fill(settings)
+    (settings.data / "freeline.db").write_bytes(b"no database" * 1000)
+    with pytest.raises(BackupFailed, match="was not made"):
+        backed_up(settings, folder, identity)
+    assert (list(folder.iterdir()), list(settings.data.glob(".backup-*"))) == ([], [])
 
 
 def test_nothing_is_no_backup(settings: Settings, folder: Path, identity: pyrage.x25519.Identity) -> None:
