@@ -14,6 +14,7 @@ from hotline.keys import INDEX, PUBLIC, make_keys
 from hotline.settings import Settings
 from ivr import prompts
 from models import Database
+from ops.backup.leftovers import RESTORE, sweep
 from telephony import secrets
 
 Say = Callable[[str], None]
@@ -30,6 +31,8 @@ def prepare(settings: Settings, *, demo: bool, say: Say) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if folder.stat().st_mode & 0o777 != 0o700:  # somebody made it beforehand
             folder.chmod(0o700)
+    # Whoever restores does it before the first start: what is there is of one that was killed, with the keys in it.
+    sweep(settings.work, RESTORE + "*", older_than_s=0)
     make_keys(settings.keys)
     secrets.make_secrets(settings)
     db = Database(settings.database)

@@ -7,10 +7,9 @@ import shutil
 import sqlite3
 import tarfile
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -21,13 +20,13 @@ from hotline.settings import Settings
 from models import Database
 from models.types import now
 from ops.backup import dumps
+from ops.backup.leftovers import BACKUP, sweep
 from ops.backup.record import Made, keep
 from ops.backup.sealing import BackupFailed, Sealer
 from recordings.vault import SEALED, UNFINISHED
 
 MANIFEST = "manifest.json"
 FORMAT = 1
-LEFT_AFTER_S = 12 * 3600  # no backup takes so long: whoever made it is gone. Less than a day: it is made each night
 Progress = Callable[[int, int], None]
 Entry = tuple[str, Path]
 
@@ -60,8 +59,7 @@ def create(settings: Settings, folder: Path, sealer: Sealer, progress: Progress,
     part = folder / f".freeline-{os.getpid()}.part"
     db = Database(settings.database)
     try:
-        sweep(settings.work, ".backup-*")
-        sweep(settings.work, ".restore-*")
+        sweep(settings.work, BACKUP + "*")
         sweep(folder, ".freeline-*.part")
         with _work(settings) as work:
             copied, (revision, rows) = dumps.copy(db, work)
@@ -95,21 +93,10 @@ def _refuse_nothing(settings: Settings, *, with_keys: bool) -> None:
         raise BackupFailed(f"missing in {settings.keys}: {', '.join(missing)}; `freeline doctor` says more")
 
 
-def sweep(folder: Path, pattern: str) -> None:
-    """Delete what a backup left that was killed: a copy of the database in the clear outlives what is erased in it."""
-    for left in folder.glob(pattern):
-        with suppress(FileNotFoundError):  # another at work has taken it away
-            if left.stat().st_mtime < time.time() - LEFT_AFTER_S:
-                if left.is_dir():
-                    shutil.rmtree(left, ignore_errors=True)
-                else:
-                    left.unlink()
-
-
 @contextmanager
 def _work(settings: Settings) -> Iterator[Path]:
     # Beside our data: the copy of the database is in the clear, as the database itself is.
-    work = Path(tempfile.mkdtemp(prefix=".backup-", dir=settings.work))
+    work = Path(tempfile.mkdtemp(prefix=BACKUP, dir=settings.work))
     try:
         yield work
     finally:

@@ -20,7 +20,8 @@ from hotline.keys import IDENTITY, PUBLIC, Keys
 from hotline.settings import Settings
 from models import Database
 from ops.backup import dumps
-from ops.backup.making import FORMAT, MANIFEST, Manifest, Progress, is_recording, sweep
+from ops.backup.leftovers import RESTORE, sweep
+from ops.backup.making import FORMAT, MANIFEST, Manifest, Progress, is_recording
 from ops.backup.sealing import BackupFailed, opener
 
 ALONE = (MANIFEST, dumps.SQLITE, dumps.POSTGRESQL)
@@ -57,8 +58,8 @@ def restore(settings: Settings, file: Path, secret: Secret, progress: Progress) 
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         # A volume of a container is there from the first, and empty.
         there = [p.name for p in (*_database_files(settings), *targets.values()) if p.is_file() or _filled(p)]
-        sweep(settings.work, ".restore-*")
-        work = Path(tempfile.mkdtemp(prefix=".restore-", dir=settings.work))
+        sweep(settings.work, RESTORE + "*")
+        work = Path(tempfile.mkdtemp(prefix=RESTORE, dir=settings.work))
     except OSError as error:
         raise BackupFailed(f"the backup was not restored: {error.strerror or type(error).__name__}") from error
     try:

@@ -344,16 +344,15 @@ def test_what_a_killed_backup_left_goes_with_the_next(
     settings: Settings, folder: Path, identity: pyrage.x25519.Identity
 ) -> None:
     settings, _voice = fill(settings)
-    kept, killed, restored = (settings.data / name for name in (".backup-now", ".backup-killed", ".restore-killed"))
-    for path in (kept, killed, restored):
+    kept, killed = settings.data / ".backup-now", settings.data / ".backup-killed"
+    for path in (kept, killed):
         path.mkdir()
     (half := folder / ".freeline-1.part").touch()
     a_night_ago = time.time() - 24 * 3600 + 60
-    for path in (killed, restored, half):
+    for path in (killed, half):
         os.utime(path, (a_night_ago, a_night_ago))
     file = backed_up(settings, folder, identity)
     assert [path.name for path in settings.data.glob(".backup-*")] == [kept.name], "another may be at work"
-    assert not restored.exists()
     assert list(folder.iterdir()) == [file]
 
 

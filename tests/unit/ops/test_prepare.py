@@ -27,6 +27,14 @@ def test_tables_of_a_newer_freeline_are_left_alone(settings: Settings, db: Datab
     assert revision(db) == "9999"
 
 
+def test_what_a_killed_restore_left_in_the_clear_is_gone_at_the_next_start(settings: Settings, db: Database) -> None:
+    left = settings.work / ".restore-killed" / "keys"
+    left.mkdir(parents=True)
+    (left / "identity.age").write_text("a key")
+    prepare(settings.model_copy(update={"database_url": db.url}), demo=False, say=lambda _: None)
+    assert not left.parent.exists()
+
+
 def test_an_upgrade_that_fails_leaves_the_tables_as_they_were(db: Database, settings: Settings) -> None:
     """On both databases: a step that finds its table there already stands for any that fails."""
     set_revision(db, "0001")
