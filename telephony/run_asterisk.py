@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 
@@ -116,7 +117,10 @@ class RunningAsterisk:
                 self.process.wait(STOP_WITHIN_S)
             except subprocess.TimeoutExpired:
                 self.process.kill()
-        return self.process.wait()
+        code = self.process.wait()
+        with suppress(OSError):  # it is of no use to anybody now, and may be outside the data folder
+            folders(self.settings)["run"].rmdir()
+        return code
 
 
 def main(settings: Settings) -> int:

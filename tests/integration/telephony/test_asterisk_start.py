@@ -15,6 +15,7 @@ from hotline.settings import Settings
 from models import Database
 from telephony import names
 from telephony.phone import Phone
+from telephony.render import folders
 from telephony.run_asterisk import RunningAsterisk, read_menu, ready
 from tests.databases import away
 from tests.stack import AsteriskUnderTest
@@ -70,8 +71,11 @@ def test_it_starts_silently_with_a_stun_server(settings: Settings, start_asteris
 
 def test_it_starts_in_a_data_folder_too_deep_for_a_socket(settings: Settings, start_asterisk: Start) -> None:
     deep = settings.model_copy(update={"data": settings.data / ("x" * 100)})
-    start_asterisk(deep)
+    one = start_asterisk(deep)
     assert ready(deep)
+    assert not folders(deep)["run"].is_relative_to(deep.data)
+    one.stop()
+    assert not folders(deep)["run"].exists()
 
 
 def test_every_module_it_was_told_to_load_is_running(asterisk: AsteriskUnderTest) -> None:
