@@ -1,5 +1,6 @@
 """Whether a conversation that was recorded may be kept, and destroying what may not be."""
 
+from collections.abc import Iterator
 from datetime import datetime
 
 from sqlalchemy import ColumnElement
@@ -60,11 +61,11 @@ def tell_destroyed(session: Session, contact: Contact, why: str, name: str) -> N
     note_act(session, "conversation_destroyed", f"contact:{contact.id}", by_id=None, why=why, name=name)
 
 
-def destroy_taken_back(db: Database, vault: Vault) -> list[int]:
+def destroy_taken_back(db: Database, vault: Vault) -> Iterator[int | None]:
     """Destroy conversations in the vault whose consent was taken back after they began, with their words.
 
-    Gives the cases that they belonged to; the database is to `forget` the words then. A transcriber that has one in hand
-    finds its row gone and throws its draft away.
+    Gives the case of each as it is destroyed, None for one without; the database is to `forget` the words then. A
+    transcriber that has one in hand finds its row gone and throws its draft away.
     """
     query = (
         select(Recording.id, Recording.vault_key, Recording.contact_id)
@@ -80,17 +81,15 @@ def destroy_taken_back(db: Database, vault: Vault) -> list[int]:
     )
     with db.read() as session:
         due = list(session.exec(query))
-    changed = []
     for recording_id, vault_key, contact_id in due:
         # The file first: a death in between is met again, and nothing says that a voice is gone that is not.
         vault.delete(vault_key)
         with db.write() as session:
             contact = session.get(Contact, contact_id)
+            case_id = contact.case_id if contact is not None else None
             session.execute(delete(Transcript).where(col(Transcript.recording_id) == recording_id))
             session.execute(delete(Recording).where(col(Recording.id) == recording_id))
             if contact is not None:
                 tell_destroyed(session, contact, TAKEN_BACK, f"recording {recording_id}")
-                changed += [contact.case_id] if contact.case_id is not None else []
-    if due:
-        log().warning("conversations were destroyed: consent was taken back", recordings=len(due))
-    return changed
+        log().warning("a conversation was destroyed: consent was taken back", recording=recording_id)
+        yield case_id

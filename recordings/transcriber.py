@@ -125,7 +125,8 @@ class Transcriber:
         self._consent_at = time.monotonic()
         for case_id in consent.destroy_taken_back(self._db, self._vault):
             self._to_forget = True
-            self._nudges.tell(events.case_changed(case_id))
+            if case_id is not None:
+                self._nudges.tell(events.case_changed(case_id))
         # Again until it is done: a database that is busy now is not busy for ever.
         if self._to_forget:
             self._to_forget = not search_indexes.forget(self._db.engine, self._beat)

@@ -228,10 +228,10 @@ def test_consent_taken_back_later_destroys_the_voice_and_its_words(
     while (claim := worker.take()) is not None:
         worker.finish(claim, Draft("what she said"), "vosk", "m", 1.0)
     assert len(rows(db, Transcript)) == 2
-    assert destroy_taken_back(db, taker.vault) == []
+    assert list(destroy_taken_back(db, taker.vault)) == []
     conversation.takes_it_back()
-    assert destroy_taken_back(db, taker.vault) == [conversation.case_id]
-    assert destroy_taken_back(db, taker.vault) == []
+    assert list(destroy_taken_back(db, taker.vault)) == [conversation.case_id]
+    assert list(destroy_taken_back(db, taker.vault)) == []
     (left,) = taker.recordings()
     assert left.kind is RecordingKind.MESSAGE
     assert [one.recording_id for one in rows(db, Transcript)] == [left.id]
@@ -279,6 +279,34 @@ def test_the_words_of_what_was_taken_back_are_in_no_file_even_when_the_database_
         running.join(20)
 
 
+@on_sqlite
+def test_the_words_of_a_conversation_without_a_case_are_forgotten_as_well(
+    conversation: Conversation,
+    taker: Taker,
+    voice: bytes,
+    db: Database,
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tries: list[None] = []
+    monkeypatch.setattr(search_indexes, "forget", lambda *_: tries.append(None) or True)
+    conversation.agrees()
+    conversation.recorded(voice)
+    taker.take()
+    conversation.takes_it_back()
+    with db.write() as session:
+        session.get_one(Contact, conversation.contact_id).case_id = None
+    process = Transcriber(settings.model_copy(update={"database_url": db.url}))
+    running = threading.Thread(target=process.run)
+    running.start()
+    try:
+        until(lambda: tries, 20)
+    finally:
+        process.end()
+        running.join(20)
+    assert taker.recordings() == []
+
+
 def test_a_transcriber_that_has_it_in_hand_throws_its_draft_away(
     conversation: Conversation, taker: Taker, voice: bytes, db: Database
 ) -> None:
@@ -290,7 +318,7 @@ def test_a_transcriber_that_has_it_in_hand_throws_its_draft_away(
     claim = worker.take()
     assert claim is not None
     conversation.takes_it_back()
-    destroy_taken_back(db, taker.vault)
+    list(destroy_taken_back(db, taker.vault))
     assert not worker.renew(claim)
     assert not worker.finish(claim, Draft("what she said"), "vosk", "m", 1.0).ours
     assert rows(db, Transcript) == []

@@ -7,7 +7,7 @@ import pytest
 from hotline.settings import Settings
 from telephony import names
 from telephony.acting import LineFailed
-from telephony.operator import PARTY_GONE, Operator
+from telephony.operator import NOT_READY, PARTY_GONE, Operator
 from telephony.secrets import make_secrets
 from tests.fakes.ami import FakeAmi, Fields, Session
 
@@ -32,9 +32,35 @@ def _in_room(channel: str, leg: str) -> tuple[Fields, Fields]:
 @pytest.fixture
 def operator(settings: Settings) -> Iterator[Operator]:
     """Acts on it."""
-    it = Operator(settings)
+    it = Operator(settings.model_copy(update={"trunk_host": "127.0.0.1"}))
     yield it
     it.close()
+
+
+def phone_is(asterisk: FakeAmi, *states: str) -> None:
+    """What Asterisk says of her phone, one look after the other; the last for ever."""
+    left = list(states)
+
+    def look(session: Session, action: Fields) -> None:
+        state = left.pop(0) if len(left) > 1 else left[0]
+        session.send({"Response": "Success", "ActionID": action["ActionID"], "Value": state})
+
+    asterisk.on["Getvar"] = look
+
+
+@pytest.mark.parametrize("state", ["BUSY", "INUSE", "UNAVAILABLE", "INVALID"])
+def test_a_phone_that_is_free_in_a_moment_is_waited_for(asterisk: FakeAmi, operator: Operator, state: str) -> None:
+    """The call in which she tried her sound is just ending, or her phone is just coming."""
+    phone_is(asterisk, state, state, "NOT_INUSE")
+    operator.call_back("a", 1, "0812345678")
+    assert asterisk.count("Originate") == 1
+
+
+def test_a_phone_that_stays_busy_is_not_rung(asterisk: FakeAmi, operator: Operator) -> None:
+    phone_is(asterisk, "BUSY")
+    with pytest.raises(LineFailed, match=NOT_READY):
+        operator.call_back("a", 1, "0812345678")
+    assert asterisk.count("Originate") == 0
 
 
 def hung_up(asterisk: FakeAmi) -> list[str]:
