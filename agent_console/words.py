@@ -15,6 +15,7 @@ from babel.messages.frontend import parse_mapping_cfg
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 from babel.support import Translations
+from markupsafe import Markup
 
 HERE = Path(__file__).parent
 LOCALE = HERE / "locale"
@@ -54,6 +55,18 @@ def ngettext(one: str, many: str, count: int) -> str:
     """One or many, as the reader's language counts."""
     words = _reading.get() or NullTranslations()
     return words.ngettext(one, many, count)
+
+
+def marked(text: str, **values: object) -> Markup:
+    """The text in the reader's language, for a template: each `%(name)s` is replaced by that value, escaped; `%%` is `%`."""
+    words = Markup(gettext(text))  # noqa: S704  (ours, or a translator's, who may write markup)
+    return words % values if "%" in words else words
+
+
+def marked_many(one: str, many: str, count: int, **values: object) -> Markup:
+    """One or many, for a template; `%(num)s` is the count."""
+    words = Markup(ngettext(one, many, count))  # noqa: S704
+    return words % ({"num": count} | values)
 
 
 _ = gettext

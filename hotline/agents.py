@@ -304,7 +304,7 @@ class Speaker:
 def speakers(session: Session, language: str | None = None) -> list[Speaker]:
     """All active agents by language, or those of one language."""
     query = (
-        select(Speaks, AgentState)
+        select(Speaks.agent_id, Speaks.language, col(Speaks.proficiency), AgentState)
         .join(Agent, col(Agent.id) == col(Speaks.agent_id))
         .join(AgentState, col(AgentState.agent_id) == col(Speaks.agent_id), isouter=True)
         .where(col(Agent.active))
@@ -314,12 +314,12 @@ def speakers(session: Session, language: str | None = None) -> list[Speaker]:
         query = query.where(col(Speaks.language) == language)
     return [
         Speaker(
-            speaks.agent_id,
-            speaks.language,
-            speaks.proficiency,
+            agent_id,
+            spoken,
+            proficiency,
             state.status if state else AgentStatus.OFFLINE,
             bool(state and state.reachable),
             bool(state and state.page and not state.reachable),
         )
-        for speaks, state in session.exec(query)
+        for agent_id, spoken, proficiency, state in session.exec(query)
     ]

@@ -25,20 +25,18 @@ class Span:
 
 def spans(session: Session, start: datetime, end: datetime, zone: ZoneInfo) -> list[Span]:
     """All shifts that touch the time from `start` to `end`, in the zone's wall-clock time, across midnight."""
-    shifts = session.exec(
-        select(Shift).join(Agent, col(Agent.id) == col(Shift.agent_id)).where(col(Agent.active))
-    ).all()
     first = start.astimezone(zone).date() - timedelta(days=1)
-    last = end.astimezone(zone).date()
+    days = [first + timedelta(days=n) for n in range((end.astimezone(zone).date() - first).days + 1)]
+    query = select(Shift).join(Agent, col(Agent.id) == col(Shift.agent_id)).where(col(Agent.active))
+    weekly = col(Shift.on_date).is_(None) & col(Shift.weekday).in_({day.weekday() for day in days})
+    shifts = session.exec(query.where(weekly | col(Shift.on_date).in_(days))).all()
     found = []
-    day = first
-    while day <= last:
+    for day in days:
         for shift in shifts:
             if shift.on_date == day or (shift.on_date is None and shift.weekday == day.weekday()):
                 span = _span(shift, day, zone)
                 if span.starts < end and span.ends > start:
                     found.append(span)
-        day += timedelta(days=1)
     return sorted(found, key=lambda s: (s.starts, s.agent_id))
 
 
@@ -69,22 +67,16 @@ def cover(session: Session, day: date, zone: ZoneInfo, languages: list[str]) -> 
     """
     start = datetime.combine(day, time(), zone).astimezone(UTC)
     end = datetime.combine(day + timedelta(days=1), time(), zone).astimezone(UTC)
-    speaks = defaultdict(set)
-    for row in session.exec(select(Speaks).where(col(Speaks.proficiency) != Proficiency.BASIC)):
-        speaks[row.agent_id].add(row.language)
-    slots = int((end - start) / SLOT)
-    counts = {language: [0] * slots for language in languages}
-    shifts = spans(session, start, end, zone)
-    for language in languages:
-        present: list[set[int]] = [set() for _ in range(slots)]
-        for span in shifts:
-            if language in speaks[span.agent_id]:
-                for slot in range(slots):
-                    moment = start + SLOT * slot
-                    if span.starts < moment + SLOT and span.ends > moment:
-                        present[slot].add(span.agent_id)
-        counts[language] = [len(p) for p in present]
-    return counts
+    there: list[set[int]] = [set() for _ in range(int((end - start) / SLOT))]
+    for span in spans(session, start, end, zone):
+        first, after = (span.starts - start) // SLOT, -((start - span.ends) // SLOT)
+        for slot in there[max(0, first) : after]:
+            slot.add(span.agent_id)
+    speak = defaultdict(set)
+    query = select(Speaks.language, Speaks.agent_id).where(col(Speaks.proficiency) != Proficiency.BASIC)
+    for language, agent_id in session.exec(query):
+        speak[language].add(agent_id)
+    return {language: [len(slot & speak[language]) for slot in there] for language in languages}
 
 
 def add_shift(

@@ -8,6 +8,7 @@ import structlog
 from aiohttp import FormData
 from aiohttp.test_utils import TestServer
 from babel.messages.pofile import read_po
+from markupsafe import escape
 from sqlalchemy.exc import OperationalError
 
 from agent_console import words
@@ -212,3 +213,12 @@ def test_a_catalogue_is_read_and_english_needs_none(tmp_path: Path, monkeypatch:
     words.read_in("en")
     assert words.gettext("Queue") == "Queue"
     words.catalogue.cache_clear()
+
+
+def test_what_is_put_into_a_text_is_escaped() -> None:
+    words.read_in("en")
+    said = words.marked("%(name)s is %(sure)s%% sure", name='<b>"Ma Ei"</b>', sure=40)
+    assert str(said) == "&lt;b&gt;&#34;Ma Ei&#34;&lt;/b&gt; is 40% sure"
+    assert escape(words.marked("Queue & desk")) == "Queue & desk"
+    assert words.marked_many("%(num)s call", "%(num)s calls of %(who)s", 2, who="<i>") == "2 calls of &lt;i&gt;"
+    assert words.marked_many("%(num)s call", "%(num)s calls of %(who)s", 1, who="<i>") == "1 call"

@@ -53,6 +53,28 @@ def test_a_day_on_which_the_clock_changes_is_covered_whole(db: Database, staff: 
         assert roster.cover(s, date(2026, 10, 25), berlin, ["my"])["my"] == [1] * 50
 
 
+def test_a_half_hour_is_covered_when_she_is_there_for_a_part_of_it_and_once_however_many_shifts(
+    db: Database, staff: Cast
+) -> None:
+    with db.write() as s:
+        for starts, ends in ((time(8, 15), time(9, 45)), (time(9), time(10)), (time(23, 30), time(1))):
+            roster.add_shift(s, staff.alice.id or 0, on_date=date(2026, 11, 22), starts=starts, ends=ends)
+        for day, slots in ((22, {16, 17, 18, 19, 47}), (23, {0, 1}), (24, set())):
+            counts = roster.cover(s, date(2026, 11, day), BANGKOK, ["my"])["my"]
+            assert counts == [int(slot in slots) for slot in range(48)]
+
+
+def test_a_weekly_shift_of_another_day_is_not_expected(db: Database, staff: Cast) -> None:
+    with db.write() as s:
+        roster.add_shift(s, staff.alice.id or 0, weekday=6, starts=time(22), ends=time(6))
+        assert [sum(roster.cover(s, date(2026, 11, day), BANGKOK, ["my"])["my"]) for day in range(21, 25)] == [
+            0,
+            4,
+            12,
+            0,
+        ]
+
+
 def test_basic_speakers_and_people_who_left_are_no_cover(db: Database, staff: Cast) -> None:
     with db.write() as s:
         for who in (staff.bob, staff.charlie):
