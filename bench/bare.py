@@ -1,6 +1,8 @@
 """Asterisk alone with the least configuration that does the same: what Freeline is compared with."""
 
 import textwrap
+from collections.abc import Sequence
+from pathlib import Path
 
 from hotline.settings import Settings
 from telephony.ami import Ami, Events
@@ -37,6 +39,7 @@ class BareAsterisk(RunningAsterisk):
     webrtc = False
     dialplan = QUEUES_ALL
     more_modules = ""
+    more_queue = ""
 
     def render(self, menu: object) -> set[str]:  # noqa: ARG002  (there is none)
         """Write the configuration."""
@@ -115,6 +118,7 @@ class BareAsterisk(RunningAsterisk):
                 retry = 1
                 timeout = 20
                 autofill = yes
+                {self.more_queue}
                 member => PJSIP/{AGENT}
                 """,
             "extensions": self.dialplan,
@@ -161,11 +165,23 @@ class BareAsterisk(RunningAsterisk):
 
 
 def start(
-    settings: Settings, *, webrtc: bool = False, dialplan: str = QUEUES_ALL, more_modules: str = ""
+    settings: Settings,
+    *,
+    webrtc: bool = False,
+    dialplan: str = QUEUES_ALL,
+    more_modules: str = "",
+    announces: Sequence[Path] = (),
+    every_s: int = 30,
 ) -> BareAsterisk:
-    """Start it and wait until it has booted. `webrtc`: its agent has a browser. Callers come into `dialplan`'s [line]."""
+    """Start it and wait until it has booted. `webrtc`: its agent has a browser. Callers come into `dialplan`'s [line].
+
+    `announces` are sounds, without their endings, of which its queue plays the next every so many seconds.
+    """
     bare = BareAsterisk(settings, find_asterisk(settings))
     bare.webrtc, bare.dialplan, bare.more_modules = webrtc, dialplan, more_modules
+    if announces:
+        every = f"periodic-announce-frequency = {every_s}\n"
+        bare.more_queue = f"{every}{' ' * 16}periodic-announce = {','.join(map(str, announces))}"
     bare.launch({})
     if not bare.wait_booted():
         raise RuntimeError(f"Asterisk alone did not start: {bare.console.read_text()[-2000:]}")

@@ -145,7 +145,15 @@ def both(
     menu = "&".join(f"{sounds}/{name}" for name in (f"en/{prompts.OPENING}", f"en/{prompts.QUIET}", *invitations))
     dialplan = DIALPLAN.format(menu=menu, sounds=sounds, queue=bare.QUEUE, spool=alone.spool) + more_dialplan(sounds)
     with ExitStack() as parts:
-        running = bare.start(alone, dialplan=dialplan, more_modules=f"{MODULES} {more}")
+        # As ours does: what waiting costs is the music and these.
+        announces = [sounds / LANGUAGE / name for name in (prompts.COMFORT, prompts.OFFER)]
+        running = bare.start(
+            alone,
+            dialplan=dialplan,
+            more_modules=f"{MODULES} {more}",
+            announces=announces,
+            every_s=whole.settings.comfort_every_s,
+        )
         parts.callback(running.stop)
         parts.callback(whole.stop)
         whole.start()

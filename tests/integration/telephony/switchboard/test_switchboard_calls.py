@@ -124,6 +124,7 @@ def test_an_agent_whose_phone_breaks_off_is_kept_for_her_caller_and_talks_to_her
     board = Switchboard(settings)
     serve(board)
     until(lambda: phone.register() == 200)
+    until(lambda: alice.sip_name in asterisk.command("queue show my"))
     call, ring = talk(db, caller, phone)
     ring.vanish()
     until(lambda: board.notices.lost_agents(switchboard.now()), within_s=20)
