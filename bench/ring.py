@@ -33,12 +33,12 @@ from hotline.events import AGENTS_CHANGED, Nudges
 from hotline.settings import Settings
 from models import AgentStatus
 from models.types import now
+from ops.calling import wait_for_voice
 from telephony import names
 from telephony.ami import Ami, Events
 from telephony.phone import Call, Phone
 from telephony.secrets import load_secrets
 from tests.cast import PASSWORD
-from tests.e2e.callers import wait_for_voice
 from tests.e2e.conftest import hire_before_start
 from tests.e2e.whole import Whole
 from tests.ports import free_port, rtp_range

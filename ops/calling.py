@@ -49,6 +49,20 @@ def has_tone(pcm: bytes, hz: float = TONE_HZ) -> bool:
     return energy > 200.0**2 * len(samples) and power / (energy * len(samples) / 2) > 0.8
 
 
+def wait_for_voice(call: Call, within_s: float = 20.0) -> bool:
+    """Wait until the line says something; False when the call ended or time ran out first.
+
+    A key that is pressed before that may be lost: Asterisk hands keys on only while it says something or listens.
+    """
+    end = time.monotonic() + within_s
+    while time.monotonic() < end and not call.ended.is_set():
+        heard = call.heard[-RATE_HZ:]
+        if len(heard) > RATE_HZ // 2 and max(memoryview(heard[: len(heard) // 2 * 2]).cast("h")) > 1000:
+            return True
+        time.sleep(0.05)
+    return False
+
+
 def wait_for_tone(call: Call, within_s: float = 90.0) -> bool:
     """Wait until the message tone is heard; False when the call ended or time ran out first."""
     step = int(0.12 * RATE_HZ) * 2
@@ -87,7 +101,7 @@ def place(
         if not call.wait_answered(10):
             raise CallFailed(f"the line did not answer (SIP status {call.status}); is `freeline up` running?")
         say("answered")
-        time.sleep(0.6)  # a person listens before pressing
+        wait_for_voice(call, 5)
         call.press(press)
         if hangup_after_s is not None:
             call.wait_ended(hangup_after_s)

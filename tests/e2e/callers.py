@@ -3,12 +3,11 @@
 import array
 import math
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from ops.calling import wait_for_tone
-from telephony.phone import Call, Phone
+from ops.calling import wait_for_tone, wait_for_voice
+from telephony.phone import Phone
 from telephony.sound import RATE_HZ
 from tests.e2e.whole import Whole
 
@@ -30,21 +29,6 @@ class Story:
     said: bool = False
     heard_s: float = 0.0
     errors: list[str] = field(default_factory=list)
-
-
-def wait_for_voice(call: Call, within_s: float = 20.0) -> bool:
-    """Wait until the line says something; nobody presses a key into silence."""
-
-    def something() -> bool:
-        heard = call.heard[-8000:]
-        return len(heard) > 4000 and max(memoryview(heard).cast("h")) > 1000
-
-    end = time.monotonic() + within_s
-    while time.monotonic() < end and not call.ended.is_set():
-        if something():
-            return True
-        time.sleep(0.05)
-    return False
 
 
 def leave_message(

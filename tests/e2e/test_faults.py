@@ -152,13 +152,13 @@ def test_kill_9_of_each_process_in_turn_during_20_calls_loses_and_doubles_nothin
 
 
 def test_asterisk_killed_in_the_middle_of_calls_keeps_what_was_said(quick: Whole) -> None:
-    from ops.calling import wait_for_tone
+    from ops.calling import wait_for_tone, wait_for_voice
     from telephony.phone import Phone
 
     with Phone(quick.line) as one, Phone(quick.line) as two:
         speaking, choosing = one.call("1800123456", "0812340001"), two.call("1800123456", "0812340002")
         assert speaking.wait_answered() and choosing.wait_answered()
-        threading.Event().wait(0.8)
+        assert wait_for_voice(speaking)
         speaking.press("6")
         assert wait_for_tone(speaking)
         speaking.say(hum(4))

@@ -10,6 +10,7 @@ from sqlmodel import col, select
 from hotline import agents
 from hotline.events import AGENTS_CHANGED, Nudges
 from models import AgentStatus, Database, Outcome, Recording, RecordingState, Transcript
+from ops.calling import wait_for_voice
 from ops.names import PROCESSES
 from telephony.phone import Phone
 from tests.databases import on_both
@@ -47,6 +48,7 @@ def test_a_call_is_answered_by_an_agent_who_speaks_the_language(
         make_ready(whole, "alice")
         call = caller.call("1800123456", "0812345678")
         assert call.wait_answered()
+        assert wait_for_voice(call)
         call.press("1")
         rings = desk.wait_ring(60)
         assert rings is not None, "nobody was rung"

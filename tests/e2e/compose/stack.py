@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from hotline.settings import ROOT
-from ops.calling import wait_for_tone
+from ops.calling import wait_for_tone, wait_for_voice
 from telephony.phone import Phone
 from tests.cast import PASSWORD
-from tests.e2e.callers import hum, wait_for_voice
+from tests.e2e.callers import hum
 from tests.e2e.compose.engine import Engine
 from tests.ports import free_port, rtp_range
 from tests.wait import until
