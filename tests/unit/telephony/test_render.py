@@ -158,9 +158,11 @@ def test_a_line_break_in_a_password_is_refused(settings: Settings, secrets: Secr
         render(told, NOWHERE, secrets, MENU)
 
 
-def test_a_data_folder_that_the_dialplan_would_misread_is_refused(settings: Settings, secrets: Secrets) -> None:
+def test_a_data_folder_that_the_dialplan_would_misread_is_refused(
+    settings: Settings, secrets: Secrets, tmp_path: Path
+) -> None:
     with pytest.raises(SettingsWrong, match="FREELINE_DATA"):
-        render(settings.model_copy(update={"data": Path("/tmp/a,b")}), NOWHERE, secrets, MENU)
+        render(settings.model_copy(update={"data": tmp_path / "a,b"}), NOWHERE, secrets, MENU)
 
 
 def test_a_deep_data_folder_gets_a_short_place_for_its_socket(settings: Settings) -> None:
