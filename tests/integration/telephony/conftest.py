@@ -1,11 +1,13 @@
 """A real Asterisk with prompts that are tones."""
 
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from hotline.settings import Settings
+from telephony.render import folders
 from tests.integration.telephony.talking import Stage
 from tests.stack import AsteriskUnderTest
 from tests.tones import write_tone
@@ -22,9 +24,10 @@ HOLD = 2500
 
 
 @pytest.fixture
-def settings(settings: Settings) -> Settings:
-    """The usual settings, with short patience."""
-    return settings.model_copy(update={"menu_wait_s": 1, "message_silence_s": 2, "message_max_s": 20})
+def settings(settings: Settings) -> Iterator[Settings]:
+    """The usual settings, with short patience. An Asterisk that was killed leaves its socket in /tmp: that goes too."""
+    yield settings.model_copy(update={"menu_wait_s": 1, "message_silence_s": 2, "message_max_s": 20})
+    shutil.rmtree(folders(settings)["run"], ignore_errors=True)
 
 
 @pytest.fixture
