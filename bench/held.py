@@ -34,7 +34,7 @@ GONE_WITHIN_S = 5.0
 SETTLED_AFTER_S = 8.0
 # Between two looks at what is heard, so that a pause of the menu (a second) cannot fall into both.
 APART_S = 1.5
-CLIMB_LONGEST_S = 200.0
+CLIMB_LONGEST_S = 400.0
 CORES = len(os.sched_getaffinity(0))
 MOST = 900  # what the ports allow
 

@@ -64,8 +64,9 @@ def tell_destroyed(session: Session, contact: Contact, why: str, name: str) -> N
 def destroy_taken_back(db: Database, vault: Vault) -> Iterator[int | None]:
     """Destroy conversations in the vault whose consent was taken back after they began, with their words.
 
-    Gives the case of each as it is destroyed, None for one without; the database is to `forget` the words then. A
-    transcriber that has one in hand finds its row gone and throws its draft away.
+    Gives the case of each as it is destroyed, None for one without; the database is to `forget` the words then. One
+    whose file cannot be removed is logged and keeps its row, so that the next look tries it again. A transcriber that
+    has one in hand finds its row gone and throws its draft away.
     """
     query = (
         select(Recording.id, Recording.vault_key, Recording.contact_id)
@@ -83,7 +84,12 @@ def destroy_taken_back(db: Database, vault: Vault) -> Iterator[int | None]:
         due = list(session.exec(query))
     for recording_id, vault_key, contact_id in due:
         # The file first: a death in between is met again, and nothing says that a voice is gone that is not.
-        vault.delete(vault_key)
+        try:
+            vault.delete(vault_key)
+        except OSError as error:
+            # It is tried again at the next look; the others are not to wait for it.
+            log().error("a conversation could not be destroyed", recording=recording_id, error=type(error).__name__)
+            continue
         with db.write() as session:
             contact = session.get(Contact, contact_id)
             case_id = contact.case_id if contact is not None else None

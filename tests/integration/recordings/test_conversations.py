@@ -307,6 +307,27 @@ def test_the_words_of_a_conversation_without_a_case_are_forgotten_as_well(
     assert taker.recordings() == []
 
 
+def test_a_voice_that_cannot_be_removed_holds_up_no_other_and_is_tried_again(
+    conversation: Conversation, taker: Taker, voice: bytes, db: Database
+) -> None:
+    conversation.agrees()
+    conversation.recorded(voice)
+    conversation.recorded(voice[:60000], number=2)
+    assert taker.take() == 2
+    conversation.takes_it_back()
+    first, _second = taker.recordings()
+    file = next(path for path in taker.sealed() if path.stem == first.vault_key)
+    aside = file.rename(file.with_suffix(".aside"))
+    file.mkdir()  # what root cannot remove as a file either
+    assert list(destroy_taken_back(db, taker.vault)) == [conversation.case_id]
+    assert [one.id for one in taker.recordings()] == [first.id]
+    assert taker.sealed() == [aside]
+    file.rmdir()
+    aside.rename(file)
+    assert list(destroy_taken_back(db, taker.vault)) == [conversation.case_id]
+    assert (taker.recordings(), taker.sealed()) == ([], [])
+
+
 def test_a_transcriber_that_has_it_in_hand_throws_its_draft_away(
     conversation: Conversation, taker: Taker, voice: bytes, db: Database
 ) -> None:
