@@ -101,7 +101,8 @@ def place(
         if not call.wait_answered(10):
             raise CallFailed(f"the line did not answer (SIP status {call.status}); is `freeline up` running?")
         say("answered")
-        wait_for_voice(call, 5)
+        if not wait_for_voice(call, 5):
+            say("the line is silent; pressing all the same")
         call.press(press)
         if hangup_after_s is not None:
             call.wait_ended(hangup_after_s)

@@ -84,12 +84,8 @@ def destroy_taken_back(db: Database, vault: Vault) -> Iterator[int | None]:
         due = list(session.exec(query))
     for recording_id, vault_key, contact_id in due:
         # The file first: a death in between is met again, and nothing says that a voice is gone that is not.
-        try:
-            vault.delete(vault_key)
-        except OSError as error:
-            # It is tried again at the next look; the others are not to wait for it.
-            log().error("a conversation could not be destroyed", recording=recording_id, error=type(error).__name__)
-            continue
+        if not vault.removed(vault_key, recording_id):
+            continue  # the others are not to wait for it
         with db.write() as session:
             contact = session.get(Contact, contact_id)
             case_id = contact.case_id if contact is not None else None

@@ -22,7 +22,8 @@ def delete_old_audio(db: Database, vault: Vault, settings: Settings, at: datetim
     """Delete audio that was heard and transcribed (or given up on) more than `settings.audio_days` before `at`.
 
     A message that nobody has heard is never deleted; a conversation was heard by the agent who had it. The transcript and
-    the row stay; `erased_at` says that the voice is gone. `at` is what the trusted clock says. Gives how many.
+    the row stay; `erased_at` says that the voice is gone. One that cannot be removed is tried again at the next look. `at`
+    is what the trusted clock says. Gives how many.
     """
     limit = at - timedelta(days=settings.audio_days)
     in_the_call = case((col(Recording.kind) == RecordingKind.CONVERSATION, col(Recording.ingested_at)), else_=None)
@@ -39,18 +40,21 @@ def delete_old_audio(db: Database, vault: Vault, settings: Settings, at: datetim
     )
     with db.read() as session:
         due = list(session.exec(query))
+    deleted = 0
     for recording_id, vault_key in due:
         # The file first: a death in between is met again, and a row never says that a voice is gone that is not.
-        vault.delete(vault_key)
+        if not vault.removed(vault_key, recording_id):
+            continue  # the others are not to wait for it
+        deleted += 1
         with db.write() as session:
             recording = session.get(Recording, recording_id)
             if recording is not None and recording.erased_at is None:
                 recording.erased_at = now()
                 session.add(recording)
                 note_act(session, "audio_erased", f"recording:{recording_id}", by_id=None, days=settings.audio_days)
-    if due:
-        log().info("audio past its time was deleted", recordings=len(due))
-    return len(due)
+    if deleted:
+        log().info("audio past its time was deleted", recordings=deleted)
+    return deleted
 
 
 def tidy_vault(db: Database, vault: Vault, settings: Settings, at: datetime | None) -> int:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from hotline.errors import FreelineError, NotFound
 from hotline.keys import Keys, Source
+from hotline.log import log
 
 NAME = re.compile(r"[0-9a-f]{32}")
 SEALED = ".age"
@@ -81,6 +82,16 @@ class Vault:
         try:
             self._path(vault_key).unlink()
         except (FileNotFoundError, VaultMissing):
+            return False
+        return True
+
+    def removed(self, vault_key: str, recording_id: int | None) -> bool:
+        """Remove a recording for good. False, and logged, when its file stays: it is to keep its row and be tried again."""
+        try:
+            self.delete(vault_key)
+        except OSError as error:
+            why = type(error).__name__
+            log().error("a recording could not be removed from the vault", recording=recording_id, error=why)
             return False
         return True
 

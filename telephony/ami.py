@@ -24,6 +24,7 @@ LINE_END = "\r\n"
 GREETING = b"Asterisk Call Manager/"
 LINE_MAX = 64 * 1024
 FORBIDDEN = "\r\n\0"
+BOOTED = "FullyBooted"  # told at the end of a start, and right after signing in when that was before
 
 
 class AmiLost(FreelineError):
@@ -106,11 +107,18 @@ class Ami:
         self._asked: dict[str, _Asked] = {}
         self._lock = threading.Lock()
         self._socket: socket.socket | None = None
+        self._booted: socket.socket | None = None
 
     @property
     def connected(self) -> bool:
         """Whether actions can be sent."""
         return self._socket is not None
+
+    @property
+    def booted(self) -> bool:
+        """Whether Asterisk said on this connection that all of it is loaded. Only an account that reads `system` is told."""
+        connection = self._socket
+        return connection is not None and self._booted is connection
 
     def connect(self) -> None:
         """Connect and sign in. Raises `AmiLost` when nobody answers, `AmiRefused` for a wrong password."""
@@ -176,7 +184,10 @@ class Ami:
             with contextlib.suppress(OSError, ValueError), stream:
                 while (lines := _lines(stream)) is not None:
                     if lines:
-                        self._deliver(Message(lines))
+                        message = Message(lines)
+                        if message.event == BOOTED:
+                            self._booted = connection
+                        self._deliver(message)
         finally:
             # Whatever ended it: a connection that nobody reads has to be made anew.
             self._lost(connection)

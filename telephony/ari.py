@@ -16,8 +16,6 @@ from telephony import names
 _PUTTING = threading.Lock()  # of two that look at once, both would find it missing
 _HA1 = re.compile(r"[0-9a-f]{32}")
 _CONFIG = "/ari/asterisk/config/dynamic/res_pjsip"
-# Taken away from what refers to others, made from what is referred to.
-_KINDS = ("auth", "aor", "endpoint")
 
 _AOR = {
     "max_contacts": "1",
@@ -86,15 +84,17 @@ class Ari:
         self._ask("PUT", "auth", name, auth)
         # Each is put only where it is missing or differs. An address put twice keeps every phone that ever registered, and
         # the newest is not asked whether it is there: it never rings. An endpoint put twice makes Asterisk warn.
+        # The address comes last. A phone that registered before Asterisk crashed is remembered, and asked whether it is
+        # there a moment after its address is put; with no endpoint yet it is not asked for another `qualify_frequency`.
         with _PUTTING:
-            if not self._kept("aor", name):
-                self._ask("PUT", "aor", name, _AOR)
             if self._kept("endpoint", name).get("webrtc") != kind_of_phone["webrtc"]:
                 self._ask("PUT", "endpoint", name, endpoint)
+            if not self._kept("aor", name):
+                self._ask("PUT", "aor", name, _AOR)
 
     def drop_phone(self, agent_id: int) -> None:
         """Take an agent's phone away; harmless when there is none. Raises `AriFailed`."""
-        for kind in reversed(_KINDS):
+        for kind in ("endpoint", "aor", "auth"):  # what refers to others goes first
             self._ask("DELETE", kind, names.agent_endpoint(agent_id), missing_ok=True)
 
     def _kept(self, kind: str, name: str) -> dict[str, str]:

@@ -28,7 +28,7 @@ from hotline.settings import Settings
 from models import Agent, AgentState, AgentStatus, Database
 from models.types import now
 from telephony import names
-from telephony.ami import Ami, AmiRefused, Events, Message
+from telephony.ami import BOOTED, Ami, AmiRefused, Events, Message
 from telephony.ari import Ari
 from telephony.cel import CelLog
 from telephony.changes import Desk, PhoneSeen, WrapUpsDue
@@ -147,7 +147,7 @@ class Switchboard:
         if vain := self.notices.vain_rings():
             self._vain.extend(vain)
             self._wake.set()
-        if isinstance(event, Message) and event.event == "FullyBooted":
+        if isinstance(event, Message) and event.event == BOOTED:
             self._wake.set()
 
     def _new_notices(self) -> Notices:
@@ -204,6 +204,8 @@ class Switchboard:
             self._linked = False
         if not self.actor.connected:
             self.actor.connect()
+        if not self.reader.booted:
+            return  # it refuses what it has not loaded, and loads its files over what is set; that it is done wakes us
         if not self._linked:
             self._pushed, self._menu, self._swept_at = {}, {}, 0.0
             # AMI tells nothing of what was: the calls in progress are read once, in their place among the events.

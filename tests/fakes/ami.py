@@ -46,7 +46,8 @@ class FakeAmi:
     """Listens on `port`. It keeps members, globals and channels as Asterisk does; `on` replaces what it does for an action.
 
     `done` is every action it was sent, `members` maps (queue, interface) to [penalty, paused], `channels` are rows of
-    CoreShowChannels with their variables, and `devices` the device states of phones.
+    CoreShowChannels with their variables, and `devices` the device states of phones. While it is not `booted` it has not
+    loaded everything yet.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class FakeAmi:
         self.on: dict[str, Handler] = {}
         self.sessions: list[Session] = []
         self.logins = itertools.count()
+        self.booted = True
         self._server = socket.create_server(("127.0.0.1", port))
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -135,6 +137,8 @@ class FakeAmi:
         next(self.logins)
         session.hears_events = action["Events"] == "on"
         self._success(session, action)
+        if self.booted and session.hears_events:
+            session.send({"Event": "FullyBooted"})
 
     def _queuestatus(self, session: Session, action: Fields) -> None:
         rows: list[tuple[Fields, Fields]] = [({"Event": "QueueParams", "Queue": queue}, {}) for queue in self.queues]

@@ -38,6 +38,29 @@ def test_audio_is_deleted_a_while_after_it_was_heard_and_transcribed_and_never_b
     assert (entry.act, entry.subject) == ("audio_erased", f"recording:{oldest}")
 
 
+def test_a_file_that_cannot_be_removed_holds_up_no_other(
+    taker: Taker, left: Left, voice: bytes, db: Database, settings: Settings
+) -> None:
+    for _ in range(2):
+        left.message(voice, net_line())
+    assert taker.take() == 2
+    with db.write() as session:
+        first, second = session.exec(select(Recording).order_by(col(Recording.id))).all()
+        for recording in (first, second):
+            recording.state = RecordingState.NEEDS_LISTENER
+            recording.heard_at = now() - timedelta(days=settings.audio_days + 1)
+    file = next(path for path in taker.sealed() if path.stem == first.vault_key)
+    aside = file.rename(file.with_suffix(".aside"))
+    file.mkdir()  # what root cannot remove as a file either
+    assert retention.delete_old_audio(db, taker.vault, settings, now()) == 1
+    assert {one.id: one.erased_at is None for one in taker.recordings()} == {first.id: True, second.id: False}
+    assert [entry.subject for entry in rows(db, AuditEntry)] == [f"recording:{second.id}"]
+    file.rmdir()
+    aside.rename(file)
+    assert retention.delete_old_audio(db, taker.vault, settings, now()) == 1
+    assert taker.sealed() == []
+
+
 def test_a_clock_that_leaps_a_year_ahead_deletes_nothing(
     taker: Taker, left: Left, voice: bytes, db: Database, korean: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:

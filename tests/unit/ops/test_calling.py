@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from ivr.prompts import TONE_HZ
-from ops.calling import has_tone, pcm_of
+from ops.calling import has_tone, pcm_of, wait_for_voice
+from telephony.phone import Phone
 from tests.e2e.callers import hum
 
 
@@ -27,3 +28,16 @@ def test_speech_is_not_taken_for_the_tone(tmp_path: Path, voice: str, words: str
     step = 1920
     hits = [has_tone(pcm[n : n + step]) and has_tone(pcm[n + step : n + 2 * step]) for n in range(0, len(pcm), step)]
     assert not any(hits)
+
+
+def test_a_voice_is_waited_for_and_silence_is_none() -> None:
+    with Phone(("127.0.0.1", 9), user="line") as line, Phone(("127.0.0.1", line.port)) as caller:
+        call = caller.call("1800123456")
+        ring = line.wait_ring()
+        assert ring is not None
+        line.server = (caller.host, caller.port)
+        ring.answer()
+        assert call.wait_answered()
+        assert not wait_for_voice(call, 1.0)
+        ring.say(hum(2.0))
+        assert wait_for_voice(call, 5.0)

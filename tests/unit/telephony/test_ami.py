@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from telephony.ami import Ami, AmiLost, AmiRefused, Events
+from telephony.ami import BOOTED, Ami, AmiLost, AmiRefused, Events
 from tests.fakes.ami import FakeAmi, Fields, Session
 from tests.ports import free_port
 from tests.wait import until
@@ -32,8 +32,10 @@ def ami(asterisk: FakeAmi, events: Events) -> Iterator[Ami]:
 
 
 def heard(events: Events) -> str:
+    """The next event by its name, past the one that every connection begins with."""
     event = events.get(timeout=5)
-    return event.event if event is not None and not isinstance(event, list) else "lost"
+    name = event.event if event is not None and not isinstance(event, list) else "lost"
+    return heard(events) if name == BOOTED else name
 
 
 def test_an_answer_goes_to_the_action_that_asked_whatever_their_order(asterisk: FakeAmi, ami: Ami) -> None:
@@ -128,6 +130,19 @@ def test_who_waits_when_the_connection_is_lost_is_told_and_can_connect_again(
     assert heard(events) == "Hangup"
 
 
+def test_each_connection_is_told_for_itself_that_all_is_loaded(asterisk: FakeAmi, ami: Ami) -> None:
+    until(lambda: ami.booted)
+    asterisk.booted = False
+    asterisk.drop()
+    until(lambda: not ami.connected)
+    assert not ami.booted
+    ami.connect()
+    ami.send_action({"Action": "Ping"})
+    assert not ami.booted
+    asterisk.tell(BOOTED)
+    until(lambda: ami.booted)
+
+
 def test_an_asterisk_that_is_silent_is_lost_after_its_time(asterisk: FakeAmi, events: Events) -> None:
     asterisk.on["Ping"] = lambda _session, _action: None
     client = Ami(("127.0.0.1", asterisk.port), "reader", PASSWORD, events, timeout_s=0.2)
@@ -154,7 +169,8 @@ def test_nobody_on_the_port_is_a_lost_connection() -> None:
 def test_variables_are_those_of_the_first_channel_and_keep_their_equals_signs(
     asterisk: FakeAmi, ami: Ami, events: Events
 ) -> None:
-    assert ami.connected
+    until(lambda: ami.booted)
+    events.get(timeout=5)
     headers = {
         "Channel": "PJSIP/trunk-1",
         "DestChanVariable": "FREELINE_CALL=another",

@@ -115,11 +115,16 @@ def test_backup_speakers_join_when_the_settings_say(settings: Settings, secrets:
 
 
 def test_the_manager_accounts_may_do_no_more_than_they_need(settings: Settings, secrets: Secrets) -> None:
-    text = rendered(settings, secrets, "manager.conf")
-    rights = {line.split("=")[0].strip(): line for line in text.splitlines()[text.splitlines().index("[reader]") :]}
-    assert "read = call,agent,reporting" in text
-    assert "write = agent,call,originate" in text
-    assert not any(word in line for line in rights.values() for word in ("system", "command", "config"))
+    lines = rendered(settings, secrets, "manager.conf").splitlines()
+    # What may be done with an account is its write right; the other is what it is told.
+    assert [line for line in lines if line.startswith("write =")] == [
+        "write = reporting",
+        "write = agent,call,originate,reporting",
+    ]
+    assert [line.strip() for line in lines if line.startswith("read =")] == [
+        "read = system,call,agent,reporting",
+        "read =",
+    ]
 
 
 def test_asterisk_itself_is_reached_on_loopback_only(settings: Settings, secrets: Secrets) -> None:

@@ -66,6 +66,13 @@ def looked(asterisk: FakeAmi, times: int = 1) -> None:
     until(lambda: asterisk.count("QueueStatus") >= before + times and "FREELINE_NO_KEY" in asterisk.globals)
 
 
+def connected_and_looked(board: Switchboard) -> None:
+    """Wait until a look on a connection is over; it takes a wake only after that."""
+    until(lambda: board.reader.connected and board.actor.connected)
+    board._wake.set()
+    until(lambda: not board._wake.is_set())
+
+
 def contact(db: Database, call: str = CALL) -> Contact | None:
     with db.read() as session:
         found = session.exec(select(Contact).where(Contact.call == call)).first()
@@ -150,6 +157,34 @@ def test_it_waits_for_an_asterisk_that_is_not_there_yet(settings: Settings, star
     until(lambda: "asterisk" in board._failing)
     with FakeAmi(settings.ami_port) as asterisk:
         until(lambda: len(asterisk.members) == 5)
+
+
+def test_nothing_is_put_into_an_asterisk_that_has_not_loaded_everything(
+    asterisk: FakeAmi, start: Callable[[], Switchboard]
+) -> None:
+    asterisk.booted = False
+    board = start()
+    connected_and_looked(board)
+    assert not board.reader.booted
+    assert {fields["Action"] for fields in asterisk.done} == {"Login"}
+    asterisk.tell("FullyBooted")
+    # Sooner than at the next look.
+    until(lambda: len(asterisk.members) == 5 and "FREELINE_NO_KEY" in asterisk.globals, within_s=3)
+
+
+def test_one_that_is_started_again_is_waited_for_again(asterisk: FakeAmi, board: Switchboard) -> None:
+    until(lambda: len(asterisk.members) == 5)
+    asterisk.booted = False
+    asterisk.drop()
+    until(lambda: not board._linked)
+    connected_and_looked(board)
+    assert not board.reader.booted
+    asterisk.members.clear()
+    for _ in range(2):
+        connected_and_looked(board)
+    assert asterisk.members == {}
+    asterisk.tell("FullyBooted")
+    until(lambda: len(asterisk.members) == 5)
 
 
 def test_events_become_a_row_and_a_case(asterisk: FakeAmi, board: Switchboard, db: Database) -> None:

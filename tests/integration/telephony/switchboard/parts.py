@@ -1,9 +1,11 @@
 """What the tests of the switchboard say: who calls, who answers, what the database then holds."""
 
+import contextlib
 import hashlib
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +18,7 @@ from hotline.settings import ROOT, Settings
 from models import Agent, AgentState, Case, Contact, Database
 from telephony.phone import Call, Phone
 from telephony.switchboard import Switchboard
+from tests.stack import AsteriskUnderTest
 from tests.wait import until
 
 LINE = "1800123456"
@@ -66,6 +69,14 @@ def talk(db: Database, caller: Phone, phone: Phone) -> tuple[Call, Call]:
 def pending(board: Switchboard) -> list[object]:
     """What waits for the database."""
     return [*board.ledger._writing, *list(board.ledger._waiting.queue)]
+
+
+def phones_on_disk(asterisk: AsteriskUnderTest) -> int:
+    """How many registered phones Asterisk would remember after a crash; it writes them about once a second."""
+    path = asterisk.settings.asterisk / "lib" / "astdb.sqlite3"
+    with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as books:
+        found = books.execute("SELECT count(*) FROM astdb WHERE key LIKE '/registrar/contact/%'").fetchone()
+    return int(found[0])
 
 
 class Process:

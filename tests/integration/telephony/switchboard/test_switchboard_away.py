@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from sqlmodel import select
@@ -21,6 +22,7 @@ from tests.integration.telephony.switchboard.parts import (
     contacts,
     ended,
     pending,
+    phones_on_disk,
     state,
     talk,
 )
@@ -52,6 +54,33 @@ def test_phones_queues_and_menu_are_back_after_asterisk_has_crashed(
         ring.hangup()
     until(lambda: len(contacts(db)) == 2 and contacts(db)[1].outcome is Outcome.ANSWERED)
     assert "FREELINE_KEY_7=ko" in asterisk.command("dialplan show globals")
+
+
+def test_a_phone_that_registered_before_a_crash_rings_soon_after_it_on_a_slow_asterisk_too(
+    board: Switchboard,
+    db: Database,
+    alice: Agent,
+    phone: Phone,
+    asterisk: AsteriskUnderTest,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert phone.register() == 200
+    until(lambda: state(db, alice).reachable)
+    until(lambda: phones_on_disk(asterisk) == 1)
+    asterisk.kill()
+    until(lambda: not board.reader.connected)
+    ask = board.ari._ask
+
+    def slowly(method: str, kind: str, *rest: Any, **more: Any) -> bytes:
+        answer = ask(method, kind, *rest, **more)
+        if method == "PUT":
+            time.sleep(1.2)  # Asterisk asks the phones that it remembers within one second
+        return answer
+
+    monkeypatch.setattr(board.ari, "_ask", slowly)
+    asterisk.start()
+    until(lambda: "(Not in use)" in asterisk.command("queue show my"))
+    until(lambda: state(db, alice).reachable)
 
 
 def test_a_database_locked_for_ten_seconds_loses_nothing(
