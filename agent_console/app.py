@@ -36,7 +36,7 @@ def make_app(settings: Settings) -> web.Application:
         database=Database(settings.database, connections=settings.database_connections),
         keys=load_keys(settings.keys, may_open=True),
         nudges=Nudges(settings.redis),
-        templates=pages.make_templates(app, settings.zone),
+        templates=pages.make_templates(settings.zone),
         operator=Operator(settings),
     )
     for route in all_routes():

@@ -1,6 +1,7 @@
 """Templates: what they can say about times, languages and people, and how they are drawn."""
 
 import hashlib
+from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -8,9 +9,8 @@ from typing import Any
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
-import aiohttp_jinja2
-from aiohttp import web
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from jinja2 import Environment, FileSystemBytecodeCache, FileSystemLoader, StrictUndefined, select_autoescape
+from jinja2.bccache import Bucket
 
 from agent_console.asking import Ask, Page
 from agent_console.console import Console
@@ -35,11 +35,32 @@ ERROR_TITLES = {
 }
 
 
-def make_templates(app: web.Application, zone: ZoneInfo) -> Environment:
-    """The templates of this room, escaped always, an unknown name being an error."""
-    env = aiohttp_jinja2.setup(
-        app,
+class _CompiledTemplates(FileSystemBytecodeCache):
+    """Compiled templates beside Python's own compiled modules: compiling all of them takes longer than the rest of a start.
+
+    Where they cannot be written or read, templates are compiled at each start, as modules are.
+    """
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        """Read what was compiled from the same source by the same versions."""
+        with suppress(OSError):
+            super().load_bytecode(bucket)
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        """Write what was just compiled."""
+        with suppress(OSError):
+            super().dump_bytecode(bucket)
+
+
+@cache
+def make_templates(zone: ZoneInfo) -> Environment:
+    """Return the templates of this room for an organisation in this zone: always escaped, an unknown name being an error.
+
+    Every console of a process shares them: they hold nothing of it.
+    """
+    env = Environment(
         loader=FileSystemLoader(HERE / "templates"),
+        bytecode_cache=_CompiledTemplates(str(HERE / "__pycache__")),
         auto_reload=False,  # else each piece of each page asks the disk whether it has changed
         autoescape=select_autoescape(default=True, default_for_string=True),
         undefined=StrictUndefined,

@@ -1,13 +1,14 @@
 """The people of every test: Alice and Bob answer, Sofia supervises, Adam keeps the machine, Charlie must see nothing."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
-from sqlmodel import Session
+from sqlmodel import Session, col, select
 
-from hotline import people
+from hotline import languages, people
 from models import Agent, Proficiency, Role
 
 PASSWORD = "correct horse battery"
+LINE = "1800123456"
 
 
 @dataclass
@@ -36,3 +37,15 @@ def hire(session: Session) -> Cast:
     session.add(cast.charlie)
     session.flush()
     return cast
+
+
+def bake(session: Session) -> None:
+    """Put the demo's menu and the cast into a database from which others are copied."""
+    languages.seed(session, [LINE], demo=True)
+    hire(session)
+
+
+def find(session: Session) -> Cast:
+    """The cast of a database that was copied from one with them."""
+    by_login = {agent.login: agent for agent in session.exec(select(Agent).order_by(col(Agent.id)))}
+    return Cast(**{one.name: by_login[one.name] for one in fields(Cast)})

@@ -1,42 +1,57 @@
 """What all tests share: settings of their own, keys, both databases and one cast of people."""
 
+import os
 import shutil
-import uuid
+import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
 from argon2 import PasswordHasher
 
-from hotline import languages, people
+from hotline import people
 from hotline.keys import Keys, load_keys, make_keys
 from hotline.settings import Settings
 from models import Database
 from tests import cast as cast_of_people
-from tests import databases
+from tests import databases, made_up_time
 from tests.cast import Cast
 from tests.ports import free_port, rtp_range
-from tests.postgres import Postgres
+from tests.postgres import Postgres, Reused, Rows, new_name
 
 TEMPLATE = "freeline_template"
 
 # Five people are hired in most tests: the real cost of a password would be most of the run.
 people._hasher = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
+people._nobody = people._hasher.hash("nobody's")
+
+made_up_time.travel()
+databases.share_compiled_statements()
+
+# Python's compiled modules and our compiled templates are kept: two hundred processes are started in a run, and each would
+# compile all that it imports.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     """Settings with a data folder and ports of their own; shared downloads stay in the usual cache."""
-    return Settings(
-        data=tmp_path / "data",
-        console_port=free_port(),
-        sip_host="127.0.0.1",
-        sip_port=free_port(),
-        rtp_ports=rtp_range(),
-        asterisk_http_port=free_port(),
-        ami_port=free_port(),
-        agi_port=free_port(),
-    )
+    return settings_in(tmp_path)
+
+
+@cache
+def _defaults() -> Settings:
+    return Settings(sip_host="127.0.0.1")  # reading the environment takes longer than most tests
+
+
+def settings_in(folder: Path) -> Settings:
+    """Settings with their data in this folder, and ports of their own."""
+    ports = ("console_port", "sip_port", "asterisk_http_port", "ami_port", "agi_port")
+    its_own = {"data": folder / "data", "rtp_ports": rtp_range(), **{port: free_port() for port in ports}}
+    return _defaults().model_copy(update=its_own)
 
 
 @pytest.fixture
@@ -46,13 +61,28 @@ def keys(settings: Settings) -> Keys:
     return load_keys(settings.keys, may_open=True)
 
 
+@dataclass
+class SqliteTemplates:
+    """Files to copy: one with our tables, and one in which the cast is hired."""
+
+    bare: Path
+    hired: Path
+
+
 @pytest.fixture(scope="session")
-def _sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("template") / "freeline.db"
-    db = Database(f"sqlite:///{path}")
+def sqlite_templates(tmp_path_factory: pytest.TempPathFactory) -> SqliteTemplates:
+    """Made once in a run."""
+    folder = tmp_path_factory.mktemp("template")
+    made = SqliteTemplates(folder / "bare.db", folder / "hired.db")
+    db = Database(f"sqlite:///{made.bare}")
     db.migrate()
     db.dispose()
-    return path
+    shutil.copy(made.bare, made.hired)
+    db = Database(f"sqlite:///{made.hired}")
+    with db.write() as session:
+        cast_of_people.bake(session)
+    db.dispose()
+    return made
 
 
 @pytest.fixture(scope="session")
@@ -66,6 +96,30 @@ def postgres() -> Iterator[Postgres]:
         yield server
     finally:
         server.close()
+
+
+@dataclass
+class PostgresTemplates:
+    """What a test's database holds at first: nothing but what the migrations put there, or the cast as well."""
+
+    reused: Reused
+    bare: Rows
+    hired: Rows
+
+
+@pytest.fixture(scope="session")
+def postgres_templates(postgres: Postgres) -> PostgresTemplates:
+    """Made once in a run."""
+    name = new_name()
+    db = Database(postgres.create(name, TEMPLATE))
+    with postgres.connect(name) as connection:
+        bare = Rows.of(connection)
+        with db.write() as session:
+            cast_of_people.bake(session)
+        db.dispose()
+        hired = Rows.of(connection)
+    postgres.drop(name)
+    return PostgresTemplates(Reused(postgres, TEMPLATE), bare, hired)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -89,7 +143,7 @@ def empty_database(database: str, request: pytest.FixtureRequest) -> Iterator[st
         yield ""
         return
     server: Postgres = request.getfixturevalue("postgres")
-    name = f"t{uuid.uuid4().hex[:12]}"
+    name = new_name()
     yield server.create(name)
     server.drop(name)
 
@@ -100,24 +154,29 @@ another_empty_database = empty_database
 
 @pytest.fixture
 def db(settings: Settings, database: str, request: pytest.FixtureRequest) -> Iterator[Database]:
-    """A fresh database with our tables, at the settings' own place: once on SQLite and once on PostgreSQL."""
-    name = f"t{uuid.uuid4().hex[:12]}"
+    """A fresh database with our tables, at the settings' own place: once on SQLite and once on PostgreSQL.
+
+    Where the test uses `staff` they are hired in it.
+    """
+    which = "hired" if "staff" in request.fixturenames else "bare"
     settings.data.mkdir(parents=True, exist_ok=True)
     if database == databases.SQLITE:
-        shutil.copy(request.getfixturevalue("_sqlite_template"), settings.data / "freeline.db")
-    else:
-        server: Postgres = request.getfixturevalue("postgres")
-        settings.database_url = server.create(name, TEMPLATE)
+        shutil.copy(getattr(request.getfixturevalue("sqlite_templates"), which), settings.data / "freeline.db")
+        db = Database(settings.database)
+        yield db
+        db.dispose()
+        return
+    templates: PostgresTemplates = request.getfixturevalue("postgres_templates")
+    name = templates.reused.take(getattr(templates, which))
+    settings.database_url = request.getfixturevalue("postgres").url(name)
     db = Database(settings.database)
     yield db
     db.dispose()
-    if database == databases.POSTGRESQL:
-        server.drop(name)
+    templates.reused.give_back(name)
 
 
 @pytest.fixture
 def staff(db: Database) -> Cast:
-    """The cast, hired in the test's database, with the demo's languages."""
-    with db.write() as session:
-        languages.seed(session, ["1800123456"], demo=True)
-        return cast_of_people.hire(session)
+    """The cast in the test's database, with the demo's languages."""
+    with db.read() as session:
+        return cast_of_people.find(session)

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 import structlog
 
-from hotline import languages
 from hotline.events import Nudges
 from hotline.keys import Keys
 from hotline.log import start_log
@@ -20,7 +19,7 @@ from ivr.memory import Memory
 from ivr.server import Server
 from models import Database
 from telephony.secrets import make_secrets
-from tests.cast import Cast, hire
+from tests.cast import Cast
 from tests.fakes.asterisk_agi import FakeCall
 
 MENU = ["my", "th", "km", "lo", "vi", "en", "ko"]
@@ -42,11 +41,9 @@ def stand_in_sounds(folder: Path, codes: list[str]) -> None:
 
 
 @pytest.fixture
-def cast(db: Database) -> Cast:
+def cast(staff: Cast) -> Cast:
     """The cast and the demo's menu in the settings' own database."""
-    with db.write() as session:
-        languages.seed(session, ["1800123456"], demo=True)
-        return hire(session)
+    return staff
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """What an agent is doing: by her own choice, by a call, and by what her page lets us hear."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from sqlmodel import col, select
@@ -12,8 +12,15 @@ from models import AgentStateChange, AgentStatus, Database
 from models.types import now
 from tests.cast import Cast
 
-T = now()
+T: datetime
 LINE = Settings(timezone="Asia/Bangkok")
+
+
+@pytest.fixture(autouse=True)
+def _its_own_moment() -> None:
+    """One that was taken at import would be as old as the run."""
+    global T  # noqa: PLW0603
+    T = now()
 
 
 def minutes(n: float) -> timedelta:

@@ -1,7 +1,7 @@
 """Calls we owe: one open item for a telephone, whatever order its calls are told in, and how it ends."""
 
 import threading
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from sqlmodel import Session, select
@@ -31,8 +31,15 @@ from models.types import now
 from tests.cast import Cast
 
 NUMBER, OTHER = "0812345678", "0899999999"
-T = now() - timedelta(hours=5)
+T: datetime
 LIMITS = {"join_within_s": 900, "brief_s": 10}
+
+
+@pytest.fixture(autouse=True)
+def _its_own_moment() -> None:
+    """One that was taken at import would be as old as the run."""
+    global T  # noqa: PLW0603
+    T = now() - timedelta(hours=5)
 
 
 def call(

@@ -1,7 +1,7 @@
 """Conversations in progress, and the case that is there from the answer on."""
 
 import threading
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from sqlmodel import Session, select
@@ -27,8 +27,15 @@ from models import (
 from models.types import now
 from tests.cast import Cast
 
-T = now() - timedelta(minutes=10)
+T: datetime
 LIMITS = {"join_within_s": 900, "brief_s": 10}
+
+
+@pytest.fixture(autouse=True)
+def _its_own_moment() -> None:
+    """One that was taken at import would be as old as the run."""
+    global T  # noqa: PLW0603
+    T = now() - timedelta(minutes=10)
 
 
 def answered(

@@ -1,0 +1,22 @@
+"""Run the tests as if it were another moment in another zone: FREELINE_TEST_AT='2028-02-29T23:58 Asia/Bangkok'.
+
+No test may depend on the hour, the date or the zone of the machine; `make test-any-time` shows it at five moments. The clock
+goes on from there. It is this process's clock only: programs that a test starts, the files' own times and the database's
+server stay in the present, so it is for the unit tests.
+"""
+
+import os
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+
+def travel() -> None:
+    """Go there for the rest of this process, if anywhere was asked for."""
+    asked = os.environ.get("FREELINE_TEST_AT", "")
+    if not asked:
+        return
+    import time_machine  # here: who does not travel needs no such library
+
+    moment, zone = asked.split()
+    os.environ["TZ"] = zone  # for the programs that are started
+    time_machine.travel(datetime.fromisoformat(moment).replace(tzinfo=ZoneInfo(zone)), tick=True).start()
