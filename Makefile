@@ -17,7 +17,7 @@ test:
 # The default run has quick tests on both databases, and the slow ones on SQLite; this has all of them on PostgreSQL.
 test-postgresql:
 	@ops/setup.sh test
-	@FREELINE_TEST_DATABASE=postgresql .venv/bin/python -m pytest -n 2 --ignore=tests/e2e/compose
+	@FREELINE_TEST_DATABASE=postgresql ops/check.sh
 
 lint:
 	@ops/check.sh lint

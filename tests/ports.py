@@ -1,15 +1,42 @@
-"""Free ports, so that tests and stacks run side by side."""
+"""Free ports, so that tests and stacks run side by side.
+
+The lanes of ops/check.sh run at once, and each names its workers gw0, gw1, … So each lane has ports of its own, and each
+worker of a lane an equal part of them. All are below the range from which the kernel gives a port to anybody who asks for
+none in particular: such a one would take a port between its being found free and its being used.
+"""
 
 import os
 import random
 import socket
+from collections.abc import Mapping
 from contextlib import suppress
 
-# Each worker of the run has ports of its own, below those the kernel gives to anybody who asks for none in particular: a
-# caller's sound would take a port between its being found free and its being used.
-_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-_FIRST = 11000 + 2200 * (_WORKER % 4)
-_mine = random.sample(range(_FIRST, _FIRST + 2200), 2200)  # another run beside this one begins elsewhere
+LANE = "FREELINE_TEST_LANE"
+# The first port of each lane, and the first after it. A run by hand names no lane and has them all.
+LANES = {
+    "": (10000, 32700),
+    "quick": (10000, 14000),
+    "waiting": (14000, 27000),
+    "compose": (27000, 28700),
+    "alone": (28700, 32700),
+}
+FEWEST = 600  # a stack takes five ports and up to 260 for its sound
+
+
+def ports_of(environment: Mapping[str, str]) -> range:
+    """The ports of a worker, by what ops/check.sh and pytest-xdist put into its environment."""
+    first, end = LANES[environment.get(LANE, "")]
+    worker = int(environment.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    each = (end - first) // int(environment.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    if each < FEWEST:
+        raise RuntimeError(f"so many workers have {each} ports each: give fewer, with -n")
+    return range(first + worker * each, first + (worker + 1) * each)
+
+
+_all = ports_of(os.environ)
+# A third is for one port at a time, the rest for sound.
+_rtp = _all[len(_all) // 3 :]
+_mine = random.sample(_all[: len(_all) // 3], len(_all) // 3)  # another run beside this one begins elsewhere
 
 
 def free_port() -> int:
@@ -29,16 +56,14 @@ def _free(port: int, kind: int) -> bool:
     return False
 
 
-# Each worker of the run has 2,500 ports of its own, below those the kernel gives to anybody.
-_FIRST_RTP = 20000 + 2500 * _WORKER
-_next_rtp = _FIRST_RTP
+_next_rtp = 0
 
 
 def rtp_range(pairs: int = 40) -> str:
     """A range of RTP ports nobody else in this run uses now."""
     global _next_rtp  # noqa: PLW0603
-    if _next_rtp + pairs * 2 > _FIRST_RTP + 2500:
-        _next_rtp = _FIRST_RTP
-    first = _next_rtp
+    if _next_rtp + pairs * 2 > len(_rtp):
+        _next_rtp = 0
+    ports = _rtp[_next_rtp : _next_rtp + pairs * 2]
     _next_rtp += pairs * 2
-    return f"{first}-{first + pairs * 2 - 1}"
+    return f"{ports[0]}-{ports[-1]}"

@@ -110,6 +110,7 @@ def test_with_a_process_hung_a_message_is_taken_and_filed_when_it_is_back(quick:
 
 
 @on_sqlite
+@pytest.mark.first
 def test_sqlite_locked_for_a_minute_loses_nothing(quick: Whole) -> None:
     held = sqlite3.connect(quick.settings.data / "freeline.db", isolation_level=None, timeout=10)
     started = time.monotonic()
@@ -129,6 +130,7 @@ def test_sqlite_locked_for_a_minute_loses_nothing(quick: Whole) -> None:
 
 
 @on_both
+@pytest.mark.alone
 @pytest.mark.timeout(300)
 def test_kill_9_of_each_process_in_turn_during_20_calls_loses_and_doubles_nothing(quick: Whole) -> None:
     def killer() -> None:
@@ -172,6 +174,7 @@ def test_asterisk_killed_in_the_middle_of_calls_keeps_what_was_said(quick: Whole
     assert leave_message(quick, "0812340003").said
 
 
+@pytest.mark.first
 def test_a_hung_asterisk_is_killed_and_answers_again(quick: Whole) -> None:
     old = quick.kill("asterisk", signal.SIGSTOP)
     os.kill(old, signal.SIGCONT)  # what watches it goes on; the program itself hangs
@@ -271,6 +274,7 @@ def test_with_postgresql_stopped_a_message_is_taken_and_filed_when_it_is_back(
         server.close()
 
 
+@pytest.mark.alone
 @pytest.mark.timeout(240)
 def test_fifty_callers_in_the_menu_none_refused_none_stuck(
     tmp_path: Path, quick_sounds: Path, empty_database: str
@@ -289,7 +293,9 @@ def test_fifty_callers_in_the_menu_none_refused_none_stuck(
                 call = phone.call("1800123456", story.number)
                 story.answered = call.wait_answered(20)
                 together.wait(60)
-                call.wait_ended(5)
+                # On a busy machine the sound of so many comes late; it is the sound that is waited for.
+                with contextlib.suppress(AssertionError):
+                    until(lambda: len(call.heard) / 2 / RATE_HZ > 5 or call.ended.is_set(), 60, 0.5)
                 story.heard_s = len(call.heard) / 2 / RATE_HZ
                 if call.ended.is_set():
                     story.errors.append("cut off")
@@ -306,6 +312,7 @@ def test_fifty_callers_in_the_menu_none_refused_none_stuck(
         it.stop()
 
 
+@pytest.mark.alone
 @pytest.mark.timeout(240)
 def test_postgresql_restarted_again_and_again_under_calls_loses_and_doubles_nothing(
     tmp_path: Path, quick_sounds: Path
