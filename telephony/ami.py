@@ -1,5 +1,8 @@
 """The Asterisk Manager Interface: actions with their own answers, and events in the order they came.
 
+Asterisk puts values into its events as they are. One that a stranger chose and that holds a line break would be read as an
+event of its own, so an event is believed only when it carries what no stranger knows: Asterisk's own secret name.
+
 Of pyst2 only the message is used. Its Manager would have to be replaced method by method: it matches replies by order, its
 dispatcher ends at the first exception of a callback, it never connects again, it lets line breaks into values, and its
 message raises on every ChanVariable header under Python 3, which ends its reader.
@@ -8,6 +11,8 @@ message raises on every ChanVariable header under Python 3, which ends its reade
 import contextlib
 import itertools
 import queue
+import re
+import secrets
 import socket
 import threading
 from collections.abc import Mapping
@@ -21,9 +26,13 @@ from hotline.errors import FreelineError
 from models.types import now
 
 LINE_END = "\r\n"
+UNNAMED = "Generated Header"  # what pyst2 calls a message that is neither an event nor an answer
 GREETING = b"Asterisk Call Manager/"
 LINE_MAX = 64 * 1024
 FORBIDDEN = "\r\n\0"
+# Ids of channels. Those that Asterisk gives by itself begin with its name; those that we give have no such form.
+CHANNEL_IDS = ("Uniqueid", "Linkedid", "DestUniqueid", "DestLinkedid")
+UNNAMED_ID = re.compile(r"\d+\.\d+")
 BOOTED = "FullyBooted"  # told at the end of a start, and right after signing in when that was before
 
 
@@ -47,11 +56,13 @@ class Message(ManagerMsg):  # type: ignore[misc]  # pyst2 carries no types
         self.at: datetime = now()
         self.variables: dict[str, str] = {}
         self.dest_variables: dict[str, str] = {}
+        self._doubled = False
         super().__init__(lines)
 
     def parse(self, response: list[str]) -> None:
         """Take the variables out before pyst2 sees them."""
-        plain = []
+        plain: list[str] = []
+        seen: set[str] = set()
         for line in response:
             header, _, rest = line.partition(":")
             kept = {"ChanVariable": self.variables, "DestChanVariable": self.dest_variables}.get(header)
@@ -59,6 +70,8 @@ class Message(ManagerMsg):  # type: ignore[misc]  # pyst2 carries no types
                 name, _, value = rest.strip().partition("=")
                 kept[name] = value
             elif "ChanVariable" not in header:  # also ChanVariable(a channel's name), in OriginateResponse
+                self._doubled = self._doubled or header in seen
+                seen.add(header)
                 plain.append(line)
         super().parse(plain)
 
@@ -70,6 +83,15 @@ class Message(ManagerMsg):  # type: ignore[misc]  # pyst2 carries no types
     def event(self) -> str:
         """The event's name, empty for an answer."""
         return self.get("Event")
+
+    def sent_by(self, asterisk: str) -> bool:
+        """Whether this event is whole and from the Asterisk of this secret name, and no part of it is a stranger's."""
+        return self.get("SystemName") == asterisk and self.sound
+
+    @property
+    def sound(self) -> bool:
+        """Whether no header comes twice, and no channel's id is of the form that an Asterisk without a name gives."""
+        return not self._doubled and not any(UNNAMED_ID.fullmatch(self.get(name)) for name in CHANNEL_IDS)
 
 
 # A list is put by whoever has read a snapshot, so that it keeps its place among the events; None is a lost connection.
@@ -90,7 +112,8 @@ class Ami:
     """One account's connection. After `AmiLost`, call `connect` again; it may be called as often as one likes.
 
     Events go into `events`, and None when the connection is lost; without a queue the account asks for no events. The
-    reading thread does nothing else, so no handler can stop it.
+    reading thread does nothing else, so no handler can stop it. `asterisk` is the name that only Asterisk and we know: what
+    does not carry it is no event of Asterisk's, is `refused` and counted. Without one every event is believed.
     """
 
     def __init__(
@@ -100,8 +123,10 @@ class Ami:
         password: str,
         events: Events | None = None,
         timeout_s: float = 10.0,
+        asterisk: str = "",
     ) -> None:
-        self.address, self.user, self.timeout_s = address, user, timeout_s
+        self.address, self.user, self.timeout_s, self.asterisk = address, user, timeout_s, asterisk
+        self.refused = 0
         self._password, self._events = password, events
         self._numbers = itertools.count(1)
         self._asked: dict[str, _Asked] = {}
@@ -160,7 +185,8 @@ class Ami:
         return self._ask(fields, listing=True).rows
 
     def _ask(self, fields: Mapping[str, str], *, listing: bool) -> _Asked:
-        number = f"freeline-{next(self._numbers)}"
+        # Not to be guessed: a row of a list is believed because it carries this.
+        number = f"{secrets.token_hex(8)}-{next(self._numbers)}"
         command = _command({**fields, "ActionID": number})
         asked = _Asked(listing)
         with self._lock:
@@ -185,14 +211,12 @@ class Ami:
                 while (lines := _lines(stream)) is not None:
                     if lines:
                         message = Message(lines)
-                        if message.event == BOOTED:
-                            self._booted = connection
-                        self._deliver(message)
+                        self._deliver(message, connection)
         finally:
             # Whatever ended it: a connection that nobody reads has to be made anew.
             self._lost(connection)
 
-    def _deliver(self, message: Message) -> None:
+    def _deliver(self, message: Message, connection: socket.socket) -> None:
         number = message.get("ActionID")
         with self._lock:
             asked = self._asked.get(number)
@@ -200,12 +224,27 @@ class Ami:
                 if not message.event:
                     asked.answer = message
                 elif message.get("EventList") != "Complete":
-                    asked.rows.append(message)
+                    if message.sound or not self.asterisk:
+                        asked.rows.append(message)
+                    else:
+                        self.refused += 1
                 refused = message.get("Response") == "Error"
                 if not asked.listing or refused or message.get("EventList") == "Complete":
                     del self._asked[number]
                     asked.done.set()
-        if asked is None and message.event and self._events is not None:
+        if asked is None and (message.event or message.get("Response") == UNNAMED):
+            self._believe(message, connection)
+
+    def _believe(self, message: Message, connection: socket.socket) -> None:
+        """Hand an event on. What is neither an event nor an answer is what is left of one that was torn apart."""
+        # Told to each connection by itself, with nobody's words in it, and without the name.
+        booted = message.event == BOOTED and message.sound
+        if self.asterisk and not booted and not message.sent_by(self.asterisk):
+            self.refused += 1
+            return
+        if booted:
+            self._booted = connection
+        if message.event and self._events is not None:
             self._events.put(message)
 
     def _lost(self, connection: socket.socket) -> None:

@@ -71,8 +71,9 @@ def dialled_leg_of(event: Message) -> Leg:
 
 @dataclass
 class Conversation:
-    """The legs of one call. `lead` has it now and `led` all who ever had it. `answered`: the worker whom we called spoke.
+    """The legs of one call. `lead` has it now and `led` all who ever had it; `rung` are the agents whose phone rang for it.
 
+    `answered`: the worker whom we called spoke.
     `broken`: the lead's leg broke off and nobody has had the worker since. `marked`: an agent's leg broke off before, and
     its cause may stay on the worker's channel, so that hers says nothing any more. `over`: the worker is gone.
     """
@@ -81,6 +82,7 @@ class Conversation:
     legs: dict[str, Leg] = field(default_factory=dict)
     lead: int | None = None
     led: set[int] = field(default_factory=set)
+    rung: set[int] = field(default_factory=set)
     answered: bool = False
     broken: bool = False
     marked: bool = False

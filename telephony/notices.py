@@ -106,6 +106,7 @@ class Notices:
         for row in channels:
             leg = self._keep(leg_of(row), _call_id(row))
             if leg is not None and leg.agent_id is not None and row.get("ChannelState") not in {"", UP}:
+                self._talks[_call_id(row)].rung.add(leg.agent_id)
                 changes.append(Rings(leg.agent_id, _call_id(row), row.at))
         up = {row.get("Uniqueid") for row in channels if row.get("ChannelState") == UP}
         for talk in self._talks.values():
@@ -270,7 +271,10 @@ class Notices:
     def _rings(self, event: Message) -> list[Change]:
         call = event.dest_variables.get(names.CALL) or _call_id(event)
         leg = self._keep(dialled_leg_of(event), call)
-        return [Rings(leg.agent_id, call, event.at)] if leg is not None and leg.agent_id is not None else []
+        if leg is None or leg.agent_id is None:
+            return []
+        self._talks[call].rung.add(leg.agent_id)
+        return [Rings(leg.agent_id, call, event.at)]
 
     def _resumed(self, event: Message) -> list[Change]:
         """An agent who was rung from the worker's own channel has answered; who was called in comes another way."""
@@ -290,8 +294,9 @@ class Notices:
         return [*self._release(talk, event.at), resumed, NotRecorded(talk.call, event.at)]
 
     def _missed(self, event: Message) -> list[Change]:
-        agent_id = agent_of(event.get("Interface"))
-        if agent_id is None:
+        """Somebody did not answer: only who was heard to ring, for a caller who is there."""
+        talk, agent_id = self._talk(event), agent_of(event.get("Interface"))
+        if talk is None or event.get("Uniqueid") not in talk.legs or agent_id not in talk.rung:
             return []
         return [Missed(agent_id, event.at, mobile=event.get("Interface") == names.mobile_interface(agent_id))]
 

@@ -11,9 +11,10 @@ from hotline.settings import Settings
 
 @dataclass(frozen=True)
 class Secrets:
-    """Random words, all but `demo` of 32 hex digits.
+    """Random words, of 32 hex digits but for `demo` and `asterisk`.
 
     `caller` is the password of the SIP account for phones on other machines, `demo` that of the demo's people.
+    `asterisk` is the name by which Asterisk calls itself towards us alone, so that we know which events are its own.
     """
 
     agi_token: str
@@ -22,6 +23,7 @@ class Secrets:
     ari: str
     caller: str
     demo: str
+    asterisk: str
 
 
 def make_secrets(settings: Settings) -> Secrets:
@@ -29,7 +31,7 @@ def make_secrets(settings: Settings) -> Secrets:
     settings.keys.mkdir(mode=0o700, parents=True, exist_ok=True)
     for name in _names():
         if not _path(settings, name).exists():
-            _write_once(_path(settings, name), _typed() if name == "demo" else secrets.token_hex(16))
+            _write_once(_path(settings, name), _word(name))
     return load_secrets(settings)
 
 
@@ -54,6 +56,12 @@ def caller_secret(settings: Settings) -> str:
 def demo_password(settings: Settings) -> str:
     """The sign-in password of the demo's people. Raises `PartMissing`."""
     return load_secrets(settings).demo
+
+
+def _word(name: str) -> str:
+    if name == "demo":
+        return _typed()
+    return secrets.token_hex(8 if name == "asterisk" else 16)  # Asterisk cuts its name after 19 letters
 
 
 def _typed() -> str:

@@ -72,7 +72,7 @@ class Switchboard:
         secrets = load_secrets(settings)
         self.events: Events = queue.Queue(EVENTS_MAX)
         ami = (settings.ami_host, settings.ami_port)
-        self.reader = Ami(ami, names.AMI_READER, secrets.ami_reader, self.events)
+        self.reader = Ami(ami, names.AMI_READER, secrets.ami_reader, self.events, asterisk=secrets.asterisk)
         self.actor = Ami(ami, names.AMI_ACTOR, secrets.ami_actor)
         self.ari = Ari((settings.asterisk_http_host, settings.asterisk_http_port), names.ARI_USER, secrets.ari)
         self.ledger = Ledger(self.db, Desk(load_keys(settings.keys, may_open=False), settings), self._tell)
@@ -90,6 +90,7 @@ class Switchboard:
         self._menu: dict[str, str] = {}
         self._warned: set[int] = set()
         self._failing: dict[str, str] = {}
+        self._refused_before = 0
         self._vain: deque[str] = deque()
 
     def run(self) -> None:
@@ -212,6 +213,9 @@ class Switchboard:
             self.events.put(self.reader.list_action({"Action": "CoreShowChannels"}))
             self._linked = True
             log().info("connected to Asterisk")
+        if self.reader.refused > self._refused_before:
+            log().warning("events that Asterisk did not send were refused", count=self.reader.refused)
+            self._refused_before = self.reader.refused
         self._try("rings", self._end_vain_rings)
         self._try("phones", self._keep_phones)
         self._try("wrap-ups", self._end_wrap_ups)

@@ -47,13 +47,13 @@ class FakeAmi:
 
     `done` is every action it was sent, `members` maps (queue, interface) to [penalty, paused], `channels` are rows of
     CoreShowChannels with their variables, and `devices` the device states of phones. While it is not `booted` it has not
-    loaded everything yet.
+    loaded everything yet. Its events carry its `name`.
     """
 
     def __init__(
-        self, port: int, password: str | None = None, queues: Sequence[str] = ("my", "th", "km", "en")
+        self, port: int, password: str | None = None, queues: Sequence[str] = ("my", "th", "km", "en"), name: str = ""
     ) -> None:
-        self.port, self.password, self.queues = port, password, list(queues)
+        self.port, self.password, self.queues, self.name = port, password, list(queues), name
         self.done: list[Fields] = []
         self.members: dict[tuple[str, str], list[str]] = {}
         self.globals: dict[str, str] = {}
@@ -72,7 +72,8 @@ class FakeAmi:
         """An event, to every connection that hears them."""
         for session in list(self.sessions):
             if session.hears_events:
-                session.send({"Event": event, **(headers or {})}, variables)
+                named = {"SystemName": self.name} if self.name else {}
+                session.send({"Event": event, **named, **(headers or {})}, variables)
 
     def drop(self) -> None:
         """Close every connection, as a crash of Asterisk does; it can be connected to again."""

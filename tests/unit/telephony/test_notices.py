@@ -106,9 +106,11 @@ def test_an_abandoned_call_ends_once_and_nobody_missed_it() -> None:
 
 
 def test_a_ring_nobody_answers_is_missed_by_her_whose_phone_rang() -> None:
-    (missed,) = in_a_queue().changes(event("AgentRingNoAnswer", {**CALLER, "Interface": "PJSIP/agent7"}, NAMED))
+    notices = in_a_queue()
+    notices.changes(dial("DialBegin", CALLER, {**LEG, "Channel": "PJSIP/agent7-00000001"}))
+    (missed,) = notices.changes(event("AgentRingNoAnswer", {**CALLER, "Interface": "PJSIP/agent7"}, NAMED))
     mobile = {**CALLER, "Interface": "Local/m7@confirm/n"}
-    (at_home,) = in_a_queue().changes(event("AgentRingNoAnswer", mobile, NAMED))
+    (at_home,) = notices.changes(event("AgentRingNoAnswer", mobile, NAMED))
     assert isinstance(at_home, Missed)
     assert at_home.mobile
     assert isinstance(missed, Missed)

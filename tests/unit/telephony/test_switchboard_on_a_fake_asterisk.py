@@ -27,7 +27,7 @@ HA1 = "0" * 32
 
 @pytest.fixture
 def asterisk(settings: Settings) -> Iterator[FakeAmi]:
-    with FakeAmi(settings.ami_port) as fake:
+    with FakeAmi(settings.ami_port, name=make_secrets(settings).asterisk) as fake:
         yield fake
 
 
@@ -96,7 +96,7 @@ def change(db: Database, board: Switchboard, what: Callable[[Session], object]) 
 
 def a_whole_call(asterisk: FakeAmi, n: int) -> str:
     """The events of a call that is abandoned in the queue; its id."""
-    channel = {"Channel": f"PJSIP/trunk-{n:08x}", "Uniqueid": f"7.{n}", "Linkedid": f"7.{n}"}
+    channel = {"Channel": f"PJSIP/trunk-{n:08x}", "Uniqueid": f"asterisk-7.{n}", "Linkedid": f"asterisk-7.{n}"}
     named = {"FREELINE_CALL": f"call-{n}"}
     asterisk.tell("Newchannel", {**TRUNK, **channel})
     asterisk.tell("Newstate", {**CALLER, **channel}, named)
@@ -270,7 +270,7 @@ def test_a_call_in_progress_is_taken_over_after_a_restart_of_the_switchboard(
     alice = staff.alice
     leg = {
         "Channel": f"PJSIP/agent{alice.id}-00000001",
-        "Uniqueid": "1.2",
+        "Uniqueid": "asterisk-1.2",
         "Linkedid": CALLER["Linkedid"],
         "BridgeId": "b",
     }

@@ -4,10 +4,10 @@ from telephony import names
 from telephony.ami import Message
 
 CALL = "8a54a6d2-d8cb-4218-b27a-aa435d229bfc"
-UID = "1795364862.15"
+UID = "asterisk-1795364862.15"
 CALLER = {"Channel": "PJSIP/trunk-00000000", "Uniqueid": UID, "Linkedid": UID, "Context": "freeline", "Exten": "call"}
 TRUNK = {**CALLER, "Context": "from-trunk", "Exten": "1800123456", "CallerIDNum": "0812345678"}
-LEG = {"Channel": "PJSIP/agent1-00000001", "Uniqueid": "1795364862.16", "Linkedid": UID, "Context": "agents"}
+LEG = {"Channel": "PJSIP/agent1-00000001", "Uniqueid": "asterisk-1795364862.16", "Linkedid": UID, "Context": "agents"}
 NAMED = {names.CALL: CALL}
 
 
