@@ -13,6 +13,7 @@ from aiohttp import web
 from agent_console.console import CONSOLE, Console
 from agent_console.phones import AGAIN, CLOSE_S, SIGNED_OUT, TAKEN, Line
 from agent_console.routes import Routes, Signed
+from agent_console.turns import PHONES, turn
 from hotline import agents
 from hotline.events import AGENTS_CHANGED
 from hotline.log import log
@@ -20,6 +21,7 @@ from hotline.permissions import Permission
 from hotline.settings import Settings
 from models import AgentState
 from models.types import now
+from telephony.operator import LineFailed
 
 routes = Routes()
 PROTOCOL = "sip"
@@ -74,7 +76,12 @@ async def sip(request: web.Request, signed: Signed) -> web.StreamResponse:
         elif asterisk is not None:
             console.phones.opened(line)
             await _pass_both_ways(line, asterisk)
+        # A browser says so when the page is left or loaded again. Of a network that is lost it says nothing: then the
+        # voices may well go on.
+        left = browser.close_code == aiohttp.WSCloseCode.GOING_AWAY and not line.over.is_set()
         await browser.close(code=line.code)
+        if left:
+            await console.in_thread(lambda: _end_legs(console, line.agent_id))
     finally:
         if asterisk is not None:
             await asterisk.close()
@@ -147,6 +154,15 @@ async def _pass_on(source: Side, target: Side) -> None:
                 await target.send_bytes(message.data)
             else:
                 return
+
+
+def _end_legs(console: Console, agent_id: int) -> None:
+    """The page took its calls with it: without this each would wait for five seconds of silence to be noticed."""
+    try:
+        with turn(PHONES):
+            console.operator.page_gone(agent_id)
+    except LineFailed as error:
+        log().warning("the calls of a page that is gone could not be ended; Asterisk notices", error=error)
 
 
 def _has_it(console: Console, line: Line) -> bool:

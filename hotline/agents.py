@@ -17,6 +17,8 @@ PAGE_BACK = "page_back"  # and speaks again: she is told, and chooses Ready hers
 MOBILE_MISSED = "mobile_missed"  # her mobile rang at home, and nobody took it there
 MOBILE_RESTS = "mobile_rests"  # and again: it is left alone until `until`
 
+LINE_BROKE = "line_broke"  # why an agent wraps up a call that goes on with others: the line was lost, nobody hung up
+
 # Why she takes a break, and how long one usually lasts. Past it nothing happens but that it shows.
 BREAKS = {
     "short": timedelta(minutes=15),
@@ -157,8 +159,12 @@ def on_call(session: Session, agent_id: int, call: str, at: datetime) -> AgentSt
     return set_status(session, agent_id, AgentStatus.ON_CALL, at=at, call=call)
 
 
-def off_call(session: Session, agent_id: int, at: datetime, wrap_up_s: int = 0) -> AgentState:
-    """The agent's call ended: she wraps it up for so many seconds, or is at once what she was before.
+def off_call(
+    session: Session, agent_id: int, at: datetime, wrap_up_s: int = 0, reason: str | None = None
+) -> AgentState:
+    """The agent's call ended: they wrap it up for so many seconds, or are at once what they were before.
+
+    `reason` is `LINE_BROKE` for an agent who lost a call that others have now.
 
     An agent who pressed Not ready while her phone rang, and answered, does not get another call.
     """
@@ -167,8 +173,13 @@ def off_call(session: Session, agent_id: int, at: datetime, wrap_up_s: int = 0) 
         return state
     if wrap_up_s > 0:
         until = at + timedelta(seconds=wrap_up_s)
-        return set_status(session, agent_id, AgentStatus.WRAP_UP, at=at, call=state.call, until=until)
+        return set_status(session, agent_id, AgentStatus.WRAP_UP, reason, at=at, call=state.call, until=until)
     return _as_before(session, agent_id, at)
+
+
+def may_rejoin(state: AgentState) -> bool:
+    """Whether this agent lost a call that others had at that moment."""
+    return state.status is AgentStatus.WRAP_UP and state.reason == LINE_BROKE
 
 
 def finish_wrap_up(session: Session, agent_id: int, at: datetime | None = None) -> AgentState:

@@ -17,6 +17,7 @@ SILENT = "Asterisk does not answer. Nothing was changed; try again."
 HALF_DONE = "Asterisk stopped answering. Look how the call stands before you try again."
 REFUSED = "This could not be done: somebody in the call has just left. Look how it stands and try again."
 NORMAL = "16"
+BROKEN = "44"  # as Asterisk ends a leg whose sound stays away
 FREE = "NOT_INUSE"
 # Asterisk asks a phone that has registered whether it is there, and only then rings it; and the call in which she tried her
 # sound a moment ago may not be over yet.
@@ -114,10 +115,10 @@ class Actor:
             fields["Priority"] = "1"
         self._do({**fields, "Variable": ",".join(f"{name}={value}" for name, value in told.items())})
 
-    def hang_up(self, channel: str) -> None:
-        """End a channel as a person does who hangs up; harmless when it has gone by itself."""
+    def hang_up(self, channel: str, cause: str = NORMAL) -> None:
+        """End a channel, as a person does who hangs up unless said otherwise; harmless when it has gone by itself."""
         try:
-            self._do({"Action": "Hangup", "Channel": channel, "Cause": NORMAL})
+            self._do({"Action": "Hangup", "Channel": channel, "Cause": cause})
         except LineFailed as error:
             if str(error) != REFUSED:
                 raise

@@ -199,12 +199,14 @@ class LeftCall:
     """An agent's part in a call ended. `call` is the call's id; a call she has had since is left alone.
 
     `wrap_up` for one who led it: what she heard has to be written down. Who was only asked is at once what she was.
+    `broke`: their line broke off while others have the worker, so they may rejoin.
     """
 
     agent_id: int
     call: str | None
     at: datetime
     wrap_up: bool = True
+    broke: bool = False
 
     def apply(self, session: Session, desk: Desk) -> Iterable[str]:
         """She wraps it up, or is free again."""
@@ -215,7 +217,8 @@ class LeftCall:
             return [events.AGENTS_CHANGED]
         if state.status is not AgentStatus.ON_CALL:
             return []
-        agents.off_call(session, self.agent_id, self.at, desk.settings.wrap_up_s if self.wrap_up else 0)
+        reason = agents.LINE_BROKE if self.broke else None
+        agents.off_call(session, self.agent_id, self.at, desk.settings.wrap_up_s if self.wrap_up else 0, reason)
         return [events.AGENTS_CHANGED, events.QUEUE_CHANGED]
 
 

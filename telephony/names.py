@@ -135,6 +135,7 @@ ARI_USER = "freeline"
 
 QUIET = "0"  # the key for "I cannot speak"
 MOH_CLASS = "hold"
+MOH_BACK = "back"  # with a language after it: the words that the line broke, then music
 QUEUE_RULE = "backups"
 CEL_FILE = "calls.json"
 

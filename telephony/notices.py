@@ -361,7 +361,8 @@ class Notices:
             return [Changed((events.AGENTS_CHANGED,))]
         # Not AgentComplete: it also comes for a leg that broke off, and before the leg's end can say so.
         wrap_up = not leg.party or agent_id in talk.led
-        return [*heir, LeftCall(agent_id, call, event.at, wrap_up), *ended]
+        # Only while somebody else has the worker can there be anything to rejoin.
+        return [*heir, LeftCall(agent_id, call, event.at, wrap_up, broke=broke_off and talk.lead is not None), *ended]
 
 
 def _is_callers(event: Message) -> bool:

@@ -1,16 +1,14 @@
 """The operator: acts on conversations in progress, for the console. Each act looks afresh which channels there are."""
 
-import hashlib
 import re
-import secrets
 import shutil
 import threading
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from hotline.settings import Settings
 from telephony import names
 from telephony.acting import FREE_WITHIN_S, Actor, LineFailed
+from telephony.agent_phones import NUMBER, AgentPhones, PhoneSecret, check
 from telephony.legs import Leg, Legs, legs_of, ringing_for
 from telephony.render import caller_id
 
@@ -24,21 +22,11 @@ NOT_READY = "Your phone is not ready. Nobody was called."
 NO_TRUNK = "This line cannot call out: no trunk is set."
 DISK_FULL = "The disk is nearly full, so nothing can be recorded."
 
-_NUMBER = re.compile(r"\+?\d{2,20}")
 _WORD = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _LANGUAGE = re.compile(r"[A-Za-z0-9-]{0,16}")
 
 
-@dataclass(frozen=True)
-class PhoneSecret:
-    """What a page registers its phone with: good until the next is made, or the agent signs out."""
-
-    user: str
-    secret: str
-    realm: str
-
-
-class Operator:
+class Operator(AgentPhones):
     """Thread-safe. Every method blocks until Asterisk has answered, ten seconds at most, and raises `LineFailed`.
 
     Never call it inside a transaction. `call` is the call's id (FREELINE_CALL), `leg` a party's own id (FREELINE_LEG, a
@@ -47,25 +35,12 @@ class Operator:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self._asterisk = Actor(settings)
+        super().__init__(Actor(settings))
         self._one_recorder = threading.Lock()
 
     def close(self) -> None:
         """Leave Asterisk; harmless twice."""
         self._asterisk.close()
-
-    # An agent's phone
-
-    def new_phone(self, agent_id: int) -> PhoneSecret:
-        """A fresh secret for an agent's phone in the browser; what she had before is refused from now on."""
-        user, secret = names.agent_endpoint(agent_id), secrets.token_urlsafe(24)
-        digest = hashlib.md5(f"{user}:{names.REALM}:{secret}".encode()).hexdigest()  # noqa: S324  (SIP digest is MD5)
-        self._asterisk.by_http(lambda ari: ari.put_browser(agent_id, digest))
-        return PhoneSecret(user, secret, names.REALM)
-
-    def drop_phone(self, agent_id: int) -> None:
-        """Take her phone away, at sign-out; harmless when she has none."""
-        self._asterisk.by_http(lambda ari: ari.drop_phone(agent_id))
 
     # The worker: held, back, handed over
 
@@ -124,7 +99,7 @@ class Operator:
 
     def call_supervisors(self, call: str, lead_id: int, leg: str, agent_ids: Iterable[int]) -> None:
         """Ring supervisors while the worker and the lead talk on: who answers first joins, the others stop ringing."""
-        _check(_WORD, leg)
+        check(_WORD, leg)
         interfaces = [names.agent_interface(agent_id) for agent_id in agent_ids]
         there = [one for one in interfaces if self._asterisk.rings(one)]
         if not there:
@@ -140,6 +115,25 @@ class Operator:
             {"Application": "Wait", "Data": "1", "ChannelId": leg},
             {**told, names.RING: "&".join(there)},
             self.settings.ring_s + 5,
+        )
+
+    def rejoin(self, call: str, agent_id: int, leg: str) -> None:
+        """Ring an agent's own phone into the call that they lost and others have now; nobody else is moved or held."""
+        check(_WORD, leg)
+        interface = names.agent_interface(agent_id)
+        # The page was loaded a moment ago: its phone may be registering.
+        if not self._asterisk.rings(interface, FREE_WITHIN_S):
+            raise LineFailed(NOT_READY)
+        legs, worker = self._talk(call)
+        lead = next((one for one in legs.talking if one.agent_id is not None and one.up), None)
+        if lead is None:
+            raise LineFailed(NOT_IN_IT)
+        self._tell(worker, lead)
+        self._into_room(worker, lead)
+        told = {names.CALL: call, names.LEG: leg, names.CALLER_CHANNEL: worker.channel}
+        target = {"Context": names.CONTEXT_ROOM, "Exten": names.EXTENSION_AGENT}
+        self._asterisk.originate(
+            interface, target, {**told, **_headers(call, names.KIND_BACK)}, self.settings.come_back_s
         )
 
     def swap(self, call: str, leg: str) -> None:
@@ -166,7 +160,7 @@ class Operator:
 
     def drop_party(self, call: str, leg: str) -> None:
         """Hang up a party, or stop ringing her; harmless when she is gone. The worker stays where she is."""
-        _check(_WORD, leg, call)
+        check(_WORD, leg, call)
         for channel in ringing_for(self._asterisk.channels(), leg):
             self._asterisk.hang_up(channel)
 
@@ -201,7 +195,7 @@ class Operator:
 
     def end(self, call: str) -> None:
         """Hang up everybody in the conversation; harmless when it is over."""
-        _check(_WORD, call)
+        check(_WORD, call)
         for leg in legs_of(self._asterisk.channels(), call).all:
             self._asterisk.hang_up(leg.channel)
 
@@ -214,8 +208,8 @@ class Operator:
         the call ends. Raises ValueError for anything but digits, with or without a leading +.
         """
         self._outside(number)
-        _check(_WORD, call)
-        _check(_LANGUAGE, language)
+        check(_WORD, call)
+        check(_LANGUAGE, language)
         interface = names.agent_interface(agent_id)
         # She pressed a button of the page that has her phone: it may have registered, or tried her sound, just now.
         if not self._asterisk.rings(interface, FREE_WITHIN_S):
@@ -249,26 +243,11 @@ class Operator:
             if legs.recorder is not None:
                 self._asterisk.hang_up(legs.recorder.channel)
 
-    # Mobiles
-
-    def set_mobile(self, agent_id: int, number: str | None) -> None:
-        """Tell Asterisk the number of an agent's mobile; None takes it away. It is in Asterisk's memory only.
-
-        Raises ValueError for anything but digits, with or without a leading +.
-        """
-        if number is not None:
-            _check(_NUMBER, number)
-        self._asterisk.put(_mobile(agent_id), number or "")
-
-    def mobiles_missing(self, agent_ids: Iterable[int]) -> set[int]:
-        """Those of these agents whose mobile Asterisk does not know, as after its restart."""
-        return {agent_id for agent_id in agent_ids if not self._asterisk.read(_mobile(agent_id))}
-
     # How it is done
 
     def _talk(self, call: str) -> tuple[Legs, Leg]:
         """The conversation's legs and the worker's."""
-        _check(_WORD, call)
+        check(_WORD, call)
         legs = legs_of(self._asterisk.channels(), call)
         if legs.worker is None:
             raise LineFailed(OVER)
@@ -276,7 +255,7 @@ class Operator:
 
     def _consult(self, call: str, lead_id: int, leg: str) -> dict[str, str]:
         """Hold the worker for a party to be called; what the party's leg is told."""
-        _check(_WORD, leg)
+        check(_WORD, leg)
         legs, worker = self._talk(call)
         lead = _agent(legs, lead_id)
         if not worker.held:
@@ -346,7 +325,7 @@ class Operator:
         )
 
     def _hand_over(self, call: str, language: str, extension: str, agent_id: int | None = None) -> None:
-        _check(_LANGUAGE, language)
+        check(_LANGUAGE, language)
         legs, worker = self._talk(call)
         self._asterisk.put(names.QUEUE, language, worker.channel)
         self._asterisk.put(names.RECORDS, "", worker.channel)
@@ -357,7 +336,7 @@ class Operator:
             self._asterisk.hang_up(leg.channel)
 
     def _outside(self, number: str) -> str:
-        _check(_NUMBER, number)
+        check(NUMBER, number)
         # Without a trunk Asterisk would write the number into its log, as an address that it cannot find.
         if not self.settings.trunk_host:
             raise LineFailed(NO_TRUNK)
@@ -385,13 +364,3 @@ def _room_extension(party: Leg) -> str:
 def _headers(call: str, kind: str) -> dict[str, str]:
     """What the INVITE that rings an agent carries."""
     return {f"PJSIP_HEADER(add,{names.CALL_HEADER})": call, f"PJSIP_HEADER(add,{names.KIND_HEADER})": kind}
-
-
-def _mobile(agent_id: int) -> str:
-    return f"{names.MOBILE_PREFIX}{agent_id}"
-
-
-def _check(pattern: re.Pattern[str], *words: str) -> None:
-    """What reaches the dialplan is of known letters. Raises ValueError."""
-    if not all(pattern.fullmatch(word) for word in words):
-        raise ValueError("this is no word that the dialplan may be given")

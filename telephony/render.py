@@ -27,6 +27,7 @@ EMPTY = ("ccss", "cdr", "features", "acl", "udptl", "pjproject", "websocket_clie
 MENU_LIMIT_S = 600
 ROUNDS = 40  # how often a call may enter a queue; only a fault comes near it
 ROOM_LOOK_S = 120
+LOOK_S = 0.2  # how often it is looked whether an agent whose line broke off can be rung again
 DEFAULT_LANGUAGE = "en"
 SOCKET_PATH_LIMIT = 100
 
@@ -111,6 +112,7 @@ def _values(settings: Settings, asterisk: Asterisk, secrets: Secrets, menu: Mapp
         "penalty_backup": PENALTY_BACKUP,
         "rounds": ROUNDS,
         "room_look_s": ROOM_LOOK_S,
+        "look_s": LOOK_S,
         "menu_limit_s": MENU_LIMIT_S,
         "message_limit_s": settings.message_max_s + MENU_LIMIT_S,
         "net_limit_s": settings.message_max_s + MENU_LIMIT_S,

@@ -128,6 +128,7 @@ def _after(ask: Ask, status: AgentStatus, contact: Contact | None) -> dict[str, 
     return {
         "to_tell": wraps and wrap_ups.hers_to_tell(ask.session, contact, ask.agent.id or 0),
         "goes_on": wraps and contact is not None and contact.ended_at is None,
+        "may_rejoin": agents.may_rejoin(agents.state_of(ask.session, ask.agent.id or 0)),
         "ringing": Place.RINGING,
         "held": Place.HELD,
         "at": now(),

@@ -13,8 +13,8 @@ from agent_console.routes import Routes
 from agent_console.turns import ACTS, turn
 from agent_console.views.state import drawn
 from agent_console.words import gettext as _
+from hotline import agents, cases, consents, directory, floor, languages, talks
 from hotline import calls as contacts
-from hotline import cases, consents, directory, floor, languages, talks
 from hotline.errors import Invalid, NotFound, Refused
 from hotline.events import AGENTS_CHANGED, EMERGENCY, QUEUE_CHANGED, call_changed, case_changed
 from hotline.permissions import Permission
@@ -153,6 +153,22 @@ def _waits(session: Session, call: str, by: Agent, queue: str) -> Contact | None
         return None
     contacts.waits_again(session, contact, now(), queue)
     return contact
+
+
+@routes.post("/phone/calls/{call}/rejoin", Permission.USE_PHONE, opens="nothing")
+def rejoin(ask: Ask) -> Answer:
+    """Come back into a call whose line broke off while others were in it; who has it now keeps it."""
+    call, leg = ask.visit.match["call"], secrets.token_hex(8)
+    state, talk = agents.state_of(ask.session, ask.agent.id or 0), talks.of_call(ask.session, call)
+    if talk is None:
+        raise NotFound(_("This call is over."))
+    if state.call != call or not agents.may_rejoin(state):
+        raise Refused(_("You are not in this call any more."))
+
+    def keep(session: Session, _of: TalkNow, by: Agent) -> None:
+        talks.add_party(session, call, leg, PartyKind.AGENT, now(), agent_id=by.id, by=by)
+
+    return act(ask, lambda line, _of: line.rejoin(call, ask.agent.id or 0, leg), keep, talk)
 
 
 @routes.post("/phone/calls/{call}/swap", Permission.USE_PHONE, opens="nothing")
