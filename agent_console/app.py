@@ -9,7 +9,7 @@ from pathlib import Path
 from aiohttp import web
 from sqlalchemy.orm import configure_mappers
 
-from agent_console import edges, feed, heart, mobiles, pages, serve, sip_proxy, views
+from agent_console import admission, edges, feed, heart, mobiles, pages, serve, sip_proxy, views
 from agent_console.console import CONSOLE, Console
 from agent_console.routes import Route
 from hotline.events import Nudges
@@ -19,7 +19,6 @@ from hotline.settings import Settings
 from models import Database
 from telephony.operator import Operator
 
-BODY_MAX = 1024 * 1024  # a note is 20,000 characters; nothing larger is ever sent to us
 BEAT_S = 5
 
 
@@ -30,7 +29,7 @@ def all_routes() -> list[Route]:
 
 def make_app(settings: Settings) -> web.Application:
     """The console as aiohttp runs it. Raises `PartMissing` when the keys were never made."""
-    app = web.Application(client_max_size=BODY_MAX, middlewares=[edges.say_what_went_wrong])
+    app = web.Application(middlewares=[edges.say_what_went_wrong, admission.admit])
     app[CONSOLE] = console = Console(
         settings=settings,
         database=Database(settings.database, connections=settings.database_connections),
@@ -52,7 +51,7 @@ def make_app(settings: Settings) -> web.Application:
     app.cleanup_ctx.extend((feed.hear, feed.beat, heart.beat, sip_proxy.reach, mobiles.keep))
 
     async def close(_app: web.Application) -> None:
-        console.threads.shutdown(wait=True, cancel_futures=True)
+        console.end_threads()
         console.operator.close()
         console.database.dispose()
 

@@ -18,6 +18,19 @@ ID_DIGITS = len(str(BIGGEST_ID))
 
 
 @dataclass(frozen=True)
+class Proof:
+    """What came of looking at a password: whose it is, None when it is wrong; `wait_s` when it was not looked at.
+
+    `known`: in a browser where that person has signed in before. `failed_before`: tries since they got in last.
+    """
+
+    agent_id: int | None
+    wait_s: int = 0
+    known: bool = False
+    failed_before: int = 0
+
+
+@dataclass(frozen=True)
 class Visit:
     """A request as plain values, so that nothing of the event loop enters the thread."""
 
@@ -30,6 +43,7 @@ class Visit:
     headers: Mapping[str, str]
     cookies: Mapping[str, str]
     address: str
+    proof: Proof | None = None
 
     @property
     def htmx(self) -> bool:

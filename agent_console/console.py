@@ -9,10 +9,14 @@ from typing import TypeVar
 from aiohttp import web
 from jinja2 import Environment
 
+from agent_console.hashing import Hashing
 from agent_console.phones import Phones
+from agent_console.sign_in_log import SignInLog
+from agent_console.strangers import Strangers
 from hotline.events import Nudges
 from hotline.keys import Keys
 from hotline.settings import Settings
+from hotline.throttle import Throttle
 from models import Database
 from telephony.operator import Operator
 
@@ -22,7 +26,10 @@ THREADS = 8
 
 @dataclass
 class Console:
-    """Settings, database, keys, nudges and templates; who acts on calls; the few threads in which pages are made."""
+    """Settings, database, keys, nudges and templates; who acts on calls; the few threads in which pages are made.
+
+    What strangers may take of it is bounded: their tries at passwords, their threads, and how many there are at once.
+    """
 
     settings: Settings
     database: Database
@@ -31,6 +38,10 @@ class Console:
     templates: Environment
     operator: Operator
     phones: Phones = field(default_factory=Phones)
+    throttle: Throttle = field(default_factory=Throttle)
+    hashing: Hashing = field(default_factory=Hashing)
+    strangers: Strangers = field(default_factory=Strangers)
+    sign_in_log: SignInLog = field(default_factory=SignInLog)
     threads: ThreadPoolExecutor = field(
         default_factory=lambda: ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="page")
     )
@@ -38,6 +49,15 @@ class Console:
     async def in_thread(self, work: Callable[[], T]) -> T:
         """Run work in one of the bounded threads: the database and the templates never hold up the event loop."""
         return await asyncio.get_running_loop().run_in_executor(self.threads, work)
+
+    async def for_stranger(self, work: Callable[[], T]) -> T:
+        """The same in the threads of those who are not signed in: however many they are, pages go on."""
+        return await asyncio.get_running_loop().run_in_executor(self.strangers.threads, work)
+
+    def end_threads(self) -> None:
+        """Let what runs come to its end, and nothing else begin."""
+        for threads in (self.threads, self.strangers.threads, self.hashing.threads):
+            threads.shutdown(wait=True, cancel_futures=True)
 
 
 CONSOLE = web.AppKey("console", Console)

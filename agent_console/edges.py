@@ -29,11 +29,14 @@ HEADERS = {
     "Server": "freeline",
 }
 A_YEAR_S = 31_536_000
+UNREAD = {408, 413, 415}  # the rest of what was sent is on its way still
 WHY = {
     400: "The browser sent something we cannot read.",
     404: "The address may be wrong, or what was here is gone.",
     405: "This address does not take that kind of request.",
+    408: "What the browser sent came too slowly. Nothing was kept.",
     413: "What was sent is larger than anything this page takes. Nothing was kept.",
+    415: "The browser sent something of a kind that no page here takes. Nothing was kept.",
 }
 
 
@@ -61,7 +64,10 @@ async def say_what_went_wrong(request: web.Request, handler: Handler) -> web.Str
         if error.status < 400:
             raise
         keep = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
-        return _page(request, error.status, keep)
+        page = _page(request, error.status, keep)
+        if error.status in UNREAD:
+            page.force_close()
+        return page
     except ConnectionResetError:
         raise
     except Exception as error:  # noqa: BLE001  (whatever it is, the reader gets a page and the log its name)

@@ -25,6 +25,10 @@ class NewPasswordFirst(FreelineError):
     """She was given a password by somebody else and has to choose her own."""
 
 
+class PasswordAgain(FreelineError):
+    """The act wants the password to have been typed a few minutes ago."""
+
+
 class StrangeForm(FreelineError):
     """The form was not drawn by us for this browser."""
 
@@ -43,7 +47,9 @@ def session_cookie(token: str, settings: Settings) -> Cookie:
 
 
 def guard(session: Session, route: Route, visit: Visit) -> tuple[Agent, SignIn] | None:
-    """Let the request through or raise: `SignedOut`, `StrangeForm`, `NewPasswordFirst`, `NotAllowed`."""
+    """Let the request through or raise: `SignedOut`, `StrangeForm`, `NewPasswordFirst`, `NotAllowed`,
+    `PasswordAgain`.
+    """
     if route.guarded is Open.PUBLIC:
         if visit.method == "POST":
             _check_form(visit, visit.cookies.get(HELLO, ""))
@@ -53,9 +59,10 @@ def guard(session: Session, route: Route, visit: Visit) -> tuple[Agent, SignIn] 
         _check_form(visit, sign_in.csrf)
     if agent.must_change_password and route.new_password_first:
         raise NewPasswordFirst("Choose a new password first.")
-    if isinstance(route.guarded, Open):
-        return agent, sign_in
-    need(agent, route.guarded)
+    if not isinstance(route.guarded, Open):
+        need(agent, route.guarded)
+    if route.confirmed and not sign_ins.is_confirmed(sign_in):
+        raise PasswordAgain("Type your password again first.")
     return agent, sign_in
 
 

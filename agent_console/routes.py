@@ -46,7 +46,8 @@ class Route:
     """One method on one path.
 
     `opens` is the session that the view gets. `on_invalid` draws the form again when `Invalid` is raised.
-    `new_password_first` false lets in who must first choose a new password.
+    `new_password_first` false lets in who must first choose a new password. `proves` is the form's field with a
+    password that is looked at before the view runs: `visit.proof`. `confirmed` wants one typed a few minutes ago.
     """
 
     method: str
@@ -57,6 +58,8 @@ class Route:
     opens: Opens = "read"
     on_invalid: View | None = None
     new_password_first: bool = True
+    proves: str = ""
+    confirmed: bool = False
 
 
 class Routes:
@@ -84,12 +87,14 @@ class Routes:
         on_invalid: View | None = None,
         opens: Opens = "write",
         new_password_first: bool = True,
+        proves: str = "",
+        confirmed: bool = False,
     ) -> Callable[[View], View]:
         """A view that changes something. `on_invalid` is usually the view that shows the form."""
 
         def add(view: View) -> View:
             self.all.append(
-                Route("POST", path, guarded, view, None, opens, on_invalid, new_password_first=new_password_first)
+                Route("POST", path, guarded, view, None, opens, on_invalid, new_password_first, proves, confirmed)
             )
             return view
 

@@ -5,20 +5,18 @@ import json
 import secrets
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field, replace
-from urllib.parse import quote, unquote
+from urllib.parse import quote, unquote, urlencode
 
 from aiohttp import web
-from aiohttp.http_exceptions import InvalidHeader
-from multidict import MultiMapping
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlmodel import Session
 
+from agent_console import admission, bodies, pages, passwords
 from agent_console import guard as gate
-from agent_console import pages
-from agent_console.address import address_of
 from agent_console.asking import Answer, Ask, Cookie, Go, Page, Raw, Visit
 from agent_console.console import CONSOLE, Console
+from agent_console.hashing import RETRY_AFTER_S, Busy
 from agent_console.ranges import ranged
 from agent_console.routes import Opens, Route, Signed, View
 from agent_console.turns import LineBusy
@@ -27,6 +25,7 @@ from agent_console.words import read_in
 from hotline import sign_ins
 from hotline.errors import FreelineError, Invalid, NotAllowed, NotFound, PartMissing
 from hotline.log import log
+from models import Agent, SignIn
 
 SAID = "freeline_said"
 SAID_AGE_S = 60
@@ -52,31 +51,36 @@ def handler(route: Route) -> Callable[[web.Request], Awaitable[web.StreamRespons
 
     async def handle(request: web.Request) -> web.StreamResponse:
         console = request.app[CONSOLE]
+        run = console.for_stranger if admission.is_stranger(request) else console.in_thread
         visit = await visit_of(request)
         if route.keeps is not None:
-            signed = await console.in_thread(lambda: let_stay(console, route, visit))
+            signed = await run(lambda: let_stay(console, route, visit))
             if isinstance(signed, Sent):
                 return response(signed, console)
             del visit  # a connection that stays open keeps nothing of how it began
+            admission.leave(request)
             return await route.keeps(request, signed)
-        return response(await console.in_thread(lambda: serve(console, route, visit)), console)
+        if route.proves:
+            try:
+                visit = replace(visit, proof=await passwords.check(console, run, route, visit))
+            except Busy as error:
+                why = str(error)
+                return response(await run(lambda: _later(console, visit, why)), console)
+        return response(await run(lambda: serve(console, route, visit)), console)
 
     handle.route = route  # type: ignore[attr-defined]
     return handle
 
 
 async def visit_of(request: web.Request) -> Visit:
-    """The request as plain values. Raises HTTPRequestEntityTooLarge for a body over the limit, HTTPBadRequest for a
-    body that is no form.
-    """
+    """The request as plain values. Raises what `bodies.read` does, and HTTPBadRequest for a body that is no form."""
+    stranger = admission.is_stranger(request)
+    most, within_s = (bodies.STRANGER_MOST, bodies.STRANGER_S) if stranger else (bodies.MOST, bodies.READ_S)
+    body = await bodies.read(request, most, within_s)
     try:
-        form: MultiMapping[object] = await request.post()
-    except (ValueError, LookupError, RuntimeError, AssertionError, InvalidHeader) as error:
+        lists = bodies.parse(body, request.charset or "utf-8")
+    except (ValueError, LookupError) as error:
         raise web.HTTPBadRequest from error
-    lists: dict[str, list[str]] = {}
-    for name, value in form.items():
-        if isinstance(value, str):
-            lists.setdefault(name, []).append(value.replace("\x00", ""))
     return Visit(
         method=request.method,
         path=request.path,
@@ -86,11 +90,7 @@ async def visit_of(request: web.Request) -> Visit:
         lists=lists,
         headers={name: request.headers[name] for name in WATCHED if name in request.headers},
         cookies=dict(request.cookies),
-        address=address_of(
-            request.remote,
-            request.headers.getall("X-Forwarded-For", []),
-            behind_proxy=request.app[CONSOLE].settings.behind_proxy,
-        ),
+        address=admission.client_address(request),
     )
 
 
@@ -108,6 +108,8 @@ def serve(console: Console, route: Route, visit: Visit) -> Sent:
         return _to_sign_in(visit)
     except gate.NewPasswordFirst:
         return _go(visit, Go("/account/password"))
+    except gate.PasswordAgain:
+        return _go(visit, Go(f"/account/confirm?{urlencode({'next': _page_of(visit)})}"))
     except LineBusy as error:
         # To our own page as any act that the line could not do.
         return _refusal(console, visit, REFUSED if visit.htmx else 503, str(error))
@@ -124,7 +126,7 @@ def _answer(
         raise RuntimeError("this route has no view")
     with _session(console, opens) as session:
         ask = Ask(console, visit, session, errors=errors or {})
-        through = gate.guard(session, route, visit)
+        through = _guarded(console, session, route, visit)
         hello: list[Cookie] = []
         if through is None:
             ask.csrf = visit.cookies.get(gate.HELLO) or secrets.token_urlsafe(24)
@@ -140,6 +142,18 @@ def _answer(
     if ask.told:
         console.nudges.tell(*ask.told)
     return sent
+
+
+def _guarded(console: Console, session: Session, route: Route, visit: Visit) -> tuple[Agent, SignIn] | None:
+    """The guard; whom it lets in shares no lane with strangers from the next request on."""
+    try:
+        through = gate.guard(session, route, visit)
+    except gate.SignedOut:
+        console.strangers.lost(sign_ins.sha256(visit.cookies.get(gate.SESSION, "")))
+        raise
+    if through is not None:
+        console.strangers.met(through[1].token_sha256)
+    return through
 
 
 @contextlib.contextmanager
@@ -202,6 +216,16 @@ def _away(console: Console, visit: Visit, error: Exception) -> Sent:
     return _refusal(console, visit, 503, _("The database does not answer. Nothing was changed. Try again."))
 
 
+def _later(console: Console, visit: Visit, why: str) -> Sent:
+    sent = _refusal(console, visit, 503, why)
+    return replace(sent, headers=sent.headers | {"Retry-After": str(RETRY_AFTER_S)})
+
+
+def _page_of(visit: Visit) -> str:
+    """The page that a refused form stands on: every such form is one of /account or of /settings/people/N."""
+    return visit.path.rpartition("/")[0]
+
+
 def status_of(error: FreelineError) -> int:
     """The status of a refusal, by its kind or the kind it is a case of."""
     return next((status for kind, status in STATUS.items() if isinstance(error, kind)), REFUSED)
@@ -223,7 +247,7 @@ def let_stay(console: Console, route: Route, visit: Visit) -> Signed | Sent:
     """Guard a connection that stays open; ids only leave the thread."""
     try:
         with console.database.read() as session:
-            through = gate.guard(session, route, visit)
+            through = _guarded(console, session, route, visit)
             if through is None:
                 raise gate.SignedOut("Sign in first.")
             agent, sign_in = through

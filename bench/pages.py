@@ -112,7 +112,7 @@ def _sites(folder: Path, postgres: Postgres, cases: int, say: Callable[[str], No
         for kind, database in databases.items():
             server = serving.start_console(data[kind], database_url=urls[kind], timezone=timezone)
             sites.append(Site(kind, cases, server, ""))
-            sites[-1].cookie = serving.sign_in(database, data[kind])[0]
+            sites[-1].cookie = serving.sign_in(database)[0]
             database.dispose()
         yield sites
     finally:

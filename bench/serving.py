@@ -13,7 +13,7 @@ from sqlmodel import col, select
 
 from hotline import sign_ins
 from hotline.events import Nudges
-from hotline.keys import load_keys, make_keys
+from hotline.keys import make_keys
 from hotline.settings import ROOT, Settings
 from models import Agent, Database
 from tests.ports import free_port
@@ -108,12 +108,11 @@ def _answering(server: Server) -> Server:
     return server
 
 
-def sign_in(database: Database, data: Path, people: int = 1) -> list[str]:
+def sign_in(database: Database, people: int = 1) -> list[str]:
     """Cookies of so many members of staff, who are signed in."""
-    keys = load_keys(Settings(data=data).keys, may_open=True)
     with database.write() as session:
         staff = session.exec(select(Agent).order_by(col(Agent.id)).limit(people)).all()
-        return [sign_ins.grant(session, agent, agent.login, "bench", keys.index, 12).token for agent in staff]
+        return [sign_ins.grant(session, agent, 12).token for agent in staff]
 
 
 def cpu_s(pid: int) -> float:

@@ -90,7 +90,7 @@ def _row(size: int, ours: list[dict[str, float]], naive: list[dict[str, float]])
 def _once(side: str, size: int, settings: Settings, database: Database) -> dict[str, float]:
     if side == "ours":
         server = serving.start_console(settings.data)
-        cookies = serving.sign_in(database, settings.data, made_up_cases.STAFF)
+        cookies = serving.sign_in(database, made_up_cases.STAFF)
     else:
         server = serving.start_naive_feed(settings)
         cookies = ["-"]

@@ -8,7 +8,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerifyMismatchError
 from sqlmodel import Session, col, select
 
-from hotline import cases
+from hotline import cases, known_browsers
 from hotline.agents import set_status, state_of
 from hotline.audit import note_act
 from hotline.errors import Invalid, NotFound, Refused
@@ -75,15 +75,24 @@ def hash_password(password: str) -> str:
 
 
 def set_password(session: Session, agent: Agent, password: str, *, by_id: int | None, must_change: bool) -> None:
-    """Give a new password and end every sign-in of that person."""
-    agent.password_hash, agent.must_change_password = hash_password(password), must_change
+    """Give a new password. Nothing of the old one goes on: `keep_password`."""
+    keep_password(session, agent, hash_password(password), by_id=by_id, must_change=must_change)
+
+
+def keep_password(session: Session, agent: Agent, hashed: str, *, by_id: int | None, must_change: bool) -> None:
+    """Keep a password that is hashed already, since hashing must not hold the one writer.
+
+    Every sign-in of that person ends, the secret of their desk phone too, and no browser is known any more.
+    """
+    agent.password_hash, agent.must_change_password, agent.phone_secret_ha1 = hashed, must_change, None
     session.add(agent)
     end_sign_ins(session, agent)
     note_act(session, "password_set", f"agent:{agent.id}", by_id=by_id)
 
 
 def end_sign_ins(session: Session, agent: Agent) -> None:
-    """Sign a person out everywhere."""
+    """Sign a person out everywhere, and let every browser be a stranger to them."""
+    known_browsers.forget(session, agent.id or 0)
     open_rows = select(SignIn).where(col(SignIn.agent_id) == agent.id, col(SignIn.ended_at).is_(None))
     for row in session.exec(open_rows):
         row.ended_at = now()
@@ -93,13 +102,22 @@ def end_sign_ins(session: Session, agent: Agent) -> None:
 
 def check_password(session: Session, login: str, password: str) -> Agent | None:
     """The active person with this login and password, else None. Takes as long for an unknown login."""
+    agent_id, stored = stored_password(session, login)
+    return session.get(Agent, agent_id) if fits(stored, password) and agent_id is not None else None
+
+
+def stored_password(session: Session, login: str) -> tuple[int | None, str]:
+    """The active person of this login and the hash to hold a password against; None and one that fits nothing."""
     agent = session.exec(select(Agent).where(col(Agent.login) == login.strip().lower(), col(Agent.active))).first()
-    stored = agent.password_hash if agent and agent.password_hash else _nobody
+    return (agent.id, agent.password_hash) if agent and agent.password_hash else (None, _nobody)
+
+
+def fits(stored: str, password: str) -> bool:
+    """Whether a password fits its hash; slow on purpose, and the same work for any."""
     try:
-        _hasher.verify(stored, password)
+        return _hasher.verify(stored, password)
     except (VerifyMismatchError, InvalidHashError):
-        return None
-    return agent
+        return False
 
 
 def new_phone_secret(session: Session, agent_id: int, *, by_id: int | None) -> str:

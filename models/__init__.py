@@ -3,7 +3,7 @@
 This room holds *data* models. Speech models are large downloads and live in the data folder as `speech-models/`.
 """
 
-from models.access import AuditEntry, SignIn, SignInAttempt
+from models.access import AuditEntry, KnownBrowser, SignIn
 from models.callbacks import Callback, CallbackAttempt
 from models.calls import Caller, Contact
 from models.cases import Case, CaseEvent, Note, Safety
@@ -64,6 +64,7 @@ __all__ = [
     "Draft",
     "EntryKind",
     "EventKind",
+    "KnownBrowser",
     "Language",
     "Line",
     "Note",
@@ -79,7 +80,6 @@ __all__ = [
     "Safety",
     "Shift",
     "SignIn",
-    "SignInAttempt",
     "Speaks",
     "Talk",
     "TalkRecording",

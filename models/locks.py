@@ -6,7 +6,6 @@ from sqlmodel import Session
 # The numbers are ours and have no other meaning.
 MIGRATING = 1_800_123
 AUDITING = 1_800_124
-SIGNING_IN = 1_800_125
 
 
 def alone(session: Session, what: int) -> None:

@@ -1,17 +1,16 @@
 """Signing in and out."""
 
-import math
 from urllib.parse import urlsplit
 
 from agent_console.asking import Answer, Ask, Cookie, Go, page
 from agent_console.guard import HELLO, SESSION, session_cookie
+from agent_console.passwords import need_right, remember_browser
 from agent_console.phones import SIGNED_OUT
 from agent_console.routes import Open, Routes
 from agent_console.turns import PHONES, turn
 from agent_console.words import gettext as _
-from agent_console.words import ngettext
-from hotline import agents, people, sign_ins
-from hotline.errors import Invalid
+from hotline import agents, sign_ins
+from hotline.audit import note_act
 from hotline.events import AGENTS_CHANGED
 from hotline.log import log
 from hotline.permissions import Permission, may
@@ -28,41 +27,26 @@ def sign_in(ask: Ask) -> Answer:
     return page("sign_in.html", next=next_page, ended=ask.query.get("ended") == "1")
 
 
-@routes.post("/sign-in", Open.PUBLIC, opens="nothing", on_invalid=sign_in)
+@routes.post("/sign-in", Open.PUBLIC, opens="nothing", on_invalid=sign_in, proves="password")
 def enter(ask: Ask) -> Answer:
-    """Check who it is; three short sessions, because hashing is slow on purpose and must not hold the writer."""
-    login, key = ask.form.get("login", ""), ask.console.keys.index
-    database, address = ask.console.database, ask.visit.address
-    try:
-        with database.write() as session:
-            sign_ins.begin(session, login, address, key)
-    except sign_ins.TooMany as error:
-        minutes = math.ceil(error.wait_s / 60)
-        raise Invalid(
-            login=ngettext(
-                "Too many failed sign-ins. Try again in %(n)s minute.",
-                "Too many failed sign-ins. Try again in %(n)s minutes.",
-                minutes,
-            )
-            % {"n": minutes}
-        ) from error
-    with database.read() as session:
-        known = people.check_password(session, login, ask.form.get("password", ""))
-        agent_id = known.id if known else None
-    if agent_id is None:
-        raise Invalid(login=_("This name and password do not fit together."))
-    with database.write() as session:
+    """Let in who has given the right password; it was looked at before this view."""
+    proof = need_right(ask, "login")
+    agent_id = proof.agent_id or 0
+    with ask.console.database.write() as session:
         agent = session.get_one(Agent, agent_id)
         before = sign_ins.find(session, ask.visit.cookies.get(SESSION, ""))
         if before is not None:
-            # Whoever sat at this browser before is signed out: her token is lost, and must open nothing any more.
+            # Whoever sat at this browser before is signed out: that token is lost, and must open nothing any more.
             sign_ins.end(session, before[1])
-        granted = sign_ins.grant(session, agent, login, address, key, ask.console.settings.sign_in_h)
+        granted = sign_ins.grant(session, agent, ask.console.settings.sign_in_h)
+        browser = remember_browser(ask, session, agent_id)
+        told = {"failed_before": proof.failed_before} if proof.failed_before else {}
+        note_act(session, "signed_in", f"agent:{agent_id}", by_id=agent_id, new_browser=not proof.known, **told)
         to = "/account/password" if agent.must_change_password else ours(ask.form.get("next", "")) or start_of(agent)
-    # She is signed in here and nowhere else: a phone that another page has is let go of now.
+    # They are signed in here and nowhere else: a phone that another page has is let go of now.
     ask.console.phones.end_of(agent_id, SIGNED_OUT)
-    cookies = (session_cookie(granted.token, ask.console.settings), Cookie(HELLO, ""))
-    return Go(to, cookies=cookies)
+    ask.console.strangers.met(sign_ins.sha256(granted.token))
+    return Go(to, cookies=(session_cookie(granted.token, ask.console.settings), browser, Cookie(HELLO, "")))
 
 
 @routes.post("/sign-out", Open.SIGNED_IN, opens="nothing", new_password_first=False)
@@ -75,6 +59,7 @@ def leave(ask: Ask) -> Answer:
         found = sign_ins.find(session, ask.visit.cookies.get(SESSION, ""))
         if found is not None:
             sign_ins.end(session, found[1])
+            note_act(session, "signed_out", f"agent:{agent_id}", by_id=agent_id)
         had_phone = agents.page_left(session, agent_id)
         if had_phone and agents.state_of(session, agent_id).status not in agents.IN_A_CALL:
             # Ready without a page would ring her the moment she opens one again, days later.
@@ -82,13 +67,26 @@ def leave(ask: Ask) -> Answer:
     ask.console.phones.end_of(agent_id, SIGNED_OUT)
     if had_phone:
         ask.tell(AGENTS_CHANGED)
-        try:
-            with turn(PHONES):
-                ask.console.operator.drop_phone(agent_id)
-        except LineFailed as error:
-            # Its secret is known to no page any more, and dies with the next one.
-            log().warning("a phone stays in Asterisk after its sign-out", error=error)
+        drop_phone(ask, agent_id)
     return Go("/sign-in", said=_("You are signed out."), cookies=(Cookie(SESSION, ""),))
+
+
+def drop_phone(ask: Ask, agent_id: int) -> None:
+    """Take the secret of a page's phone out of Asterisk, as far as it answers."""
+    try:
+        with turn(PHONES):
+            ask.console.operator.drop_phone(agent_id)
+    except LineFailed as error:
+        # Its secret is known to no page any more, and dies with the next one.
+        log().warning("a phone stays in Asterisk after its sign-out", error=error)
+
+
+def end_phones(ask: Ask, agent_id: int, *, had_phone: bool) -> None:
+    """A person's password is a new one: whatever phone was registered with the old one is told to come again."""
+    ask.console.phones.end_of(agent_id, SIGNED_OUT)
+    ask.tell(AGENTS_CHANGED)
+    if had_phone:
+        drop_phone(ask, agent_id)
 
 
 def start_of(agent: Agent) -> str:

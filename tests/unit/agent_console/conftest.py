@@ -97,7 +97,7 @@ def signed_in(new_browser: Callable[[], Browser], db: Database, keys: Keys) -> S
 
     def sign_in(agent: Agent) -> Browser:
         with db.write() as session:
-            granted = sign_ins.grant(session, session.get_one(Agent, agent.id), agent.login, "test", keys.index, 12)
+            granted = sign_ins.grant(session, session.get_one(Agent, agent.id), 12)
         browser = new_browser()
         browser.client.session.cookie_jar.update_cookies({SESSION: granted.token})
         browser.csrf = granted.csrf

@@ -1,0 +1,80 @@
+"""The door of every request: who is not known to be signed in is kept to what strangers may take (strangers.py)."""
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from agent_console import bodies
+from agent_console.address import address_of
+from agent_console.console import CONSOLE, Console
+from agent_console.guard import SESSION
+from agent_console.strangers import Crowded
+from hotline import sign_ins
+
+RETRY_AFTER_S = 3
+CROWDED = "Too many requests at once. Try again in a few seconds.\n"
+LEAVE = web.RequestKey("leave", object)
+
+
+def client_address(request: web.Request) -> str:
+    """Where the request comes from; behind a proxy, by what the proxy wrote."""
+    forwarded = request.headers.getall("X-Forwarded-For", [])
+    return address_of(request.remote, forwarded, behind_proxy=request.app[CONSOLE].settings.behind_proxy)
+
+
+@web.middleware
+async def admit(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Let a request in. A body that is too large, or in parts, is refused here, before anything is read of it."""
+    console = request.app[CONSOLE]
+    token = request.cookies.get(SESSION, "")
+    if console.strangers.knows(token):
+        bodies.refuse_unread(request, bodies.MOST)
+        return await handler(request)
+    try:
+        leave = console.strangers.enter(client_address(request))
+    except Crowded:
+        return crowded()
+    request[LEAVE] = leave
+    try:
+        if not await _fits(console, request, token):
+            bodies.refuse_unread(request, bodies.STRANGER_MOST)
+        return await handler(request)
+    finally:
+        leave()
+
+
+def is_stranger(request: web.Request) -> bool:
+    """Whether nobody has been seen to be signed in there."""
+    return LEAVE in request
+
+
+def leave(request: web.Request) -> None:
+    """The guard has let this one in: from here on it takes no stranger's place."""
+    taken = request.get(LEAVE)
+    if callable(taken):
+        taken()
+        del request[LEAVE]
+
+
+def crowded() -> web.Response:
+    """Sent away for a moment; costs nothing to make."""
+    answer = web.Response(status=503, text=CROWDED, headers={"Retry-After": str(RETRY_AFTER_S)})
+    answer.force_close()
+    return answer
+
+
+async def _fits(console: Console, request: web.Request, token: str) -> bool:
+    """Whether this body is small, or comes from somebody signed in whom this console has not met since it started."""
+    if not token or (request.content_length or 0) <= bodies.STRANGER_MOST:
+        return False
+    if (request.content_length or 0) > bodies.MOST or not await console.for_stranger(
+        lambda: _signed_in(console, token)
+    ):
+        return False
+    console.strangers.met(sign_ins.sha256(token))
+    leave(request)
+    return True
+
+
+def _signed_in(console: Console, token: str) -> bool:
+    with console.database.read() as session:
+        return sign_ins.find(session, token) is not None
