@@ -24,7 +24,6 @@ from models import (
     CallbackAttempt,
     CallbackEnd,
     CallbackKind,
-    CallbackSafety,
     Caller,
     Case,
     Contact,
@@ -225,7 +224,7 @@ def _follow(
 ) -> None:
     """What an outcome does to the item. An item that ended meanwhile stays so, but `somebody else` is always kept."""
     if outcome is AttemptOutcome.SOMEBODY_ELSE and by is not None:
-        cases.set_safety(session, item.case_id, by, callback=CallbackSafety.UNSAFE)
+        cases.not_safe_to_call(session, item.case_id, by)
         callbacks.end(session, item, CallbackEnd.UNSAFE, at, by)
         return
     if item.ended_at is not None:

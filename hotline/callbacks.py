@@ -91,7 +91,10 @@ def _loses_her_word(session: Session, old_case_id: int, new: Case) -> bool:
 
 
 def _heard_since(session: Session, contact: Contact) -> bool:
-    """Whether a person spoke with this telephone after the call, so that a late word about it owes nothing."""
+    """Whether a person spoke with this telephone after the call, so that a late word about it owes nothing.
+
+    In another language it was somebody else on a shared telephone, and the worker of this call is owed a call still.
+    """
     answered = select(Contact.language).where(
         col(Contact.caller_id) == contact.caller_id,
         col(Contact.direction) == Direction.INBOUND,
@@ -99,12 +102,12 @@ def _heard_since(session: Session, contact: Contact) -> bool:
     )
     if any(_same_language(language, contact.language) for language in session.exec(answered)):
         return True
-    reached = select(Callback.id).where(
+    reached = select(Callback.language).where(
         col(Callback.caller_id) == contact.caller_id,
         col(Callback.end).in_([CallbackEnd.REACHED, CallbackEnd.SHE_REACHED_US]),
         col(Callback.ended_at) > contact.ended_at,
     )
-    return session.exec(reached).first() is not None
+    return any(_same_language(language, contact.language) for language in session.exec(reached))
 
 
 def _owed_before(session: Session, contact: Contact) -> bool:

@@ -7,6 +7,7 @@ from sqlmodel import Session, col, func, select
 from hotline import callers, cases, lifecycle
 from hotline.next_steps import Step, next_steps
 from hotline.permissions import Permission, may
+from hotline.safety_rights import held_by_another
 from models import (
     Agent,
     Case,
@@ -53,7 +54,10 @@ class Colleague:
 
 @dataclass(frozen=True)
 class CasePage:
-    """A case as its page shows it. `names` maps ids of staff to names; `calls` are newest first, `events` too."""
+    """A case as its page shows it. `names` maps ids of staff to names; `calls` are newest first, `events` too.
+
+    `only_holder` names the colleague who has the case when the reader may not review its safety; None when they may.
+    """
 
     case: Case
     safety: Safety
@@ -69,6 +73,7 @@ class CasePage:
     colleagues: list[Colleague]
     mine: bool
     may_change: bool
+    only_holder: str | None = None
     steps: list[Step] = field(default_factory=list)
 
 
@@ -82,6 +87,7 @@ def read(session: Session, case_id: int, by: Agent) -> CasePage:
     safety = session.get(Safety, case_id) or Safety(case_id=case_id)
     mine = case.owner_id == by.id
     may_change = mine or may(by, Permission.HAND_OVER_ANY)
+    holder = held_by_another(session, case, by)
     others, others_more = _others(session, case)
     first = min((c.arrived_at for c in contacts), default=case.opened_at)
     return CasePage(
@@ -105,6 +111,7 @@ def read(session: Session, case_id: int, by: Agent) -> CasePage:
         colleagues=_colleagues(session, case) if may_change and case.status is not CaseStatus.CLOSED else [],
         mine=mine,
         may_change=may_change,
+        only_holder=holder.name if holder is not None else None,
         steps=next_steps(case, safety, [(c.contact, _to_hear(c)) for c in calls]),
     )
 

@@ -1,5 +1,6 @@
 """Cases: filed or joined by a call, then worked by people. Every rule that refuses says why."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from sqlalchemy import delete, update
@@ -9,6 +10,7 @@ from hotline.audit import note_act
 from hotline.errors import Invalid, NotFound, Refused
 from hotline.lifecycle import check_move
 from hotline.permissions import Permission, may, need
+from hotline.safety_rights import need_to_review
 from models import (
     Agent,
     CallbackSafety,
@@ -30,6 +32,7 @@ from models.types import now
 CLOSING = {Disposition.TEST, Disposition.SILENT, Disposition.WRONG_NUMBER, Disposition.ABUSIVE}
 ABANDONED = {Outcome.ABANDONED_IN_MENU, Outcome.ABANDONED_IN_QUEUE, Outcome.FAILED}
 BRIEF = "brief_abandon"
+BRIEF_OUTCOMES = {Outcome.ABANDONED_IN_MENU, Outcome.ABANDONED_IN_QUEUE}
 NOTE_MAX = 20_000
 
 
@@ -138,6 +141,8 @@ def fill_in(session: Session, contact: Contact) -> None:
     if case is None:
         return
     case.language = case.language or contact.language
+    if case.closing_reason == BRIEF and (contact.key_at is not None or contact.outcome not in BRIEF_OUTCOMES):
+        case.status, case.closed_at, case.closing_reason = CaseStatus.NEW, None, None
     calls = session.exec(select(Contact.id).where(col(Contact.case_id) == case.id)).all()
     if calls == [contact.id]:
         # A case that others were joined to is not of this telephone alone.
@@ -148,12 +153,25 @@ def fill_in(session: Session, contact: Contact) -> None:
 
 
 def _keep_safety(session: Session, case: Case, contact: Contact) -> None:
-    if contact.callback_said is CallbackSafety.UNKNOWN:
+    """Keep what the caller said by a key about calling back. It can come late, out of the spool, after a person's word.
+
+    Never over `unsafe` or `never`. A `safe` counts only while nobody has reviewed the case since the key; an `unsafe`
+    counts in place of `unknown` always, and in place of a `safe` that is older.
+    """
+    said, safety = contact.callback_said, session.get(Safety, case.id)
+    if said is CallbackSafety.UNKNOWN or safety is None or safety.callback is said:
         return
-    safety = session.get(Safety, case.id)
-    if safety is not None and safety.callback is CallbackSafety.UNKNOWN:
-        safety.callback = contact.callback_said
-        safety.reviewed_at = contact.ended_at
+    pressed_at = max((at for at in (contact.callback_at, contact.message_at) if at), default=contact.ended_at)
+    reviewed = safety.reviewed_at is not None and (pressed_at is None or safety.reviewed_at >= pressed_at)
+    unknown = safety.callback is CallbackSafety.UNKNOWN
+    if said is CallbackSafety.SAFE:
+        counts = unknown and not reviewed
+    else:
+        counts = unknown or (safety.callback is CallbackSafety.SAFE and not reviewed)
+    if counts:
+        safety.callback = said
+        moments = [at for at in (contact.ended_at, safety.reviewed_at) if at is not None]
+        safety.reviewed_at = max(moments, default=None)
         session.add(safety)
 
 
@@ -164,7 +182,7 @@ def settle_brief(session: Session, contact: Contact, *, brief_s: int) -> None:
         return
     only_call = session.exec(select(Contact.id).where(col(Contact.case_id) == case.id)).all() == [contact.id]
     brief = (
-        contact.outcome in {Outcome.ABANDONED_IN_MENU, Outcome.ABANDONED_IN_QUEUE}
+        contact.outcome in BRIEF_OUTCOMES
         and contact.key_at is None
         and (contact.duration_s or 0) <= brief_s
         and only_call
@@ -322,9 +340,24 @@ def dispose(session: Session, case_id: int, contact_id: int, disposition: Dispos
 
 
 def set_safety(session: Session, case_id: int, by: Agent, **values: object) -> Safety:
-    """Keep what was asked about safety; every change is reviewed now and audited by field, not by value."""
+    """Keep what was asked about safety; every change is reviewed now and audited by field, not by value.
+
+    Raises `Refused` when a colleague has the case: see `hotline.safety_rights`.
+    """
     need(by, Permission.WORK_CASES)
     case = load(session, case_id)
+    need_to_review(session, case, by)
+    return _review(session, case, by, values)
+
+
+def not_safe_to_call(session: Session, case_id: int, by: Agent) -> Safety:
+    """Keep that somebody else answered our call: from now on calling is unsafe, whoever has the case."""
+    need(by, Permission.CALL_BACK)
+    return _review(session, load(session, case_id), by, {"callback": CallbackSafety.UNSAFE})
+
+
+def _review(session: Session, case: Case, by: Agent, values: Mapping[str, object]) -> Safety:
+    case_id = case.id or 0
     safety = session.get(Safety, case_id) or Safety(case_id=case_id)
     changed = [name for name, value in values.items() if getattr(safety, name) != value]
     for name in changed:

@@ -32,7 +32,7 @@ from models import (
 from models.types import now
 from tests.cast import Cast
 from tests.e2e.agent_console.recorded import leave_message, transcript_of
-from tests.unit.agent_console.conftest import HTMX, Browser
+from tests.unit.agent_console.conftest import HTMX, Browser, SignIn
 
 NUMBER = "0812345678"
 NUMBER_SHOWN = "+66 81 234 5678"
@@ -190,9 +190,11 @@ async def test_half_a_window_comes_back_with_what_was_typed(alice: Browser, mine
     assert "<html" not in text, "only the panel is drawn"
 
 
-async def test_a_review_from_a_stale_form_is_not_kept(alice: Browser, bob: Browser, mine: int) -> None:
-    """Somebody else asked in between: what she found is not overwritten unseen."""
-    first = await bob.post(f"/cases/{mine}/safety", was="", in_danger="yes", callback="never")
+async def test_a_review_from_a_stale_form_is_not_kept(
+    alice: Browser, signed_in: SignIn, staff: Cast, mine: int
+) -> None:
+    """A supervisor asked in between: what she found is not overwritten unseen."""
+    first = await signed_in(staff.sofia).post(f"/cases/{mine}/safety", was="", in_danger="yes", callback="never")
     assert first.status == 303
     answer = await alice.post(f"/cases/{mine}/safety", HTMX, was="", in_danger="no", callback="safe")
     assert answer.status == 422
