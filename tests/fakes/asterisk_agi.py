@@ -83,15 +83,19 @@ class FakeCall:
 
     def run(self, script: str) -> bool:
         """Run a script as the dialplan would; whether it set FREELINE_DONE to its name."""
-        self.variables.pop(names.DONE, None)
         with socket.create_connection((self.settings.agi_host, self.settings.agi_port), timeout=20) as line:
-            try:
-                self._send(line, self.environment(script))
-                with line.makefile("rb") as commands:
-                    for command in commands:
-                        self._answer(line, command)
-            except (CallerLeft, ConnectionError):
-                pass
+            return self.speak(line, script)
+
+    def speak(self, line: socket.socket, script: str) -> bool:
+        """The same on a connection that is there already."""
+        self.variables.pop(names.DONE, None)
+        try:
+            self._send(line, self.environment(script))
+            with line.makefile("rb") as commands:
+                for command in commands:
+                    self._answer(line, command)
+        except (CallerLeft, ConnectionError):
+            pass
         return self.variables.get(names.DONE) == script
 
     def environment(self, script: str) -> bytes:
