@@ -43,7 +43,7 @@ from recordings.vault import Vault
 from tests.cast import Cast
 from tests.databases import on_sqlite
 from tests.integration.recordings.spooled import NUMBER, Left, Taker, grep, rows
-from tests.wait import until
+from tests.wait import PATIENCE_S, until
 
 PURPOSE = ConsentPurpose.RECORDING
 
@@ -276,7 +276,7 @@ def test_the_words_of_what_was_taken_back_are_in_no_file_even_when_the_database_
         until(lambda: not any(b"xyl" in path.read_bytes() for path in files), 30)
     finally:
         process.end()
-        running.join(20)
+        running.join(PATIENCE_S)
 
 
 @on_sqlite
@@ -303,7 +303,7 @@ def test_the_words_of_a_conversation_without_a_case_are_forgotten_as_well(
         until(lambda: tries, 20)
     finally:
         process.end()
-        running.join(20)
+        running.join(PATIENCE_S)
     assert taker.recordings() == []
 
 

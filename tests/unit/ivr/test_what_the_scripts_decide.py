@@ -16,6 +16,7 @@ from hotline.calls import Fact
 from hotline.events import Nudges
 from hotline.keys import Keys
 from hotline.settings import Settings
+from ivr import memory
 from ivr import names as prompts
 from ivr.call import Call, House
 from ivr.memory import Memory
@@ -29,6 +30,7 @@ from tests.databases import away
 from tests.fakes.asterisk_agi import FakeCall, Leaving
 from tests.integration.ivr.conftest import MENU, stand_in_sounds
 from tests.integration.recordings.spooled import rows
+from tests.wait import PATIENCE_S
 
 
 @dataclass
@@ -50,7 +52,7 @@ class Line:
             SCRIPTS[script](Call(Session(ours), self.house))
         finally:
             ours.close()
-            asterisk.join(10)
+            asterisk.join(PATIENCE_S)
         assert not asterisk.is_alive()
 
     def _speak(self, caller: FakeCall, theirs: socket.socket, script: str) -> None:
@@ -59,7 +61,8 @@ class Line:
 
 
 @pytest.fixture
-def line(settings: Settings, db: Database, keys: Keys, staff: Cast) -> Iterator[Line]:
+def line(settings: Settings, db: Database, keys: Keys, staff: Cast, monkeypatch: pytest.MonkeyPatch) -> Iterator[Line]:
+    monkeypatch.setattr(memory, "ANSWER_S", PATIENCE_S)
     settings = settings.model_copy(update={"free_space_floor_mb": 0})
     stand_in_sounds(settings.sounds, MENU)
     settings.spool.mkdir(parents=True)

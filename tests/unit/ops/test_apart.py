@@ -19,7 +19,7 @@ from ops.status import processes
 from ops.supervise import LOG_MAX_BYTES, kept_file
 from telephony.secrets import make_secrets
 from tests.ports import free_port
-from tests.wait import until
+from tests.wait import PATIENCE_S, until
 
 
 def test_what_is_handed_out_opens_nothing(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,7 +96,7 @@ def test_a_process_kept_alone_is_started_again_and_ends_with_its_keeper(settings
         second = child()
     finally:
         keeper.terminate()
-        assert keeper.wait(20) == 0
+        assert keeper.wait(PATIENCE_S) == 0
     assert not Path(f"/proc/{second}").exists()
     assert not kept_file(settings, "redis").exists()
     assert processes(settings)["redis"]["state"] == "down"
@@ -114,7 +114,7 @@ def test_a_keeper_does_not_empty_what_it_was_told_to_print_into(settings: Settin
             until(lambda: healthy(settings, "redis"), 20)
         finally:
             keeper.terminate()
-            assert keeper.wait(20) == 0
+            assert keeper.wait(PATIENCE_S) == 0
         assert os.fstat(log.fileno()).st_size > LOG_MAX_BYTES
 
 
