@@ -21,8 +21,8 @@ test-quick:
 
 # The same as if it were another moment elsewhere: midnight and evening at the line, a leap day, and both changes of daylight
 # saving, which come while the tests run. None may depend on the hour, the date or the zone.
-MOMENTS := 2026-12-01T00:00@Asia/Bangkok 2026-12-01T20:00@Asia/Bangkok 2028-02-29T12:00@UTC \
-           2027-03-14T01:59@America/New_York 2027-11-07T01:59@America/New_York
+MOMENTS := 2036-12-01T00:00@Asia/Bangkok 2036-12-01T20:00@Asia/Bangkok 2036-02-29T12:00@UTC \
+           2036-03-09T01:59@America/New_York 2036-11-02T01:59@America/New_York
 test-any-time:
 	@ops/setup.sh test
 	@for at in $(MOMENTS); do echo "== $$at"; \

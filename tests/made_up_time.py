@@ -1,4 +1,4 @@
-"""Run the tests as if it were another moment in another zone: FREELINE_TEST_AT=2028-02-29T23:58@Asia/Bangkok.
+"""Run the tests as if it were another moment in another zone: FREELINE_TEST_AT=2036-02-29T23:58@Asia/Bangkok.
 
 No test may depend on the hour, the date or the zone of the machine; `make test-any-time` shows it at five moments. The clock
 goes on from there. It is this process's clock only: programs that a test starts, the times of files that are written and the
@@ -10,6 +10,8 @@ import time
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+ahead_s = 0.0  # of the machine's own clock, which the programs have that a test starts
+
 
 def travel() -> None:
     """Go there for the rest of this process, if anywhere was asked for."""
@@ -18,9 +20,12 @@ def travel() -> None:
         return
     import time_machine  # here: who does not travel needs no such library
 
+    global ahead_s  # noqa: PLW0603
     moment, zone = asked.split("@")
+    there = datetime.fromisoformat(moment).replace(tzinfo=ZoneInfo(zone))
+    ahead_s = there.timestamp() - time.time()
     os.environ["TZ"] = zone  # for the programs that are started
-    time_machine.travel(datetime.fromisoformat(moment).replace(tzinfo=ZoneInfo(zone)), tick=True).start()
+    time_machine.travel(there, tick=True).start()
     touch = os.utime
 
     def touch_then(path: object, times: object = None, **more: object) -> None:

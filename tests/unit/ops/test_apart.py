@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -88,11 +89,11 @@ def test_a_process_kept_alone_is_started_again_and_ends_with_its_keeper(settings
         return int(found[0]) if found else 0
 
     try:
-        until(lambda: healthy(settings, "redis"), 20)
+        until(lambda: healthy(settings, "redis"))
         assert processes(settings)["redis"]["state"] == "running"
         first = child()
         os.kill(first, signal.SIGKILL)
-        until(lambda: child() not in {0, first} and healthy(settings, "redis"), 20)
+        until(lambda: child() not in {0, first} and healthy(settings, "redis"))
         second = child()
     finally:
         keeper.terminate()
@@ -111,7 +112,7 @@ def test_a_keeper_does_not_empty_what_it_was_told_to_print_into(settings: Settin
             [sys.executable, "-m", "ops", "run", "redis", "--keep"], cwd=ROOT, env=env, stderr=log
         )
         try:
-            until(lambda: healthy(settings, "redis"), 20)
+            until(lambda: healthy(settings, "redis"))
         finally:
             keeper.terminate()
             assert keeper.wait(PATIENCE_S) == 0
@@ -123,6 +124,7 @@ def test_a_process_that_nobody_asks_is_judged_by_its_beat(settings: Settings) ->
     beat = settings.run / "transcriber.alive"
     assert not healthy(settings, "transcriber")
     beat.touch()
+    os.utime(beat, (time.time(), time.time()))
     assert healthy(settings, "transcriber")
     os.utime(beat, (0, 0))
     assert not healthy(settings, "transcriber")
