@@ -4,6 +4,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -129,7 +130,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("database", databases.of(metafunc.definition.path), indirect=True)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def database(request: pytest.FixtureRequest) -> str:
     """Which database the test runs on."""
     kind: str = request.param
@@ -158,7 +159,16 @@ def db(settings: Settings, database: str, request: pytest.FixtureRequest) -> Ite
 
     Where the test uses `staff` they are hired in it.
     """
-    which = "hired" if "staff" in request.fixturenames else "bare"
+    with fresh_database(settings, database, request, hired="staff" in request.fixturenames) as db:
+        yield db
+
+
+@contextmanager
+def fresh_database(
+    settings: Settings, database: str, request: pytest.FixtureRequest, *, hired: bool
+) -> Iterator[Database]:
+    """A copy of a template, at the settings' own place."""
+    which = "hired" if hired else "bare"
     settings.data.mkdir(parents=True, exist_ok=True)
     if database == databases.SQLITE:
         shutil.copy(getattr(request.getfixturevalue("sqlite_templates"), which), settings.data / "freeline.db")

@@ -163,7 +163,7 @@ class Reused:
     def give_back(self, name: str) -> None:
         """The test is over; whoever is still connected is ended."""
         self._tests += 1
-        if self._tests < self._TESTS:
+        if self._tests < self._TESTS and not self._free:
             self._free = name
         else:
             self._server.drop(name)

@@ -1,13 +1,17 @@
-"""Waiting for a condition with a deadline; nothing here sleeps for luck."""
+"""Waiting for a condition with a deadline; nothing here sleeps for luck.
+
+A deadline says that something will never come. It is no measure of how soon it should: on a busy machine all takes longer.
+"""
 
 import time
 from collections.abc import Callable
 from typing import TypeVar
 
 T = TypeVar("T")
+PATIENCE_S = 60.0
 
 
-def until(what: Callable[[], T], within_s: float = 15.0, every_s: float = 0.05) -> T:
+def until(what: Callable[[], T], within_s: float = PATIENCE_S, every_s: float = 0.05) -> T:
     """The first true value of `what`; fails the test when the time is over."""
     end = time.monotonic() + within_s
     while True:

@@ -10,6 +10,7 @@ from pathlib import Path
 from hotline.settings import Settings
 from telephony import names
 from telephony.secrets import make_secrets
+from tests.wait import PATIENCE_S
 
 ENVIRONMENT = """agi_network: yes
 agi_network_script: {script}
@@ -83,15 +84,19 @@ class FakeCall:
 
     def run(self, script: str) -> bool:
         """Run a script as the dialplan would; whether it set FREELINE_DONE to its name."""
+        with socket.create_connection((self.settings.agi_host, self.settings.agi_port), timeout=PATIENCE_S) as line:
+            return self.speak(line, script)
+
+    def speak(self, line: socket.socket, script: str) -> bool:
+        """The same on a connection that is there already."""
         self.variables.pop(names.DONE, None)
-        with socket.create_connection((self.settings.agi_host, self.settings.agi_port), timeout=20) as line:
-            try:
-                self._send(line, self.environment(script))
-                with line.makefile("rb") as commands:
-                    for command in commands:
-                        self._answer(line, command)
-            except (CallerLeft, ConnectionError):
-                pass
+        try:
+            self._send(line, self.environment(script))
+            with line.makefile("rb") as commands:
+                for command in commands:
+                    self._answer(line, command)
+        except (CallerLeft, ConnectionError):
+            pass
         return self.variables.get(names.DONE) == script
 
     def environment(self, script: str) -> bytes:

@@ -13,7 +13,7 @@ from models import AgentStatus, Contact, Database
 from telephony import names
 from tests.cast import Cast
 from tests.fakes.asterisk_agi import FakeCall, Leaving
-from tests.wait import until
+from tests.wait import PATIENCE_S, until
 
 Callers = Callable[..., FakeCall]
 NUMBER = "+66899990123"
@@ -52,7 +52,7 @@ def test_a_hang_up_after_any_command_ends_only_this_call(
         left = walk(caller, script, leaves_after=step, leaves_how=how)
         assert len(left.commands) == step
         assert left.variables.get(names.DONE) != script
-    assert server.wait_until_idle(20)
+    assert server.wait_until_idle(PATIENCE_S)
     assert caller().run(names.PING)
     until(lambda: walk(caller, script).variables.get(names.DONE) == script)
     out, err = capfd.readouterr()
@@ -66,7 +66,7 @@ def test_hanging_up_while_recording_keeps_what_was_said(caller: Callers, ivr_db:
     left = walk(caller, names.LEAVE_VOICEMAIL, leaves_after=recorded + 1)
     assert left.recorded is not None
     assert left.recorded.stat().st_size > 0
-    assert server.wait_until_idle(10)
+    assert server.wait_until_idle(PATIENCE_S)
     with ivr_db.write() as session:
         kept = session.exec(select(Contact).where(Contact.call == left.call)).one()
         assert kept.message_at is not None
@@ -78,7 +78,7 @@ def test_a_call_back_asked_for_stays_asked_for_when_she_hangs_up_before_the_ques
     whole = walk(caller, names.AFTER_QUEUE)
     asked = next(n for n, c in enumerate(whole.commands) if c[:2] == ["STREAM", "FILE"])
     left = walk(caller, names.AFTER_QUEUE, leaves_after=asked)
-    assert server.wait_until_idle(10)
+    assert server.wait_until_idle(PATIENCE_S)
     with ivr_db.write() as session:
         kept = session.exec(select(Contact).where(Contact.call == left.call)).one()
         assert kept.callback_at is not None

@@ -13,7 +13,7 @@ from hotline.settings import Settings
 from ivr.prompts.keeping import Keeper
 from ivr.prompts.manifest import load
 from models import Database
-from tests.wait import until
+from tests.wait import PATIENCE_S, until
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def redis(settings: Settings) -> Iterator[Nudges]:
     until(nudges.there)
     yield nudges
     server.terminate()
-    server.wait(10)
+    server.wait(PATIENCE_S)
 
 
 def test_a_changed_menu_is_built_on_a_nudge(settings: Settings, db: Database, redis: Nudges) -> None:
@@ -39,7 +39,7 @@ def test_a_changed_menu_is_built_on_a_nudge(settings: Settings, db: Database, re
     stop = threading.Event()
     keeper = Keeper(settings, db, Nudges(settings.redis), stop)
     keeper.start()
-    until(lambda: load(settings).languages == ["en"], within_s=60)
+    until(lambda: load(settings).languages == ["en"])
     with db.write() as session:
         languages.put_language(session, "ko", key="2", position=2)
 
@@ -47,7 +47,7 @@ def test_a_changed_menu_is_built_on_a_nudge(settings: Settings, db: Database, re
         redis.tell(MENU_CHANGED)
         return "ko/invite" in load(settings).sounds
 
-    until(built, within_s=60, every_s=0.2)
+    until(built, every_s=0.2)
     stop.set()
     keeper.wake()
 
@@ -67,7 +67,7 @@ def test_a_database_without_tables_yet_does_not_end_the_keeping(settings: Settin
         keeper.wake()
         return load(settings).languages == ["en"]
 
-    until(built, within_s=60, every_s=0.2)
+    until(built, every_s=0.2)
     stop.set()
     keeper.wake()
     db.dispose()

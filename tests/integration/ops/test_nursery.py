@@ -30,7 +30,7 @@ class Nursed:
                 env=os.environ | {"FREELINE_DATA": str(settings.data)},
                 stderr=log,
             )
-        until(lambda: (settings.data / "nursery").exists(), 60)
+        until(lambda: (settings.data / "nursery").exists())
         self.nursery = int((settings.data / "nursery").read_text())
 
     @property
@@ -42,13 +42,13 @@ class Nursed:
     def born(self, pid: int) -> dict[str, Any]:
         """What it was born with."""
         file = self.settings.data / f"born-{pid}.json"
-        until(file.exists, 30)
+        until(file.exists)
         found: dict[str, Any] = json.loads(file.read_text())
         return found
 
     def another(self, old: int) -> int:
         """The process id of the next."""
-        until(lambda: self.pid not in {0, old}, 30)
+        until(lambda: self.pid not in {0, old})
         return self.pid
 
 
@@ -103,7 +103,7 @@ def test_what_a_killed_process_had_started_does_not_stay_as_a_zombie(nursed: Nur
     nursed.born(old)
     os.killpg(old, signal.SIGKILL)
     nursed.born(nursed.another(old))
-    until(lambda: not zombies_of(nursed.process.pid), 10)
+    until(lambda: not zombies_of(nursed.process.pid))
 
 
 def test_a_signal_ends_all_of_it_well(nursed: Nursed) -> None:
@@ -120,7 +120,7 @@ def test_a_supervisor_that_is_killed_leaves_nobody(nursed: Nursed) -> None:
     pid = nursed.pid
     nursed.born(pid)
     nursed.process.kill()
-    until(lambda: not there(pid) and not there(nursed.nursery), 20)
+    until(lambda: not there(pid) and not there(nursed.nursery))
 
 
 def test_a_nursery_that_dies_takes_nobody_with_it_and_the_next_is_started_without_it(nursed: Nursed) -> None:
@@ -131,9 +131,9 @@ def test_a_nursery_that_dies_takes_nobody_with_it_and_the_next_is_started_withou
     db.migrate()
     db.dispose()
     os.kill(nursed.nursery, signal.SIGKILL)
-    until(lambda: not there(nursed.nursery), 10)
+    until(lambda: not there(nursed.nursery))
     assert there(pid)
     os.killpg(pid, signal.SIGKILL)
-    until(lambda: not zombies_of(nursed.process.pid), 10)
+    until(lambda: not zombies_of(nursed.process.pid))
     log = nursed.settings.run / "freeline.log"
     until(lambda: "the transcriber is ready" in log.read_text(), 60)  # the real one: it was started by its own command

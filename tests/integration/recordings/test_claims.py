@@ -10,6 +10,7 @@ from models import Database, RecordingState
 from recordings.claims import Claims
 from tests.databases import on_postgresql
 from tests.integration.recordings.spooled import Left, Taker, net_line
+from tests.wait import PATIENCE_S
 
 
 def test_a_claim_that_was_made_a_moment_earlier_by_another_is_lost_quietly(
@@ -87,7 +88,7 @@ def test_as_many_claimers_as_recordings_all_get_one_at_their_first_try(
 
     def claim(who: str) -> None:
         own = Database(db.url)
-        together.wait(10)
+        together.wait(PATIENCE_S)
         claimed.append(Claims(own, who, lease_s=60, tries=3).take())
         own.dispose()
 
@@ -95,7 +96,7 @@ def test_as_many_claimers_as_recordings_all_get_one_at_their_first_try(
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join(PATIENCE_S)
     assert len(claimed) == 4
     assert None not in claimed
 
@@ -109,7 +110,7 @@ def test_many_claimers_at_once_claim_each_recording_once(taker: Taker, left: Lef
 
     def claim(who: str) -> None:
         own = Database(db.url)
-        together.wait(10)
+        together.wait(PATIENCE_S)
         while any(one.claimed_by is None for one in taker.recordings()):
             found = Claims(own, who, lease_s=60, tries=3).take()
             if found is not None:
@@ -120,7 +121,7 @@ def test_many_claimers_at_once_claim_each_recording_once(taker: Taker, left: Lef
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join(PATIENCE_S)
     kept = {(one.id, one.claimed_by) for one in taker.recordings()}
     assert len(claimed) == len(kept) == 12
     assert set(claimed) == kept

@@ -43,7 +43,7 @@ from recordings.vault import Vault
 from tests.cast import Cast
 from tests.databases import on_sqlite
 from tests.integration.recordings.spooled import NUMBER, Left, Taker, grep, rows
-from tests.wait import until
+from tests.wait import PATIENCE_S, until
 
 PURPOSE = ConsentPurpose.RECORDING
 
@@ -268,15 +268,15 @@ def test_the_words_of_what_was_taken_back_are_in_no_file_even_when_the_database_
         reading.exec(select(Case)).all()
         conversation.takes_it_back()
         running.start()
-        until(lambda: tries, 20)
+        until(lambda: tries)
         assert tries == [False]
         assert rows(db, Transcript) == []
         assert any(b"xyl" in path.read_bytes() for path in files), "else this test shows nothing"
     try:
-        until(lambda: not any(b"xyl" in path.read_bytes() for path in files), 30)
+        until(lambda: not any(b"xyl" in path.read_bytes() for path in files))
     finally:
         process.end()
-        running.join(20)
+        running.join(PATIENCE_S)
 
 
 @on_sqlite
@@ -300,10 +300,10 @@ def test_the_words_of_a_conversation_without_a_case_are_forgotten_as_well(
     running = threading.Thread(target=process.run)
     running.start()
     try:
-        until(lambda: tries, 20)
+        until(lambda: tries)
     finally:
         process.end()
-        running.join(20)
+        running.join(PATIENCE_S)
     assert taker.recordings() == []
 
 

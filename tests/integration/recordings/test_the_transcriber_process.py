@@ -11,7 +11,7 @@ from models import CaseEvent, Database, EventKind, RecordingState, Transcript
 from models.types import now
 from tests.databases import on_postgresql, on_sqlite
 from tests.integration.recordings.spooled import SENTENCE, Left, Taker, grep, net_line, rows, speak
-from tests.wait import until
+from tests.wait import PATIENCE_S, until
 
 
 def events(db: Database) -> list[EventKind]:
@@ -54,10 +54,10 @@ def test_the_process_takes_a_message_from_the_spool_to_a_transcript_and_says_not
     try:
         until(lambda: (korean.run / "transcriber.alive").exists())
         left.message(voice, net_line())
-        until(lambda: left.names() == [], within_s=20)
-        until(lambda: rows(db, Transcript), within_s=60)
+        until(lambda: left.names() == [])
+        until(lambda: rows(db, Transcript))
         process.send_signal(signal.SIGTERM)
-        said = process.communicate(timeout=20)[0]
+        said = process.communicate(timeout=PATIENCE_S)[0]
     finally:
         process.kill()
     assert process.returncode == 0
@@ -76,17 +76,17 @@ def test_after_kill_9_another_transcriber_takes_the_recording_over(
     left.message(speak(SENTENCE * 2, tmp_path), net_line(ended=now().timestamp()))
     process = start(korean, db, FREELINE_LEASE_S="3")
     try:
-        until(lambda: [one for one in taker.recordings() if one.state is RecordingState.TRANSCRIBING], within_s=30)
+        until(lambda: [one for one in taker.recordings() if one.state is RecordingState.TRANSCRIBING])
         (engine,) = until(lambda: children(process.pid))
         process.kill()
-        process.communicate(timeout=10)
+        process.communicate(timeout=PATIENCE_S)
         assert taker.recordings()[0].state is RecordingState.TRANSCRIBING
         process = start(korean, db, FREELINE_LEASE_S="3")
         until(lambda: taker.recordings()[0].state is RecordingState.TRANSCRIBED, within_s=90)
-        until(lambda: not Path(f"/proc/{engine}").exists(), within_s=30)
+        until(lambda: not Path(f"/proc/{engine}").exists())
     finally:
         process.kill()
-        process.communicate(timeout=10)
+        process.communicate(timeout=PATIENCE_S)
     (recording,) = taker.recordings()
     assert recording.attempts == 2
     assert len(rows(db, Transcript)) == 1

@@ -25,7 +25,7 @@ from recordings.scribe import PART_S, Scribe
 from recordings.speech import Installed
 from tests.databases import on_sqlite
 from tests.integration.recordings.spooled import ARRIVED, Left, Taker, net_line, rows
-from tests.wait import until
+from tests.wait import PATIENCE_S, until
 
 CRASHES = (sys.executable, "-c", "import os; os.abort()")
 # Says that it goes on, never ends, and does not even read all it is given.
@@ -161,10 +161,10 @@ def test_two_transcribers_never_transcribe_the_same_recording_twice(
     threads = [threading.Thread(target=one.run) for one in scribes]
     for thread in threads:
         thread.start()
-    until(lambda: all(one.state is RecordingState.TRANSCRIBED for one in taker.recordings()), within_s=30)
+    until(lambda: all(one.state is RecordingState.TRANSCRIBED for one in taker.recordings()))
     stop.set()
     for thread in threads:
-        thread.join(timeout=10)
+        thread.join(PATIENCE_S)
     assert len(heard) == count
     assert len(set(heard)) == count
     assert events(db).count(EventKind.TRANSCRIBED) == count
@@ -281,7 +281,7 @@ def test_a_transcriber_that_stops_gives_its_recording_back_untried(
     thread.start()
     until(lambda: taker.recordings()[0].state is RecordingState.TRANSCRIBING)
     stop.set()
-    thread.join(timeout=10)
+    thread.join(PATIENCE_S)
     assert not thread.is_alive()
     (recording,) = taker.recordings()
     assert (recording.state, recording.attempts) == (RecordingState.WAITING, 0)
@@ -321,7 +321,7 @@ def test_a_lease_is_renewed_while_the_engine_makes_progress(
         session.execute(update(Recording).values(claimed_by="another", lease_until=now() + timedelta(hours=1)))
     until(lambda: thread.is_alive() and taker.recordings()[0].claimed_by == "another")
     stop.set()
-    thread.join(timeout=10)
+    thread.join(PATIENCE_S)
     assert taker.recordings()[0].claimed_by == "another"
 
 
@@ -401,7 +401,7 @@ def test_a_conversation_waits_with_its_lease_while_a_message_is_decoded(
     first = max(until(leases))
     until(lambda: leases() and min(leases()) > first)
     slow.set()
-    thread.join(timeout=20)
+    thread.join(PATIENCE_S)
     assert [one.state for one in taker.recordings()] == [RecordingState.TRANSCRIBED] * 2
 
 

@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import pytest
@@ -76,6 +77,13 @@ async def operated(server: TestServer) -> Operated:
 @pytest.fixture
 async def new_browser(server: TestServer) -> AsyncIterator[Callable[[], Browser]]:
     """Makes browsers that share nothing."""
+    async with browsers(server) as make:
+        yield make
+
+
+@asynccontextmanager
+async def browsers(server: TestServer) -> AsyncIterator[Callable[[], Browser]]:
+    """Makes browsers that share nothing, and closes them."""
     opened: list[TestClient] = []  # type: ignore[type-arg]
 
     def make() -> Browser:

@@ -21,6 +21,7 @@ from models import Database, SignIn
 from models.types import now
 from tests.cast import Cast
 from tests.unit.agent_console.conftest import Browser
+from tests.wait import PATIENCE_S
 
 StartRedis = Callable[[], "subprocess.Popen[bytes]"]
 
@@ -33,7 +34,7 @@ async def listening(browser: Browser) -> AsyncIterator[ClientResponse]:
         yield stream
 
 
-async def next_name(stream: ClientResponse, within_s: float = 10.0) -> str:
+async def next_name(stream: ClientResponse, within_s: float = PATIENCE_S) -> str:
     async with asyncio.timeout(within_s):
         while True:
             line = (await stream.content.readline()).decode().rstrip("\n")

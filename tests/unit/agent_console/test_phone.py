@@ -21,6 +21,7 @@ from telephony.acting import LineFailed
 from telephony.operator import Operator, PhoneSecret
 from tests.cast import PASSWORD, Cast
 from tests.unit.agent_console.conftest import Browser, SignIn
+from tests.wait import PATIENCE_S
 
 SECRET = PhoneSecret("agent1", "only for this page", "freeline")
 
@@ -83,7 +84,7 @@ async def connect(
 
 
 async def closed(connection: ClientWebSocketResponse) -> int:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         while (await connection.receive()).type not in {WSMsgType.CLOSE, WSMsgType.CLOSED, WSMsgType.CLOSING}:
             pass
     return connection.close_code or 0
@@ -142,7 +143,7 @@ async def test_frames_pass_both_ways_as_they_are(alice: Browser, asterisk: Aster
     """Text and nothing else is added or taken."""
     connection = await connect(alice, await page_of(alice))
     await connection.send_str("REGISTER sip:x SIP/2.0\r\n\r\n")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         while not asterisk.heard:
             await asyncio.sleep(0.01)
     assert asterisk.heard == ["REGISTER sip:x SIP/2.0\r\n\r\n"]
@@ -201,7 +202,7 @@ async def test_a_newer_connection_closes_the_older(
     second = await connect(alice, page)
     assert await closed(first) == phones.TAKEN
     await second.send_str("still here")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         while "still here" not in asterisk.heard:
             await asyncio.sleep(0.01)
     assert state(db, staff).page == page
@@ -215,12 +216,12 @@ async def test_when_asterisk_goes_the_page_is_asked_to_come_back(
     """1012; and when it does not come soon, she has no phone."""
     monkeypatch.setattr(sip_proxy, "COMES_BACK_S", 0.1)
     connection = await connect(alice, await page_of(alice))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         while not asterisk.connections:
             await asyncio.sleep(0.01)
     await asterisk.connections[0].close()
     assert await closed(connection) == phones.AGAIN
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         while state(db, staff).page is not None:
             await asyncio.sleep(0.01)
 
@@ -367,7 +368,7 @@ async def test_who_closed_her_page_is_not_ready_and_is_told_when_she_opens_one_a
     connection = await connect(alice, await page_of(alice))
     make_ready(db, staff)
     await connection.close()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         while state(db, staff).reason != agents.PAGE_LOST:
             await asyncio.sleep(0.05)
     assert state(db, staff).status is AgentStatus.NOT_READY
@@ -409,7 +410,7 @@ async def test_a_phone_that_asterisk_does_not_know_is_made_to_come_again(
     """Its page believes that it is registered; the switchboard says that it is not."""
     console = console_of(server)
     await connect(alice, await page_of(alice))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         while not console.phones.lines():
             await asyncio.sleep(0.01)
     [line] = console.phones.lines()

@@ -1,21 +1,69 @@
 """The route table as a whole: every route says who may use it, and means it."""
 
 import re
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 from aiohttp.test_utils import TestServer
 
 from agent_console import app as console_app
 from agent_console.routes import Open, Route
+from hotline.keys import Keys, load_keys, make_keys
 from hotline.permissions import ALLOWED, Permission
-from models import Role
+from hotline.settings import Settings
+from models import Database, Role
+from tests import cast as cast_of_people
 from tests.cast import Cast
-from tests.unit.agent_console.conftest import Browser, SignIn
+from tests.conftest import fresh_database, settings_in
+from tests.unit.agent_console.conftest import Browser, SignIn, browsers
 
 ROOM = Path(console_app.__file__).parent
 ROUTES = console_app.all_routes()
 PUBLIC = {("GET", "/alive"), ("GET", "/sign-in"), ("POST", "/sign-in")}
+
+in_one_loop = pytest.mark.asyncio(loop_scope="module")
+
+
+# Four hundred requests that are refused change nothing, so they share one console.
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    return settings_in(tmp_path_factory.mktemp("routes"))
+
+
+@pytest.fixture(scope="module")
+def keys(settings: Settings) -> Keys:
+    make_keys(settings.keys)
+    return load_keys(settings.keys, may_open=True)
+
+
+@pytest.fixture(scope="module")
+def db(settings: Settings, database: str, request: pytest.FixtureRequest) -> Iterator[Database]:
+    with fresh_database(settings, database, request, hired=True) as db:
+        yield db
+
+
+@pytest.fixture(scope="module")
+def staff(db: Database) -> Cast:
+    with db.read() as session:
+        return cast_of_people.find(session)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def server(settings: Settings, keys: Keys, staff: Cast) -> AsyncIterator[TestServer]:
+    it = TestServer(console_app.make_app(settings))
+    await it.start_server()
+    yield it
+    await it.close()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def new_browser(server: TestServer) -> AsyncIterator[Callable[[], Browser]]:
+    async with browsers(server) as make:
+        yield make
 
 
 def address(route: Route) -> str:
@@ -48,14 +96,17 @@ def test_every_route_has_one_place_in_the_table() -> None:
 
 
 @pytest.mark.parametrize("route", [r for r in ROUTES if r.guarded is not Open.PUBLIC], ids=named)
-async def test_an_outsider_is_sent_to_sign_in(route: Route, outsider: Browser) -> None:
-    """Whatever she asks for."""
+@in_one_loop
+async def test_an_outsider_is_sent_to_sign_in(route: Route, new_browser: Callable[[], Browser]) -> None:
+    """Whatever they ask for."""
+    outsider = new_browser()
     answer = await (outsider.post if route.method == "POST" else outsider.get)(address(route))
     assert answer.status == (401 if route.keeps else 303)
     assert "/sign-in" in answer.headers.get("Location", answer.headers.get("HX-Redirect", ""))
 
 
 @pytest.mark.parametrize("route", [r for r in ROUTES if isinstance(r.guarded, Permission)], ids=named)
+@in_one_loop
 async def test_who_lacks_the_permission_is_refused(route: Route, signed_in: SignIn, staff: Cast) -> None:
     """For each route, somebody whose role does not allow it; there must be one for this test to mean anything."""
     who = {Role.AGENT: staff.alice, Role.SUPERVISOR: staff.sofia, Role.ADMINISTRATOR: staff.adam}
@@ -71,6 +122,7 @@ async def test_who_lacks_the_permission_is_refused(route: Route, signed_in: Sign
 
 
 @pytest.mark.parametrize("route", [r for r in ROUTES if r.method == "POST"], ids=named)
+@in_one_loop
 async def test_a_form_without_its_token_is_refused(route: Route, signed_in: SignIn, staff: Cast) -> None:
     """The cookie alone is not enough to change anything."""
     who = staff.adam if route.guarded in ALLOWED[Role.ADMINISTRATOR] else staff.sofia
@@ -82,8 +134,10 @@ async def test_a_form_without_its_token_is_refused(route: Route, signed_in: Sign
 
 
 @pytest.mark.parametrize("path", sorted({r.path for r in ROUTES}))
-async def test_a_wrong_method_is_told_what_is_right(path: str, alice: Browser) -> None:
+@in_one_loop
+async def test_a_wrong_method_is_told_what_is_right(path: str, signed_in: SignIn, staff: Cast) -> None:
     """405 with the methods that the path takes."""
+    alice = signed_in(staff.alice)
     methods = {r.method for r in ROUTES if r.path == path}
     answer = await alice.client.request("DELETE", re.sub(r"\{[^}]+\}", "1", path))
     assert answer.status == 405

@@ -29,6 +29,7 @@ from tests.cast import Cast
 from tests.e2e.agent_console.on_call import Line, ready
 from tests.unit.agent_console.conftest import HTMX, Browser
 from tests.unit.agent_console.operated import Operated
+from tests.wait import PATIENCE_S
 
 BAR = HTMX | {"HX-Target": "bar"}
 SHELTER = "+6621234567"
@@ -314,12 +315,12 @@ async def test_an_asterisk_that_hangs_leaves_the_pages_their_threads(
 ) -> None:
     """Of eight impatient clicks three wait for it, the others are told to try again, and a page is drawn meanwhile."""
     contact, answers = in_call(), threading.Event()
-    monkeypatch.setattr(operated, "hold", lambda *_: answers.wait(30), raising=False)
+    monkeypatch.setattr(operated, "hold", lambda *_: answers.wait(PATIENCE_S), raising=False)
     monkeypatch.setattr(turns, "TURN_S", 0.2)
     clicks = {asyncio.create_task(alice.post(f"/phone/calls/{contact.call}/hold")) for _ in range(8)}
     try:
         told: set[asyncio.Task[ClientResponse]] = set()
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(PATIENCE_S):
             while len(told) < 5:
                 await asyncio.wait(clicks - told, timeout=1, return_when=asyncio.FIRST_COMPLETED)
                 told = {click for click in clicks if click.done()}

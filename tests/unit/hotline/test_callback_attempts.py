@@ -35,6 +35,7 @@ from models import (
     Safety,
 )
 from tests.cast import Cast
+from tests.wait import PATIENCE_S
 
 BANGKOK = ZoneInfo("Asia/Bangkok")
 AT = datetime(2026, 11, 23, 10, tzinfo=BANGKOK)  # a Monday
@@ -176,7 +177,7 @@ def test_what_is_said_unsafe_while_somebody_clicks_counts(
 
     saying = threading.Thread(target=say_unsafe)
     saying.start()
-    assert said.wait(5)
+    assert said.wait(PATIENCE_S)
     with pytest.raises(DialRefused) as caught, db.write() as s:
         callback_attempts.begin_attempt(s, keys, item_id, staff.alice, AT, BANGKOK, settings)
     saying.join()

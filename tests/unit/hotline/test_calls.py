@@ -22,6 +22,7 @@ from models import (
 )
 from models.types import now
 from tests.cast import Cast
+from tests.wait import PATIENCE_S
 
 NUMBER = "0812345678"
 LIMITS = {"join_within_s": 900, "brief_s": 10}
@@ -115,7 +116,7 @@ def test_two_processes_that_close_the_same_call_at_once_file_one_case(db: Databa
             contact = calls.find(s, "a")
             assert contact is not None
             if not db.sqlite:  # whose one writer is alone from the start
-                read.wait(10)
+                read.wait(PATIENCE_S)
             calls.close(s, contact, now(), **LIMITS)
 
     both = [threading.Thread(target=close) for _ in range(2)]

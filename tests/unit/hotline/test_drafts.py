@@ -12,6 +12,7 @@ from hotline.keys import Keys
 from models import Database, Draft
 from models.types import now
 from tests.cast import Cast
+from tests.wait import PATIENCE_S
 
 
 def a_case(db: Database, keys: Keys) -> int:
@@ -76,7 +77,7 @@ def test_two_pages_that_keep_at_once_make_one_draft(db: Database, staff: Cast, k
 
     both = [threading.Thread(target=page) for page in (first, second)]
     both[0].start()
-    assert kept.wait(5)
+    assert kept.wait(PATIENCE_S)
     both[1].start()
     for one in both:
         one.join()

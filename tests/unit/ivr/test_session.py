@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from ivr.session import AgiFailed, AgiRefused, AgiSilent, CallerGone, Session
 from tests.fakes.asterisk_agi import split
+from tests.wait import PATIENCE_S
 
 ENVIRONMENT = b"agi_network: yes\nagi_network_script: answer\nagi_uniqueid: 1.2\nagi_callerid: 0812345678\n\n"
 
@@ -27,7 +28,7 @@ class Wire:
         return Session(self.ours, reply_s=reply_s, environment_s=reply_s)
 
     def heard(self) -> bytes:
-        self.asterisk.settimeout(5)
+        self.asterisk.settimeout(PATIENCE_S)
         return self.asterisk.recv(65536)
 
     def close(self) -> None:
@@ -54,7 +55,7 @@ def test_a_session_can_be_made_outside_the_main_thread(wire: Wire) -> None:
     made: list[Session] = []
     thread = threading.Thread(target=lambda: made.append(wire.session()))
     thread.start()
-    thread.join(5)
+    thread.join(PATIENCE_S)
     assert made
 
 
@@ -80,7 +81,7 @@ def test_an_oversize_environment_is_refused(wire: Wire, environment: bytes) -> N
     with pytest.raises(AgiRefused):
         Session(wire.ours, environment_s=5.0)
     wire.close()
-    thread.join(5)
+    thread.join(PATIENCE_S)
 
 
 def _send(to: socket.socket, data: bytes) -> None:
@@ -107,7 +108,7 @@ def test_a_client_that_drips_bytes_does_not_get_more_time(wire: Wire) -> None:
             Session(wire.ours, environment_s=0.2)
     finally:
         stop.set()
-        thread.join(5)
+        thread.join(PATIENCE_S)
 
 
 def test_silence_after_a_command_is_given_up(wire: Wire) -> None:

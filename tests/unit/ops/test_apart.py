@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from ops.status import processes
 from ops.supervise import LOG_MAX_BYTES, kept_file
 from telephony.secrets import make_secrets
 from tests.ports import free_port
-from tests.wait import until
+from tests.wait import PATIENCE_S, until
 
 
 def test_what_is_handed_out_opens_nothing(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,15 +89,15 @@ def test_a_process_kept_alone_is_started_again_and_ends_with_its_keeper(settings
         return int(found[0]) if found else 0
 
     try:
-        until(lambda: healthy(settings, "redis"), 20)
+        until(lambda: healthy(settings, "redis"))
         assert processes(settings)["redis"]["state"] == "running"
         first = child()
         os.kill(first, signal.SIGKILL)
-        until(lambda: child() not in {0, first} and healthy(settings, "redis"), 20)
+        until(lambda: child() not in {0, first} and healthy(settings, "redis"))
         second = child()
     finally:
         keeper.terminate()
-        assert keeper.wait(20) == 0
+        assert keeper.wait(PATIENCE_S) == 0
     assert not Path(f"/proc/{second}").exists()
     assert not kept_file(settings, "redis").exists()
     assert processes(settings)["redis"]["state"] == "down"
@@ -111,10 +112,10 @@ def test_a_keeper_does_not_empty_what_it_was_told_to_print_into(settings: Settin
             [sys.executable, "-m", "ops", "run", "redis", "--keep"], cwd=ROOT, env=env, stderr=log
         )
         try:
-            until(lambda: healthy(settings, "redis"), 20)
+            until(lambda: healthy(settings, "redis"))
         finally:
             keeper.terminate()
-            assert keeper.wait(20) == 0
+            assert keeper.wait(PATIENCE_S) == 0
         assert os.fstat(log.fileno()).st_size > LOG_MAX_BYTES
 
 
@@ -123,6 +124,7 @@ def test_a_process_that_nobody_asks_is_judged_by_its_beat(settings: Settings) ->
     beat = settings.run / "transcriber.alive"
     assert not healthy(settings, "transcriber")
     beat.touch()
+    os.utime(beat, (time.time(), time.time()))
     assert healthy(settings, "transcriber")
     os.utime(beat, (0, 0))
     assert not healthy(settings, "transcriber")

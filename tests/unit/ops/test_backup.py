@@ -348,9 +348,9 @@ def test_what_a_killed_backup_left_goes_with_the_next(
     for path in (kept, killed):
         path.mkdir()
     (half := folder / ".freeline-1.part").touch()
-    a_night_ago = time.time() - 24 * 3600 + 60
-    for path in (killed, half):
-        os.utime(path, (a_night_ago, a_night_ago))
+    at = time.time()
+    for path, since in ((kept, at), (killed, at - 24 * 3600 + 60), (half, at - 24 * 3600 + 60)):
+        os.utime(path, (since, since))
     file = backed_up(settings, folder, identity)
     assert [path.name for path in settings.data.glob(".backup-*")] == [kept.name], "another may be at work"
     assert list(folder.iterdir()) == [file]

@@ -9,6 +9,7 @@ from hotline.settings import Settings
 from models import Database
 from telephony.changes import Desk
 from telephony.ledger import Ledger
+from tests.wait import PATIENCE_S
 
 
 class Told(list[str]):
@@ -37,4 +38,4 @@ def ledger(db: Database, desk: Desk, told: Told) -> Iterator[Ledger]:
     one = Ledger(db, desk, told.tell)
     one.start()
     yield one
-    one.stop(within_s=1)
+    one.stop(within_s=PATIENCE_S)

@@ -7,7 +7,7 @@ import pytest
 from telephony.ami import BOOTED, Ami, AmiLost, AmiRefused, Events
 from tests.fakes.ami import FakeAmi, Fields, Session
 from tests.ports import free_port
-from tests.wait import until
+from tests.wait import PATIENCE_S, until
 
 PASSWORD = "open sesame"
 
@@ -33,7 +33,7 @@ def ami(asterisk: FakeAmi, events: Events) -> Iterator[Ami]:
 
 def heard(events: Events) -> str:
     """The next event by its name, past the one that every connection begins with."""
-    event = events.get(timeout=5)
+    event = events.get(timeout=PATIENCE_S)
     name = event.event if event is not None and not isinstance(event, list) else "lost"
     return heard(events) if name == BOOTED else name
 
@@ -57,7 +57,7 @@ def test_an_answer_goes_to_the_action_that_asked_whatever_their_order(asterisk: 
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(5)
+        thread.join(PATIENCE_S)
     assert got == {"first": "first", "second": "second", "third": "third"}
 
 
@@ -170,7 +170,7 @@ def test_variables_are_those_of_the_first_channel_and_keep_their_equals_signs(
     asterisk: FakeAmi, ami: Ami, events: Events
 ) -> None:
     until(lambda: ami.booted)
-    events.get(timeout=5)
+    events.get(timeout=PATIENCE_S)
     headers = {
         "Channel": "PJSIP/trunk-1",
         "DestChanVariable": "FREELINE_CALL=another",
@@ -178,7 +178,7 @@ def test_variables_are_those_of_the_first_channel_and_keep_their_equals_signs(
         "LocalOneChanVariable": "FREELINE_CALL=and another",
     }
     asterisk.tell("Newstate", headers, {"FREELINE_CALL": "a=b", "EMPTY": ""})
-    event = events.get(timeout=5)
+    event = events.get(timeout=PATIENCE_S)
     assert event is not None
     assert not isinstance(event, list)
     assert event.variables == {"FREELINE_CALL": "a=b", "EMPTY": ""}
@@ -198,7 +198,7 @@ def test_a_reader_that_stumbles_ends_the_connection_and_is_not_deaf(
     monkeypatch.setattr(Ami, "_deliver", stumble)
     monkeypatch.setattr(threading, "excepthook", lambda _: None)
     asterisk.tell("Newstate")
-    assert events.get(timeout=5) is None
+    assert events.get(timeout=PATIENCE_S) is None
     assert not ami.connected
 
 

@@ -43,7 +43,7 @@ from telephony.rings import Missed, Rings, StoppedRinging
 from tests.cast import Cast
 from tests.databases import locked
 from tests.unit.telephony.conftest import Told
-from tests.wait import until
+from tests.wait import PATIENCE_S, until
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 
@@ -182,7 +182,7 @@ def test_a_stop_writes_what_is_left(db: Database, desk: Desk, told: Told) -> Non
     ledger = Ledger(db, desk, told.tell)
     ledger.put(*(Arrived(call(n), after(n)) for n in range(250)))
     ledger.start()
-    ledger.stop(within_s=20)
+    ledger.stop(within_s=PATIENCE_S)
     assert len(contacts(db)) == 250
     assert not ledger.alive
 
@@ -204,7 +204,7 @@ def test_put_waits_when_the_ledger_is_full(db: Database, desk: Desk, told: Told)
     until(lambda: ledger.pending == 2)
     assert putting.is_alive()
     ledger.start()
-    putting.join(10)
+    putting.join(PATIENCE_S)
     ledger.stop()
     assert len(contacts(db)) == 5
 

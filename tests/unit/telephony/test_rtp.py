@@ -4,12 +4,13 @@ import socket
 
 from telephony.rtp import EVENT, Audio
 from tests.tones import tone
+from tests.wait import PATIENCE_S
 
 
 def test_a_key_is_sent_before_what_was_said_after_it_and_after_what_was_said_before() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
         other.bind(("127.0.0.1", 0))
-        other.settimeout(5)
+        other.settimeout(PATIENCE_S)
         audio = Audio("127.0.0.1")
         try:
             audio.say(tone(500, 0.1))

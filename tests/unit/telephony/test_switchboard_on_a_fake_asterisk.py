@@ -20,7 +20,7 @@ from tests.cast import Cast
 from tests.databases import away, locked
 from tests.fakes.ami import FakeAmi
 from tests.unit.telephony.wire import CALL, CALLER, NAMED, TRUNK
-from tests.wait import until
+from tests.wait import PATIENCE_S, until
 
 HA1 = "0" * 32
 
@@ -48,7 +48,7 @@ def start(settings: Settings, keys: Keys, staff: Cast) -> Iterator[Callable[[], 
     yield one
     for board, thread in running:
         board.stop()
-        thread.join(20)
+        thread.join(PATIENCE_S)
         assert not thread.is_alive()
 
 
@@ -169,7 +169,7 @@ def test_nothing_is_put_into_an_asterisk_that_has_not_loaded_everything(
     assert {fields["Action"] for fields in asterisk.done} == {"Login"}
     asterisk.tell("FullyBooted")
     # Sooner than at the next look.
-    until(lambda: len(asterisk.members) == 5 and "FREELINE_NO_KEY" in asterisk.globals, within_s=3)
+    until(lambda: len(asterisk.members) == 5 and "FREELINE_NO_KEY" in asterisk.globals)
 
 
 def test_one_that_is_started_again_is_waited_for_again(asterisk: FakeAmi, board: Switchboard) -> None:

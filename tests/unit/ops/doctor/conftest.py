@@ -6,6 +6,7 @@ from pathlib import Path
 
 from hotline.settings import Settings
 from ops.doctor.finding import Finding
+from tests import made_up_time
 
 Look = Callable[[Settings], Iterator[Finding]]
 
@@ -26,6 +27,7 @@ def one(lines: list[str], start: str) -> str:
 def self_made(folder: Path, names: str, days: int = 90) -> tuple[Path, Path]:
     """A certificate that nobody signed, for these names (`DNS:…`, `IP:…`), and its key."""
     key, certificate = folder / "key.pem", folder / "cert.pem"
+    days += int(made_up_time.ahead_s // 86400)  # openssl has the machine's clock
     subprocess.run(
         ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", str(key), "-out", str(certificate),
          "-days", str(days), "-subj", "/CN=localhost", "-addext", f"subjectAltName={names}"],

@@ -14,6 +14,7 @@ from telephony.ice import IceServer, own_addresses
 from tests.ports import free_port
 from tests.turn import SECRET, Turn
 from tests.unit.ops.doctor.conftest import one, said, self_made
+from tests.wait import PATIENCE_S
 
 
 @pytest.fixture
@@ -35,7 +36,7 @@ def carrier() -> Iterator[str]:
     thread.start()
     yield f"127.0.0.1:{line.getsockname()[1]}"
     line.sendto(b"stop", line.getsockname())
-    thread.join(5)
+    thread.join(PATIENCE_S)
     line.close()
 
 
