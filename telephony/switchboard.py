@@ -39,7 +39,7 @@ from telephony.menu import menu_globals
 from telephony.notices import Notices
 from telephony.render import dialled_lines
 from telephony.secrets import load_secrets
-from telephony.sweep import There, noted_in, read_books, sweep, warn_of_long_talks
+from telephony.sweep import There, look_in, read_books, sweep, warn_of_long_talks
 
 ALIVE = "switchboard.alive"
 LOOK_EVERY_S = 5.0
@@ -297,12 +297,22 @@ class Switchboard:
 
     def _sweep(self) -> None:
         trails = self.cel.read()
-        noted = noted_in(self.settings.spool)
+        spool = look_in(self.settings.spool)
         with self.db.read() as session:
             books = read_books(session, trails)
         there = There.of(self.reader.list_action({"Action": "CoreShowChannels"}))
         lost = self.notices.lost_agents(now())
-        found = sweep(books, there, trails, noted, now(), lost_at=self._lost_at, lost_agents=lost, lines=self._lines)
+        found = sweep(
+            books,
+            there,
+            trails,
+            spool.noted,
+            now(),
+            unmet=spool.unmet,
+            lost_at=self._lost_at,
+            lost_agents=lost,
+            lines=self._lines,
+        )
         self.ledger.put(*found.changes)
         self.cel.settle(found.unsettled)
         warn_of_long_talks(books, self.settings.limit_talking_s, now(), self._warned)
