@@ -1,10 +1,8 @@
 """The console's web server: what it is made of, and running it until it is told to stop."""
 
 import asyncio
-import contextlib
 import gc
 import signal
-from pathlib import Path
 
 from aiohttp import web
 from sqlalchemy.orm import configure_mappers
@@ -13,6 +11,7 @@ from agent_console import admission, edges, feed, heart, mobiles, pages, serve, 
 from agent_console.console import CONSOLE, Console
 from agent_console.routes import Route
 from hotline.events import Nudges
+from hotline.heartbeat import Heartbeat
 from hotline.keys import load_keys
 from hotline.log import log, start_log
 from hotline.settings import Settings
@@ -80,7 +79,7 @@ async def _run(settings: Settings) -> int:
         return 1
     _settle(runner)
     log().info("the console serves", host=settings.console_host, port=settings.console_port)
-    beating = asyncio.create_task(_beat(settings.run / "console.alive"))
+    beating = asyncio.create_task(_beat(Heartbeat(settings, "console")))
     await stop.wait()
     beating.cancel()
     await runner.cleanup()
@@ -99,10 +98,8 @@ def _settle(runner: web.AppRunner) -> None:
     gc.freeze()
 
 
-async def _beat(path: Path) -> None:
-    """Touch a file while the event loop turns, so that the supervisor sees a hang."""
+async def _beat(heartbeat: Heartbeat) -> None:
+    """Beat while the event loop turns, so that the supervisor sees a hang."""
     while True:
-        with contextlib.suppress(OSError):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.touch()
+        heartbeat.beat()
         await asyncio.sleep(BEAT_S)

@@ -1,7 +1,7 @@
 """One row a call. Whoever learns a fact says `saw`; whoever sees the end says `close`. Both are harmless twice."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from sqlalchemy.exc import IntegrityError
@@ -106,6 +106,25 @@ def saw(
 
 
 UNNAMED = "linkedid:"
+# By how much the times of Asterisk's records and of the spool's files may differ, of one call.
+NEAR = timedelta(seconds=15)
+
+
+def met_by_time(session: Session, first: datetime, last: datetime) -> str | None:
+    """The Linkedid of a call that is over and is known by Asterisk's records alone, if one went on between these moments.
+
+    For what lies in the spool and tells nothing but the call's id: a full disk took no more of it. None when there is none.
+    """
+    query = (
+        select(Contact.linkedid)
+        .where(
+            col(Contact.call).startswith(UNNAMED),
+            col(Contact.arrived_at) <= first + NEAR,
+            col(Contact.ended_at) >= last - NEAR,
+        )
+        .order_by(col(Contact.arrived_at))
+    )
+    return session.exec(query).first()
 
 
 def _insert(session: Session, call: str, linkedid: str | None, at: datetime) -> Contact:

@@ -9,6 +9,7 @@ import hashlib
 import hmac
 import os
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -118,11 +119,12 @@ class _WatchedTarget:
 
 
 def make_keys(folder: Path) -> None:
-    """Make the keys once; what is there is never overwritten."""
+    """Make the keys once; what is there is never overwritten. Each is written whole or not at all."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not (folder / PUBLIC).exists():
-        identity = pyrage.x25519.Identity.generate()
-        _write_once(folder / IDENTITY, str(identity).encode())
+        if not (folder / IDENTITY).exists():
+            _write_once(folder / IDENTITY, str(pyrage.x25519.Identity.generate()).encode())
+        identity = pyrage.x25519.Identity.from_str((folder / IDENTITY).read_text().strip())
         _write_once(folder / PUBLIC, str(identity.to_public()).encode())
     if not (folder / INDEX).exists():
         _write_once(folder / INDEX, secrets.token_hex(32).encode())
@@ -141,8 +143,15 @@ def load_keys(folder: Path, *, may_open: bool) -> Keys:
 
 
 def _write_once(path: Path, content: bytes) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
+    # Half a key, of a disk that was full, would stand for a whole one for ever: it is linked into place when it is written.
+    fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        with suppress(FileExistsError):
+            os.link(fresh, path)
+    finally:
+        fresh.unlink(missing_ok=True)

@@ -120,11 +120,15 @@ def remove_language(session: Session, code: str) -> None:
     session.flush()
 
 
+def first_menu(*, demo: bool) -> list[str]:
+    """The languages of a line that nobody has set up yet, in the order of their keys, from 1."""
+    return ["my", "th", "km", "lo", "vi", "en"] + (["ko"] if demo else [])
+
+
 def seed(session: Session, lines: list[str], *, demo: bool) -> None:
     """Put the first menu and lines into an empty database; what an organisation has set stays."""
     if session.exec(select(Language)).first() is None:
-        codes = ["my", "th", "km", "lo", "vi", "en"] + (["ko"] if demo else [])
-        for place, code in enumerate(codes, start=1):
+        for place, code in enumerate(first_menu(demo=demo), start=1):
             put_language(session, code, key=str(place), position=place, is_for_no_key=code == "en")
     for number in lines:
         if session.get(Line, number) is None:

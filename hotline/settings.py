@@ -82,6 +82,7 @@ class Settings(BaseSettings):
     message_max_s: int = 300
     message_silence_s: int = 8
     free_space_floor_mb: int = 200
+    reserve_mb: int = Field(default=20, ge=0)
     join_within_s: int = 15 * 60
     brief_abandon_s: int = 10
     wrong_keys: int = 3

@@ -1,5 +1,6 @@
 """What the scripts see of calls is kept: in the database, else in the spool. Neither may hold up a caller."""
 
+import errno
 import json
 import os
 import threading
@@ -8,12 +9,13 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import TypeVar
 
 from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session as DbSession
 
-from hotline import calls
+from hotline import calls, disk
 from hotline.calls import Fact, Seen
 from hotline.keys import Keys
 from hotline.log import log
@@ -24,6 +26,7 @@ from telephony import names
 BUSY_S = 1.0  # how long the database waits for another writer
 ANSWER_S = 1.5  # the longest a caller waits for the database
 BREAK_S = 10.0  # how long nobody asks it again after it failed
+FULL = {errno.ENOSPC, errno.EDQUOT}
 WRITERS = 4  # at once on a server; SQLite has one
 READERS = 8
 
@@ -163,11 +166,25 @@ class Memory:
         text = json.dumps({name: value for name, value in line.items() if value is not None}) + "\n"
         path = names.spool_note(self._settings.spool, facts.call)
         try:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
             try:
-                os.write(descriptor, text.encode())
-            finally:
-                os.close(descriptor)
+                _append(path, text.encode())
+            except OSError as error:
+                if error.errno not in FULL or not disk.give_back(self._settings):
+                    raise
+                _append(path, text.encode())
         except OSError as error:
             log().error("neither the database nor the spool can be written", error=error)
+
+
+def _append(path: Path, line: bytes) -> None:
+    """Add a whole line; after half of one, which a full disk took no more of, it begins a new one."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+    try:
+        end = os.lseek(descriptor, 0, os.SEEK_END)
+        if end and os.pread(descriptor, 1, end - 1) != b"\n":
+            line = b"\n" + line
+        if (written := os.write(descriptor, line)) < len(line):
+            raise OSError(errno.ENOSPC, f"only {written} bytes were written")
+    finally:
+        os.close(descriptor)

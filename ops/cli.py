@@ -2,6 +2,7 @@
 
 import json
 import sys
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -12,6 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from hotline.errors import FreelineError, Invalid, SettingsWrong
+from hotline.log import keep_standard_files
 from hotline.settings import Settings, settings
 from models import Database, Proficiency, Role
 from ops.backup.cli import app as backup_app
@@ -26,14 +28,20 @@ app.add_typer(backup_app, name="backup")
 
 def main() -> None:
     """Run the command; an error is one or two lines, never a traceback."""
+    keep_standard_files()
     try:
         app()
     except SettingsWrong as error:
-        print(f"freeline: {error}", file=sys.stderr)
+        _say_wrong(error)
         sys.exit(2)
     except FreelineError as error:
-        print(f"freeline: {error}", file=sys.stderr)
+        _say_wrong(error)
         sys.exit(1)
+
+
+def _say_wrong(error: FreelineError) -> None:
+    with suppress(OSError):  # nowhere to say it
+        print(f"freeline: {error}", file=sys.stderr)
 
 
 @app.command()
@@ -94,6 +102,8 @@ def status(json_: Annotated[bool, typer.Option("--json", help="For programs.")] 
 
 
 def _show_status(found: dict[str, object]) -> None:
+    from ops.status import PARTS
+
     screen = Console(highlight=False)
     screen.print("[green]ready[/green]" if found["ready"] else "[red]not ready[/red]")
     table = Table(box=None, pad_edge=False, show_header=False)
@@ -105,9 +115,13 @@ def _show_status(found: dict[str, object]) -> None:
         numbers = found[part]
         assert isinstance(numbers, dict)  # noqa: S101
         table.add_row(part, ", ".join(f"{value} {key}" for key, value in numbers.items()))
-    for part in ("database", "redis", "asterisk", "ivr", "console"):
+    for part in PARTS:
         table.add_row(part, str(found[part]))
     screen.print(table)
+    missing = found["missing"]
+    assert isinstance(missing, list)  # noqa: S101
+    for sentence in missing:
+        screen.print(f"[red]{escape(sentence)}[/red]", soft_wrap=True)
 
 
 @app.command()

@@ -5,10 +5,11 @@ A container's engine starts again what has died, but not what hangs; and a hung 
 
 import signal
 import threading
+from contextlib import suppress
 from types import FrameType
 
 from hotline.errors import SettingsWrong
-from hotline.log import start_log
+from hotline.log import log, start_log
 from hotline.settings import Settings
 from ops import names
 from ops.supervise import Supervisor
@@ -22,7 +23,8 @@ def keep(name: str, settings: Settings) -> int:
     if name not in names.PROCESSES:
         raise SettingsWrong(f"there is no process {name!r}; they are {', '.join(names.PROCESSES)}")
     start_log(name)
-    settings.run.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with suppress(OSError):
+        settings.run.mkdir(mode=0o700, parents=True, exist_ok=True)
     stop = threading.Event()
 
     def asked_to_stop(_number: int, _frame: FrameType | None) -> None:
@@ -34,7 +36,10 @@ def keep(name: str, settings: Settings) -> int:
     supervisor.start()
     try:
         while not stop.wait(0.25):
-            supervisor.watch_once()
+            try:
+                supervisor.watch_once()
+            except Exception as error:  # noqa: BLE001  (whatever it is, the process that is kept does not end with it)
+                log().error("the supervisor failed, goes on", error=error)
     finally:
         supervisor.stop()
     return 0

@@ -8,6 +8,7 @@ import ctypes
 import gc
 import importlib
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from hotline.lifetime import end_with_parent
 from hotline.settings import Settings
 from ops.run import PARENT, PLACES, run
 
@@ -39,7 +41,11 @@ class Forked:
         """Its exit code, the number of a signal below zero; None while it runs."""
         with self._one:
             if self.returncode is None:
-                pid, status = os.waitpid(self.pid, os.WNOHANG)
+                try:
+                    pid, status = os.waitpid(self.pid, os.WNOHANG)
+                except ChildProcessError:
+                    self.returncode = -signal.SIGKILL  # it ended, and somebody else was told how
+                    return self.returncode
                 if pid:
                     self.returncode = os.waitstatus_to_exitcode(status)
             return self.returncode
@@ -124,6 +130,7 @@ def _load() -> None:
 def _serve(settings: Settings, line: socket.socket, supervisor: int) -> None:
     """Fork whenever a name comes; ends the process when the supervisor is gone. Returns never."""
     os.setsid()  # Ctrl-C is for the supervisor
+    end_with_parent(supervisor)
     _called("nursery")
     while name := line.recv(64).decode():
         between = os.fork()
@@ -154,11 +161,16 @@ def _fork_again(settings: Settings, line: socket.socket, supervisor: int, name: 
 
 
 def _to_log(path: Path) -> None:
-    nothing, kept = os.open(os.devnull, os.O_RDONLY), os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
-    for source, target in ((nothing, 0), (kept, 1), (kept, 2)):
-        os.dup2(source, target)
-    os.close(nothing)
-    os.close(kept)
+    """Read nothing, and print into the log; into nothing where it cannot be opened, for the line needs no log."""
+    with suppress(OSError):
+        nothing = os.open(os.devnull, os.O_RDWR)
+        kept = nothing
+        with suppress(OSError):
+            kept = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
+        for source, target in ((nothing, 0), (kept, 1), (kept, 2)):
+            os.dup2(source, target)
+        for opened in {nothing, kept}:
+            os.close(opened)
 
 
 def _called(name: str) -> None:

@@ -1,8 +1,10 @@
 """What must be there before the processes start: folders, keys, tables, the menu and the prompts."""
 
 import shutil
+import sqlite3
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from alembic.util import CommandError
@@ -11,6 +13,7 @@ from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from hotline import languages
 from hotline.errors import FreelineError, PartMissing
 from hotline.keys import INDEX, PUBLIC, make_keys
+from hotline.log import log
 from hotline.settings import Settings
 from ivr import prompts
 from models import Database
@@ -19,6 +22,8 @@ from telephony import secrets
 
 Say = Callable[[str], None]
 DATABASE_WITHIN_S = 120.0
+# What SQLite says of a disk that is full or cannot be written, and of another writer: no fault of the tables, and it passes.
+PASSES = ("SQLITE_FULL", "SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_IOERR", "SQLITE_READONLY", "SQLITE_CANTOPEN")
 
 
 class UpgradeFailed(FreelineError):
@@ -26,13 +31,18 @@ class UpgradeFailed(FreelineError):
 
 
 def prepare(settings: Settings, *, demo: bool, say: Say) -> None:
-    """Make what is missing; each step says what it does. Quick when all is there."""
+    """Make what is missing; each step says what it does. Quick when all is there.
+
+    Raises `PartMissing`, `UpgradeFailed`, SQLAlchemyError and OSError; what was made by then stays for the next try.
+    """
     for folder in (settings.data, settings.run, settings.spool, settings.vault):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if folder.stat().st_mode & 0o777 != 0o700:  # somebody made it beforehand
-            folder.chmod(0o700)
+            with suppress(OSError):  # a folder that is another's, or on a read-only disk, is told by the doctor
+                folder.chmod(0o700)
     # Whoever restores does it before the first start: what is there is of one that was killed, with the keys in it.
-    sweep(settings.work, RESTORE + "*", older_than_s=0)
+    with suppress(OSError):
+        sweep(settings.work, RESTORE + "*", older_than_s=0)
     make_keys(settings.keys)
     secrets.make_secrets(settings)
     db = Database(settings.database)
@@ -58,10 +68,35 @@ def _migrate(db: Database) -> str | None:
     except CommandError as error:
         raise UpgradeFailed("the tables are of a newer Freeline than this one: go back to that version") from error
     except SQLAlchemyError as error:
+        if _passes(error):
+            raise PartMissing("the database cannot be used now: `freeline doctor` says what to look at") from error
         raise UpgradeFailed(
             f"the tables could not be brought up to date ({type(error).__name__}); they are as they were. "
             "Go back to the version before, start it, and report this."
         ) from error
+
+
+def _passes(error: SQLAlchemyError) -> bool:
+    """Whether the database is full, locked or away, and not the tables at fault."""
+    if not isinstance(error, OperationalError):
+        return False
+    if isinstance(error.orig, sqlite3.Error):
+        return str(getattr(error.orig, "sqlite_errorname", "")).startswith(PASSES)
+    return True
+
+
+def prepare_without_database(settings: Settings, *, demo: bool) -> None:
+    """What a line needs to answer before its database is there for the first time: words, and the menu that they name.
+
+    Does nothing where prompts were built before. Never raises.
+    """
+    try:
+        if any(settings.sounds.glob("*/*.sln")):
+            return
+        menu = [(str(key), code) for key, code in enumerate(languages.first_menu(demo=demo), start=1)]
+        prompts.build(settings, {}, menu)
+    except (FreelineError, OSError) as error:
+        log().warning("the prompts could not be built without the database", error=error)
 
 
 def build_prompts(settings: Settings, db: Database, say: Say) -> None:

@@ -1,18 +1,17 @@
 """One process of Freeline, in the foreground: `freeline run NAME`."""
 
-import ctypes
 import importlib
 import os
 import shutil
-import signal
+from contextlib import suppress
 from pathlib import Path
 
 from hotline.errors import PartMissing, SettingsWrong
+from hotline.lifetime import end_with_parent
 from hotline.log import start_log
 from hotline.settings import Settings
 from ops import names
 
-PR_SET_PDEATHSIG = 1
 # Set by the supervisor: its own process id. A child that outlives it would hold the ports of the next start.
 PARENT = "FREELINE_PARENT_PID"
 # Where each process has its `main(settings)`, which gives the exit code. Redis is not ours.
@@ -27,7 +26,8 @@ PLACES = {
 
 def run(name: str, settings: Settings) -> int:
     """Run one process until SIGTERM. Returns its exit code; raises `SettingsWrong` for an unknown name."""
-    end_with_parent()
+    if parent := os.environ.get(PARENT):
+        end_with_parent(int(parent))
     start_log(name)
     if name == names.REDIS:
         return run_redis(settings)
@@ -36,16 +36,6 @@ def run(name: str, settings: Settings) -> int:
     os.nice(names.NICE.get(name, 0))
     # Here: each needs a part of the libraries, and each loaded module takes memory.
     return int(importlib.import_module(PLACES[name]).main(settings))
-
-
-def end_with_parent() -> None:
-    """Ask the kernel to stop this process when the supervisor dies, however it dies."""
-    parent = os.environ.get(PARENT)
-    if parent is None:
-        return
-    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-    if os.getppid() != int(parent):
-        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def redis_binary() -> str:
@@ -63,7 +53,8 @@ def redis_binary() -> str:
 
 def run_redis(settings: Settings) -> int:
     """A private Redis on a unix socket. It keeps nothing: all it does is wake people up."""
-    settings.run.mkdir(parents=True, exist_ok=True)
+    with suppress(OSError):
+        settings.run.mkdir(parents=True, exist_ok=True)
     socket = settings.run / "redis.sock"
     options = {
         "port": "0",

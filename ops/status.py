@@ -1,13 +1,17 @@
 """What `freeline status` tells: counts and states, nothing personal."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session, col, func, select
 
+from hotline import disk
 from hotline.events import Nudges
+from hotline.heartbeat import UP, ask_supervisor
+from hotline.keys import IDENTITY, INDEX, PUBLIC
 from hotline.settings import Settings
 from models import Agent, AgentState, Case, CaseStatus, Contact, Database, Recording, RecordingState
 from models.types import now
@@ -17,28 +21,49 @@ from ops.probe import ivr_answers
 from ops.supervise import kept_file
 from telephony.run_asterisk import ready as asterisk_ready
 
+PARTS = ("database", "redis", "asterisk", "ivr", "console")
+
 
 def status(settings: Settings) -> dict[str, Any]:
-    """The state of everything. `ready` is true only when a call would be served in full."""
-    found: dict[str, Any] = {"ready": False, "processes": processes(settings)}
+    """The state of everything. `ready` is true only when a call would be served in full; `missing` says why not."""
+    told = ask_supervisor(settings, UP) or {}
+    found: dict[str, Any] = {"ready": False, "processes": processes(settings, told)}
+    missing = [*disk.troubles(settings), *keys_missing(settings), *told.get("missing", [])]
+    found["missing"] = list(dict.fromkeys(missing))
     found |= counts(settings)
     found["redis"] = "ok" if Nudges(settings.redis).there() else "down"
     found["asterisk"] = "ok" if asterisk_ready(settings) else "down"
     found["ivr"] = "ok" if ivr_answers(settings) else "down"
     found["console"] = "ok" if console_answers(settings) else "down"
-    parts = [found[part] for part in ("database", "redis", "asterisk", "ivr", "console")]
-    found["ready"] = all(part == "ok" for part in parts) and all(
-        process["state"] == "running" for process in found["processes"].values()
+    found["ready"] = (
+        all(found[part] == "ok" for part in PARTS)
+        and all(process["state"] == "running" for process in found["processes"].values())
+        and not found["missing"]
     )
     return found
 
 
-def processes(settings: Settings) -> dict[str, dict[str, Any]]:
-    """Each process's state and since when, as the supervisor wrote it; `down` when there is no supervisor.
+def keys_missing(settings: Settings) -> list[str]:
+    """The keys that are there and cannot be read, a sentence each."""
+    unread = (name for name in (PUBLIC, INDEX, IDENTITY) if not _readable(settings.keys / name))
+    return [f"{settings.keys / name} cannot be read" for name in unread]
+
+
+def _readable(path: Path) -> bool:
+    try:
+        return not path.exists() or bool(path.read_bytes())
+    except OSError:
+        return False
+
+
+def processes(settings: Settings, told: Mapping[str, Any] | None = None) -> dict[str, dict[str, Any]]:
+    """Each process's state and since when, as the supervisor tells it or wrote it; `down` when there is no supervisor.
 
     In containers each has a supervisor of its own, whose process ids mean nothing to the others.
     """
     which = [n for n in names.PROCESSES if not (n == names.REDIS and settings.redis_url)]
+    if told and told.get("processes"):
+        return dict(told["processes"])
     try:
         state = json.loads((settings.run / "processes.json").read_text())
         if not _alive(state["supervisor"]):

@@ -197,8 +197,11 @@ class Ingest:
         written_at = max(file.written_at for file in left.files)
         arrived_at = note.arrived or _arrival(left, row, recording)
         with self.db.write() as session:
+            linkedid = note.linkedid
+            if row is None and left.note is not None and not note.lines:
+                linkedid = calls.met_by_time(session, arrived_at, written_at)
             seen = Seen(
-                linkedid=note.linkedid,
+                linkedid=linkedid,
                 line=note.line,
                 language=note.language,
                 number=note.number,

@@ -4,12 +4,12 @@ import contextlib
 import signal
 import threading
 import time
-from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from hotline import events
 from hotline.events import Nudges
+from hotline.heartbeat import Heartbeat
 from hotline.keys import load_keys
 from hotline.log import log
 from hotline.settings import Settings
@@ -24,7 +24,6 @@ LOOK_S = 1.0
 MODELS_LOOK_S = 10.0
 CONSENT_LOOK_S = 5.0
 TIDY_S = 3600.0
-ALIVE = "transcriber.alive"
 CLOCK = "clock.json"
 WAKING = {events.SPOOL_CHANGED, events.QUEUE_CHANGED, events.RECORDINGS_CHANGED}
 
@@ -47,6 +46,7 @@ class Transcriber:
         self._stop = threading.Event()
         self._wake = threading.Event()
         keys = load_keys(settings.keys, may_open=True)
+        self._heartbeat = Heartbeat(settings, "transcriber")
         self._db = Database(settings.database, connections=settings.database_connections)
         self._vault = Vault(settings.vault, keys)
         self._nudges = Nudges(settings.redis)
@@ -65,19 +65,23 @@ class Transcriber:
         """Block until stopped."""
         threads = [threading.Thread(target=scribe.run, name="scribe") for scribe in self._scribes]
         threading.Thread(target=self._hear, name="ear", daemon=True).start()
-        for thread in threads:
-            thread.start()
-        log().info("the transcriber is ready", workers=len(threads))
-        while not self._ending:
-            self._look()
-            self._wake.wait(LOOK_S)
-            self._wake.clear()
-        self._stop.set()
-        self._wake_all()
-        for thread in threads:
-            thread.join()
-        self._one.release()
-        self._db.dispose()
+        try:
+            for thread in threads:
+                thread.start()
+            log().info("the transcriber is ready", workers=len(threads))
+            while not self._ending:
+                self._look()
+                self._wake.wait(LOOK_S)
+                self._wake.clear()
+        finally:
+            # However this thread ends: the others would keep a process that does nothing and cannot be ended.
+            self._stop.set()
+            self._wake_all()
+            for thread in threads:
+                if thread.ident is not None:
+                    thread.join()
+            self._one.release()
+            self._db.dispose()
 
     def _look(self) -> None:
         try:
@@ -94,10 +98,8 @@ class Transcriber:
             log().warning("the spool could not be looked at", error=error)
 
     def _beat(self) -> None:
-        """Show the supervisor that ingest is not hung: a file whose time is now."""
-        alive: Path = self._settings.run / ALIVE
-        alive.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        alive.touch(mode=0o600)
+        """Show the supervisor that ingest is not hung."""
+        self._heartbeat.beat()
 
     def _new_models(self) -> None:
         if time.monotonic() - self._models_at < MODELS_LOOK_S:

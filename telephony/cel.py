@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -13,12 +14,18 @@ from telephony.membership import agent_of
 
 # The file is set aside when it is this long; a call writes about 2 kB.
 SET_ASIDE_AT = 2_000_000
+UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+# What the dialplan writes on a caller's channel: the call's own id, its line, and whether nothing could be kept.
+_OURS = re.compile(rf"({UUID.pattern}) (\+?\d+)( {names.FAILED})?")
 _CALLERS = (f"PJSIP/{names.TRUNK}-", f"PJSIP/{names.CALLER}-")
 
 
 @dataclass
 class Trail:
-    """What the records say of one call, by its Linkedid. `first` is where its first row is: (file's place, offset)."""
+    """What the records say of one call, by its Linkedid. `first` is where its first row is: (file's place, offset).
+
+    `call` is its own id, once the dialplan had given it one.
+    """
 
     linkedid: str
     first: tuple[int, int]
@@ -27,6 +34,8 @@ class Trail:
     answered: tuple[int, datetime] | None = None
     ended_at: datetime | None = None
     last_at: datetime | None = None
+    call: str | None = None
+    failed_at: datetime | None = None
 
 
 @dataclass
@@ -114,6 +123,10 @@ def _follow(trails: dict[str, Trail], first: tuple[int, int], row: dict[str, Any
     # The worker's channel; or, of a call that we made, the agent's, from which she was called.
     ours = row.get("uniqueid") == linkedid and agent_of(channel) is not None
     callers = row.get("uniqueid") == linkedid and channel.startswith(_CALLERS)
+    if callers and (said := _OURS.fullmatch(str(row.get("userfield", "")))):
+        trail.call, trail.line = said[1], trail.line or said[2]
+        trail.started_at = trail.started_at or at  # its first row may be lost
+        trail.failed_at = trail.failed_at or (at if said[3] else None)
     kind = row.get("eventtype")
     if kind == "CHAN_START" and (callers or ours):
         trail.started_at, trail.line = at, (str(row.get("exten") or "") or None) if callers else None

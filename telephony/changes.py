@@ -113,6 +113,18 @@ class Arrived:
 
 
 @dataclass(frozen=True)
+class Failed:
+    """A caller was told that no message can be kept."""
+
+    call: Call
+    at: datetime
+
+    def apply(self, session: Session, desk: Desk) -> Iterable[str]:
+        """Keep it; the outcome of a call that is over is worked out again with it."""
+        return _told(self.call.saw(session, desk, Fact.FAILED, self.at))
+
+
+@dataclass(frozen=True)
 class Queued:
     """A caller waits in the queue of a language, for the first time or again."""
 

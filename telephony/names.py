@@ -55,6 +55,8 @@ QUIET_KEY = "FREELINE_QUIET_KEY"
 MOBILE_PREFIX = (
     "FREELINE_MOBILE_"  # FREELINE_MOBILE_7 = the number of agent 7's mobile; set by the console, never rendered
 )
+FAILED = "failed"  # after id and line in the channel's userfield, which its records have: nothing could be kept
+FULL = "FREELINE_FULL"  # "1" while no message can be kept; Asterisk's keeper sets it
 LINES = "FREELINE_LINES"  # the numbers of the database, with commas
 
 # AGI scripts. A script, its file, its function and its label in [freeline] have one name.

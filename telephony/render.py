@@ -178,7 +178,12 @@ def _run_folder(settings: Settings) -> Path:
     if len(str(wanted / "asterisk.ctl")) < SOCKET_PATH_LIMIT:
         return wanted
     mark = hashlib.sha256(str(wanted).encode()).hexdigest()[:16]
-    return Path(tempfile.gettempdir()) / f"freeline-{os.getuid()}-{mark}"
+    return temporary_folder() / f"freeline-{os.getuid()}-{mark}"
+
+
+def temporary_folder() -> Path:
+    """Where temporary files go. Python's own look for one writes into it first, and fails when the disk is full."""
+    return Path(tempfile.tempdir or os.environ.get("TMPDIR") or "/tmp")  # noqa: S108
 
 
 def _safe(value: object) -> str:

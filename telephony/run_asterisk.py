@@ -1,7 +1,7 @@
 """The asterisk process: renders the configuration, runs Asterisk in the foreground and keeps its menu up to date."""
 
 import array
-import ctypes
+import hashlib
 import json
 import math
 import os
@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -18,13 +19,17 @@ from types import FrameType
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from hotline import disk
 from hotline.errors import FreelineError, SettingsWrong
+from hotline.heartbeat import Heartbeat
+from hotline.lifetime import end_with_parent
 from hotline.log import log
 from hotline.settings import Settings
 from models import Database
-from telephony.menu import menu_globals
+from telephony import names
+from telephony.menu import first_globals, menu_globals
 from telephony.obtain import Asterisk, find_asterisk
-from telephony.render import folders, render
+from telephony.render import folders, render, temporary_folder
 from telephony.secrets import make_secrets
 
 FILES_WANTED = 65_536
@@ -32,8 +37,7 @@ LOOK_EVERY_S = 5.0
 STOP_WITHIN_S = 8.0
 START_WITHIN_S = 30.0
 MESSAGES_MAX_BYTES = 20_000_000
-PR_SET_PDEATHSIG = 1
-_LIBC = ctypes.CDLL(None)
+CONSOLE_MAX_BYTES = 2_000_000
 # What Asterisk is told when a rendered file differs from the one it runs on; the rest changes with a restart only.
 RELOADS = {"extensions.conf": "dialplan reload", "musiconhold.conf": "moh reload"}
 
@@ -61,25 +65,37 @@ class RunningAsterisk:
         return render(self.settings, self.asterisk, self.secrets, menu)
 
     def launch(self, menu: Mapping[str, str]) -> subprocess.Popen[bytes]:
-        """Start the process; it dies with the thread that called this."""
+        """Start the process; it dies with the thread that called this.
+
+        What cannot be written stays as it was at the last start; without any configuration OSError is raised.
+        """
         for folder in (self.settings.run, self.settings.asterisk, *folders(self.settings).values()):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with suppress(OSError):
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if folders(self.settings)["run"].stat().st_uid != os.getuid():
             raise SettingsWrong(
                 "another user holds the folder of Asterisk's control socket: give FREELINE_DATA a shorter path"
             )
-        _make_stand_in(self.settings.asterisk / "hold" / "hold.sln")
-        self.render(menu)
+        try:
+            _make_stand_in(self.settings.asterisk / "hold" / "hold.sln")
+            self.render(menu)
+        except OSError as error:
+            if not self.configuration.exists():
+                raise
+            log().warning("asterisk's configuration cannot be written; it starts with the last one", error=error)
         _forget_ready(self.settings)
-        with self.console.open("wb") as console:
+        console = _open_console(self.console)
+        try:
             self.process = subprocess.Popen(
                 [*self.asterisk.command, "-C", str(self.configuration), "-f", "-n"],
                 stdin=subprocess.DEVNULL,
                 stdout=console,
                 stderr=console,
                 umask=0o077,
-                preexec_fn=_prepare_child,  # noqa: PLW1509  (it only makes two system calls)
+                preexec_fn=_prepare_child,  # noqa: PLW1509  (it only makes system calls)
             )
+        finally:
+            os.close(console)
         return self.process
 
     def wait_booted(self, within_s: float = START_WITHIN_S) -> bool:
@@ -87,7 +103,7 @@ class RunningAsterisk:
         end = time.monotonic() + within_s
         while time.monotonic() < end and self.process is not None and self.process.poll() is None:
             if "fully booted" in self.command("core waitfullybooted"):
-                _ready_mark(self.settings).touch(mode=0o600)
+                _remember_ready(self.settings)
                 return True
             time.sleep(0.05)
         return False
@@ -105,6 +121,10 @@ class RunningAsterisk:
         for name in self.render(menu) & RELOADS.keys():
             self.command(RELOADS[name])
             log().info("asterisk reloads", file=name)
+
+    def tell(self, variable: str, value: str) -> bool:
+        """Set one of the dialplan's globals while it runs. False when Asterisk did not take it."""
+        return "set to" in self.command(f'dialplan set global {variable} "{value}"')
 
     def stop(self) -> int:
         """End it, calls and all: politely, then for good. Its exit code."""
@@ -128,11 +148,12 @@ def main(settings: Settings) -> int:
     try:
         running = RunningAsterisk(settings, find_asterisk(settings))
         process = running.launch(read_menu(settings))
-    except FreelineError as error:
-        sys.stderr.write(f"{error}\n")
+    except (FreelineError, OSError) as error:
+        why = str(error) if isinstance(error, FreelineError) else ""
+        log().error("asterisk cannot be started", why=why, error=error)
         return 1
     asked_to_stop = False
-    heartbeat = settings.run / "asterisk.alive"
+    heartbeat = Heartbeat(settings, "asterisk")
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
         nonlocal asked_to_stop
@@ -141,17 +162,19 @@ def main(settings: Settings) -> int:
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
-    if running.wait_booted():
+    if booted := running.wait_booted():
         log().info("asterisk is up", version=running.asterisk.version)
+    # Apart: a database or a disk that gives no answer must not look as if Asterisk hung.
+    threading.Thread(target=_keep_fresh, args=(running,), daemon=True, name="refresh").start()
     while not asked_to_stop:
         try:
             process.wait(LOOK_EVERY_S)
             break
         except subprocess.TimeoutExpired:
-            _look_again(running)
             # A hung Asterisk still has its port open, but greets nobody. The supervisor sees that this stops.
-            if ready(settings):
-                heartbeat.touch(mode=0o600)
+            booted = booted or _was_ready(settings)
+            if booted and greets(settings):
+                heartbeat.beat()
     code = running.stop()
     if asked_to_stop:
         return 0
@@ -161,8 +184,11 @@ def main(settings: Settings) -> int:
 
 def ready(settings: Settings) -> bool:
     """Whether Asterisk has booted and its AMI answers."""
-    if not _ready_mark(settings).exists():
-        return False
+    return _was_ready(settings) and greets(settings)
+
+
+def greets(settings: Settings) -> bool:
+    """Whether its AMI answers."""
     try:
         with socket.create_connection((settings.ami_host, settings.ami_port), timeout=1.0) as line:
             return line.recv(64).startswith(b"Asterisk Call Manager")
@@ -171,7 +197,7 @@ def ready(settings: Settings) -> bool:
 
 
 def read_menu(settings: Settings) -> dict[str, str]:
-    """The menu's globals from the database; if that cannot be read, those that were read last, perhaps none."""
+    """The menu's globals from the database; if that cannot be read, those that were read last, or the first menu's."""
     kept = settings.asterisk / "menu.json"
     try:
         db = Database(settings.database, busy_s=1.0)
@@ -182,11 +208,15 @@ def read_menu(settings: Settings) -> dict[str, str]:
             db.dispose()
     except SQLAlchemyError as error:
         log().warning("the menu cannot be read from the database; the last one stays", error=error)
-        return _kept(kept)
-    text = json.dumps(menu, indent=1)
-    if not kept.exists() or kept.read_text() != text:
-        kept.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        kept.write_text(text)
+        return _kept(kept) or first_globals(settings)
+    if _kept(kept) != menu:
+        try:
+            kept.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            fresh = kept.with_suffix(".new")
+            fresh.write_text(json.dumps(menu, indent=1))
+            fresh.replace(kept)
+        except OSError as error:
+            log().warning("the menu cannot be kept for a start without the database", error=error)
     return menu
 
 
@@ -202,22 +232,58 @@ def _look_again(running: RunningAsterisk) -> None:
         messages = running.settings.asterisk / "log" / "messages.log"
         if messages.exists() and messages.stat().st_size > MESSAGES_MAX_BYTES:
             os.truncate(messages, 0)  # errors and warnings of a year must not fill the disk
+        if running.console.exists() and running.console.stat().st_size > CONSOLE_MAX_BYTES:
+            os.truncate(running.console, 0)
         running.refresh(read_menu(running.settings))
     except (FreelineError, OSError) as error:
         log().warning("asterisk's configuration could not be refreshed", error=error)
 
 
-def _ready_mark(settings: Settings) -> Path:
-    return settings.run / "asterisk.ready"
+def _keep_fresh(running: RunningAsterisk) -> None:
+    """Menu, configuration and whether there is room for messages, as they change; ends with the process."""
+    told = ""
+    while running.process is not None and running.process.poll() is None:
+        _look_again(running)
+        # Asterisk's own net does not ask for a message that cannot be kept.
+        full = "" if disk.can_record(running.settings) else "1"
+        if full != told and running.tell(names.FULL, full):
+            told = full
+        time.sleep(LOOK_EVERY_S)
+
+
+def _ready_marks(settings: Settings) -> list[Path]:
+    """Where it is marked that Asterisk has booted; the second for when the first cannot be written."""
+    mark = hashlib.sha256(f"{settings.run}".encode()).hexdigest()[:16]
+    return [settings.run / "asterisk.ready", temporary_folder() / f"freeline-{os.getuid()}-{mark}.ready"]
+
+
+def _remember_ready(settings: Settings) -> None:
+    for mark in _ready_marks(settings):
+        with suppress(OSError):
+            mark.touch(mode=0o600)
+            return
+
+
+def _was_ready(settings: Settings) -> bool:
+    return any(mark.exists() for mark in _ready_marks(settings))
 
 
 def _forget_ready(settings: Settings) -> None:
-    _ready_mark(settings).unlink(missing_ok=True)
+    for mark in _ready_marks(settings):
+        with suppress(OSError):
+            mark.unlink(missing_ok=True)
+
+
+def _open_console(path: Path) -> int:
+    """What Asterisk prints goes here: not much, and into nothing where it cannot be written."""
+    with suppress(OSError):
+        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
+    return os.open(os.devnull, os.O_WRONLY)
 
 
 def _prepare_child() -> None:
     """Die with the parent, so that `freeline up` killed leaves no Asterisk behind; and room for two ports a call."""
-    _LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    end_with_parent()
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = FILES_WANTED if hard == resource.RLIM_INFINITY else min(FILES_WANTED, hard)
     if soft < wanted:

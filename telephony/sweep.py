@@ -4,19 +4,19 @@ import contextlib
 import json
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from sqlmodel import Session, col, select
 
 from hotline import calls
-from hotline.calls import Fact
+from hotline.calls import NEAR, Fact
 from hotline.log import log
 from models import AgentState, AgentStatus, Contact, Direction, Party, Talk
 from telephony import names
 from telephony.ami import Message
-from telephony.cel import Trail
-from telephony.changes import Alone, Answered, Arrived, Call, Change, Dropped, Ended, LeftCall, PartyGone
+from telephony.cel import UUID, Trail
+from telephony.changes import Alone, Answered, Arrived, Call, Change, Dropped, Ended, Failed, LeftCall, PartyGone
 from telephony.conversations import leg_of
 
 # How long ivr and the transcriber have to write a call before its records alone make the row.
@@ -33,23 +33,36 @@ class Books:
 
     open_calls: Sequence[Contact]
     held: Sequence[AgentState]
-    known: dict[str, Contact]
+    known: dict[str, Contact]  # by linkedid
     talks: Sequence[Talk]
     parties: Sequence[Party]
+    unmet: Sequence[Contact] = ()  # calls that came in, and whose Linkedid nobody knows
 
 
-def read_books(session: Session, trails: Iterable[str]) -> Books:
-    """Read what a sweep needs; `trails` are the Linkedids that the records show."""
+def read_books(session: Session, trails: Mapping[str, Trail]) -> Books:
+    """Read what a sweep needs; `trails` are what the records show, by Linkedid."""
     linkedids = sorted(trails)
+    by_name = {trail.call: linkedid for linkedid, trail in trails.items() if trail.call is not None}
     known: dict[str, Contact] = {}
     for first in range(0, len(linkedids), 500):
-        query = select(Contact).where(col(Contact.linkedid).in_(linkedids[first : first + 500]))
-        known |= {row.linkedid: row for row in session.exec(query) if row.linkedid}
+        some = linkedids[first : first + 500]
+        named = [trail.call for linkedid in some if (trail := trails[linkedid]).call is not None]
+        query = select(Contact).where(col(Contact.linkedid).in_(some) | col(Contact.call).in_(named))
+        # A row that was made from the spool alone has no Linkedid: it is the call that the record names.
+        known |= {row.linkedid or by_name[row.call]: row for row in session.exec(query)}
+    unmet: list[Contact] = []
+    if starts := [trail.started_at for trail in trails.values() if trail.call is None and trail.started_at]:
+        query = select(Contact).where(
+            col(Contact.linkedid).is_(None),
+            col(Contact.direction) == Direction.INBOUND,
+            col(Contact.arrived_at) >= min(starts) - NEAR,
+        )
+        unmet = [row for row in session.exec(query.order_by(col(Contact.arrived_at))) if row not in known.values()]
     held = session.exec(
         select(AgentState).where(col(AgentState.status).in_([AgentStatus.ON_CALL, AgentStatus.RINGING]))
     )
     talks, parties = session.exec(select(Talk)), session.exec(select(Party))
-    books = Books(calls.in_progress(session), list(held), known, list(talks), list(parties))
+    books = Books(calls.in_progress(session), list(held), known, list(talks), list(parties), unmet)
     session.expunge_all()  # they are looked at after the session has ended
     return books
 
@@ -108,18 +121,20 @@ def sweep(
     at: datetime,
     *,
     lines: Mapping[str, str],
+    unmet: Sequence[datetime] = (),
     lost_at: datetime | None = None,
     lost_agents: Set[int] = frozenset(),
 ) -> Found:
-    """Compare. `noted` are the Linkedids that wait in the spool for the transcriber; `lost_at` is when Asterisk was last
-    heard, if it was silent since: the end of a call whose end nobody recorded. `lost_agents` broke off and are waited for;
-    `lines` maps what was dialled to the line's number.
+    """Compare. `noted` are the Linkedids and call ids that wait in the spool for the transcriber; `lost_at` is when Asterisk
+    was last heard, if it was silent since: the end of a call whose end nobody recorded. `lost_agents` broke off and are
+    waited for; `lines` maps what was dialled to the line's number. `unmet` is when what lies in the spool without a Linkedid
+    was written: one of these and a record without an id, at the same time, are one call.
     """
     changes: list[Change] = []
     in_talk = {talk.call for talk in books.talks}
     for contact in books.open_calls:
         if not there.has(contact) and not _about_to_ring(contact, at):
-            trail = trails.get(contact.linkedid or "")
+            trail = _trail_of(contact, books, trails)
             changes += _answer(_call_of(contact), contact, trail)
             ended_at = _end_of(contact, trail, lost_at, at)
             if lost_at is not None and contact.call in in_talk and trail is not None and trail.ended_at is None:
@@ -131,23 +146,55 @@ def sweep(
             changes.append(LeftCall(state.agent_id, state.call, at))
     changes += _talks_over(books, there, at, lost_agents)
     unsettled = []
+    waiting, rows = list(unmet), list(books.unmet)
     for linkedid, trail in trails.items():
         line, row = lines.get(trail.line or ""), books.known.get(linkedid)
         if line is None and row is None:
             continue  # not on a line of ours, nor a call that we made
         if row is not None and row.ended_at is not None:
-            late = _answer(_call_of(row), row, trail)
+            late = [*_answer(_call_of(row), row, trail), *_failed(_call_of(row), row, trail)]
             changes += late
             unsettled += [trail] if late else []
         else:
             unsettled.append(trail)
         gone = linkedid not in there.uniqueids
-        if line is not None and row is None and gone and linkedid not in noted and _old(trail, at):
-            call = Call(linkedid, arrived_at=trail.started_at, line=line)
+        in_spool = linkedid in noted or trail.call in noted or (trail.call is None and _take_near(trail, waiting, at))
+        if line is not None and row is None and gone and not in_spool and _old(trail, at):
+            name = trail.call or _take_row_near(trail, rows, at)
+            call = Call(linkedid, name, arrived_at=trail.started_at, line=line)
             changes.append(Arrived(call, at))
             changes += _answer(call, None, trail)
+            changes += _failed(call, None, trail)
             changes.append(Ended(call, trail.ended_at or trail.last_at or at))
     return Found(changes, unsettled)
+
+
+def _trail_of(contact: Contact, books: Books, trails: Mapping[str, Trail]) -> Trail | None:
+    linkedid = contact.linkedid or next((key for key, row in books.known.items() if row.id == contact.id), "")
+    return trails.get(linkedid)
+
+
+def _during(trail: Trail, moment: datetime, at: datetime) -> bool:
+    """Whether something was written while this call lasted."""
+    first, last = trail.started_at or at, trail.ended_at or trail.last_at or at
+    return first - NEAR <= moment <= last + NEAR
+
+
+def _take_near(trail: Trail, waiting: list[datetime], at: datetime) -> bool:
+    """Whether one of these was written during the call; it is taken for this one's, and for no other's."""
+    found = next((moment for moment in waiting if _during(trail, moment, at)), None)
+    if found is not None:
+        waiting.remove(found)
+    return found is not None
+
+
+def _take_row_near(trail: Trail, rows: list[Contact], at: datetime) -> str | None:
+    """The id of a call whose Linkedid nobody knew and which came in during this one: they are one."""
+    found = next((row for row in rows if _during(trail, row.arrived_at, at)), None)
+    if found is None:
+        return None
+    rows.remove(found)
+    return found.call
 
 
 def _talks_over(books: Books, there: There, at: datetime, lost_agents: Set[int]) -> list[Change]:
@@ -164,16 +211,37 @@ def _talks_over(books: Books, there: There, at: datetime, lost_agents: Set[int])
     return changes
 
 
-def noted_in(spool: Path) -> set[str]:
-    """The Linkedids of the net's notes that wait in the spool."""
-    found = set()
+@dataclass(frozen=True)
+class InSpool:
+    """What waits in the spool: the Linkedids and ids of calls with a note, and when what tells no Linkedid was written."""
+
+    noted: set[str]
+    unmet: list[datetime]
+
+
+def look_in(spool: Path) -> InSpool:
+    """What Asterisk and the net left there."""
+    told: dict[str, str] = {}
+    written: dict[str, datetime] = {}
     with contextlib.suppress(OSError):
-        for note in spool.glob("*.call"):
-            with contextlib.suppress(OSError, UnicodeDecodeError):
-                for line in note.read_text().splitlines():
-                    with contextlib.suppress(ValueError, AttributeError):
-                        found.add(str(json.loads(line).get("linkedid", "")))
-    return found
+        for path in spool.iterdir():
+            if path.suffix not in {".call", ".sln"} or not UUID.fullmatch(path.stem):
+                continue
+            with contextlib.suppress(OSError):
+                written[path.stem] = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+                if path.suffix == ".call":
+                    told[path.stem] = _linkedid_in(path.read_bytes())
+    linkedids = {linkedid for linkedid in told.values() if linkedid}
+    unmet = [at for call, at in written.items() if not told.get(call)]
+    return InSpool(linkedids | told.keys(), sorted(unmet))
+
+
+def _linkedid_in(note: bytes) -> str:
+    for line in note.splitlines():
+        with contextlib.suppress(ValueError, AttributeError):
+            if linkedid := str(json.loads(line).get("linkedid", "")):
+                return linkedid
+    return ""
 
 
 def warn_of_long_talks(books: Books, limit_talking_s: int, at: datetime, warned: set[int]) -> None:
@@ -202,6 +270,12 @@ def _answer(call: Call, contact: Contact | None, trail: Trail | None) -> list[Ch
         return []
     agent_id, at = trail.answered
     return [Answered(call, at, agent_id, still=False)]
+
+
+def _failed(call: Call, contact: Contact | None, trail: Trail) -> list[Change]:
+    if trail.failed_at is None or (contact is not None and contact.failed_at is not None):
+        return []
+    return [Failed(call, trail.failed_at)]
 
 
 def _end_of(contact: Contact, trail: Trail | None, lost_at: datetime | None, at: datetime) -> datetime:

@@ -21,6 +21,7 @@ from sqlmodel import Session, select
 from hotline import events
 from hotline.errors import FreelineError
 from hotline.events import Nudges
+from hotline.heartbeat import Heartbeat
 from hotline.keys import load_keys
 from hotline.log import log, start_log
 from hotline.queues import PENALTY_BUSY, desired_members
@@ -38,7 +39,7 @@ from telephony.menu import menu_globals
 from telephony.notices import Notices
 from telephony.render import dialled_lines
 from telephony.secrets import load_secrets
-from telephony.sweep import There, noted_in, read_books, sweep, warn_of_long_talks
+from telephony.sweep import There, look_in, read_books, sweep, warn_of_long_talks
 
 ALIVE = "switchboard.alive"
 LOOK_EVERY_S = 5.0
@@ -79,7 +80,7 @@ class Switchboard:
         self._lines = dict(dialled_lines(settings))
         self.notices = self._new_notices()
         self.cel = CelLog(names.cel_path(settings.asterisk), settings.run / "switchboard.cel.json")
-        self.alive = settings.run / ALIVE
+        self.heartbeat = Heartbeat(settings, "switchboard")
         self._lost_at = self._last_beat()
         self._stop, self._wake = threading.Event(), threading.Event()
         self._linked = False
@@ -95,7 +96,6 @@ class Switchboard:
 
     def run(self) -> None:
         """Work until `stop`, then write what is left."""
-        self.settings.run.mkdir(parents=True, exist_ok=True)
         keeper = threading.Thread(target=self._keep, daemon=True, name="keeper")
         listener = threading.Thread(target=self._listen, daemon=True, name="listener")
         self.ledger.start()
@@ -106,7 +106,7 @@ class Switchboard:
             # is none: to start again would lose what waits for it.
             looks = time.monotonic() - self._looked_at < HUNG_AFTER_S
             if looks and self.ledger.alive and keeper.is_alive() and listener.is_alive():
-                self.alive.touch()
+                self.heartbeat.beat()
             self._hear_for(BEAT_S)
         self._wake.set()
         keeper.join(self.reader.timeout_s)
@@ -301,12 +301,22 @@ class Switchboard:
 
     def _sweep(self) -> None:
         trails = self.cel.read()
-        noted = noted_in(self.settings.spool)
+        spool = look_in(self.settings.spool)
         with self.db.read() as session:
             books = read_books(session, trails)
         there = There.of(self.reader.list_action({"Action": "CoreShowChannels"}))
         lost = self.notices.lost_agents(now())
-        found = sweep(books, there, trails, noted, now(), lost_at=self._lost_at, lost_agents=lost, lines=self._lines)
+        found = sweep(
+            books,
+            there,
+            trails,
+            spool.noted,
+            now(),
+            unmet=spool.unmet,
+            lost_at=self._lost_at,
+            lost_agents=lost,
+            lines=self._lines,
+        )
         self.ledger.put(*found.changes)
         self.cel.settle(found.unsettled)
         warn_of_long_talks(books, self.settings.limit_talking_s, now(), self._warned)
@@ -314,7 +324,7 @@ class Switchboard:
     def _last_beat(self) -> datetime | None:
         """When a switchboard last ran here: nearer to the end of what it left open than now is."""
         try:
-            return datetime.fromtimestamp(self.alive.stat().st_mtime, UTC)
+            return datetime.fromtimestamp(self.heartbeat.path.stat().st_mtime, UTC)
         except OSError:
             return None
 

@@ -1,7 +1,7 @@
-import shutil
 import time
 
 from hotline.calls import Fact
+from hotline.disk import can_record
 from ivr import names
 from ivr.asking import ask_whether_safe
 from ivr.call import Call
@@ -15,12 +15,13 @@ OPENED_AND_CLOSED_S = 3.0
 
 def leave_voicemail(call: Call) -> None:
     """Say what becomes of a message, record it, and ask whether she may be called back. Hanging up keeps what was said."""
-    if _space_mb(call) < call.settings.free_space_floor_mb:
-        call.remember(Fact.FAILED)
-        _apologise(call)
+    if not _has_room(call):
         return
     # Not to be cut short: that she is recorded, who hears it and for how long it is kept is told before the tone.
     call.play(names.MESSAGE_TERMS)
+    # Again, just before the tone: nobody is to speak in vain.
+    if not _has_room(call):
+        return
     call.remember(Fact.MESSAGE)
     if not _record(call):
         _apologise(call)
@@ -73,11 +74,13 @@ def _cut_short(status: str, kept_s: float, took_s: float, silence_s: float, max_
     return kept_s + OPENED_AND_CLOSED_S < (took_s - silent_s) * 0.5
 
 
-def _space_mb(call: Call) -> float:
-    try:
-        return shutil.disk_usage(call.settings.spool).free / 1e6
-    except OSError:
-        return 0.0
+def _has_room(call: Call) -> bool:
+    """Whether a message can be kept; else that is said and noted."""
+    if can_record(call.settings):
+        return True
+    call.remember(Fact.FAILED)
+    _apologise(call)
+    return False
 
 
 def _apologise(call: Call) -> None:

@@ -36,7 +36,7 @@ def note(settings: Settings) -> dict[str, Any]:
     """What the net wrote, its lines merged."""
     merged: dict[str, Any] = {}
     for line in "".join(path.read_text() for path in settings.spool.glob("*.call")).splitlines():
-        merged |= json.loads(line)
+        merged |= json.loads(line) if line else {}
     return merged
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from hotline.settings import Settings
-from ops import names, supervise
+from ops import log_file, names
 from ops.supervise import Supervisor
 from telephony.switchboard import ALIVE
 
@@ -41,7 +41,7 @@ def test_an_old_beat_is_no_hang(supervisor: Supervisor, settings: Settings) -> N
 def test_the_log_is_cut_while_the_processes_run(
     supervisor: Supervisor, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(supervise, "LOG_MAX_BYTES", 1000)
+    monkeypatch.setattr(log_file, "LOG_MAX_BYTES", 1000)
     log = settings.run / "freeline.log"
     with log.open("ab") as process:
         process.write(b"x" * 1001)

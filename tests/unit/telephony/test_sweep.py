@@ -1,4 +1,5 @@
 import json
+import uuid
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -38,7 +39,7 @@ from telephony.changes import (
 from telephony.ledger import Ledger
 from telephony.recorded import NotRecorded
 from telephony.rings import Rings
-from telephony.sweep import OTHERS_HAVE_S, Found, There, noted_in, read_books, sweep, warn_of_long_talks
+from telephony.sweep import OTHERS_HAVE_S, Found, InSpool, There, look_in, read_books, sweep, warn_of_long_talks
 from tests.cast import Cast
 from tests.unit.telephony.wire import CALL, CALLER, LEG, NAMED, UID, event
 from tests.wait import until
@@ -377,12 +378,16 @@ def test_a_call_that_went_out_is_no_call_that_came_in(db: Database, ledger: Ledg
 
 
 def test_notes_in_the_spool_name_their_calls_however_torn_they_are(tmp_path: Path) -> None:
-    (tmp_path / "a.call").write_text(json.dumps({"call": "a", "linkedid": "1.1"}) + '\n{"call": "a", "ended"')
-    (tmp_path / "b.call").write_text("rubbish\n[1]\n")
-    (tmp_path / "c.call").write_bytes(b"\xff\xfe\n")
-    (tmp_path / "d.sln").write_bytes(b"\0\0")
-    assert noted_in(tmp_path) - {""} == {"1.1"}
-    assert noted_in(tmp_path / "not there") == set()
+    a, b, c, d = (str(uuid.UUID(int=n)) for n in range(4))
+    (tmp_path / f"{a}.call").write_text(json.dumps({"call": "a", "linkedid": "1.1"}) + '\n{"call": "a", "ended"')
+    (tmp_path / f"{b}.call").write_text("rubbish\n[1]\n")
+    (tmp_path / f"{c}.call").write_bytes(b"\xff\xfe\n")
+    (tmp_path / f"{d}.sln").write_bytes(b"\0\0")
+    (tmp_path / "stranger.call").write_bytes(b"\0\0")
+    found = look_in(tmp_path)
+    assert found.noted == {"1.1", a, b, c}
+    assert len(found.unmet) == 3, "b, c and d tell no Linkedid"
+    assert look_in(tmp_path / "not there") == InSpool(set(), [])
 
 
 def test_a_long_conversation_is_told_of_once(
@@ -391,7 +396,7 @@ def test_a_long_conversation_is_told_of_once(
     a_call(ledger, staff.alice.id)
     warned: set[int] = set()
     with db.read() as session:
-        books = read_books(session, [])
+        books = read_books(session, {})
     for seconds in (3600, 4 * 3600 - 605, 4 * 3600 - 500, 4 * 3600 - 400):
         warn_of_long_talks(books, 4 * 3600, after(seconds), warned)
     assert capsys.readouterr().out.count("a conversation") == 1
