@@ -105,7 +105,7 @@ def _show_status(found: dict[str, object]) -> None:
         numbers = found[part]
         assert isinstance(numbers, dict)  # noqa: S101
         table.add_row(part, ", ".join(f"{value} {key}" for key, value in numbers.items()))
-    for part in ("database", "redis", "asterisk", "ivr", "console"):
+    for part in ("database", "redis", "asterisk", "ivr", "console", "trunk"):
         table.add_row(part, str(found[part]))
     screen.print(table)
 

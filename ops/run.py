@@ -10,7 +10,7 @@ from pathlib import Path
 from hotline.errors import PartMissing, SettingsWrong
 from hotline.log import start_log
 from hotline.settings import Settings
-from ops import names
+from ops import in_force, names
 
 PR_SET_PDEATHSIG = 1
 # Set by the supervisor: its own process id. A child that outlives it would hold the ports of the next start.
@@ -29,6 +29,7 @@ def run(name: str, settings: Settings) -> int:
     """Run one process until SIGTERM. Returns its exit code; raises `SettingsWrong` for an unknown name."""
     end_with_parent()
     start_log(name)
+    in_force.note(settings, name)
     if name == names.REDIS:
         return run_redis(settings)
     if name not in PLACES:

@@ -11,24 +11,31 @@ from hotline.events import Nudges
 from hotline.settings import Settings
 from models import Agent, AgentState, Case, CaseStatus, Contact, Database, Recording, RecordingState
 from models.types import now
-from ops import names
+from ops import names, registration
 from ops.health import console_answers, healthy
 from ops.probe import ivr_answers
 from ops.supervise import kept_file
 from telephony.run_asterisk import ready as asterisk_ready
 
 
-def status(settings: Settings) -> dict[str, Any]:
-    """The state of everything. `ready` is true only when a call would be served in full."""
+def status(settings: Settings, *, carrier: bool = True) -> dict[str, Any]:
+    """The state of everything. `ready` is true only when a call would be served in full.
+
+    While the carrier refuses our registration no call arrives, so it is not ready; `carrier` False leaves that out, for
+    whoever only asks whether our own parts have started.
+    """
     found: dict[str, Any] = {"ready": False, "processes": processes(settings)}
     found |= counts(settings)
     found["redis"] = "ok" if Nudges(settings.redis).there() else "down"
     found["asterisk"] = "ok" if asterisk_ready(settings) else "down"
     found["ivr"] = "ok" if ivr_answers(settings) else "down"
     found["console"] = "ok" if console_answers(settings) else "down"
+    found["trunk"] = registration.word(settings) if carrier else registration.NONE
     parts = [found[part] for part in ("database", "redis", "asterisk", "ivr", "console")]
-    found["ready"] = all(part == "ok" for part in parts) and all(
-        process["state"] == "running" for process in found["processes"].values()
+    found["ready"] = (
+        all(part == "ok" for part in parts)
+        and all(process["state"] == "running" for process in found["processes"].values())
+        and not registration.refused(found["trunk"])
     )
     return found
 

@@ -90,7 +90,7 @@ def _wait_ready(supervisor: Supervisor, settings: Settings, stop: threading.Even
     end = time.monotonic() + READY_WITHIN_S
     while time.monotonic() < end and not stop.wait(0.2):
         supervisor.watch_once()
-        if status(settings)["ready"]:
+        if status(settings, carrier=False)["ready"]:
             return True
     return False
 
