@@ -9,7 +9,6 @@ def kind_word(kind: RefusedKind) -> str:
     """Why they were refused."""
     return {
         RefusedKind.UNKNOWN_NUMBER: _("A number that is not on the list"),
-        RefusedKind.CODECS: _("No sound format of ours"),
         RefusedKind.FOREIGN_ADDRESS: _("An address that is not the carrier's"),
         RefusedKind.WRONG_PASSWORD: _("A wrong password"),
     }[kind]
@@ -19,7 +18,6 @@ def kind_rest(kind: RefusedKind) -> str:
     """What to do when these are calls that should have reached the line."""
     return {
         RefusedKind.UNKNOWN_NUMBER: _("If it is yours, add it as the carrier writes it. d stands for a digit."),
-        RefusedKind.CODECS: _("Ask the carrier to offer G.711 (PCMU or PCMA)."),
         RefusedKind.FOREIGN_ADDRESS: _(
             "If it is your carrier's, add it to FREELINE_TRUNK_MATCH. Others are strangers."
         ),

@@ -22,7 +22,6 @@ class RefusedKind(StrEnum):
     """Why a call never became one of the line's."""
 
     UNKNOWN_NUMBER = "unknown_number"
-    CODECS = "codecs"
     FOREIGN_ADDRESS = "foreign_address"
     WRONG_PASSWORD = "wrong_password"  # noqa: S105  (a kind)
 

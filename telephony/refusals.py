@@ -1,4 +1,4 @@
-"""Counts the calls that Asterisk refuses: unknown numbers, codecs that we do not speak, and strangers.
+"""Counts the calls that Asterisk refuses: those to unknown numbers, and strangers.
 
 What a stranger sent stays here: only its shape, and the address that it came from, are counted. No queue grows: each event
 is one more in a table of a fixed size, which the switchboard empties every few seconds.
@@ -21,7 +21,6 @@ from telephony.ami import Message
 from telephony.changes import Desk
 
 KINDS = 200
-NOT_A_CODEC = "58"  # the cause with which the dialplan refuses a call without a codec of ours
 
 
 class Refusals:
@@ -42,14 +41,12 @@ class Refusals:
         self._count(RefusedKind.FOREIGN_ADDRESS if stranger else RefusedKind.WRONG_PASSWORD, address)
 
     def heard(self, event: Message, lines: Mapping[str, str]) -> None:
-        """An event of a call: one that came from the trunk and is for no line of ours, or that has no codec of ours."""
-        if event.get("Context") != names.CONTEXT_TRUNK:
+        """An event of a call: one that came from the trunk and is for no line of ours is counted."""
+        if event.event != "Newchannel" or event.get("Context") != names.CONTEXT_TRUNK:
             return
         dialled = event.get("Exten")
-        if event.event == "Newchannel" and dialled not in lines and _is_a_number(dialled):
+        if dialled not in lines and _is_a_number(dialled):
             self._count(RefusedKind.UNKNOWN_NUMBER, shape_of(dialled, lines))
-        elif event.event == "Hangup" and event.get("Cause") == NOT_A_CODEC:
-            self._count(RefusedKind.CODECS, OTHER)
 
     def take(self) -> Counts:
         """What was counted, and begin anew."""

@@ -79,7 +79,7 @@ class Switchboard:
         self.refusals = Refusals()
         # It counts at once instead of queueing: a flood of strangers is no more than a number.
         counted = cast(Events, self.refusals)
-        self.watcher = Ami(ami, names.AMI_WATCHER, secrets.ami_reader, counted)
+        self.watcher = Ami(ami, names.AMI_WATCHER, secrets.ami_reader, counted, timeout_s=3.0)
         self.ari = Ari((settings.asterisk_http_host, settings.asterisk_http_port), names.ARI_USER, secrets.ari)
         self.ledger = Ledger(self.db, Desk(load_keys(settings.keys, may_open=False), settings), self._tell)
         self._lines = dict(dialled_lines(settings))
@@ -320,7 +320,9 @@ class Switchboard:
         lost = self.notices.lost_agents(now())
         found = sweep(books, there, trails, noted, now(), lost_at=self._lost_at, lost_agents=lost, lines=self._lines)
         self.ledger.put(*found.changes)
-        self.cel.settle(found.unsettled)
+        # What was dialled of a number that is not ours rests in these records until they go.
+        strange = any(trail.line and trail.line not in self._lines for trail in trails.values())
+        self.cel.settle(found.unsettled, set_aside=strange)
         warn_of_long_talks(books, self.settings.limit_talking_s, now(), self._warned)
 
     def _last_beat(self) -> datetime | None:

@@ -47,13 +47,13 @@ def test_of_a_number_that_is_not_like_ours_no_digit_is_told(dialled: str) -> Non
 def test_counts_add_up_by_day_and_are_told_together(db: Database) -> None:
     with db.write() as s:
         refusals.add(s, {(UNKNOWN, "00dd"): 2}, AT - timedelta(hours=1), BANGKOK)
-        refusals.add(s, {(UNKNOWN, "00dd"): 3, (RefusedKind.CODECS, OTHER): 1}, AT, BANGKOK)
+        refusals.add(s, {(UNKNOWN, "00dd"): 3, (RefusedKind.WRONG_PASSWORD, OTHER): 1}, AT, BANGKOK)
         refusals.add(s, {(UNKNOWN, "00dd"): 4}, AT, BANGKOK)
     with db.read() as s:
         days = {row.day: row.count for row in s.exec(select(RefusedCalls)) if row.kind is UNKNOWN}
         assert days == {"2026-11-29": 2, "2026-11-30": 7}
         told = {(row.kind, row.shape): row.count for row in refusals.recent(s, AT, BANGKOK)}
-        assert told == {(UNKNOWN, "00dd"): 9, (RefusedKind.CODECS, OTHER): 1}
+        assert told == {(UNKNOWN, "00dd"): 9, (RefusedKind.WRONG_PASSWORD, OTHER): 1}
         assert refusals.recent(s, AT + timedelta(days=7), BANGKOK) == []
 
 

@@ -2,7 +2,6 @@
 
 import pytest
 
-from hotline.refusals import OTHER
 from models import RefusedKind
 from telephony.refusals import KINDS, Refusals
 from tests.unit.telephony.wire import TRUNK, event
@@ -31,13 +30,6 @@ def test_a_call_for_no_line_of_ours_is_counted(headers: dict[str, str], counted:
     refusals.heard(event("Newchannel", TRUNK | headers), LINES)
     assert refusals.take() == counted
     assert refusals.take() == {}
-
-
-def test_a_call_without_a_codec_of_ours_is_counted() -> None:
-    refusals = Refusals()
-    refusals.heard(event("Hangup", TRUNK | {"Cause": "58"}), LINES)
-    refusals.heard(event("Hangup", TRUNK | {"Cause": "16"}), LINES)
-    assert refusals.take() == {(RefusedKind.CODECS, OTHER): 1}
 
 
 @pytest.mark.parametrize(

@@ -111,7 +111,7 @@ class Registrar:
                 return
             if self.way == "silent":
                 continue
-            self.contacts += bool(request.get("Contact"))
+            self.contacts += request.method == "REGISTER" and bool(request.get("Contact"))
             answer = sip.answer_to(request, *self.answer(request), "x")
             if answer.status == 401:
                 answer.headers.append(("WWW-Authenticate", 'Digest realm="c", nonce="n"'))
