@@ -61,7 +61,9 @@ def refusal_words(refusal: Refusal) -> str:
     who = {"about": refusal.about or "?"}
     return {
         Reason.ENDED: _("This call-back has ended."),
-        Reason.WITHHELD: _("The caller withheld the number."),
+        Reason.WITHHELD: _("The number is withheld or not certain."),
+        Reason.NUMBER_DOUBTFUL: _("It is not certain whose number this is. Do not dial; wait for a call."),
+        Reason.NUMBER_BARRED: _("The number is of another country or of a special rate, and is not allowed."),
         Reason.NEVER: _("She said never to call her back."),
         Reason.UNSAFE: _("Calling her back is unsafe."),
         Reason.OTHER_CASE_UNSAFE: _("Case %(about)s has the same telephone, and there a call is unsafe.") % who,
@@ -90,6 +92,8 @@ STOPS = {
     Reason.UNSAFE,
     Reason.OTHER_CASE_UNSAFE,
     Reason.OTHER_TELEPHONE,
+    Reason.NUMBER_DOUBTFUL,
+    Reason.NUMBER_BARRED,
     Reason.UNKNOWN,
     Reason.CLOCK_WRONG,
     Reason.DROP_NOT_AGREED,

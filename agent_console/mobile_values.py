@@ -30,6 +30,6 @@ def keep(ask: Ask, agent_id: int) -> bool:
         agent_id,
         number or None,
         by_id=ask.agent.id,
-        country=ask.console.settings.country,
+        numbering=ask.console.settings.numbering,
     )
     return bool(number)

@@ -88,7 +88,7 @@ class Told:
         with console.database.read() as session:
             wanted = mobiles.on_duty(session, now(), console.settings)
             try:
-                numbers = mobiles.numbers(session, console.keys, wanted)
+                numbers = mobiles.numbers(session, console.keys, wanted, console.settings.numbering)
             except (NotAllowed, ValueError) as error:
                 log().warning("a mobile number cannot be opened", error=type(error).__name__)
                 return

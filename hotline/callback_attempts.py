@@ -12,9 +12,10 @@ from sqlmodel import Session, col, or_, select
 from hotline import callbacks, cases
 from hotline.agents import IN_A_CALL, state_of
 from hotline.audit import note_act
-from hotline.callback_rules import WE_CALL_BACK, Refusal, again_at
+from hotline.callback_rules import WE_CALL_BACK, Reason, Refusal, again_at
 from hotline.errors import Refused
 from hotline.keys import Keys
+from hotline.numbers import BARRED_WORDS, Barred, Numbering
 from hotline.permissions import Permission, may, need
 from hotline.settings import Settings
 from models import (
@@ -62,7 +63,11 @@ def begin_attempt(
         raise DialRefused(callback_id, item.case_id, refusal)
     if state_of(session, by.id or 0).status in IN_A_CALL:
         raise Refused("You are on a call. Call her back when it is over.")
-    number = keys.open(session.get_one(Caller, item.caller_id).number_sealed).decode()
+    caller = session.get_one(Caller, item.caller_id)
+    number = keys.open(caller.number_sealed).decode()
+    refusal = _barred(settings.numbering, number, certain=caller.certain)
+    if refusal is not None:
+        raise DialRefused(callback_id, item.case_id, refusal)
     contact = Contact(
         call=str(uuid.uuid4()),
         direction=Direction.OUTBOUND,
@@ -84,6 +89,15 @@ def begin_attempt(
     note_act(session, "called_back", f"case:{case.id}", by_id=by.id, callback=item.id, contact=contact.id)
     cases.tell(session, case, EventKind.CALLBACK, at, by, what="dialled", contact=contact.id, attempt=item.attempts)
     return contact, number
+
+
+def _barred(numbering: Numbering, number: str, *, certain: bool) -> Refusal | None:
+    """Why this number is not dialled, whatever the worker said."""
+    barred = numbering.barred(number, certain=certain)
+    if barred is None:
+        return None
+    code = Reason.NUMBER_DOUBTFUL if barred is Barred.DOUBTFUL else Reason.NUMBER_BARRED
+    return Refusal(code, BARRED_WORDS[barred])
 
 
 def note_refusal(session: Session, refused: DialRefused, by: Agent) -> None:

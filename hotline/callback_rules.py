@@ -27,6 +27,8 @@ class Reason(StrEnum):
     UNSAFE = "unsafe"
     OTHER_CASE_UNSAFE = "other_case_unsafe"
     OTHER_TELEPHONE = "other_telephone"
+    NUMBER_DOUBTFUL = "number_doubtful"
+    NUMBER_BARRED = "number_barred"
     UNKNOWN = "unknown"
     CASE_CLOSED = "case_closed"
     NOT_REVIEWED = "not_reviewed"
@@ -95,7 +97,7 @@ def _never_by_time(facts: Facts, at: datetime) -> Refusal | None:
     if facts.ended:
         return Refusal(Reason.ENDED, "This call-back has ended.")
     if facts.withheld:
-        return Refusal(Reason.WITHHELD, "The caller withheld the number.")
+        return Refusal(Reason.WITHHELD, "The number is withheld or not certain.")
     safety = facts.safety
     callback = safety.callback if safety is not None else CallbackSafety.UNKNOWN
     if callback is CallbackSafety.NEVER:

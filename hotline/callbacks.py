@@ -260,7 +260,7 @@ def open_for_case(session: Session, case_id: int, by: Agent, at: datetime) -> Ca
     if case.status is CaseStatus.CLOSED:
         raise Refused("This case is closed. Reopen it first.")
     if case.caller_id is None:
-        raise Refused("The caller withheld the number, so she cannot be called back.")
+        raise Refused("The number is withheld or not certain, so there is nobody to call back.")
     contact = _newest_call(session, case)
     if contact is None:
         raise Refused("No call belongs to this case, so there is nothing to call back.")

@@ -8,7 +8,7 @@ from hotline import cases
 from hotline.audit import note_act
 from hotline.errors import NotFound
 from hotline.keys import Keys
-from hotline.numbers import for_the_eye, one_spelling
+from hotline.numbers import Numbering, for_the_eye
 from hotline.permissions import Permission, need
 from models import Agent, Caller, Contact, EventKind
 from models.types import now
@@ -16,17 +16,17 @@ from models.types import now
 REMEMBER = timedelta(days=365)
 
 
-def find(session: Session, keys: Keys, heard: str | None, country: str) -> Caller | None:
-    """The caller with this number, or None when it is withheld or new."""
-    number = one_spelling(heard, country)
+def find(session: Session, keys: Keys, heard: str | None, numbering: Numbering) -> Caller | None:
+    """The caller with this number, or None when it is new, withheld or not certain."""
+    number = numbering.certain(heard)
     if number is None:
         return None
     return session.exec(select(Caller).where(col(Caller.number_index) == keys.find_by(number))).first()
 
 
-def find_or_add(session: Session, keys: Keys, heard: str | None, country: str, at: datetime) -> Caller | None:
-    """The caller with this number, added when new; None when it is withheld."""
-    number = one_spelling(heard, country)
+def find_or_add(session: Session, keys: Keys, heard: str | None, numbering: Numbering, at: datetime) -> Caller | None:
+    """The caller with this number, added when new; None when it is withheld or not certain."""
+    number = numbering.certain(heard)
     if number is None:
         return None
     index = keys.find_by(number)
@@ -34,14 +34,15 @@ def find_or_add(session: Session, keys: Keys, heard: str | None, country: str, a
     if caller is None:
         caller = Caller(number_index=index, number_sealed=keys.seal(number.encode()), first_seen_at=at, last_seen_at=at)
     caller.last_seen_at = max(caller.last_seen_at, at)
+    caller.certain = True
     session.add(caller)
     session.flush()
     return caller
 
 
-def last_language(session: Session, keys: Keys, heard: str | None, country: str, at: datetime) -> str | None:
+def last_language(session: Session, keys: Keys, heard: str | None, numbering: Numbering, at: datetime) -> str | None:
     """The language a repeat caller chose last, within a year; None otherwise."""
-    caller = find(session, keys, heard, country)
+    caller = find(session, keys, heard, numbering)
     if caller is None or at - caller.last_seen_at > REMEMBER:
         return None
     return caller.last_language
@@ -58,13 +59,13 @@ def times_called(session: Session, caller_id: int | None, before: datetime) -> i
 def show_number(session: Session, keys: Keys, case_id: int, by: Agent) -> str:
     """The number behind a case, as people read it. Audited and told on the case's timeline each time.
 
-    Raises `NotFound` when the caller withheld it, `NotAllowed` without the permission or without the identity key.
+    Raises `NotFound` when it is withheld or not certain, `NotAllowed` without the permission or without the identity key.
     """
     need(by, Permission.SEE_NUMBER)
     case = cases.load(session, case_id)
     caller = session.get(Caller, case.caller_id) if case.caller_id is not None else None
     if caller is None:
-        raise NotFound("The caller withheld the number.")
+        raise NotFound("The number is withheld or not certain.")
     number = keys.open(caller.number_sealed).decode()
     note_act(session, "number_shown", f"case:{case_id}", by_id=by.id)
     cases.tell(session, case, EventKind.NUMBER_SHOWN, now(), by)
@@ -76,7 +77,7 @@ def show_number_of_call(session: Session, keys: Keys, contact: Contact, by: Agen
     need(by, Permission.SEE_NUMBER)
     caller = session.get(Caller, contact.caller_id) if contact.caller_id is not None else None
     if caller is None:
-        raise NotFound("The caller withheld the number.")
+        raise NotFound("The number is withheld or not certain.")
     number = keys.open(caller.number_sealed).decode()
     note_act(session, "number_shown", f"contact:{contact.id}", by_id=by.id)
     if contact.case_id is not None:

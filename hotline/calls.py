@@ -10,6 +10,7 @@ from sqlmodel import Session, col, or_, select
 from hotline import callbacks, cases
 from hotline.callers import find_or_add
 from hotline.keys import Keys
+from hotline.numbers import AS_IF_UNSET, Numbering
 from models import (
     Agent,
     CallbackSafety,
@@ -41,7 +42,7 @@ class Fact(StrEnum):
 
 @dataclass(frozen=True)
 class Seen:
-    """What came with a fact. `number` is as the trunk sent it and is sealed at once; `country` reads national numbers.
+    """What came with a fact. `number` is as the trunk sent it; it is sealed at once, and only when it is certain.
 
     `chosen` is False for a language the caller did not choose herself: it is not offered when she calls again.
     """
@@ -74,7 +75,7 @@ def saw(
     fact: Fact,
     at: datetime,
     seen: Seen = Seen(),
-    country: str = "TH",
+    numbering: Numbering = AS_IF_UNSET,
 ) -> Contact:
     """Keep a fact of a call: insert the row or fill in what it lacks; never overwrite.
 
@@ -95,7 +96,7 @@ def saw(
             setattr(contact, name, getattr(seen, name))
     if seen.callback_said is not None and contact.callback_said is CallbackSafety.UNKNOWN:
         contact.callback_said = seen.callback_said
-    _recognise(session, keys, contact, seen, at, country)
+    _recognise(session, keys, contact, seen, at, numbering)
     session.add(contact)
     session.flush()
     if contact.ended_at is not None and contact.case_id is not None:
@@ -148,11 +149,12 @@ def _hold(session: Session, contact: Contact) -> None:
     session.refresh(contact, with_for_update=True)
 
 
-def _recognise(session: Session, keys: Keys, contact: Contact, seen: Seen, at: datetime, country: str) -> None:
+def _recognise(session: Session, keys: Keys, contact: Contact, seen: Seen, at: datetime, numbering: Numbering) -> None:
     caller: Caller | None = None
     if contact.caller_id is None and seen.number is not None:
-        caller = find_or_add(session, keys, seen.number, country, at)
+        caller = find_or_add(session, keys, seen.number, numbering, at)
         contact.caller_id = caller.id if caller else None
+        contact.number_form = numbering.form(seen.number)
     if seen.language is not None and seen.chosen and contact.caller_id is not None:
         caller = caller or session.get(Caller, contact.caller_id)
         if caller is not None:

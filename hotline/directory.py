@@ -1,6 +1,5 @@
 """Numbers that may be called without a worker's word: shelters, interpreters, embassies. A supervisor approves each."""
 
-import re
 from collections.abc import Sequence
 
 from sqlmodel import Session, col, select
@@ -9,13 +8,11 @@ from hotline.audit import note_act
 from hotline.errors import Invalid, NotFound, Refused
 from hotline.keys import Keys
 from hotline.languages import catalogue
-from hotline.numbers import for_the_eye, one_spelling
+from hotline.numbers import AS_IF_UNSET, BARRED_WORDS, Numbering, for_the_eye
 from hotline.permissions import Permission, need
 from models import Agent, Caller, DirectoryEntry, EntryKind
 
 NAME_MAX, NOTE_MAX = 120, 300
-# E.164, or a short code such as 1669.
-_NUMBER = re.compile(r"\+[1-9][0-9]{6,14}|[0-9]{3,5}")
 A_WORKERS_TELEPHONE = "This is a worker's telephone. She is called from her case only."
 
 
@@ -29,12 +26,12 @@ def add(
     number: str,
     language: str | None = None,
     note: str = "",
-    country: str = "TH",
+    numbering: Numbering = AS_IF_UNSET,
 ) -> DirectoryEntry:
-    """Add a number. `country` reads national numbers; it is sealed at once. Audited. Raises `Invalid` with what to mend."""
+    """Add a number; it is sealed at once. Audited. Raises `Invalid` with what to mend, or why it may not be dialled."""
     need(by, Permission.CHANGE_DIRECTORY)
     name, language, note = _words(name, language, note)
-    spelling = _spelling(session, keys, number, country)
+    spelling = _spelling(session, keys, number, numbering)
     entry = DirectoryEntry(
         name=name,
         kind=kind,
@@ -61,7 +58,7 @@ def change(
     number: str = "",
     language: str | None = None,
     note: str = "",
-    country: str = "TH",
+    numbering: Numbering = AS_IF_UNSET,
 ) -> DirectoryEntry:
     """Change an entry; without a `number` it keeps its own. Audited by field. Raises `NotFound` or `Invalid`."""
     need(by, Permission.CHANGE_DIRECTORY)
@@ -69,7 +66,7 @@ def change(
     name, language, note = _words(name, language, note)
     values: dict[str, object] = {"name": name, "kind": kind, "language": language, "note": note}
     if number.strip():
-        spelling = _spelling(session, keys, number, country)
+        spelling = _spelling(session, keys, number, numbering)
         index = keys.find_by(spelling)
         if index != entry.number_index:
             values |= {"number_index": index, "number_sealed": keys.seal(spelling.encode())}
@@ -123,10 +120,11 @@ def load(session: Session, entry_id: int) -> DirectoryEntry:
     return entry
 
 
-def number_to_call(session: Session, keys: Keys, entry_id: int, by: Agent) -> str:
+def number_to_call(session: Session, keys: Keys, entry_id: int, by: Agent, numbering: Numbering = AS_IF_UNSET) -> str:
     """The number for the telephone alone, as E.164 or a short code. Audited each time.
 
-    Raises `Refused` when the entry is switched off, or when a worker has called from this number since it was added.
+    Raises `Refused` when the entry is switched off, when a worker has called from this number since it was added, and when
+    the number may not be dialled.
     """
     need(by, Permission.USE_PHONE)
     entry = load(session, entry_id)
@@ -135,6 +133,8 @@ def number_to_call(session: Session, keys: Keys, entry_id: int, by: Agent) -> st
     if _is_a_callers(session, entry.number_index):
         raise Refused(A_WORKERS_TELEPHONE)
     number = keys.open(entry.number_sealed).decode()
+    if (barred := numbering.barred(number)) is not None:
+        raise Refused(BARRED_WORDS[barred])
     note_act(session, "directory_called", f"entry:{entry_id}", by_id=by.id)
     return number
 
@@ -151,10 +151,12 @@ def _is_a_callers(session: Session, index: str) -> bool:
     return session.exec(select(Caller.id).where(col(Caller.number_index) == index)).first() is not None
 
 
-def _spelling(session: Session, keys: Keys, number: str, country: str) -> str:
-    spelling = one_spelling(number, country)
-    if spelling is None or not _NUMBER.fullmatch(spelling):
+def _spelling(session: Session, keys: Keys, number: str, numbering: Numbering) -> str:
+    spelling = numbering.typed(number)
+    if spelling is None:
         raise Invalid(number="This is no telephone number. Give it with its country, such as +66 2 123 4567.")
+    if (barred := numbering.barred(spelling)) is not None:
+        raise Invalid(number=BARRED_WORDS[barred])
     if _is_a_callers(session, keys.find_by(spelling)):
         raise Invalid(number=A_WORKERS_TELEPHONE)
     return spelling

@@ -45,7 +45,7 @@ def limit(session: Session, case_id: int, reason: str, by: Agent, at: datetime, 
     if len(reason) > REASON_MAX:
         raise Invalid(reason=f"Keep it under {REASON_MAX} characters.")
     if case.caller_id is None:
-        raise Refused("The caller withheld the number, so the telephone cannot be limited.")
+        raise Refused("The number is withheld or not certain, so the telephone cannot be limited.")
     if is_limited(session, case.caller_id, at):
         raise Refused("This telephone is limited already.")
     _end_all(session, case.caller_id, by, at)

@@ -1,6 +1,5 @@
 """Agents who are rung at home, on their mobiles: whose number is known, and who is on duty there."""
 
-import re
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
@@ -11,20 +10,25 @@ from hotline.agents import DECLINED, MOBILE_RESTS
 from hotline.audit import note_act
 from hotline.errors import Invalid, NotFound
 from hotline.keys import Keys
-from hotline.numbers import for_the_eye, one_spelling
+from hotline.numbers import AS_IF_UNSET, BARRED_WORDS, PLUS, Numbering, for_the_eye
 from hotline.settings import Settings
 from models import Agent, AgentState, AgentStatus
 
 _MOMENT = timedelta(microseconds=1)
-_NUMBER = re.compile(r"\+[1-9][0-9]{6,14}")
 
 
 def set_mobile(
-    session: Session, keys: Keys, agent_id: int, number: str | None, *, by_id: int | None, country: str = "TH"
+    session: Session,
+    keys: Keys,
+    agent_id: int,
+    number: str | None,
+    *,
+    by_id: int | None,
+    numbering: Numbering = AS_IF_UNSET,
 ) -> Agent:
     """Keep the number on which a person is rung at home, sealed; None or an empty one forgets it. Audited.
 
-    `country` reads national numbers. Raises `NotFound` or `Invalid`.
+    Raises `NotFound`, and `Invalid` for what is no valid number or may not be dialled.
     """
     agent = session.get(Agent, agent_id)
     if agent is None:
@@ -36,9 +40,11 @@ def set_mobile(
             session.flush()
             note_act(session, "mobile_removed", f"agent:{agent_id}", by_id=by_id)
         return agent
-    spelling = one_spelling(number, country)
-    if spelling is None or not _NUMBER.fullmatch(spelling):
+    spelling = numbering.typed(number)
+    if spelling is None or not spelling.startswith(PLUS):
         raise Invalid(mobile="This is no telephone number. Give it with its country, such as +66 81 234 5678.")
+    if (barred := numbering.barred(spelling)) is not None:
+        raise Invalid(mobile=BARRED_WORDS[barred])
     agent.mobile_sealed = keys.seal(spelling.encode())
     session.add(agent)
     session.flush()
@@ -46,10 +52,16 @@ def set_mobile(
     return agent
 
 
-def numbers(session: Session, keys: Keys, agent_ids: Iterable[int]) -> dict[int, str]:
-    """The mobiles of these active agents in E.164, for the telephone alone. Who has none is left out."""
+def numbers(
+    session: Session, keys: Keys, agent_ids: Iterable[int], numbering: Numbering = AS_IF_UNSET
+) -> dict[int, str]:
+    """The mobiles of these active agents in E.164, for the telephone alone.
+
+    Agents without one, and those whose number may not be dialled, are left out.
+    """
     query = select(Agent).where(col(Agent.id).in_(list(agent_ids)), col(Agent.active))
-    return {a.id or 0: keys.open(a.mobile_sealed).decode() for a in session.exec(query) if a.mobile_sealed is not None}
+    found = {a.id or 0: keys.open(a.mobile_sealed).decode() for a in session.exec(query) if a.mobile_sealed is not None}
+    return {agent_id: number for agent_id, number in found.items() if numbering.barred(number) is None}
 
 
 def with_mobile(session: Session) -> list[int]:

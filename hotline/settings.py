@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import phonenumbers
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from hotline.errors import SettingsWrong
+from hotline.numbers import NO_PREFIX, Numbering
 
 PREFIX = "FREELINE_"
 ROOT = Path(__file__).resolve().parent.parent
@@ -19,6 +21,11 @@ _SERVER = r"(\[[0-9A-Fa-f:]+\]|[A-Za-z0-9.-]+)(:\d{1,5})?"
 _ICE = {
     "stun_urls": (re.compile(rf"stuns?:{_SERVER}"), "stun:stun.example.org:3478"),
     "turn_urls": (re.compile(rf"turns?:{_SERVER}(\?transport=(udp|tcp))?"), "turn:turn.example.org:3478"),
+}
+_PREFIXES = {
+    "trunk_international_prefixes": (re.compile(r"\+|[0-9]{1,6}"), "00"),
+    "trunk_national_prefix": (re.compile(rf"[0-9]{{1,3}}|{NO_PREFIX}"), f"0, or {NO_PREFIX}"),
+    "dial_prefixes": (re.compile(r"\+[1-9][0-9]{0,14}"), "+66190"),
 }
 
 
@@ -49,6 +56,12 @@ class Settings(BaseSettings):
     trunk_user: str = ""
     trunk_password: str = ""
     trunk_caller_id: str = ""
+    trunk_international_prefixes: str = ""
+    trunk_national_prefix: str = ""
+    trunk_e164_without_plus: bool = False
+    trunk_withheld: str = ""
+    dial_countries: str = ""
+    dial_prefixes: str = ""
     external_ip: str = ""
     stun_urls: str = ""
     turn_urls: str = ""
@@ -120,6 +133,24 @@ class Settings(BaseSettings):
             ZoneInfo(value)
         except (KeyError, OSError) as error:
             raise ValueError("this is no time zone; one is Asia/Bangkok") from error
+        return value
+
+    @field_validator("country", "dial_countries")
+    @classmethod
+    def _known_country(cls, value: str, info: ValidationInfo) -> str:
+        codes = [code.upper() for code in _listed(value)]
+        one = info.field_name == "country"
+        if (one and len(codes) != 1) or not set(codes) <= phonenumbers.SUPPORTED_REGIONS:
+            raise ValueError("give codes of two letters, with commas" if not one else "give one code, such as TH")
+        return ",".join(codes)
+
+    @field_validator("trunk_international_prefixes", "dial_prefixes", "trunk_national_prefix")
+    @classmethod
+    def _prefixes(cls, value: str, info: ValidationInfo) -> str:
+        shape, example = _PREFIXES[str(info.field_name)]
+        for prefix in _listed(value):
+            if not shape.fullmatch(prefix):
+                raise ValueError(f"{prefix!r} is no such prefix; one is {example}")
         return value
 
     @field_validator("rtp_ports")
@@ -227,6 +258,20 @@ class Settings(BaseSettings):
     def asterisk(self) -> Path:
         """Asterisk's rendered configuration and all it changes."""
         return self.data / "asterisk"
+
+    @property
+    def numbering(self) -> Numbering:
+        """How the trunk writes numbers, and which may be dialled."""
+        return Numbering(
+            country=self.country,
+            international=tuple(p for p in _listed(self.trunk_international_prefixes) if p != "+"),
+            national=self.trunk_national_prefix,
+            e164_without_plus=self.trunk_e164_without_plus,
+            stand_ins=tuple(_listed(self.trunk_withheld)),
+            ours=(*self.line_numbers, *_listed(self.trunk_caller_id)),
+            dial_countries=tuple(_listed(self.dial_countries)),
+            dial_prefixes=tuple(_listed(self.dial_prefixes)),
+        )
 
     @property
     def line_numbers(self) -> list[str]:

@@ -19,7 +19,6 @@ from hotline.calls import Fact
 from hotline.events import SPOOL_CHANGED, Nudges
 from hotline.keys import Keys
 from hotline.log import log
-from hotline.numbers import one_spelling
 from hotline.settings import Settings
 from ivr.memory import CallFacts, Memory, NotNow
 from ivr.names import TONE
@@ -87,11 +86,11 @@ class Call:
     @property
     def withheld(self) -> bool:
         """Whether nobody can call this caller back."""
-        return one_spelling(self.facts.number, self.settings.country) is None
+        return not self.settings.numbering.can_call_back(self.facts.number)
 
     def caller_id(self, session: DbSession) -> int | None:
         """The token of this caller's telephone; None when it is new or withheld."""
-        caller = find(session, self.house.keys, self.facts.number, self.settings.country)
+        caller = find(session, self.house.keys, self.facts.number, self.settings.numbering)
         return caller.id if caller else None
 
     # The language
@@ -125,7 +124,7 @@ class Call:
         """The language this caller chose when she called before."""
         try:
             return self.look(
-                lambda db: last_language(db, self.house.keys, self.facts.number, self.settings.country, now())
+                lambda db: last_language(db, self.house.keys, self.facts.number, self.settings.numbering, now())
             )
         except NotNow:
             return None

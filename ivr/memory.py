@@ -133,7 +133,7 @@ class Memory:
         def write() -> None:
             with self._db.write() as session:
                 for fact, at in seen.items():
-                    calls.saw(session, self._keys, facts.call, fact, at, came_with, self._settings.country)
+                    calls.saw(session, self._keys, facts.call, fact, at, came_with, self._settings.numbering)
 
         try:
             self.writing.ask(write)

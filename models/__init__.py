@@ -28,10 +28,11 @@ from models.enums import (
     Proficiency,
     RecordingKind,
     RecordingState,
+    RefusedKind,
     Role,
     TalkRecording,
 )
-from models.lines import Language, Line, Wording
+from models.lines import Language, Line, RefusedCalls, Wording
 from models.recordings import Recording, Transcript
 from models.staff import Agent, AgentState, AgentStateChange, Shift, Speaks
 from models.talks import Consent, Draft, Party, Talk
@@ -76,6 +77,8 @@ __all__ = [
     "Recording",
     "RecordingKind",
     "RecordingState",
+    "RefusedCalls",
+    "RefusedKind",
     "Role",
     "Safety",
     "Shift",

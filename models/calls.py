@@ -9,12 +9,16 @@ from models.types import UtcDateTime, now
 
 
 class Caller(SQLModel, table=True):
-    """A telephone, not a person: people share phones. The number is sealed; `number_index` is its keyed hash."""
+    """A telephone, not a person: people share phones. The number is sealed; `number_index` is its keyed hash.
+
+    Not `certain` is a number that was kept before numbers were read strictly, and that has not called since.
+    """
 
     __tablename__ = "caller"
     id: int | None = Field(default=None, primary_key=True)
     number_index: str = Field(max_length=64, unique=True)
     number_sealed: bytes
+    certain: bool = True
     last_language: str | None = Field(default=None, max_length=16)
     first_seen_at: datetime = Field(default_factory=now, sa_type=UtcDateTime)
     last_seen_at: datetime = Field(default_factory=now, sa_type=UtcDateTime)
@@ -23,7 +27,8 @@ class Caller(SQLModel, table=True):
 class Contact(SQLModel, table=True):
     """One call: exactly one row, unique on FREELINE_CALL. Facts are filled in and never overwritten.
 
-    `caller_id` is None when the number was withheld. `linkedid` is Asterisk's id for the call, the only one CEL has.
+    `caller_id` is None when the number was withheld or not certain; `number_form` is what it looked like, without a digit.
+    `linkedid` is Asterisk's id for the call, the only one CEL has.
     `dropped_at`: the conversation broke off, and nobody ended it. `waits_again_at`: she was answered and is back in a queue
     since then; None once somebody has her. `recording` is that of the conversation.
     """
@@ -43,6 +48,7 @@ class Contact(SQLModel, table=True):
     language: str | None = Field(default=None, max_length=16)
     queue: str | None = Field(default=None, max_length=16)
     caller_id: int | None = Field(default=None, foreign_key="caller.id")
+    number_form: str | None = Field(default=None, max_length=48)
     handler_id: int | None = Field(default=None, foreign_key="agent.id")
     case_id: int | None = Field(default=None, foreign_key="case_file.id", index=True)
     arrived_at: datetime = Field(sa_type=UtcDateTime)

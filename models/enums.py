@@ -18,6 +18,14 @@ class Role(StrEnum):
     ADMINISTRATOR = "administrator"
 
 
+class RefusedKind(StrEnum):
+    """Why a call never became one of the line's."""
+
+    UNKNOWN_NUMBER = "unknown_number"
+    FOREIGN_ADDRESS = "foreign_address"
+    WRONG_PASSWORD = "wrong_password"  # noqa: S105  (a kind)
+
+
 class Proficiency(StrEnum):
     """How well an agent speaks a language. Basic speakers are rung as backup only."""
 

@@ -4,6 +4,7 @@ from datetime import datetime
 
 from sqlmodel import Field, SQLModel
 
+from models.enums import RefusedKind, stored
 from models.types import UtcDateTime, now
 
 
@@ -39,3 +40,17 @@ class Wording(SQLModel, table=True):
     prompt: str = Field(max_length=64, primary_key=True)
     text: str
     changed_at: datetime = Field(default_factory=now, sa_type=UtcDateTime)
+
+
+class RefusedCalls(SQLModel, table=True):
+    """How many calls were refused on a day, by why and by what they have in common. Never a number that somebody dialled.
+
+    `day` is that of the line's own clock, as 2026-11-30; `shape` the form of what was dialled, or a network address.
+    """
+
+    __tablename__ = "refused_calls"
+    day: str = Field(max_length=10, primary_key=True)
+    kind: RefusedKind = Field(sa_type=stored(RefusedKind), primary_key=True)
+    shape: str = Field(max_length=64, primary_key=True)
+    count: int = 0
+    last_at: datetime = Field(default_factory=now, sa_type=UtcDateTime)

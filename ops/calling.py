@@ -1,5 +1,7 @@
 """Places a real SIP call into the line: for `freeline call`, the demo and trying things out."""
 
+import contextlib
+import ipaddress
 import math
 import subprocess
 import time
@@ -9,8 +11,12 @@ from pathlib import Path
 from hotline.errors import FreelineError, PartMissing
 from hotline.settings import Settings
 from ivr.prompts import TONE_HZ
+from telephony import names
 from telephony.phone import Call, Phone
+from telephony.secrets import caller_secret
 from telephony.sound import RATE_HZ
+
+LOOPBACK = "127.0.0.1"  # where our phone calls from
 
 
 class CallFailed(FreelineError):
@@ -78,6 +84,24 @@ def wait_for_tone(call: Call, within_s: float = 90.0) -> bool:
     return False
 
 
+def is_the_trunk(settings: Settings, address: str) -> bool:
+    """Whether calls from this address of ours are taken for the carrier's."""
+    for part in settings.trunk_match.split(","):
+        with contextlib.suppress(ValueError):  # a host's name is the carrier's, never ours
+            if ipaddress.ip_address(address) in ipaddress.ip_network(part.strip(), strict=False):
+                return True
+    return False
+
+
+def _phone(settings: Settings, host: str, say: Callable[[str], None]) -> Phone:
+    """A phone that the line takes calls from: as its trunk, or beside a real one with the account `caller`."""
+    server = (host, settings.sip_port)
+    if is_the_trunk(settings, LOOPBACK):
+        return Phone(server)
+    say("the trunk is elsewhere: calling with the account `caller`, whose number counts as withheld")
+    return Phone(server, names.CALLER, caller_secret(settings))
+
+
 def place(
     settings: Settings,
     *,
@@ -96,7 +120,7 @@ def place(
     Raises `CallFailed` when the line does not answer.
     """
     host = "127.0.0.1" if settings.sip_host in {"0.0.0.0", "::"} else settings.sip_host  # noqa: S104
-    with Phone((host, settings.sip_port)) as phone:
+    with _phone(settings, host, say if number is not None else lambda _: None) as phone:
         call = phone.call(line or settings.line_numbers[0], number)
         if not call.wait_answered(10):
             raise CallFailed(f"the line did not answer (SIP status {call.status}); is `freeline up` running?")

@@ -115,7 +115,7 @@ def _show_status(found: dict[str, object]) -> None:
         numbers = found[part]
         assert isinstance(numbers, dict)  # noqa: S101
         table.add_row(part, ", ".join(f"{value} {key}" for key, value in numbers.items()))
-    for part in PARTS:
+    for part in (*PARTS, "trunk"):
         table.add_row(part, str(found[part]))
     screen.print(table)
     missing = found["missing"]

@@ -10,7 +10,7 @@ from hotline.errors import PartMissing, SettingsWrong
 from hotline.lifetime import end_with_parent
 from hotline.log import start_log
 from hotline.settings import Settings
-from ops import names
+from ops import in_force, names
 
 # Set by the supervisor: its own process id. A child that outlives it would hold the ports of the next start.
 PARENT = "FREELINE_PARENT_PID"
@@ -29,6 +29,7 @@ def run(name: str, settings: Settings) -> int:
     if parent := os.environ.get(PARENT):
         end_with_parent(int(parent))
     start_log(name)
+    in_force.note(settings, name)
     if name == names.REDIS:
         return run_redis(settings)
     if name not in PLACES:

@@ -15,7 +15,7 @@ from hotline.keys import IDENTITY, INDEX, PUBLIC
 from hotline.settings import Settings
 from models import Agent, AgentState, Case, CaseStatus, Contact, Database, Recording, RecordingState
 from models.types import now
-from ops import names
+from ops import names, registration
 from ops.health import console_answers, healthy
 from ops.probe import ivr_answers
 from ops.supervise import kept_file
@@ -24,8 +24,12 @@ from telephony.run_asterisk import ready as asterisk_ready
 PARTS = ("database", "redis", "asterisk", "ivr", "console")
 
 
-def status(settings: Settings) -> dict[str, Any]:
-    """The state of everything. `ready` is true only when a call would be served in full; `missing` says why not."""
+def status(settings: Settings, *, carrier: bool = True) -> dict[str, Any]:
+    """The state of everything. `ready` is true only when a call would be served in full; `missing` says why not.
+
+    While the carrier refuses our registration no call arrives, so it is not ready; `carrier` False leaves that out, for
+    whoever only asks whether our own parts have started.
+    """
     told = ask_supervisor(settings, UP) or {}
     found: dict[str, Any] = {"ready": False, "processes": processes(settings, told)}
     missing = [*disk.troubles(settings), *keys_missing(settings), *told.get("missing", [])]
@@ -35,10 +39,12 @@ def status(settings: Settings) -> dict[str, Any]:
     found["asterisk"] = "ok" if asterisk_ready(settings) else "down"
     found["ivr"] = "ok" if ivr_answers(settings) else "down"
     found["console"] = "ok" if console_answers(settings) else "down"
+    found["trunk"] = registration.word(settings) if carrier else registration.NONE
     found["ready"] = (
         all(found[part] == "ok" for part in PARTS)
         and all(process["state"] == "running" for process in found["processes"].values())
         and not found["missing"]
+        and not registration.refused(found["trunk"])
     )
     return found
 

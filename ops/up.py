@@ -161,7 +161,7 @@ class _Telling:
     def _missing(self) -> str:
         """What is not there yet, in words; empty when all is."""
         try:
-            found = status(self._settings)
+            found = status(self._settings, carrier=False)
         except Exception as error:  # noqa: BLE001  (a look that fails is made again)
             return f"it cannot be looked at ({type(error).__name__})"
         if found["ready"] and self._preparing.done.is_set():

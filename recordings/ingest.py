@@ -211,7 +211,7 @@ class Ingest:
             )
 
             def saw(fact: Fact, at: datetime, what: Seen = seen) -> Contact:
-                return calls.saw(session, self.keys, left.call, fact, at, what, self.settings.country)
+                return calls.saw(session, self.keys, left.call, fact, at, what, self.settings.numbering)
 
             contact = saw(Fact.ARRIVED, arrived_at)
             for fact, at in note.facts.items():

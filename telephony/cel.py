@@ -68,8 +68,11 @@ class CelLog:
                 _follow(trails, (place, offset), row)
         return {k: t for k, t in trails.items() if t.started_at is not None}
 
-    def settle(self, unsettled: list[Trail]) -> None:
-        """Forget what `read` has shown, but for these. Call it only after a `read`."""
+    def settle(self, unsettled: list[Trail], *, set_aside: bool = False) -> None:
+        """Forget what `read` has shown, but for these. Call it only after a `read`.
+
+        `set_aside`: do not wait until the file is long, so that it goes as soon as all in it is settled.
+        """
         files = self._files()
         if not self._read or len(files) != len(self._read):
             return
@@ -77,7 +80,8 @@ class CelLog:
         self._keep(self._read[place][0], offset)
         for file in files[:place]:
             file.unlink(missing_ok=True)
-        if not self.aside.exists() and self.path.exists() and self.path.stat().st_size > self.set_aside_at:
+        long = self.path.exists() and self.path.stat().st_size > (0 if set_aside else self.set_aside_at)
+        if long and not self.aside.exists():
             self.path.rename(self.aside)
 
     def _files(self) -> list[Path]:

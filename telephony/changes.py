@@ -69,7 +69,7 @@ class Call:
         # A call without a name of its own must not take over a row that has one.
         name = contact.call if contact is not None and self.call is None else self.name
         seen = replace(seen or Seen(), linkedid=self.linkedid)
-        return calls.saw(session, desk.keys, name, fact, at, seen, desk.settings.country)
+        return calls.saw(session, desk.keys, name, fact, at, seen, desk.settings.numbering)
 
     def arrive(self, session: Session, desk: Desk, at: datetime) -> Contact | None:
         """Keep the arrival with all that is known of it; `at` when its moment was not seen."""

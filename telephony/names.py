@@ -132,6 +132,9 @@ EVENTS_HEARD = (
     "AgentConnect",
     "AgentRingNoAnswer",
 )
+AMI_WATCHER = "watcher"  # is told who was refused, and may do nothing
+# The security events it is sent: an address that is no carrier's, and wrong passwords.
+EVENTS_WATCHED = ("InvalidAccountID", "ChallengeResponseFailed", "InvalidPassword")
 AMI_ACTOR = "actor"
 ARI_USER = "freeline"
 

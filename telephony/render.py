@@ -30,6 +30,9 @@ ROOM_LOOK_S = 120
 LOOK_S = 0.2  # how often it is looked whether an agent whose line broke off can be rung again
 DEFAULT_LANGUAGE = "en"
 SOCKET_PATH_LIMIT = 100
+DIALLED_MAX = 20
+# How carriers write an international number of ours when they do not write +.
+INTERNATIONAL = ("", "0", "00", "001", "011")
 
 
 def render(settings: Settings, asterisk: Asterisk, secrets: Secrets, menu: Mapping[str, str]) -> set[str]:
@@ -106,6 +109,7 @@ def _values(settings: Settings, asterisk: Asterisk, secrets: Secrets, menu: Mapp
         "advertised_instead": ice.advertised_instead(settings),
         "stun_server": ice.stun_for_asterisk(settings),
         "line_numbers": settings.line_numbers,
+        "dialled_max": DIALLED_MAX,
         "dialled_lines": dialled_lines(settings, menu.get(names.LINES, "")),
         "caller_id": caller_id(settings),
         "trunk_domain": settings.trunk_host.partition(":")[0],
@@ -135,11 +139,14 @@ def dialled_lines(settings: Settings, added: str = "") -> list[tuple[str, str]]:
             number = phonenumbers.parse(line, settings.country)
             whole = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
             national = phonenumbers.national_significant_number(number)
-            ways += [whole, whole.lstrip("+"), national, f"0{national}"]
+            before = dict.fromkeys((*INTERNATIONAL, *settings.numbering.international))
+            ways += [whole, national, f"{settings.numbering.national_prefix()}{national}", f"0{national}"]
+            ways += [f"{prefix}{whole.lstrip('+')}" for prefix in before]
         except phonenumbers.NumberParseException:
             pass
         for way in ways:
-            found.setdefault(way, line)
+            if len(way.lstrip("+")) <= DIALLED_MAX:
+                found.setdefault(way, line)
     return list(found.items())
 
 

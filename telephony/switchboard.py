@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import cast
 
 from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session, select
@@ -37,6 +38,7 @@ from telephony.ledger import Ledger
 from telephony.membership import INVALID, agent_of, can_be_rung, difference, queues_in
 from telephony.menu import menu_globals
 from telephony.notices import Notices
+from telephony.refusals import CallsRefused, Refusals
 from telephony.render import dialled_lines
 from telephony.secrets import load_secrets
 from telephony.sweep import There, look_in, read_books, sweep, warn_of_long_talks
@@ -75,6 +77,12 @@ class Switchboard:
         ami = (settings.ami_host, settings.ami_port)
         self.reader = Ami(ami, names.AMI_READER, secrets.ami_reader, self.events, asterisk=secrets.asterisk)
         self.actor = Ami(ami, names.AMI_ACTOR, secrets.ami_actor)
+        self.refusals = Refusals()
+        # It counts at once instead of queueing: a flood of strangers is no more than a number.
+        counted = cast(Events, self.refusals)
+        self.watcher = Ami(
+            ami, names.AMI_WATCHER, secrets.ami_reader, counted, timeout_s=3.0, asterisk=secrets.asterisk
+        )
         self.ari = Ari((settings.asterisk_http_host, settings.asterisk_http_port), names.ARI_USER, secrets.ari)
         self.ledger = Ledger(self.db, Desk(load_keys(settings.keys, may_open=False), settings), self._tell)
         self._lines = dict(dialled_lines(settings))
@@ -112,6 +120,7 @@ class Switchboard:
         keeper.join(self.reader.timeout_s)
         self.reader.close()
         self.actor.close()
+        self.watcher.close()
         self.ledger.stop()
         self.db.dispose()
 
@@ -142,6 +151,7 @@ class Switchboard:
             if isinstance(event, list):
                 self.ledger.put(*self.notices.in_progress(event))
             else:
+                self.refusals.heard(event, self._lines)
                 self.ledger.put(*self.notices.changes(event))
         except Exception as error:  # noqa: BLE001  (the next event may be a hang-up that has to be seen)
             log().error("an event was not understood", error=error)
@@ -216,6 +226,7 @@ class Switchboard:
         if self.reader.refused > self._refused_before:
             log().warning("events that Asterisk did not send were refused", count=self.reader.refused)
             self._refused_before = self.reader.refused
+        self._try("refusals", self._count_refusals)
         self._try("rings", self._end_vain_rings)
         self._try("phones", self._keep_phones)
         self._try("wrap-ups", self._end_wrap_ups)
@@ -226,6 +237,13 @@ class Switchboard:
         if due and not self.ledger.stuck and self._try("sweep", self._sweep):
             self._swept_at = time.monotonic()
             self._lost_at = None
+
+    def _count_refusals(self) -> None:
+        """Write what was refused since the last look, and hear of strangers again when that connection was lost."""
+        if not self.ledger.stuck and (counts := self.refusals.take()):
+            self.ledger.put(CallsRefused(counts, now()))
+        if not self.watcher.connected:
+            self.watcher.connect()
 
     def _keep_phones(self) -> None:
         """Phones as the database has them, and in the database whether each can be rung."""
@@ -318,7 +336,9 @@ class Switchboard:
             lines=self._lines,
         )
         self.ledger.put(*found.changes)
-        self.cel.settle(found.unsettled)
+        # What was dialled of a number that is not ours rests in these records until they go.
+        strange = any(trail.line and trail.line not in self._lines for trail in trails.values())
+        self.cel.settle(found.unsettled, set_aside=strange)
         warn_of_long_talks(books, self.settings.limit_talking_s, now(), self._warned)
 
     def _last_beat(self) -> datetime | None:

@@ -34,7 +34,7 @@ def add(ask: Ask) -> Answer:
         number=ask.form.get("number", ""),
         language=ask.form.get("language", "") or None,
         note=ask.form.get("note", ""),
-        country=ask.console.settings.country,
+        numbering=ask.console.settings.numbering,
     )
     return Go(HERE, said=_("Added. Agents can call it in from now on."))
 
@@ -58,7 +58,7 @@ def change(ask: Ask) -> Answer:
         number=ask.form.get("number", ""),
         language=ask.form.get("language", "") or None,
         note=ask.form.get("note", ""),
-        country=ask.console.settings.country,
+        numbering=ask.console.settings.numbering,
     )
     return Go(HERE, said=_("Kept."))
 

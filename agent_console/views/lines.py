@@ -1,9 +1,11 @@
 """The numbers that workers dial."""
 
+from agent_console import refused_words
 from agent_console.asking import Answer, Ask, Go, page
 from agent_console.routes import Routes
 from agent_console.words import gettext as _
 from hotline import lines as hotline_lines
+from hotline import refusals
 from hotline.permissions import Permission
 
 routes = Routes()
@@ -11,8 +13,14 @@ routes = Routes()
 
 @routes.get("/settings/lines", Permission.MANAGE_LINE)
 def lines(ask: Ask) -> Answer:
-    """All lines."""
-    return page("lines.html", lines=hotline_lines.all_lines(ask.session), wrong=ask.visit.match.get("number"))
+    """All lines, and which calls reached none of them."""
+    return page(
+        "lines.html",
+        lines=hotline_lines.all_lines(ask.session),
+        wrong=ask.visit.match.get("number"),
+        refused=refusals.recent(ask.session, ask.now, ask.console.settings.zone),
+        says=refused_words,
+    )
 
 
 @routes.post("/settings/lines", Permission.MANAGE_LINE, on_invalid=lines)

@@ -101,7 +101,8 @@ def _call_outside(ask: Ask, talk: TalkNow, leg: str, entry_id: int) -> Answer:
     call, agent_id = talk.talk.call, ask.agent.id
     ask.session.close()
     with ask.console.database.write() as session:
-        number = directory.number_to_call(session, ask.console.keys, entry_id, session.get_one(Agent, agent_id))
+        by, numbering = session.get_one(Agent, agent_id), ask.console.settings.numbering
+        number = directory.number_to_call(session, ask.console.keys, entry_id, by, numbering)
 
     def do(line: Operator, of: TalkNow) -> None:
         line.call_outside(call, of.talk.agent_id, leg, number)

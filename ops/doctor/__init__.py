@@ -8,6 +8,7 @@ from hotline.errors import FreelineError
 from hotline.settings import Settings
 from ops.doctor import (
     backups,
+    callers_numbers,
     database,
     keys,
     machine,
@@ -15,6 +16,7 @@ from ops.doctor import (
     ports,
     relay,
     running,
+    settings_in_force,
     software,
     trunk,
     voices,
@@ -29,6 +31,7 @@ Look = Callable[[Settings], Iterator[Finding]]
 AREAS: dict[str, Look] = {
     "software": software.look,
     "machine": machine.look,
+    "settings": settings_in_force.look,
     "running": running.look,
     "ports": ports.look,
     "database": database.look,
@@ -36,6 +39,7 @@ AREAS: dict[str, Look] = {
     "backup": backups.look,
     "console": web.look,
     "trunk": trunk.look,
+    "numbers": callers_numbers.look,
     "relay": relay.look,
     "people": people.look,
     "voices": voices.look,

@@ -48,6 +48,43 @@ def options(host: str, port: int) -> int:
     return reply.status if reply else 0
 
 
+def register(host: str, port: int, user: str, password: str) -> tuple[int, bool]:
+    """The final SIP status of a REGISTER that only asks what is registered, and whether our password was asked for.
+
+    Without a Contact it changes nothing at the carrier. Raises `NoAnswer`.
+    """
+    address = _address(host, port, socket.SOCK_DGRAM)
+    uri, call_id, tag = f"sip:{host}:{port}", secrets.token_hex(10), secrets.token_hex(6)
+    credentials: list[tuple[str, str]] = []
+    status = 0
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as line:
+        line.connect(address)
+        own, own_port = line.getsockname()
+        for cseq in (1, 2):
+            headers = [
+                ("Via", f"SIP/2.0/UDP {own}:{own_port};rport;branch=z9hG4bK{secrets.token_hex(8)}"),
+                ("From", f"<sip:{user}@{host}>;tag={tag}"),
+                ("To", f"<sip:{user}@{host}>"),
+                ("Call-ID", f"{call_id}@{own}"),
+                ("CSeq", f"{cseq} REGISTER"),
+                ("Max-Forwards", "70"),
+                *credentials,
+            ]
+            reply = sip.read(_ask(line, sip.Message(f"REGISTER {uri} SIP/2.0", headers).to_bytes()))
+            # Something provisional, or the answer to what was asked before, comes first.
+            while reply is not None and (reply.status < 200 or not reply.get("CSeq").startswith(f"{cseq} ")):
+                reply = sip.read(_hear(line))
+            if reply is None:
+                raise NoAnswer("something else than SIP answers")
+            status = reply.status
+            asks = {401: "Authorization", 407: "Proxy-Authorization"}.get(status)
+            if asks is None or credentials:
+                break
+            challenge = reply.get("WWW-Authenticate") or reply.get("Proxy-Authenticate")
+            credentials = [(asks, sip.digest(challenge, "REGISTER", uri, user, password))]
+    return status, bool(credentials)
+
+
 def seen_from_outside(server: IceServer) -> str:
     """The address that a STUN server sees us come from. Raises `NoAnswer`."""
     address = _address(server.host, server.port, socket.SOCK_DGRAM)
@@ -105,6 +142,13 @@ def _address(host: str, port: int, kind: socket.SocketKind) -> tuple[str, int]:
     except socket.gaierror as error:
         raise NoAnswer("its name has no address in DNS") from error
     return str(found[0][4][0]), int(found[0][4][1])
+
+
+def _hear(line: socket.socket) -> bytes:
+    try:
+        return line.recv(4096)
+    except OSError as error:
+        raise NoAnswer("no final answer") from error
 
 
 def _ask(line: socket.socket, request: bytes) -> bytes:

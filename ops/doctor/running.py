@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from hotline.settings import Settings
+from ops import registration
 from ops.doctor.finding import Finding, bad, ok, warn
 from ops.status import status
 
@@ -28,6 +29,7 @@ def look(settings: Settings) -> Iterator[Finding]:
         yield ok("Freeline runs and is ready")
     elif any(process["state"] == "running" for process in found["processes"].values()):
         down = [words for part, words in PARTS.items() if found[part] != "ok"]
+        down += [f"the trunk: {found['trunk']}"] if registration.refused(found.get("trunk", "")) else []
         down += [name for name, process in found["processes"].items() if process["state"] != "running"]
         yield bad(f"Freeline runs and is not ready: {', '.join(dict.fromkeys(down))}", f"look at the end of {log}")
     else:

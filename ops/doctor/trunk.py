@@ -3,19 +3,14 @@
 import ipaddress
 from collections.abc import Iterator
 
-from hotline.errors import FreelineError
 from hotline.settings import Settings
+from ops import registration
 from ops.doctor import asking
 from ops.doctor.finding import Finding, bad, ok, warn
 from ops.doctor.web import LOOPBACK, only_here
-from telephony import names
-from telephony.ami import Ami
+from ops.registration import REGISTERED, SIP_PORT
 from telephony.ice import own_addresses
 from telephony.run_asterisk import ready as asterisk_ready
-from telephony.secrets import load_secrets
-
-SIP_PORT = 5060
-REGISTERED, REJECTED = "Registered", "Rejected"
 
 
 def look(settings: Settings) -> Iterator[Finding]:
@@ -40,7 +35,7 @@ def _carrier(settings: Settings) -> Iterator[Finding]:
             "TRUNK_HOST is no server's name", "give it as sip.carrier.example, or with a port: sip.carrier.example:5070"
         )
         return
-    registered = registration(settings) if settings.trunk_user else ""
+    registered = registration.state(settings) if settings.trunk_user else ""
     try:
         status = asking.options(host, int(port or SIP_PORT))
         yield ok(f"the carrier answers OPTIONS ({status})")
@@ -51,36 +46,31 @@ def _carrier(settings: Settings) -> Iterator[Finding]:
         else:
             yield bad(text, "look at the host and port the carrier gave, and whether the firewall lets SIP out")
     if settings.trunk_user:
-        yield _registration(registered)
+        yield _registration(settings, registered)
 
 
-def registration(settings: Settings) -> str:
-    """What Asterisk says of our registration with the carrier; empty when it cannot be asked here."""
-    if not asterisk_ready(settings):
-        return ""
-    try:
-        word = load_secrets(settings).ami_reader
-        ami = Ami((settings.ami_host, settings.ami_port), names.AMI_READER, word, timeout_s=5.0)
-        ami.connect()
-        try:
-            rows = ami.list_action({"Action": "PJSIPShowRegistrationsOutbound"})
-        finally:
-            ami.close()
-    except FreelineError:
-        return ""
-    return next((row.get("Status") for row in rows if row.event == "OutboundRegistrationDetail"), "")
-
-
-def _registration(state: str) -> Finding:
+def _registration(settings: Settings, state: str) -> Finding:
     if state == REGISTERED:
         return ok("we are registered with the carrier")
-    if state == REJECTED:
-        return bad("the carrier refuses our registration", "look at FREELINE_TRUNK_USER and FREELINE_TRUNK_PASSWORD")
     if not state:
         return warn("whether we are registered cannot be seen now", "look again while Freeline runs on this machine")
-    return bad(
-        "we are not registered with the carrier", "look at TRUNK_HOST, and whether the firewall lets SIP out and back"
-    )
+    why = registration.why(settings)
+    if why == registration.NO_ANSWER:
+        return bad(
+            "we are not registered: nobody answers at TRUNK_HOST",
+            "look at TRUNK_HOST, and whether the firewall lets SIP out and back",
+        )
+    if why.startswith(registration.BAD_PASSWORD):
+        return bad(
+            f"the carrier refuses our user or password {why.rpartition(' ')[2]}",
+            "look at FREELINE_TRUNK_USER and FREELINE_TRUNK_PASSWORD",
+        )
+    if registration.refused(why):
+        return bad(
+            f"the carrier refuses our registration: {why}",
+            "ask the carrier: the account may be locked, or bound to another address",
+        )
+    return bad("we are not registered with the carrier", "look again in a minute; Asterisk tries again by itself")
 
 
 def _ours(settings: Settings) -> Iterator[Finding]:

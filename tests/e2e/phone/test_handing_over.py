@@ -14,7 +14,7 @@ from tests.tones import RATE_HZ, tone
 from tests.wait import until
 
 INTERPRETER_HZ = 1300
-INTERPRETER = "0221234567"
+INTERPRETER = "022345678"
 
 
 def test_a_worker_on_hold_hears_music_and_then_her_agent_again(floor: Floor) -> None:
@@ -200,7 +200,6 @@ def test_an_interpreter_of_the_directory_is_called_in_and_all_three_talk(floor: 
         keys = load_keys(floor.whole.settings.keys, may_open=True)
         directory.add(
             s, keys, sofia, name="Interpreter on call", kind=EntryKind.INTERPRETER, number=INTERPRETER, language="my",
-            country="TH",
         )  # fmt: skip
     alice = floor.sit("alice")
     with Phone(floor.whole.line) as worker:

@@ -9,6 +9,7 @@ from hotline import calls
 from hotline.callers import find
 from hotline.calls import Fact, Seen
 from hotline.keys import Keys
+from hotline.numbers import AS_IF_UNSET
 from hotline.settings import Settings
 from models import CallbackSafety, Case, CaseEvent, CaseStatus, Channel, Database, EventKind, Outcome, Safety
 from recordings.ingest import NET_QUIET_S
@@ -41,7 +42,7 @@ def test_a_message_of_the_net_becomes_one_case_with_a_sealed_recording(
     assert case.id == contact.case_id
     with db.read() as session:
         kinds = [event.kind for event in session.exec(select(CaseEvent))]
-        caller = find(session, keys, NUMBER, "TH")
+        caller = find(session, keys, NUMBER, AS_IF_UNSET)
         assert caller is not None
         assert caller.id == contact.caller_id
         sound = audio_wav(session, keys, taker.vault, recording.id or 0)

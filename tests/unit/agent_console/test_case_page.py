@@ -294,7 +294,7 @@ async def test_a_withheld_number_is_said_and_cannot_be_shown(alice: Browser, lef
     """There is nothing to show, and nothing is audited."""
     case_id, _ = left(number=None)
     text = await alice.text(f"/cases/{case_id}")
-    assert "Withheld by the caller" in text
+    assert "Withheld or not certain" in text
     assert "show, audited" not in text
     assert (await alice.post(f"/cases/{case_id}/number")).status == 404
     assert acts(db, "number_shown") == []

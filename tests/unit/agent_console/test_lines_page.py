@@ -1,8 +1,13 @@
 """The numbers that workers dial."""
 
+from zoneinfo import ZoneInfo
+
 import pytest
 
-from models import Database, Line
+from hotline import refusals
+from hotline.refusals import OTHER
+from models import Database, Line, RefusedKind
+from models.types import now
 from tests.unit.agent_console.conftest import Browser
 
 
@@ -53,3 +58,18 @@ async def test_only_who_manages_the_line_may(alice: Browser, outsider: Browser, 
     assert (await outsider.post("/settings/lines", number="1800111111", name="x")).status == 303
     assert (await adam.get("/settings/lines/1800123456")).status == 405
     assert (await adam.post("/settings/lines/55555", name="x")).status == 404
+
+
+async def test_calls_that_reached_no_line_are_told_by_their_shape(adam: Browser, db: Database) -> None:
+    """So that a wrong form of the number, or a carrier's other address, is found on the first day."""
+    assert "Calls that reached no line" in await adam.text("/settings/lines")
+    counts = {
+        (RefusedKind.UNKNOWN_NUMBER, "9918001ddddd"): 12,
+        (RefusedKind.FOREIGN_ADDRESS, "192.0.2.77"): 3,
+        (RefusedKind.WRONG_PASSWORD, OTHER): 4,
+    }
+    with db.write() as session:
+        refusals.add(session, counts, now(), ZoneInfo("Asia/Bangkok"))
+    text = await adam.text("/settings/lines")
+    for word in ("9918001ddddd", "192.0.2.77", "FREELINE_TRUNK_MATCH", "others together"):
+        assert word in text

@@ -76,7 +76,7 @@ async def test_unclaimed_cases_say_what_is_known(alice: Browser) -> None:
         "Passport and phone held, guarded dormitory", "they lock the gate", "draft transcript, 81% sure", "Voicemail 1:52",
         "Voicemail, needs a listener", "No speech model for Khmer: please listen", "Caller left the queue after 1:20",
         "Call-back not yet safe: do not dial", "Caller asked to be called back", "Answered 14:21", "about 12 workers",
-        "3 h 10 m", "Number withheld: she cannot be called back", "Safe to call back, 08:00–20:00 until",
+        "3 h 10 m", "Number withheld or not certain: no call-back", "Safe to call back, 08:00–20:00 until",
     ):  # fmt: skip
         assert words in text, words
 

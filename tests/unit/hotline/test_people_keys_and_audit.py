@@ -3,14 +3,11 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from sqlmodel import col, select
 
 from hotline import audit, languages, people
 from hotline.errors import Invalid, NotAllowed, NotFound, SettingsWrong
 from hotline.keys import Keys, load_keys, make_keys
-from hotline.numbers import one_spelling
 from hotline.permissions import ALLOWED, Permission, may
 from hotline.settings import Settings
 from models import Agent, AuditEntry, Database, Role, SignIn
@@ -101,30 +98,6 @@ def test_without_the_identity_nothing_opens(keys: Keys) -> None:
         sealer.open(sealed)
     with pytest.raises(ValueError):
         keys.open(sealed[:-1] + b"x")
-
-
-@pytest.mark.parametrize(
-    ("heard", "kept"),
-    [
-        ("0812345678", "+66812345678"),
-        ("+66812345678", "+66812345678"),
-        ("66812345678", "+66812345678"),
-        ("anonymous", None),
-        ("Anonymous", None),
-        ("", None),
-        (None, None),
-        ("12", None),
-        ("1506", "1506"),
-    ],
-)
-def test_one_number_has_one_spelling(heard: str | None, kept: str | None) -> None:
-    assert one_spelling(heard, "TH") == kept
-
-
-@given(st.text(max_size=60))
-def test_no_text_breaks_the_reading_of_a_number(heard: str) -> None:
-    kept = one_spelling(heard, "TH")
-    assert kept is None or set(kept) <= set("+0123456789")
 
 
 def test_a_key_chooses_one_language(db: Database) -> None:

@@ -9,6 +9,7 @@ from sqlmodel import Session, select
 
 from hotline import agents, callers, calls, events, talks
 from hotline.calls import Fact, Seen
+from hotline.numbers import AS_IF_UNSET
 from models import (
     AgentState,
     AgentStatus,
@@ -314,7 +315,7 @@ def test_the_queue_of_a_caller_who_pressed_nothing_is_not_the_language_she_is_of
     ledger.put(Queued(call(2), after(61), "en"))
     written(ledger)
     with db.read() as session:
-        assert callers.last_language(session, desk.keys, "0812345678", "TH", after(3600)) == "my"
+        assert callers.last_language(session, desk.keys, "0812345678", AS_IF_UNSET, after(3600)) == "my"
 
 
 def set_up_talk(db: Database, ledger: Ledger, alice: int) -> None:

@@ -74,9 +74,15 @@ def test_the_dialplan_has_one_pattern_that_no_stranger_reaches_and_runs_no_progr
     settings: Settings, secrets: Secrets
 ) -> None:
     text = rendered(settings, secrets, "extensions.conf")
-    before, after = text.split("exten => _")
+    before, after = text.split("exten => _m")
     assert re.findall(r"^\[(.+)\]", before, re.MULTILINE)[-1] == names.CONTEXT_CONFIRM
-    assert after.startswith("mX!,1,")
+    assert after.startswith("X!,1,")
+    # Digits alone, so many and no more, and all that happens is that the call is refused.
+    trunk = text.split(f"[{names.CONTEXT_TRUNK}]")[1].split("\n[")[0]
+    counted = [line for line in text.splitlines() if line.startswith("exten => _") and "_m" not in line]
+    assert counted == [line for line in trunk.splitlines() if line.startswith("exten => _")]
+    assert all(re.fullmatch(r"exten => _\+?X{1,20},1,Hangup\(1\)", line) for line in counted)
+    assert "${EXTEN" not in trunk
     assert not re.search(r"System\(|SHELL\(|TrySystem|MixMonitor|EVAL\(", text)
     assert {"app_system", "func_shell", "app_voicemail", "pbx_spool", "app_disa"}.isdisjoint(module_names())
 
@@ -117,12 +123,14 @@ def test_backup_speakers_join_when_the_settings_say(settings: Settings, secrets:
 def test_the_manager_accounts_may_do_no_more_than_they_need(settings: Settings, secrets: Secrets) -> None:
     lines = rendered(settings, secrets, "manager.conf").splitlines()
     # What may be done with an account is its write right; the other is what it is told.
-    assert [line for line in lines if line.startswith("write =")] == [
+    assert [line.strip() for line in lines if line.startswith("write =")] == [
         "write = reporting",
+        "write =",
         "write = agent,call,originate,reporting",
     ]
     assert [line.strip() for line in lines if line.startswith("read =")] == [
         "read = system,call,agent,reporting",
+        "read = security",
         "read =",
     ]
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from hotline.settings import Settings
+from ops import registration
 from ops.doctor import asking, relay, trunk
 from telephony import sip
 from telephony.ice import IceServer, own_addresses
@@ -71,20 +72,94 @@ def test_a_carrier_that_is_silent_or_unknown_is_bad(settings: Settings) -> None:
     assert "no address in DNS" in one(lines, "bad the carrier")
 
 
-@pytest.mark.parametrize(
-    ("state", "start"),
-    [
-        ("Registered", "ok we are registered"),
-        ("Rejected", "bad the carrier refuses"),
-        ("Unregistered", "bad we are not registered"),
-    ],
-)
 @pytest.mark.usefixtures("at_home")
-def test_the_state_of_the_registration(
-    settings: Settings, carrier: str, monkeypatch: pytest.MonkeyPatch, state: str, start: str
+def test_a_registration_that_stands_is_fine(settings: Settings, carrier: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registration, "state", lambda _settings: "Registered")
+    one(said(trunk.look, settings, trunk_host=carrier, trunk_user="freeline"), "ok we are registered")
+
+
+# How a carrier takes a REGISTER; what the doctor says of it, and `freeline status`.
+ANSWERS = [
+    ("silent", "bad we are not registered: nobody answers at TRUNK_HOST", "nobody answers"),
+    ("password", "bad the carrier refuses our user or password (401)", "refused: user or password (401)"),
+    ("account", "bad the carrier refuses our user or password (403)", "refused: user or password (403)"),
+    (
+        "address",
+        "bad the carrier refuses our registration: refused by the carrier (403)",
+        "refused by the carrier (403)",
+    ),
+    ("busy", "bad the carrier refuses our registration: refused by the carrier (503)", "refused by the carrier (503)"),
+    ("well", "bad we are not registered with the carrier", "not registered"),
+]
+
+
+class Registrar:
+    """A carrier that answers REGISTER in one of these ways, and checks the password for real."""
+
+    def __init__(self, way: str) -> None:
+        self.way, self.contacts = way, 0
+        self.line = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.line.bind(("127.0.0.1", 0))
+        self.host = f"127.0.0.1:{self.line.getsockname()[1]}"
+        self.thread = threading.Thread(target=self.serve, daemon=True)
+        self.thread.start()
+
+    def serve(self) -> None:
+        while True:
+            packet, peer = self.line.recvfrom(4096)
+            request = sip.read(packet)
+            if request is None:
+                return
+            if self.way == "silent":
+                continue
+            self.contacts += request.method == "REGISTER" and bool(request.get("Contact"))
+            answer = sip.answer_to(request, *self.answer(request), "x")
+            if answer.status == 401:
+                answer.headers.append(("WWW-Authenticate", 'Digest realm="c", nonce="n"'))
+            self.line.sendto(answer.to_bytes(), peer)
+
+    def answer(self, request: sip.Message) -> tuple[int, str]:
+        if request.method != "REGISTER":
+            return 200, "OK"
+        if self.way in {"address", "busy"}:
+            return (403, "Forbidden") if self.way == "address" else (503, "Busy")
+        uri = request.first.split()[1]
+        right = sip.digest('realm="c", nonce="n"', "REGISTER", uri, "freeline", "right")
+        if request.get("Authorization") == right:
+            return 200, "OK"
+        return (403, "Forbidden") if request.get("Authorization") and self.way == "account" else (401, "Unauthorized")
+
+    def close(self) -> None:
+        self.line.sendto(b"stop", self.line.getsockname())
+        self.thread.join(5)
+        self.line.close()
+
+
+@pytest.mark.parametrize(("way", "finding", "word"), ANSWERS, ids=[row[0] for row in ANSWERS])
+@pytest.mark.usefixtures("at_home")
+def test_nobody_answers_is_told_from_a_refusal_and_why(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, way: str, finding: str, word: str
 ) -> None:
-    monkeypatch.setattr(trunk, "registration", lambda _settings: state)
-    one(said(trunk.look, settings, trunk_host=carrier, trunk_user="freeline"), start)
+    """Asterisk says Rejected of all of them. A silent carrier is waited for, as long as the doctor waits for anybody."""
+    monkeypatch.setattr(asking, "WITHIN_S", 0.6)
+    monkeypatch.setattr(registration, "state", lambda _settings: "Rejected")
+    carrier = Registrar(way)
+    try:
+        told = {"trunk_host": carrier.host, "trunk_user": "freeline"}
+        told["trunk_password"] = "right" if way == "well" else "wrong"
+        one(said(trunk.look, settings, **told), finding)
+        assert registration.word(settings.model_copy(update=told)) == word
+        assert registration.refused(word) is (way != "well")
+        assert carrier.contacts == 0, "asking changes nothing at the carrier"
+    finally:
+        carrier.close()
+
+
+def test_without_a_registration_there_is_none_to_be_refused(settings: Settings) -> None:
+    assert registration.word(settings) == registration.NONE
+    told = {"trunk_host": "127.0.0.1:9", "trunk_user": "freeline"}
+    assert registration.word(settings.model_copy(update=told)) == registration.NOT_REGISTERED
+    assert not registration.refused(registration.NOT_REGISTERED)
 
 
 def test_private_addresses_alone_need_the_outer_one(

@@ -1,0 +1,29 @@
+"""Settings that are misspelt, and settings that the running processes do not have yet."""
+
+import os
+from collections.abc import Iterator
+
+from hotline.settings import PREFIX, Settings
+from ops import in_force
+from ops.doctor.finding import Finding, bad, ok, warn
+
+
+def look(settings: Settings) -> Iterator[Finding]:
+    """The variables of this command and of the running processes. A value is never told."""
+    here = in_force.unknown(os.environ)
+    there = in_force.unknown(dict.fromkeys(in_force.unknown_to_the_running(settings), ""))
+    wrong = {**there, **here}
+    for name, meant in wrong.items():
+        yield bad(
+            f"{name} is no setting, and does nothing",
+            f"perhaps {meant} was meant" if meant else "look in docs/operations.md, or take it away",
+        )
+    changed = in_force.changed(settings)
+    for name, processes in changed.items():
+        # Also where the doctor runs without the environment file that the service has.
+        yield warn(
+            f"{PREFIX}{name.upper()} is not what {', '.join(processes)} started with",
+            "start Freeline again; or give this command the settings that the service has",
+        )
+    if not wrong and not changed:
+        yield ok("every setting is known, and in force where Freeline runs")

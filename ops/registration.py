@@ -1,0 +1,70 @@
+"""Our registration with the carrier: what Asterisk says of it, and what the carrier says when it is asked."""
+
+from hotline.errors import FreelineError
+from hotline.settings import Settings
+from telephony import names
+from telephony.ami import Ami
+from telephony.run_asterisk import ready as asterisk_ready
+from telephony.secrets import load_secrets
+
+REGISTERED, REJECTED = "Registered", "Rejected"
+NONE, OK = "none", "ok"
+SIP_PORT = 5060
+NOT_REGISTERED = "not registered"
+NO_ANSWER, BAD_PASSWORD, REFUSED = "nobody answers", "refused: user or password", "refused by the carrier"
+
+
+def state(settings: Settings) -> str:
+    """What Asterisk says of our registration with the carrier; empty when it cannot be asked here.
+
+    Asterisk says Rejected of a carrier that does not answer too.
+    """
+    if not asterisk_ready(settings):
+        return ""
+    try:
+        word = load_secrets(settings).ami_reader
+        ami = Ami((settings.ami_host, settings.ami_port), names.AMI_READER, word, timeout_s=5.0)
+        ami.connect()
+        try:
+            rows = ami.list_action({"Action": "PJSIPShowRegistrationsOutbound"})
+        finally:
+            ami.close()
+    except FreelineError:
+        return ""
+    return next((row.get("Status") for row in rows if row.event == "OutboundRegistrationDetail"), "")
+
+
+def word(settings: Settings) -> str:
+    """The trunk in a few words for `freeline status`: `none` without a registration, `ok`, or why there is none."""
+    if not (settings.trunk_host and settings.trunk_user):
+        return NONE
+    found = state(settings)
+    if found == REGISTERED:
+        return OK
+    return why(settings) if found == REJECTED else NOT_REGISTERED
+
+
+def refused(found: str) -> bool:
+    """Whether this word of the trunk means that no call of the carrier arrives."""
+    return found == NO_ANSWER or found.startswith("refused")
+
+
+def why(settings: Settings) -> str:
+    """Ask the carrier itself, without changing anything there: it does not answer, or why it refuses us.
+
+    From a container without a way out nobody can be asked: then it is only known that we are refused.
+    """
+    if settings.apart:
+        return f"{REFUSED}, or {NO_ANSWER}"
+    from ops.doctor import asking  # brings what asks STUN and TURN too, and is needed only here
+
+    host, _, port = settings.trunk_host.partition(":")
+    try:
+        status, challenged = asking.register(
+            host, int(port) if port.isdigit() else SIP_PORT, settings.trunk_user, settings.trunk_password
+        )
+    except asking.NoAnswer:
+        return NO_ANSWER
+    if 200 <= status < 300:
+        return NOT_REGISTERED  # a moment later than Asterisk was refused: it tries again
+    return f"{BAD_PASSWORD} ({status})" if challenged or status in {401, 407} else f"{REFUSED} ({status})"
