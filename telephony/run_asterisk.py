@@ -10,11 +10,13 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import FrameType
+from typing import BinaryIO, cast
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -23,6 +25,7 @@ from hotline.log import log
 from hotline.settings import Settings
 from models import Database
 from telephony.menu import menu_globals
+from telephony.messages import Messages, Printed, follow
 from telephony.obtain import Asterisk, find_asterisk
 from telephony.render import folders, render
 from telephony.secrets import make_secrets
@@ -31,7 +34,6 @@ FILES_WANTED = 65_536
 LOOK_EVERY_S = 5.0
 STOP_WITHIN_S = 8.0
 START_WITHIN_S = 30.0
-MESSAGES_MAX_BYTES = 20_000_000
 PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None)
 # What Asterisk is told when a rendered file differs from the one it runs on; the rest changes with a restart only.
@@ -45,6 +47,9 @@ class RunningAsterisk:
         self.settings, self.asterisk = settings, asterisk
         self.secrets = make_secrets(settings)
         self.process: subprocess.Popen[bytes] | None = None
+        self._messages = Messages(settings.asterisk / "log" / "messages.log")
+        self._printed = Printed(self.console)
+        self._readers: list[threading.Thread] = []
 
     @property
     def configuration(self) -> Path:
@@ -53,7 +58,7 @@ class RunningAsterisk:
 
     @property
     def console(self) -> Path:
-        """What Asterisk printed since it was started; what happens later is in messages.log beside it."""
+        """What Asterisk printed while it started; its errors and warnings are in messages.log beside it."""
         return self.settings.asterisk / "log" / "console.log"
 
     def render(self, menu: Mapping[str, str]) -> set[str]:
@@ -71,22 +76,32 @@ class RunningAsterisk:
         _make_stand_in(self.settings.asterisk / "hold" / "hold.sln")
         self.render(menu)
         _forget_ready(self.settings)
-        with self.console.open("wb") as console:
-            self.process = subprocess.Popen(
-                [*self.asterisk.command, "-C", str(self.configuration), "-f", "-n"],
-                stdin=subprocess.DEVNULL,
-                stdout=console,
-                stderr=console,
-                umask=0o077,
-                preexec_fn=_prepare_child,  # noqa: PLW1509  (it only makes two system calls)
-            )
+        self._printed = Printed(self.console)
+        self.process = subprocess.Popen(
+            [*self.asterisk.command, "-C", str(self.configuration), "-f", "-n"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            umask=0o077,
+            preexec_fn=_prepare_child,  # noqa: PLW1509  (it only makes two system calls)
+        )
+        # Its logger writes to its stderr: logger.conf says why.
+        self._readers = [
+            follow(cast(BinaryIO, self.process.stdout), self._printed.take),
+            follow(cast(BinaryIO, self.process.stderr), self._said),
+        ]
         return self.process
+
+    def _said(self, line: bytes) -> None:
+        if not self._messages.take(line):
+            self._printed.take(line)
 
     def wait_booted(self, within_s: float = START_WITHIN_S) -> bool:
         """Wait until all modules are loaded; False when it died or time ran out."""
         end = time.monotonic() + within_s
         while time.monotonic() < end and self.process is not None and self.process.poll() is None:
             if "fully booted" in self.command("core waitfullybooted"):
+                self._printed.close()
                 _ready_mark(self.settings).touch(mode=0o600)
                 return True
             time.sleep(0.05)
@@ -102,6 +117,7 @@ class RunningAsterisk:
 
     def refresh(self, menu: Mapping[str, str]) -> None:
         """Render again and reload what changed."""
+        self._messages.sum_up()
         for name in self.render(menu) & RELOADS.keys():
             self.command(RELOADS[name])
             log().info("asterisk reloads", file=name)
@@ -118,6 +134,9 @@ class RunningAsterisk:
             except subprocess.TimeoutExpired:
                 self.process.kill()
         code = self.process.wait()
+        for reader in self._readers:
+            reader.join(1.0)
+        self._messages.sum_up(all_of_it=True)
         with suppress(OSError):  # it is of no use to anybody now, and may be outside the data folder
             folders(self.settings)["run"].rmdir()
         return code
@@ -199,9 +218,6 @@ def _kept(path: Path) -> dict[str, str]:
 
 def _look_again(running: RunningAsterisk) -> None:
     try:
-        messages = running.settings.asterisk / "log" / "messages.log"
-        if messages.exists() and messages.stat().st_size > MESSAGES_MAX_BYTES:
-            os.truncate(messages, 0)  # errors and warnings of a year must not fill the disk
         running.refresh(read_menu(running.settings))
     except (FreelineError, OSError) as error:
         log().warning("asterisk's configuration could not be refreshed", error=error)

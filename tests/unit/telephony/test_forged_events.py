@@ -65,10 +65,13 @@ def heard(asterisk: FakeAmi, events: Events) -> list[Message]:
         f"1{BREAK}Response: Success\r\nActionID: freeline-2\r\nMessage: x{BREAK}{RINGS_IN_VAIN}",
     ],
 )
-def test_what_stands_in_a_callers_number_is_no_event(
-    asterisk: FakeAmi, ami: Ami, events: Events, number: str
-) -> None:
-    own = {"Channel": "PJSIP/trunk-00000009", "CallerIDNum": number, "Uniqueid": f"{NAME}-1.9", "Linkedid": f"{NAME}-1.9"}
+def test_what_stands_in_a_callers_number_is_no_event(asterisk: FakeAmi, ami: Ami, events: Events, number: str) -> None:
+    own = {
+        "Channel": "PJSIP/trunk-00000009",
+        "CallerIDNum": number,
+        "Uniqueid": f"{NAME}-1.9",
+        "Linkedid": f"{NAME}-1.9",
+    }
     asterisk.tell("Newchannel", own)
     believed = heard(asterisk, events)
     assert [message.event for message in believed] in ([], ["Newchannel"])
@@ -147,7 +150,9 @@ def test_a_ring_in_vain_that_was_not_heard_to_ring_changes_nothing(
     assert not [change for change in changes if isinstance(change, Missed)]
 
 
-@pytest.mark.parametrize("name", ["Hangup", "AgentConnect", "QueueCallerJoin", "BridgeEnter", "MusicOnHoldStart", "DialEnd"])
+@pytest.mark.parametrize(
+    "name", ["Hangup", "AgentConnect", "QueueCallerJoin", "BridgeEnter", "MusicOnHoldStart", "DialEnd"]
+)
 def test_an_event_of_a_channel_that_is_not_known_and_names_no_call_changes_nothing(name: str) -> None:
     headers = {"Channel": "PJSIP/trunk-00000007", "Uniqueid": "another", "Linkedid": "another", "Context": "held"}
     forged = event(name, {**headers, "Interface": "PJSIP/agent1", "Queue": "my", "DialStatus": "ANSWER", "Cause": "16"})
