@@ -5,7 +5,7 @@ import os
 import re
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 import phonenumbers
@@ -62,6 +62,8 @@ class Settings(BaseSettings):
     trunk_withheld: str = ""
     dial_countries: str = ""
     dial_prefixes: str = ""
+    # Where the trunk says who calls: From, or P-Asserted-Identity.
+    trunk_number_header: Literal["From", "P-Asserted-Identity"] = "From"
     external_ip: str = ""
     stun_urls: str = ""
     turn_urls: str = ""

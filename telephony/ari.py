@@ -26,6 +26,7 @@ _AOR = {
 }
 _ENDPOINT = {
     "context": names.CONTEXT_AGENTS,
+    "message_context": names.CONTEXT_NOBODY,
     "disallow": "all",
     "direct_media": "no",
     "device_state_busy_at": "1",

@@ -1,4 +1,9 @@
-"""The modules Asterisk loads, by their families. What is not here cannot be reached from outside."""
+"""The modules Asterisk loads, by their families. What is not here cannot be reached from outside.
+
+res_pjsip_caller_id is not: it puts a stranger's name and number into the channel, and so into AMI, AGI and the records. The
+dialplan reads the number by itself, through a filter. The last four of res_pjsip answer what carriers send in a call: keys
+as INFO, INFO without content, OPTIONS and MESSAGE. No packaged module answers NOTIFY, nor INFO of any other content.
+"""
 
 FAMILIES = {
     "res_": (
@@ -7,10 +12,11 @@ FAMILIES = {
         "pjsip"
     ),
     "res_pjsip_": (
-        "session sdp_rtp registrar pubsub authenticator_digest endpoint_identifier_user endpoint_identifier_ip caller_id "
-        "acl nat rfc3326 logger transport_websocket header_funcs outbound_authenticator_digest outbound_registration"
+        "session sdp_rtp registrar pubsub authenticator_digest endpoint_identifier_user endpoint_identifier_ip acl nat "
+        "rfc3326 logger transport_websocket header_funcs outbound_authenticator_digest outbound_registration dtmf_info "
+        "empty_info dlg_options messaging"
     ),
-    "": "chan_pjsip pbx_config cel_custom cel_manager",
+    "": "chan_pjsip pbx_config cel_custom",
     "app_": (
         "dial queue playback record read mixmonitor chanspy confbridge bridgewait bridgeaddchan stack originate echo exec "
         "verbose userevent senddtmf playtones milliwatt while"

@@ -80,6 +80,7 @@ CONTEXT_HELD = "held"
 CONTEXT_SUMMON = "summon"
 CONTEXT_CALL_BACK = "call-back"
 CONTEXT_RECORDER = "recorder"
+CONTEXT_NOBODY = "nobody"  # does not exist
 EXTENSION = "call"
 EXTENSION_TO_QUEUE = "to_queue"
 EXTENSION_TO_AGENT = "to_agent"

@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import FrameType
+from typing import BinaryIO, cast
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -28,6 +29,7 @@ from hotline.settings import Settings
 from models import Database
 from telephony import names
 from telephony.menu import first_globals, menu_globals
+from telephony.messages import Messages, Printed, follow
 from telephony.obtain import Asterisk, find_asterisk
 from telephony.render import folders, render, temporary_folder
 from telephony.secrets import make_secrets
@@ -36,8 +38,6 @@ FILES_WANTED = 65_536
 LOOK_EVERY_S = 5.0
 STOP_WITHIN_S = 8.0
 START_WITHIN_S = 30.0
-MESSAGES_MAX_BYTES = 20_000_000
-CONSOLE_MAX_BYTES = 2_000_000
 # What Asterisk is told when a rendered file differs from the one it runs on; the rest changes with a restart only.
 RELOADS = {"extensions.conf": "dialplan reload", "musiconhold.conf": "moh reload"}
 
@@ -49,6 +49,9 @@ class RunningAsterisk:
         self.settings, self.asterisk = settings, asterisk
         self.secrets = make_secrets(settings)
         self.process: subprocess.Popen[bytes] | None = None
+        self._messages = Messages(settings.asterisk / "log" / "messages.log")
+        self._printed = Printed(self.console)
+        self._readers: list[threading.Thread] = []
 
     @property
     def configuration(self) -> Path:
@@ -57,7 +60,7 @@ class RunningAsterisk:
 
     @property
     def console(self) -> Path:
-        """What Asterisk printed since it was started; what happens later is in messages.log beside it."""
+        """What Asterisk printed while it started; its errors and warnings are in messages.log beside it."""
         return self.settings.asterisk / "log" / "console.log"
 
     def render(self, menu: Mapping[str, str]) -> set[str]:
@@ -84,25 +87,32 @@ class RunningAsterisk:
                 raise
             log().warning("asterisk's configuration cannot be written; it starts with the last one", error=error)
         _forget_ready(self.settings)
-        console = _open_console(self.console)
-        try:
-            self.process = subprocess.Popen(
-                [*self.asterisk.command, "-C", str(self.configuration), "-f", "-n"],
-                stdin=subprocess.DEVNULL,
-                stdout=console,
-                stderr=console,
-                umask=0o077,
-                preexec_fn=_prepare_child,  # noqa: PLW1509  (it only makes system calls)
-            )
-        finally:
-            os.close(console)
+        self._printed = Printed(self.console)
+        self.process = subprocess.Popen(
+            [*self.asterisk.command, "-C", str(self.configuration), "-f", "-n"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            umask=0o077,
+            preexec_fn=_prepare_child,  # noqa: PLW1509  (it only makes system calls)
+        )
+        # Its logger writes to its stderr: logger.conf says why.
+        self._readers = [
+            follow(cast(BinaryIO, self.process.stdout), self._printed.take),
+            follow(cast(BinaryIO, self.process.stderr), self._said),
+        ]
         return self.process
+
+    def _said(self, line: bytes) -> None:
+        if not self._messages.take(line):
+            self._printed.take(line)
 
     def wait_booted(self, within_s: float = START_WITHIN_S) -> bool:
         """Wait until all modules are loaded; False when it died or time ran out."""
         end = time.monotonic() + within_s
         while time.monotonic() < end and self.process is not None and self.process.poll() is None:
             if "fully booted" in self.command("core waitfullybooted"):
+                self._printed.close()
                 _remember_ready(self.settings)
                 return True
             time.sleep(0.05)
@@ -118,6 +128,7 @@ class RunningAsterisk:
 
     def refresh(self, menu: Mapping[str, str]) -> None:
         """Render again and reload what changed."""
+        self._messages.sum_up()
         for name in self.render(menu) & RELOADS.keys():
             self.command(RELOADS[name])
             log().info("asterisk reloads", file=name)
@@ -138,6 +149,9 @@ class RunningAsterisk:
             except subprocess.TimeoutExpired:
                 self.process.kill()
         code = self.process.wait()
+        for reader in self._readers:
+            reader.join(1.0)
+        self._messages.sum_up(all_of_it=True)
         with suppress(OSError):  # it is of no use to anybody now, and may be outside the data folder
             folders(self.settings)["run"].rmdir()
         return code
@@ -229,11 +243,6 @@ def _kept(path: Path) -> dict[str, str]:
 
 def _look_again(running: RunningAsterisk) -> None:
     try:
-        messages = running.settings.asterisk / "log" / "messages.log"
-        if messages.exists() and messages.stat().st_size > MESSAGES_MAX_BYTES:
-            os.truncate(messages, 0)  # errors and warnings of a year must not fill the disk
-        if running.console.exists() and running.console.stat().st_size > CONSOLE_MAX_BYTES:
-            os.truncate(running.console, 0)
         running.refresh(read_menu(running.settings))
     except (FreelineError, OSError) as error:
         log().warning("asterisk's configuration could not be refreshed", error=error)
@@ -272,13 +281,6 @@ def _forget_ready(settings: Settings) -> None:
     for mark in _ready_marks(settings):
         with suppress(OSError):
             mark.unlink(missing_ok=True)
-
-
-def _open_console(path: Path) -> int:
-    """What Asterisk prints goes here: not much, and into nothing where it cannot be written."""
-    with suppress(OSError):
-        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
-    return os.open(os.devnull, os.O_WRONLY)
 
 
 def _prepare_child() -> None:

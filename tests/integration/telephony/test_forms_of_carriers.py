@@ -122,8 +122,7 @@ NUMBER = "<sip:0812345678@127.0.0.1>"
         (NUMBER, None, "0812345678"),
         ("<sip:+66812345678@127.0.0.1;user=phone>", None, "+66812345678"),
         ("<sip:+66812345678;cpc=ordinary@127.0.0.1>", None, "+66812345678"),
-        # Asterisk takes no number from a tel: URI here: it counts as withheld.
-        ("<tel:+66812345678>", None, ""),
+        ("<tel:+66812345678>", None, "+66812345678"),
         (NUMBER, ("Privacy", "none"), "0812345678"),
         (NUMBER, ("Privacy", "id"), ""),
         (NUMBER, ("Privacy", "header;id"), ""),

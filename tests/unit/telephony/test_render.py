@@ -89,9 +89,27 @@ def test_the_dialplan_has_one_pattern_that_no_stranger_reaches_and_runs_no_progr
 
 def test_the_callers_number_goes_into_one_variable_and_filtered(settings: Settings, secrets: Secrets) -> None:
     text = rendered(settings, secrets, "extensions.conf")
-    assert [line for line in text.splitlines() if "${CALLERID(num)}" in line] == [
-        " same => n,Set(FREELINE_NUMBER=${FILTER(0-9+,${CALLERID(num)})})"
+    # Asterisk is never told who calls, and what a header says is only measured, compared or filtered.
+    assert "${CALLERID(" not in text
+    assert "res_pjsip_caller_id" not in module_names()
+    reading = [line for line in text.splitlines() if "PJSIP_HEADER(read" in line]
+    stored = [line for line in reading if "Set(" in line]
+    assert len(reading) > len(stored) == 3
+    assert all("FILTER(" in line or "${IF($[${LEN(" in line for line in stored)
+    assert [line.partition("CUT(")[0] for line in stored if "FREELINE_NUMBER=" in line] == [
+        " same => n,Set(FREELINE_NUMBER=${FILTER(0-9+,${"
     ]
+
+
+@pytest.mark.parametrize("application", ["Dial", "Queue"])
+def test_nothing_that_rings_follows_another_address(settings: Settings, secrets: Secrets, application: str) -> None:
+    told = settings.model_copy(update={"trunk_host": "sip.example.org"})
+    text = rendered(told, secrets, "extensions.conf")
+    options = [line for line in text.splitlines() if f",{application}(" in line]
+    assert options
+    for line in options:
+        where = 2 if application == "Dial" else 1
+        assert "i" in line.partition(f"{application}(")[2].split(",")[where].split("(")[0], line
 
 
 def test_each_line_is_known_by_every_spelling_a_trunk_may_use(settings: Settings, secrets: Secrets) -> None:
@@ -142,7 +160,8 @@ def test_asterisk_itself_is_reached_on_loopback_only(settings: Settings, secrets
 
 def test_no_file_is_told_to_keep_calls_beyond_the_evidence(settings: Settings, secrets: Secrets) -> None:
     assert "queue_log = no" in rendered(settings, secrets, "logger.conf")
-    assert "messages.log => error,warning" in rendered(settings, secrets, "logger.conf")
+    told = rendered(settings, secrets, "logger.conf").partition("[logfiles]\n")[2]
+    assert told.splitlines() == ["/dev/fd/2 => [json]error,warning"], "into the pipe alone: telephony.messages reads it"
     fields = rendered(settings, secrets, "cel_custom.conf").lower()
     assert not any(word in fields for word in ("num", "ani", "appdata", "rdnis", "dnid", "peer"))
 
