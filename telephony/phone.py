@@ -36,11 +36,11 @@ class Call:
         self.incoming = False
         self.from_uri = ""
 
-    def wait_answered(self, within_s: float = 10.0) -> bool:
+    def wait_answered(self, within_s: float = 60.0) -> bool:
         """Wait until the call is answered; False when it ended or time ran out first."""
         return _wait(lambda: self.answered.is_set() or self.ended.is_set(), within_s) and self.answered.is_set()
 
-    def wait_ended(self, within_s: float = 30.0) -> bool:
+    def wait_ended(self, within_s: float = 60.0) -> bool:
         """Wait until either side has hung up."""
         return self.ended.wait(within_s)
 
@@ -153,7 +153,7 @@ class Phone:
         threading.Thread(target=self._invite, args=(call, target), daemon=True, name="invite").start()
         return call
 
-    def wait_ring(self, within_s: float = 15.0) -> Call | None:
+    def wait_ring(self, within_s: float = 60.0) -> Call | None:
         """The next incoming call, or None when none came in time."""
         with contextlib.suppress(queue.Empty):
             return self.incoming.get(timeout=within_s)

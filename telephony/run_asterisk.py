@@ -110,8 +110,10 @@ class RunningAsterisk:
     def wait_booted(self, within_s: float = START_WITHIN_S) -> bool:
         """Wait until all modules are loaded; False when it died or time ran out."""
         end = time.monotonic() + within_s
+        socket_of_the_console = folders(self.settings)["run"] / "asterisk.ctl"
         while time.monotonic() < end and self.process is not None and self.process.poll() is None:
-            if "fully booted" in self.command("core waitfullybooted"):
+            # The command waits by itself; before the socket is there a program would be started to find nobody.
+            if socket_of_the_console.exists() and "fully booted" in self.command("core waitfullybooted"):
                 self._printed.close()
                 _remember_ready(self.settings)
                 return True

@@ -34,9 +34,10 @@ def ports_of(environment: Mapping[str, str]) -> range:
 
 
 _all = ports_of(os.environ)
-# A third is for one port at a time, the rest for sound.
-_rtp = _all[len(_all) // 3 :]
-_mine = random.sample(_all[: len(_all) // 3], len(_all) // 3)  # another run beside this one begins elsewhere
+# A third is for one port at a time, the rest for sound, which begins at an even port.
+_few = len(_all) // 3
+_rtp = _all[_few + (_all[_few] % 2) :]
+_mine = random.sample(_all[:_few], _few)  # another run beside this one begins elsewhere
 
 
 def free_port() -> int:

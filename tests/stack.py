@@ -2,12 +2,23 @@
 
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from hotline.settings import Settings
 from telephony import names
 from telephony.obtain import find_asterisk, install_asterisk
 from telephony.phone import Phone
 from telephony.run_asterisk import RunningAsterisk, read_menu
+from tests.ports import free_port, rtp_range
+
+PORTS = ("console_port", "sip_port", "asterisk_http_port", "ami_port", "agi_port")
+
+
+def settings_of_a_module(folder: Path, **told: Any) -> Settings:
+    """As the tests' usual settings, for parts that live longer than one test."""
+    ports = {name: free_port() for name in PORTS}
+    settings = Settings(data=folder / "data", sip_host="127.0.0.1", rtp_ports=rtp_range(100), **ports)
+    return settings.model_copy(update=told)
 
 
 class AsteriskUnderTest:
@@ -21,7 +32,7 @@ class AsteriskUnderTest:
     def start(self) -> "AsteriskUnderTest":
         """Start it and wait until it is fully booted."""
         self.running.launch(read_menu(self.settings) if self.menu is None else self.menu)
-        assert self.running.wait_booted(), f"Asterisk did not start:\n{self.log}"
+        assert self.running.wait_booted(120), f"Asterisk did not start:\n{self.log}"
         return self
 
     def stop(self) -> int:

@@ -23,10 +23,7 @@ SECRET = "a phone's secret"
 AGENT = 1
 
 
-@pytest.fixture
-def settings(settings: Settings) -> Settings:
-    """Backup speakers are rung after two seconds."""
-    return settings.model_copy(update={"backup_after_s": 2})
+pytestmark = pytest.mark.one_asterisk(backup_after_s=2)
 
 
 @pytest.fixture
@@ -128,7 +125,7 @@ def test_the_second_caller_waits_through_the_call_and_the_wrap_up(
         waiting = second.call(LINE, from_number="0899999999")
         waits(waiting)
         ring.hangup()
-        assert talking.wait_ended(10)
+        assert talking.wait_ended()
         assert phone.wait_ring(2.5) is None, "not even in the moment when her call ends"
         assert not waiting.ended.is_set()
         put(PENALTY_FIRST)

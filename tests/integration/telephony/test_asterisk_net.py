@@ -32,6 +32,9 @@ NUMBER = "0812345678"
 VOICE = tone(900, 1.0)
 
 
+pytestmark = pytest.mark.one_asterisk
+
+
 def note(settings: Settings) -> dict[str, Any]:
     """What the net wrote, its lines merged."""
     merged: dict[str, Any] = {}
@@ -68,7 +71,7 @@ def test_with_ivr_down_a_caller_chooses_her_language_and_leaves_a_message(
         hear(call, INVITE_TH)
         call.press("2")
         speak(call)
-        assert call.wait_ended(10)
+        assert call.wait_ended()
     assert heard_tones(call.heard) == [OPENING, QUIET, INVITE_MY, INVITE_TH, TERMS["th"], TONE, THANKS["th"]]
     found = until(lambda: "ended" in note(settings) and note(settings))
     assert message(settings).stem == found["call"]
@@ -87,7 +90,7 @@ def test_what_the_net_leaves_is_for_its_owner_alone(settings: Settings, asterisk
         call.wait_answered()
         call.press("1")
         speak(call)
-        assert call.wait_ended(10)
+        assert call.wait_ended()
     assert {stat.S_IMODE(path.stat().st_mode) for path in settings.spool.iterdir()} == {0o600}
     assert stat.S_IMODE(settings.spool.stat().st_mode) == 0o700
 
@@ -114,7 +117,7 @@ def test_a_caller_who_presses_nothing_gets_the_language_for_that(
         call = phone.call(LINE, from_number=None)
         call.wait_answered()
         speak(call)
-        assert call.wait_ended(10)
+        assert call.wait_ended()
     menu = [INVITE_MY, INVITE_TH]
     assert heard_tones(call.heard) == [OPENING, QUIET, *menu * settings.wrong_keys, TERMS["en"], TONE, THANKS["en"]]
     assert note(settings)["language"] == "en"
@@ -132,7 +135,7 @@ def test_a_wrong_key_is_told_and_the_next_may_be_right(settings: Settings, aster
         until(lambda: heard_tones(call.heard).count(WRONG_KEY) == 2)
         call.press("1")
         speak(call)
-        assert call.wait_ended(10)
+        assert call.wait_ended()
     assert note(settings)["language"] == "my"
 
 
@@ -145,7 +148,7 @@ def test_a_caller_who_cannot_speak_presses_0_and_her_silence_is_kept(
         hear(call, QUIET)
         call.press("0")
         hear(call, TONE)
-        assert call.wait_ended(15), "silence ends the message"
+        assert call.wait_ended(), "silence ends the message"
     assert THANKS["en"] in heard_tones(call.heard)
     assert message(settings).exists()
 
@@ -185,7 +188,7 @@ def test_when_ivr_dies_after_the_choice_the_menu_is_not_asked_again(
         call = phone.call(LINE)
         call.wait_answered()
         speak(call)
-        assert call.wait_ended(10)
+        assert call.wait_ended()
     assert heard_tones(call.heard) == [TERMS["my"], TONE, THANKS["my"]]
     assert note(settings)["language"] == "my"
 
@@ -216,7 +219,7 @@ def test_when_ivr_dies_in_the_recording_the_message_is_kept_and_not_asked_for_ag
         call.wait_said()
         ivr.die()
         call.press("#")
-        assert call.wait_ended(10)
+        assert call.wait_ended()
     assert heard_tones(call.heard) == [TONE, THANKS["th"]]
     assert 900 in heard_tones(message(settings).read_bytes())
 
@@ -232,7 +235,7 @@ def test_when_ivr_dies_just_before_the_recording_the_net_records(
         call = phone.call(LINE)
         call.wait_answered()
         speak(call)
-        assert call.wait_ended(10)
+        assert call.wait_ended()
     assert 900 in heard_tones(message(settings).read_bytes())
 
 
@@ -244,7 +247,7 @@ def test_when_nothing_can_be_recorded_the_caller_is_told(settings: Settings, ast
         call.wait_answered()
         hear(call, QUIET)
         call.press("0")
-        assert call.wait_ended(15)
+        assert call.wait_ended()
     assert heard_tones(call.heard)[-1] == CANNOT_RECORD_EN
 
 
@@ -258,7 +261,7 @@ def test_without_a_single_sound_a_message_is_still_taken(settings: Settings, ast
         call.say(VOICE)
         call.wait_said()
         call.press("#")
-        assert call.wait_ended(10)
+        assert call.wait_ended()
     assert 900 in heard_tones(message(settings).read_bytes())
 
 

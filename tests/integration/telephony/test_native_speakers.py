@@ -1,5 +1,6 @@
 """No caller waits in front of a free agent who speaks her language."""
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -15,7 +16,7 @@ from tests.wait import until
 @pytest.fixture
 def settings(settings: Settings) -> Settings:
     """Backups join after a good while, so that a mistake shows."""
-    return settings.model_copy(update={"ring_s": 20, "backup_after_s": 15, "comfort_every_s": 30})
+    return settings.model_copy(update={"ring_s": 20, "backup_after_s": 90, "comfort_every_s": 30})
 
 
 def test_a_native_speaker_is_rung_at_once_though_somebody_waits_longer_for_whom_she_is_a_backup(
@@ -40,13 +41,13 @@ def test_a_native_speaker_is_rung_at_once_though_somebody_waits_longer_for_whom_
     scripts = dict.fromkeys(("answer", "choose_language", "route"), route)
     with FakeIvr(settings.agi_port, scripts), asterisk.phone() as a, asterisk.phone() as b, asterisk.phone() as c:
         a.call(LINE)
-        first = burmese.wait_ring(10)
+        first = burmese.wait_ring()
         assert first is not None
         first.answer()
         until(lambda: waiting(0), 10)
         b.call(LINE)
         # app_queue counts in whole seconds who waits longer.
-        until(lambda: "wait: 0:02" in asterisk.command("queue show my"), 10)
+        until(lambda: re.search(r"wait: 0:(0[2-9]|[1-5]\d)", asterisk.command("queue show my")), 10)
         queue["of"] = "th"
         c.call(LINE)
-        assert thai.wait_ring(6) is not None, "a free native speaker was not rung"
+        assert thai.wait_ring(30) is not None, "a free native speaker was not rung"

@@ -24,7 +24,6 @@ from tests.integration.telephony.talking import (
     hears,
     ivr,
 )
-from tests.ports import free_port
 from tests.tones import heard_tones, write_tone
 from tests.wait import until
 
@@ -35,12 +34,9 @@ SHELTER = "0876500033"
 PRESS_1 = 2800
 
 
-@pytest.fixture
-def settings(settings: Settings) -> Settings:
-    """Short patience, and a trunk that calls out."""
-    trunk = f"127.0.0.1:{free_port()}"
-    short = {"ring_s": 4, "come_back_s": 4, "callback_ring_s": 4, "mobile_ring_s": 15, "comfort_every_s": 60}
-    return settings.model_copy(update={**short, "trunk_host": trunk})
+pytestmark = pytest.mark.one_asterisk(
+    ring_s=4, come_back_s=4, callback_ring_s=4, mobile_ring_s=15, comfort_every_s=60, calls_out=True
+)
 
 
 @pytest.fixture
@@ -79,7 +75,7 @@ def test_an_agent_calls_a_worker_from_her_own_phone_under_the_lines_number(stage
     assert found.leg == names.LEG_WORKER
     assert stage.call == CALL
     agent.hangup()
-    assert worker.wait_ended(10), stage.where
+    assert worker.wait_ended(), stage.where
     stage.nothing_left()
 
 
@@ -92,7 +88,7 @@ def test_a_worker_called_back_is_held_and_brought_back_and_can_hang_up(stage: St
     stage.operator.resume(CALL, 1)
     both_ways((worker, WORKER), (agent, ALICE))
     worker.hangup()
-    assert agent.wait_ended(10)
+    assert agent.wait_ended()
     stage.nothing_left()
 
 
@@ -113,7 +109,7 @@ def test_a_worker_called_back_whose_agent_breaks_off_is_brought_back_to_her(
     again.answer()
     both_ways((worker, WORKER), (again, ALICE))
     again.hangup()
-    assert worker.wait_ended(10), stage.where
+    assert worker.wait_ended(), stage.where
     stage.nothing_left()
 
 
@@ -123,7 +119,7 @@ def test_a_worker_called_back_whose_agent_stays_away_is_served_by_another(stage:
         worker, _ = call_back(stage, alice, provider)
         alice.register(0)
         stage.break_off(1)
-        rung = bob.wait_ring(20)
+        rung = bob.wait_ring()
         assert rung is not None
         rung.answer()
         both_ways((worker, WORKER), (rung, BOB))
@@ -134,7 +130,7 @@ def test_a_worker_called_back_is_handed_over(stage: Stage, provider: Phone) -> N
     with ivr(stage.settings):
         worker, agent = call_back(stage, alice, provider)
         stage.operator.to_queue(CALL, "th")
-        assert agent.wait_ended(10)
+        assert agent.wait_ended()
         until(lambda: TERMS["th"] in heard_tones(worker.heard))
 
 
@@ -145,7 +141,7 @@ def test_a_call_back_that_reaches_nobody_ends_for_all(stage: Stage, provider: Ph
     agent = alice.wait_ring()
     assert agent is not None
     if how == "agent is silent":
-        assert agent.wait_ended(10)
+        assert agent.wait_ended()
     else:
         agent.answer()
         rung = provider.wait_ring()
@@ -154,8 +150,8 @@ def test_a_call_back_that_reaches_nobody_ends_for_all(stage: Stage, provider: Ph
             rung.reject()
         if how == "agent gives up":
             agent.hangup()
-            assert rung.wait_ended(10)
-        assert agent.wait_ended(10)
+            assert rung.wait_ended()
+        assert agent.wait_ended()
     stage.nothing_left()
     assert provider.wait_ring(0.5) is None
 
@@ -216,7 +212,7 @@ def test_a_mobile_takes_the_call_with_1_and_its_owner_can_hold_and_end_it(
         stage.operator.resume(call, 1)
         both_ways((worker, WORKER), (mobile, ALICE))
         mobile.hangup()
-        assert worker.wait_ended(10), stage.where
+        assert worker.wait_ended(), stage.where
         stage.nothing_left()
 
 
@@ -226,14 +222,14 @@ def test_a_mobile_that_hangs_up_in_the_simplest_call_ends_it(stage: Stage, provi
         mobile.press("1")
         both_ways((worker, WORKER), (mobile, ALICE))
         mobile.hangup()
-        assert worker.wait_ended(10), stage.where
+        assert worker.wait_ended(), stage.where
         stage.nothing_left()
 
 
 def test_a_mailbox_that_answers_a_mobile_takes_no_call(stage: Stage, provider: Phone, sounds: Path) -> None:
     with ivr(stage.settings):
         worker, mobile = mobile_rings(stage, provider, sounds)
-        assert mobile.wait_ended(20)
+        assert mobile.wait_ended()
         assert not worker.ended.is_set()
         assert ALICE not in heard_tones(worker.heard)
 
@@ -242,10 +238,11 @@ def test_a_caller_who_gives_up_leaves_no_mobile_ringing_or_asking(stage: Stage, 
     with ivr(stage.settings):
         worker, mobile = mobile_rings(stage, provider, sounds)
         worker.hangup()
-        assert mobile.wait_ended(10)
+        assert mobile.wait_ended()
         stage.nothing_left()
 
 
+@pytest.mark.own_asterisk
 def test_which_mobiles_asterisk_knows_and_that_a_restart_forgets_them(stage: Stage) -> None:
     assert stage.operator.mobiles_missing([1, 2]) == {1, 2}
     stage.operator.set_mobile(1, MOBILE)
@@ -287,7 +284,7 @@ def test_no_number_that_was_called_is_in_a_file_or_a_files_name(stage: Stage, pr
     agent = alice.wait_ring()
     assert agent is not None
     agent.answer()
-    assert agent.wait_ended(15)
+    assert agent.wait_ended()
     stage.nothing_left()
     until(lambda: stage.asterisk.cel.exists() and "LINKEDID_END" in stage.asterisk.cel.read_text())
     files = [path for path in stage.settings.data.rglob("*") if path.is_file()]

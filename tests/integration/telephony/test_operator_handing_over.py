@@ -2,7 +2,6 @@
 
 import pytest
 
-from hotline.settings import Settings
 from telephony import names
 from tests.integration.telephony.conftest import HOLD, TERMS, TONE
 from tests.integration.telephony.talking import (
@@ -19,11 +18,7 @@ from tests.integration.telephony.talking import (
 from tests.tones import heard_tones
 from tests.wait import until
 
-
-@pytest.fixture
-def settings(settings: Settings) -> Settings:
-    """Short patience."""
-    return settings.model_copy(update={"ring_s": 4, "come_back_s": 4, "comfort_every_s": 60})
+pytestmark = pytest.mark.one_asterisk(ring_s=4, come_back_s=4, comfort_every_s=60, mobile_ring_s=120)
 
 
 @pytest.mark.parametrize("before", ["talking", "held", "in the room"])
@@ -51,7 +46,7 @@ def test_a_worker_handed_to_a_queue_goes_before_all_who_wait_in_it(stage: Stage,
             stage.operator.resume(call, 1)
             both_ways((worker, WORKER), (agent, ALICE))
         stage.operator.to_queue(call, "th")
-        assert agent.wait_ended(10)
+        assert agent.wait_ended()
         until(lambda: "has 2 calls" in stage.asterisk.command("queue show th"))
         until(lambda: HOLD in heard_tones(worker.heard))
         busy.hangup()
@@ -64,7 +59,7 @@ def test_a_worker_handed_to_a_queue_goes_before_all_who_wait_in_it(stage: Stage,
         assert asked == ["my", "th", "th"]
         assert not earlier.ended.is_set()
         rung.hangup()
-        assert worker.wait_ended(10), "an old agent's end must not be taken for a new one's, nor the other way round"
+        assert worker.wait_ended(), "an old agent's end must not be taken for a new one's, nor the other way round"
 
 
 def test_a_worker_handed_to_a_queue_in_which_nobody_is_leaves_a_message(stage: Stage) -> None:
@@ -92,7 +87,7 @@ def test_a_worker_handed_to_an_agent_hears_music_and_then_her(stage: Stage) -> N
         worker, agent = stage.talk(alice)
         call = stage.call
         stage.operator.to_agent(call, 2, "my")
-        assert agent.wait_ended(10)
+        assert agent.wait_ended()
         rung = bob.wait_ring()
         assert rung is not None
         assert header(rung, names.KIND_HEADER) == names.KIND_TRANSFER
@@ -110,7 +105,7 @@ def test_a_worker_handed_to_an_agent_hears_music_and_then_her(stage: Stage) -> N
         again.answer()
         both_ways((worker, WORKER), (again, BOB))
         again.hangup()
-        assert worker.wait_ended(10), stage.where
+        assert worker.wait_ended(), stage.where
 
 
 @pytest.mark.parametrize("how", ["silent", "declines", "not there"])
@@ -121,7 +116,7 @@ def test_a_worker_whom_an_agent_does_not_take_goes_to_the_queue(stage: Stage, ho
         worker, agent = stage.talk(alice)
         call = stage.call
         stage.operator.to_agent(call, 2, "my")
-        assert agent.wait_ended(10)
+        assert agent.wait_ended()
         if bob is not None:
             rung = bob.wait_ring()
             assert rung is not None
@@ -140,7 +135,7 @@ def test_an_agents_phone_stops_after_its_time_and_one_who_answers_talks_on(stage
         worker = stage.caller().call(LINE)
         missed = alice.wait_ring()
         assert missed is not None
-        assert missed.wait_ended(stage.settings.ring_s + 3), "not the long time of a mobile"
+        assert missed.wait_ended(60), "not the long time of a mobile"
         again = alice.wait_ring()
         assert again is not None
         again.answer()

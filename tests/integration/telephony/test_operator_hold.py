@@ -27,10 +27,7 @@ from tests.wait import until
 PLEASE_HOLD = 2900
 
 
-@pytest.fixture
-def settings(settings: Settings) -> Settings:
-    """Short patience."""
-    return settings.model_copy(update={"ring_s": 4, "come_back_s": 4, "comfort_every_s": 60})
+pytestmark = pytest.mark.one_asterisk(ring_s=4, come_back_s=4, comfort_every_s=60)
 
 
 def test_a_held_worker_hears_music_and_comes_back_to_her_agent(stage: Stage) -> None:
@@ -52,7 +49,7 @@ def test_a_held_worker_hears_music_and_comes_back_to_her_agent(stage: Stage) -> 
         stage.operator.resume(call, 1)
         both_ways((worker, WORKER), (agent, ALICE))
         agent.hangup()
-        assert worker.wait_ended(10), "she hung up: the conversation is over"
+        assert worker.wait_ended(), "she hung up: the conversation is over"
         stage.nothing_left()
         assert alice.wait_ring(2) is None
 
@@ -75,8 +72,8 @@ def test_a_worker_whose_agent_breaks_off_in_the_room_is_brought_back_to_her(stag
         stage.operator.resume(stage.call, 1)
         both_ways((worker, WORKER), (again, ALICE))
         stage.operator.end(stage.call)
-        assert worker.wait_ended(10), stage.where
-        assert again.wait_ended(10)
+        assert worker.wait_ended(), stage.where
+        assert again.wait_ended()
         stage.nothing_left()
 
 
@@ -119,7 +116,7 @@ def test_an_agent_who_hangs_up_in_the_room_ends_it_and_is_not_rung_again(stage: 
             stage.operator.resume(stage.call, 1)
             both_ways((worker, WORKER), (agent, ALICE))
         agent.hangup()
-        assert worker.wait_ended(10), stage.where
+        assert worker.wait_ended(), stage.where
         assert alice.wait_ring(2) is None
         stage.nothing_left()
 
@@ -134,7 +131,7 @@ def test_a_worker_who_hangs_up_ends_it_for_her_agent(stage: Stage, held: bool) -
             stage.operator.resume(stage.call, 1)
             both_ways((worker, WORKER), (agent, ALICE))
         worker.hangup()
-        assert agent.wait_ended(10)
+        assert agent.wait_ended()
         stage.nothing_left()
         again, _ = stage.talk(alice)
         assert not again.ended.is_set(), "she is rung for the next caller"
@@ -151,8 +148,8 @@ def test_the_operator_ends_a_conversation_for_all_and_nobody_is_rung_again(stage
             if held is False:
                 stage.operator.resume(call, 1)
             stage.operator.end(call)
-            assert worker.wait_ended(10), stage.where
-            assert agent.wait_ended(10)
+            assert worker.wait_ended(), stage.where
+            assert agent.wait_ended()
             stage.nothing_left()
             stage.operator.end(call)
         assert alice.wait_ring(2) is None
@@ -189,7 +186,7 @@ def test_a_worker_at_the_absolute_limit_goes_on_to_a_message_and_her_agent_is_fr
         worker, agent = stage.talk(alice)
         stage.operator.hold(stage.call, 1)
         stage.operator.resume(stage.call, 1)
-        assert agent.wait_ended(15)
+        assert agent.wait_ended()
         until(lambda: TERMS["my"] in heard_tones(worker.heard))
     stage.close()
 
@@ -218,7 +215,7 @@ def test_an_act_on_a_call_that_is_over_says_so(stage: Stage) -> None:
         with pytest.raises(LineFailed, match="not in this call"):
             stage.operator.hold(call, 2)
         worker.hangup()
-        agent.wait_ended(10)
+        agent.wait_ended()
         for act in (stage.operator.hold, stage.operator.resume):
             with pytest.raises(LineFailed, match="over"):
                 act(call, 1)
@@ -228,6 +225,7 @@ def test_an_act_on_a_call_that_is_over_says_so(stage: Stage) -> None:
         stage.operator.end("x,y")
 
 
+@pytest.mark.own_asterisk
 def test_without_asterisk_the_operator_says_so_and_comes_back_by_itself(
     settings: Settings, asterisk: AsteriskUnderTest
 ) -> None:

@@ -22,7 +22,6 @@ from tests.integration.telephony.talking import (
     header,
     ivr,
 )
-from tests.ports import free_port
 from tests.stack import AsteriskUnderTest
 from tests.tones import heard_tones
 from tests.wait import until
@@ -31,13 +30,7 @@ LEG = "c0ffee"
 SHELTER = "0299900011"
 
 
-@pytest.fixture
-def settings(settings: Settings) -> Settings:
-    """Short patience, and a trunk that calls out."""
-    trunk = f"127.0.0.1:{free_port()}"
-    return settings.model_copy(
-        update={"ring_s": 4, "come_back_s": 4, "callback_ring_s": 4, "comfort_every_s": 60, "trunk_host": trunk}
-    )
+pytestmark = pytest.mark.one_asterisk(ring_s=4, come_back_s=4, callback_ring_s=4, comfort_every_s=60, calls_out=True)
 
 
 @pytest.fixture
@@ -83,7 +76,7 @@ def test_a_colleague_is_asked_while_the_worker_hears_music(stage: Stage) -> None
         assert party is not None
         assert party.agent_id == 2
         stage.operator.drop_party(call, LEG)
-        assert rung.wait_ended(10)
+        assert rung.wait_ended()
         stage.operator.drop_party(call, LEG)
         stage.operator.resume(call, 1)
         both_ways((worker, WORKER), (agent, ALICE))
@@ -97,7 +90,7 @@ def test_a_colleague_who_does_not_answer_leaves_the_worker_with_her_agent(stage:
         stage.operator.call_agent(call, 1, LEG, 2)
         rung = bob.wait_ring()
         assert rung is not None
-        assert rung.wait_ended(10)
+        assert rung.wait_ended()
         with pytest.raises(LineFailed, match="not in the call"):
             stage.operator.swap(call, LEG)
         stage.operator.resume(call, 1)
@@ -115,7 +108,7 @@ def test_a_ringing_colleague_can_be_taken_back_and_one_who_cannot_be_rung_moves_
         rung = bob.wait_ring()
         assert rung is not None
         stage.operator.drop_party(stage.call, LEG)
-        assert rung.wait_ended(5)
+        assert rung.wait_ended()
 
 
 def test_swapping_and_merging(stage: Stage) -> None:
@@ -136,7 +129,7 @@ def test_swapping_and_merging(stage: Stage) -> None:
         both_ways((colleague, BOB), (agent, ALICE))
         stage.operator.end(call)
         for one in (worker, agent, colleague):
-            assert one.wait_ended(10)
+            assert one.wait_ended()
         stage.nothing_left()
 
 
@@ -150,7 +143,7 @@ def test_the_worker_is_left_with_the_colleague_who_is_rung_again_when_her_line_b
         if swapped:
             stage.operator.swap(stage.call, LEG)
         stage.operator.complete(stage.call, 1, LEG)
-        assert agent.wait_ended(10)
+        assert agent.wait_ended()
         both_ways((worker, WORKER), (colleague, BOB))
         stage.operator.hold(stage.call, 2)
         stage.operator.resume(stage.call, 2)
@@ -159,7 +152,7 @@ def test_the_worker_is_left_with_the_colleague_who_is_rung_again_when_her_line_b
         again = answered(bob)
         both_ways((worker, WORKER), (again, BOB))
         again.hangup()
-        assert worker.wait_ended(10), stage.where
+        assert worker.wait_ended(), stage.where
         assert alice.wait_ring(1) is None
 
 
@@ -177,7 +170,7 @@ def test_an_agent_who_breaks_off_with_her_worker_frees_the_colleague_who_is_held
         worker, _, colleague = consult(stage, alice, bob)
         stage.operator.swap(stage.call, LEG)
         stage.break_off(1)
-        assert colleague.wait_ended(10)
+        assert colleague.wait_ended()
         again = answered(alice)
         both_ways((worker, WORKER), (again, ALICE))
 
@@ -204,11 +197,11 @@ def test_a_number_outside_is_called_with_the_lines_number_and_no_name(stage: Sta
         stage.operator.start_recording(call)
         assert stage.legs.recorder is not None
         stage.operator.complete(call, 1, LEG)
-        assert agent.wait_ended(10)
+        assert agent.wait_ended()
         assert stage.legs.recorder is None, "nobody of ours is there to see that it is recorded"
         both_ways((worker, WORKER), (rung, OUTSIDE))
         rung.hangup()
-        assert worker.wait_ended(10), stage.where
+        assert worker.wait_ended(), stage.where
         stage.nothing_left()
 
 
@@ -223,8 +216,8 @@ def test_when_the_agent_leaves_a_conversation_of_three_the_number_outside_goes_t
         stage.operator.merge(stage.call)
         both_ways((worker, WORKER), (outside, OUTSIDE))
         agent.hangup()
-        assert outside.wait_ended(10)
-        assert worker.wait_ended(10), stage.where
+        assert outside.wait_ended()
+        assert worker.wait_ended(), stage.where
         stage.nothing_left()
 
 
@@ -240,7 +233,7 @@ def test_an_agent_who_asks_for_help_outside_talks_on_when_the_worker_has_gone(st
         until(lambda: stage.legs.worker is None)
         both_ways((agent, ALICE), (outside, OUTSIDE))
         outside.hangup()
-        assert agent.wait_ended(10)
+        assert agent.wait_ended()
         stage.nothing_left()
 
 
@@ -252,9 +245,9 @@ def test_somebody_outside_who_answers_when_all_have_gone_is_not_left_in_silence(
         rung = provider.wait_ring()
         assert rung is not None
         worker.hangup()
-        assert agent.wait_ended(10)
+        assert agent.wait_ended()
         rung.answer()
-        assert rung.wait_ended(10)
+        assert rung.wait_ended()
         stage.nothing_left()
 
 
@@ -285,7 +278,7 @@ def test_the_first_supervisor_to_answer_joins_and_the_worker_never_hears_music(s
             assert header(one, names.CALL_HEADER) == call
         both_ways((worker, WORKER), (agent, ALICE))
         rung.answer()
-        assert other.wait_ended(5)
+        assert other.wait_ended()
         both_ways((worker, WORKER), (rung, SOFIA))
         both_ways((agent, ALICE), (rung, SOFIA))
         both_ways((worker, WORKER), (agent, ALICE))
@@ -295,7 +288,7 @@ def test_the_first_supervisor_to_answer_joins_and_the_worker_never_hears_music(s
         agent.hangup()
         both_ways((worker, WORKER), (rung, SOFIA))
         rung.hangup()
-        assert worker.wait_ended(10), stage.where
+        assert worker.wait_ended(), stage.where
         stage.nothing_left()
 
 
@@ -308,13 +301,13 @@ def test_no_supervisor_answers_and_a_call_for_one_is_taken_back(stage: Stage) ->
         stage.operator.call_supervisors(stage.call, 1, LEG, [3])
         rung = sofia.wait_ring()
         assert rung is not None
-        assert rung.wait_ended(8)
+        assert rung.wait_ended()
         both_ways((worker, WORKER), (agent, ALICE))
         stage.operator.call_supervisors(stage.call, 1, "beef", [3])
         rung = sofia.wait_ring()
         assert rung is not None
         stage.operator.drop_party(stage.call, "beef")
-        assert rung.wait_ended(5)
+        assert rung.wait_ended()
         both_ways((worker, WORKER), (agent, ALICE))
 
 

@@ -9,6 +9,8 @@ from telephony.phone import Phone
 from tests.integration.telephony.talking import LINE, Stage
 from tests.wait import until
 
+pytestmark = pytest.mark.one_asterisk
+
 
 def test_each_new_secret_puts_an_end_to_the_one_before(stage: Stage) -> None:
     server = (stage.settings.sip_host, stage.settings.sip_port)
@@ -89,7 +91,7 @@ def test_a_browsers_secret_reaches_nothing_but_the_echo(stage: Stage) -> None:
         assert phone.register() == 200
         for number in (LINE, "0812345678", "+66812345678", *inside):
             refused = phone.call(number)
-            assert refused.wait_ended(10)
+            assert refused.wait_ended()
             # 488: a plain phone offers no encryption. It is the number that must be looked at first.
             assert refused.status in {404, 488}, number
 

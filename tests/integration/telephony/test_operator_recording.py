@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from hotline.settings import Settings
 from telephony import names
 from telephony.operator import LineFailed
 from tests.integration.telephony.conftest import HOLD
@@ -12,11 +11,7 @@ from tests.integration.telephony.talking import ALICE, BOB, WORKER, Stage, both_
 from tests.tones import heard_tones
 from tests.wait import until
 
-
-@pytest.fixture
-def settings(settings: Settings) -> Settings:
-    """Short patience."""
-    return settings.model_copy(update={"ring_s": 4, "come_back_s": 4, "comfort_every_s": 60})
+pytestmark = pytest.mark.one_asterisk(ring_s=4, come_back_s=4, comfort_every_s=60)
 
 
 def grown(path: Path) -> None:
@@ -48,7 +43,7 @@ def test_both_sides_are_recorded_until_it_is_stopped_and_nobody_hears_a_sign(sta
         second = names.spool_talk(stage.settings.spool, call, 2)
         grown(second)
         worker.hangup()
-        assert agent.wait_ended(10)
+        assert agent.wait_ended()
         stage.nothing_left()
         assert set(heard_tones(worker.heard[starts[0] :])) == {ALICE}
         assert set(heard_tones(agent.heard[starts[1] :])) == {WORKER}
@@ -119,7 +114,7 @@ def test_a_recording_of_a_worker_who_left_ends_though_the_agents_talk_on(stage: 
         say(colleague, BOB)
         both_ways((agent, ALICE), (colleague, BOB))
         agent.hangup()
-        assert colleague.wait_ended(10)
+        assert colleague.wait_ended()
         stage.nothing_left()
 
 

@@ -19,7 +19,7 @@ from tests.integration.telephony.switchboard.parts import LINE, contacts, ended,
 from tests.stack import AsteriskUnderTest
 from tests.wait import until
 
-pytestmark = pytest.mark.usefixtures("keys")
+pytestmark = [pytest.mark.usefixtures("keys"), pytest.mark.one_asterisk(ring_s=3, wrap_up_s=1)]
 
 
 def test_a_call_answered_by_a_registered_phone_is_answered_and_has_its_handler(

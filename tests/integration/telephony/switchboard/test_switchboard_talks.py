@@ -34,25 +34,19 @@ from tests.cast import Cast
 from tests.fakes.fake_ivr import FakeIvr
 from tests.integration.telephony.switchboard.parts import LINE, SECRET, contacts, ended, give_secret, state
 from tests.integration.telephony.talking import header
-from tests.ports import free_port
 from tests.stack import AsteriskUnderTest
 from tests.tones import write_tone
 from tests.wait import until
 
-pytestmark = pytest.mark.usefixtures("keys")
+# Nobody finishes her wrap-up by herself; a trunk that calls out.
+pytestmark = [
+    pytest.mark.usefixtures("keys"),
+    pytest.mark.one_asterisk(ring_s=5, wrap_up_s=600, come_back_s=4, callback_ring_s=4, calls_out=True),
+]
 
 LEG = "c0ffee"
 MISSED = (AgentStatus.NOT_READY, agents.MISSED)
 READY, RINGING, ON_CALL, WRAP_UP = AgentStatus.READY, AgentStatus.RINGING, AgentStatus.ON_CALL, AgentStatus.WRAP_UP
-
-
-@pytest.fixture
-def settings(settings: Settings) -> Settings:
-    """Nobody finishes her wrap-up by herself; a trunk that calls out."""
-    trunk = f"127.0.0.1:{free_port()}"
-    return settings.model_copy(
-        update={"ring_s": 5, "wrap_up_s": 600, "come_back_s": 4, "callback_ring_s": 4, "trunk_host": trunk}
-    )
 
 
 @dataclass
@@ -244,7 +238,7 @@ def test_a_colleague_rings_on_for_nobody_when_the_worker_hangs_up(floor: Floor) 
     rung = floor.bob.wait_ring()
     assert rung is not None
     worker.hangup()
-    assert rung.wait_ended(within_s=10)
+    assert rung.wait_ended()
     floor.over()
     floor.wait(floor.cast.bob, READY)
 
@@ -594,6 +588,9 @@ def test_a_mobile_that_is_declined_twice_is_rung_no_more(floor: Floor, keys: Key
         rung.reject()
     until(lambda: state(floor.db, alice).reason == agents.MOBILE_RESTS)
     until(lambda: "Local/m" not in floor.asterisk.command("queue show my"))
+    # The queue may have begun one more ring in the moment before it was told.
+    if (late := floor.provider.wait_ring(within_s=1)) is not None:
+        late.reject()
     assert floor.provider.wait_ring(within_s=3) is None
     worker.hangup()
     floor.over()
