@@ -114,6 +114,7 @@ def _values(settings: Settings, asterisk: Asterisk, secrets: Secrets, menu: Mapp
         "room_look_s": ROOM_LOOK_S,
         "look_s": LOOK_S,
         "menu_limit_s": MENU_LIMIT_S,
+        "message_slice_s": max(1, settings.message_silence_s // 2),
         "message_limit_s": settings.message_max_s + MENU_LIMIT_S,
         "net_limit_s": settings.message_max_s + MENU_LIMIT_S,
     }
