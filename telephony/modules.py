@@ -10,7 +10,7 @@ FAMILIES = {
         "session sdp_rtp registrar pubsub authenticator_digest endpoint_identifier_user endpoint_identifier_ip caller_id "
         "acl nat rfc3326 logger transport_websocket header_funcs outbound_authenticator_digest outbound_registration"
     ),
-    "": "chan_pjsip pbx_config cel_custom cel_manager",
+    "": "chan_pjsip pbx_config pbx_loopback cel_custom cel_manager",
     "app_": (
         "dial queue playback record read mixmonitor chanspy confbridge bridgewait bridgeaddchan stack originate echo exec "
         "verbose userevent senddtmf playtones milliwatt while"
