@@ -18,6 +18,7 @@ from models import (
     Channel,
     Contact,
     Direction,
+    MessageEnd,
     Outcome,
     Recording,
     RecordingKind,
@@ -55,6 +56,7 @@ class Seen:
     number: str | None = None
     callback_said: CallbackSafety | None = None
     chosen: bool = True
+    message_end: MessageEnd | None = None
 
 
 def find(session: Session, call: str | None = None, linkedid: str | None = None) -> Contact | None:
@@ -91,7 +93,7 @@ def saw(
         contact.arrived_at = min(contact.arrived_at, at)
     elif getattr(contact, fact.value) is None:
         setattr(contact, fact.value, at)
-    for name in ("linkedid", "line", "language", "queue", "handler_id"):
+    for name in ("linkedid", "line", "language", "queue", "handler_id", "message_end"):
         if getattr(contact, name) is None:
             setattr(contact, name, getattr(seen, name))
     if seen.callback_said is not None and contact.callback_said is CallbackSafety.UNKNOWN:

@@ -95,7 +95,7 @@ class Settings(BaseSettings):
     limit_unanswered_s: int = 1800
     limit_talking_s: int = 4 * 3600
     message_max_s: int = 300
-    message_silence_s: int = 8
+    message_silence_s: int = 20
     free_space_floor_mb: int = 200
     reserve_mb: int = Field(default=20, ge=0)
     join_within_s: int = 15 * 60

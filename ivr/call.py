@@ -24,7 +24,7 @@ from ivr.memory import CallFacts, Memory, NotNow
 from ivr.names import TONE
 from ivr.session import AgiFailed, AgiRefused, Session
 from ivr.sounds import FALLBACK, plain_sound, sound
-from models import CallbackSafety
+from models import CallbackSafety, MessageEnd
 from models.types import now
 from telephony import names
 
@@ -169,14 +169,21 @@ class Call:
         language: str | None = None,
         chosen: bool = True,
         callback_said: CallbackSafety | None = None,
+        message_end: MessageEnd | None = None,
     ) -> None:
         """Keep facts of this call, at this moment unless said otherwise; after one failure in the spool only."""
         moment = at or now()
         facts = dict.fromkeys(seen, moment)
+        memory = self.house.memory
         if self._database_failed:
-            self.house.memory.note(self.facts, facts, language=language, callback_said=callback_said)
-        elif not self.house.memory.keep(
-            self.facts, facts, language=language, chosen=chosen, callback_said=callback_said
+            memory.note(self.facts, facts, language=language, callback_said=callback_said, message_end=message_end)
+        elif not memory.keep(
+            self.facts,
+            facts,
+            language=language,
+            chosen=chosen,
+            callback_said=callback_said,
+            message_end=message_end,
         ):
             self._database_failed = True
         self.left_something = self.left_something or self._database_failed

@@ -20,7 +20,7 @@ from hotline.calls import Fact, Seen
 from hotline.keys import Keys
 from hotline.log import log
 from hotline.settings import Settings
-from models import CallbackSafety, Database
+from models import CallbackSafety, Database, MessageEnd
 from telephony import names
 
 BUSY_S = 1.0  # how long the database waits for another writer
@@ -116,6 +116,7 @@ class Memory:
         language: str | None = None,
         chosen: bool = True,
         callback_said: CallbackSafety | None = None,
+        message_end: MessageEnd | None = None,
     ) -> bool:
         """Keep moments of a call in one transaction. False when it went to the spool instead, for the transcriber.
 
@@ -128,6 +129,7 @@ class Memory:
             language=language,
             chosen=chosen,
             callback_said=callback_said,
+            message_end=message_end,
         )
 
         def write() -> None:
@@ -140,7 +142,7 @@ class Memory:
             return True
         except NotNow:
             # Perhaps it is written all the same, only later: facts are harmless twice.
-            self.note(facts, seen, language=language, callback_said=callback_said)
+            self.note(facts, seen, language=language, callback_said=callback_said, message_end=message_end)
             return False
 
     def note(
@@ -150,6 +152,7 @@ class Memory:
         *,
         language: str | None = None,
         callback_said: CallbackSafety | None = None,
+        message_end: MessageEnd | None = None,
     ) -> None:
         """Write what was seen as one line beside the message in the spool; each line stands for itself."""
         line = {
@@ -162,6 +165,7 @@ class Memory:
             "reason": "database",
             "facts": {fact.value: at.timestamp() for fact, at in seen.items()},
             "callback_said": callback_said,
+            "message_end": message_end,
         }
         text = json.dumps({name: value for name, value in line.items() if value is not None}) + "\n"
         path = names.spool_note(self._settings.spool, facts.call)

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from sqlmodel import Field, Index, SQLModel
 
-from models.enums import CallbackSafety, Channel, Direction, Disposition, Outcome, TalkRecording, stored
+from models.enums import CallbackSafety, Channel, Direction, Disposition, MessageEnd, Outcome, TalkRecording, stored
 from models.types import UtcDateTime, now
 
 
@@ -66,6 +66,7 @@ class Contact(SQLModel, table=True):
         default=CallbackSafety.UNKNOWN,
         sa_type=stored(CallbackSafety),
     )
+    message_end: MessageEnd | None = Field(default=None, sa_type=stored(MessageEnd))
     outcome: Outcome | None = Field(default=None, sa_type=stored(Outcome))
     disposition: Disposition | None = Field(default=None, sa_type=stored(Disposition))
     recording: TalkRecording = Field(default=TalkRecording.OFF, sa_type=stored(TalkRecording))

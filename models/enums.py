@@ -199,6 +199,14 @@ class CallbackKind(StrEnum):
     ABANDONED = "abandoned"
 
 
+class MessageEnd(StrEnum):
+    """What ended a message that was kept whole. A hang-up, or a line that failed, is none of these."""
+
+    KEY = "key"
+    SILENCE = "silence"  # nothing at all came from the caller's phone for `message_silence_s`
+    LIMIT = "limit"
+
+
 class AttemptOutcome(StrEnum):
     """What came of an attempt to reach a worker."""
 

@@ -206,6 +206,7 @@ class Ingest:
                 language=note.language,
                 number=note.number,
                 callback_said=note.callback_said,
+                message_end=note.message_end,
                 # The net does not say whether she pressed its key or none.
                 chosen=NET not in note.reasons or note.language != for_no_key(session),
             )
@@ -281,8 +282,11 @@ def _arrival(left: Left, row: Known | None, recording: Recording | None) -> date
 
 
 def _ran_on(contact: Contact, recording: Recording) -> bool:
-    """Whether the call went on much longer after the message began than what was recorded: the rest is missing."""
-    if contact.message_at is None or contact.ended_at is None:
+    """Whether the call went on much longer after the message began than what was recorded: the rest is missing.
+
+    Not when the line saw the message end whole: a phone that sends nothing while it is silent leaves nothing to keep.
+    """
+    if contact.message_at is None or contact.ended_at is None or contact.message_end is not None:
         return False
     lasted_s = (contact.ended_at - contact.message_at).total_seconds()
     return lasted_s - recording.duration_s > CUT_MARGIN_S

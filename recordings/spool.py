@@ -16,7 +16,7 @@ from typing import Any
 
 from hotline.calls import Fact
 from hotline.languages import catalogue
-from models import CallbackSafety
+from models import CallbackSafety, MessageEnd
 from recordings.audio import RATE_HZ, SAMPLE_BYTES
 
 CALL = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -174,6 +174,7 @@ class Note:
     ended: datetime | None = None
     cut_short: bool = False
     callback_said: CallbackSafety | None = None
+    message_end: MessageEnd | None = None
     facts: dict[Fact, datetime] = field(default_factory=dict)
     reasons: set[str] = field(default_factory=set)
     lines: int = 0
@@ -207,6 +208,7 @@ def _merge(note: Note, said: dict[str, Any]) -> None:
     note.arrived = note.arrived or _moment(said.get("arrived"))
     note.ended = note.ended or _moment(said.get("ended"))
     note.callback_said = note.callback_said or _safety(said.get("callback_said"))
+    note.message_end = note.message_end or _message_end(said.get("message_end"))
     for name, at in _facts(said.get("facts")):
         note.facts.setdefault(name, at)
     note.cut_short = note.cut_short or said.get("cut_short") in (True, "1")
@@ -232,6 +234,10 @@ def _facts(said: object) -> Iterator[tuple[Fact, datetime]]:
 
 def _safety(value: object) -> CallbackSafety | None:
     return CallbackSafety(value) if isinstance(value, str) and value in list(CallbackSafety) else None
+
+
+def _message_end(value: object) -> MessageEnd | None:
+    return MessageEnd(value) if isinstance(value, str) and value in list(MessageEnd) else None
 
 
 def _known(code: str | None) -> str | None:

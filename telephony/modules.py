@@ -16,7 +16,7 @@ FAMILIES = {
         "rfc3326 logger transport_websocket header_funcs outbound_authenticator_digest outbound_registration dtmf_info "
         "empty_info dlg_options messaging"
     ),
-    "": "chan_pjsip pbx_config cel_custom",
+    "": "chan_pjsip pbx_config pbx_loopback cel_custom",
     "app_": (
         "dial queue playback record read mixmonitor chanspy confbridge bridgewait bridgeaddchan stack originate echo exec "
         "verbose userevent senddtmf playtones milliwatt while"

@@ -115,9 +115,12 @@ def _values(settings: Settings, asterisk: Asterisk, secrets: Secrets, menu: Mapp
         "trunk_domain": settings.trunk_host.partition(":")[0],
         "penalty_backup": PENALTY_BACKUP,
         "rounds": ROUNDS,
+        # The queue says its words of comfort first, and the offer second.
+        "offer_after_s": 2 * settings.comfort_every_s,
         "room_look_s": ROOM_LOOK_S,
         "look_s": LOOK_S,
         "menu_limit_s": MENU_LIMIT_S,
+        "message_slice_s": max(1, settings.message_silence_s // 2),
         "message_limit_s": settings.message_max_s + MENU_LIMIT_S,
         "net_limit_s": settings.message_max_s + MENU_LIMIT_S,
     }

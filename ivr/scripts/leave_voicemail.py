@@ -1,4 +1,7 @@
+import array
+import sys
 import time
+from pathlib import Path
 
 from hotline.calls import Fact
 from hotline.disk import can_record
@@ -6,11 +9,20 @@ from ivr import names
 from ivr.asking import ask_whether_safe
 from ivr.call import Call
 from ivr.session import BYTES_PER_S, AgiFailed
+from models import MessageEnd
 from telephony.names import RECORD_STATUS, RECORDED, RECORDING, spool_sound
 
-KEEP_QUIET_ANY_KEY = "kqy"  # kept on hang-up, no beep of Record's own, any key ends it
+# Added to what is there, kept on hang-up, no beep of Record's own, any key ends it.
+ADD_KEEP_QUIET_ANY_KEY = "akqy"
 SLACK_S = 30.0
 OPENED_AND_CLOSED_S = 3.0
+GOES_ON = {"TIMEOUT", "HANGUP"}  # after a real hang-up nothing can be asked any more
+QUIET_IN_A_ROW = 2
+# The steps of mu-law and A-law round nothing: what a phone sends that is muted, or that takes silence away. Speech of a
+# whisper, at -60 dB below the loudest there is, is twice as much.
+NOTHING = 16
+PACKET_S = 0.02
+PACKETS = "CHANNEL(rtcp,rxcount)"
 
 
 def leave_voicemail(call: Call) -> None:
@@ -23,55 +35,92 @@ def leave_voicemail(call: Call) -> None:
     if not _has_room(call):
         return
     call.remember(Fact.MESSAGE)
-    if not _record(call):
+    whole, ended = _record(call)
+    if not whole:
         _apologise(call)
         return
+    if ended is not None:
+        call.remember(Fact.MESSAGE, message_end=ended)
     if not call.withheld:
         call.remember(Fact.MESSAGE, callback_said=ask_whether_safe(call))
     call.play(names.THANKS)
     call.play(names.GOODBYE)
 
 
-def _record(call: Call) -> bool:
-    """Record to the spool. False when what is there is less than what was said."""
-    settings = call.settings
-    path = spool_sound(settings.spool, call.facts.call)
+def _record(call: Call) -> tuple[bool, MessageEnd | None]:
+    """Record to the spool. Whether all that was said is there, and what ended it; None when nobody saw that.
+
+    It never ends because it is quiet: after some time in which nothing at all came, a key, the hang-up or the limit. Record
+    hears silence only while packets come, so it is asked again and again, and what it added is looked at in between. When
+    no packet came at all it says HANGUP and would take the call with it: hence TryExec.
+    """
+    settings, path = call.settings, spool_sound(call.settings.spool, call.facts.call)
+    packets = _packets(call)
     call.tone()
     call.left_something = True
     call.session.set_variable(RECORDING, "1")
-    began = time.monotonic()
-    try:
-        call.session.exec_(
-            "Record",
-            path,
-            settings.message_silence_s,
-            settings.message_max_s,
-            KEEP_QUIET_ANY_KEY,
-            within_s=settings.message_max_s + SLACK_S,
-        )
-    except AgiFailed:
-        call.remember(Fact.FAILED)
-        return False
-    took_s = time.monotonic() - began
+    began, recorded_s = time.monotonic(), 0
+    quiet, status = 0, "TIMEOUT"
+    while status in GOES_ON and recorded_s < settings.message_max_s and quiet < QUIET_IN_A_ROW:
+        slice_s = min(max(1, settings.message_silence_s // QUIET_IN_A_ROW), settings.message_max_s - recorded_s)
+        before = _size(path)
+        record = f"Record({path},0,{slice_s},{ADD_KEEP_QUIET_ANY_KEY})"
+        try:
+            call.session.exec_("TryExec", record, within_s=slice_s + SLACK_S)
+        except AgiFailed:
+            status = "ERROR"
+            break
+        recorded_s += slice_s
+        status = call.session.get_variable(RECORD_STATUS)
+        quiet = 0 if sounds(path, before) else quiet + 1
+    took_s, came = time.monotonic() - began, _packets(call)
     # From here on the file may be on its way to the vault: that it is gone does not mean that nothing was said.
     call.session.set_variable(RECORDING, RECORDED)
-    status = call.session.get_variable(RECORD_STATUS)
-    if status == "ERROR":
+    kept_s = _size(path) / BYTES_PER_S
+    if status == "ERROR" and not kept_s:
         call.remember(Fact.FAILED)
+    if status in GOES_ON:
+        took_s = max(took_s, recorded_s)
+    came_s = None if packets is None or came is None else (came - packets) * PACKET_S
+    if status == "ERROR" or _cut_short(status, kept_s, took_s, came_s):
+        return False, None
+    if status in GOES_ON:
+        return True, MessageEnd.SILENCE if quiet >= QUIET_IN_A_ROW else MessageEnd.LIMIT
+    return True, MessageEnd.KEY if status == "DTMF" else None
+
+
+def sounds(path: Path, start: int) -> bool:
+    """Whether a recording holds anything but silence from this byte on."""
+    try:
+        with path.open("rb") as file:
+            file.seek(start)
+            samples = array.array("h", (added := file.read())[: len(added) // 2 * 2])
+    except OSError:
         return False
-    size = path.stat().st_size if path.is_file() else 0
-    return not _cut_short(status, size / BYTES_PER_S, took_s, settings.message_silence_s, settings.message_max_s)
+    if sys.byteorder == "big":
+        samples.byteswap()
+    return bool(samples) and (max(samples) > NOTHING or min(samples) < -NOTHING)
 
 
-def _cut_short(status: str, kept_s: float, took_s: float, silence_s: float, max_s: float) -> bool:
-    """Whether the file holds too little for the time it took: a disk that fills up says TIMEOUT and nothing else.
+def _packets(call: Call) -> int | None:
+    """How many packets of sound the caller's phone has sent; None when Asterisk does not say."""
+    told = call.session.get_variable(PACKETS)
+    return int(told) if told.isdecimal() else None
 
-    A phone may send nothing while it is quiet, so half of the time is enough, except where the time itself was up.
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.is_file() else 0
+
+
+def _cut_short(status: str, kept_s: float, took_s: float, came_s: float | None) -> bool:
+    """Whether the file holds too little for what came: a disk that fills up says TIMEOUT and nothing else.
+
+    A phone may send nothing while it is quiet. Where Asterisk does not tell how much came, half of the time is enough,
+    except where the time itself was up.
     """
-    if status == "TIMEOUT":
-        return kept_s + OPENED_AND_CLOSED_S < max_s * 0.9
-    silent_s = silence_s if status == "SILENCE" else 0.0
-    return kept_s + OPENED_AND_CLOSED_S < (took_s - silent_s) * 0.5
+    if came_s is not None:
+        return kept_s + OPENED_AND_CLOSED_S < min(came_s, took_s) * 0.9
+    return kept_s + OPENED_AND_CLOSED_S < took_s * (0.9 if status in GOES_ON else 0.5)
 
 
 def _has_room(call: Call) -> bool:

@@ -61,7 +61,8 @@ class FakeCall:
     leaves_after: int | None = None
     leaves_how: Leaving = Leaving.EOF
     record: bytes = b"\1\0" * 8000
-    record_status: str = "DTMF"
+    record_status: str = "DTMF"  # what the last Record says, when all of `record` was said
+    sends: bool = True  # whether packets come when nothing is said any more
     variables: dict[str, str] = field(default_factory=dict)
     token: str | None = None
 
@@ -71,6 +72,8 @@ class FakeCall:
         self.commands: list[list[str]] = []
         self.played: list[str] = []
         self.recorded: Path | None = None
+        self._packets = 0
+        self._left = self.record
         self.applications: list[list[str]] = []
         token = make_secrets(self.settings).agi_token if self.token is None else self.token
         self.variables = {
@@ -119,6 +122,8 @@ class FakeCall:
 
     def _reply(self, words: list[str]) -> str:
         match words:
+            case ["GET", "VARIABLE", "CHANNEL(rtcp,rxcount)"]:
+                return f"200 result=1 ({self._packets})"
             case ["GET", "VARIABLE", name]:
                 value = self.variables.get(name)
                 return "200 result=0" if value is None else f"200 result=1 ({value})"
@@ -131,8 +136,8 @@ class FakeCall:
                 return f"200 result={self._pressed('wait', '0123456789*#')}"
             case ["CHANNEL", "STATUS"]:
                 return "200 result=6"
-            case ["EXEC", "Record", options]:
-                return self._record(options.split(","))
+            case ["EXEC", "TryExec", record]:
+                return self._record(record.removeprefix("Record(").removesuffix(")").split(","))
         return "510 Invalid or unknown command"
 
     def _play(self, path: Path, escape: str) -> str:
@@ -153,8 +158,12 @@ class FakeCall:
         self.applications.append(["Record", *options])
         self.recorded = Path(options[0])
         self.recorded.parent.mkdir(parents=True, exist_ok=True)
-        self.recorded.write_bytes(self.record)
-        self.variables[names.RECORD_STATUS] = self.record_status
+        size = int(options[2]) * 16000
+        with self.recorded.open("ab") as file:
+            file.write(self._left[:size])
+        self._packets += int(options[2]) * 50 if self.sends else len(self._left[:size]) // 320
+        self.variables[names.RECORD_STATUS] = "TIMEOUT" if len(self._left) >= size else self.record_status
+        self._left = self._left[size:]
         return "200 result=0"
 
     def _leave(self, line: socket.socket) -> None:
