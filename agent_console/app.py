@@ -79,6 +79,8 @@ async def _run(settings: Settings) -> int:
         await runner.cleanup()
         return 1
     _settle(runner)
+    with contextlib.suppress(OSError, TimeoutError):  # tried again with the first phone
+        await runner.app[sip_proxy.CARRIER].begin()
     log().info("the console serves", host=settings.console_host, port=settings.console_port)
     beating = asyncio.create_task(_beat(settings.run / "console.alive"))
     await stop.wait()
