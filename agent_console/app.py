@@ -9,7 +9,7 @@ from pathlib import Path
 from aiohttp import web
 from sqlalchemy.orm import configure_mappers
 
-from agent_console import admission, edges, feed, heart, mobiles, pages, serve, sip_proxy, views
+from agent_console import admission, door, edges, feed, heart, mobiles, pages, serve, sip_proxy, views
 from agent_console.console import CONSOLE, Console
 from agent_console.routes import Route
 from hotline.events import Nudges
@@ -72,20 +72,25 @@ async def _run(settings: Settings) -> int:
         loop.add_signal_handler(number, stop.set)
     runner = web.AppRunner(make_app(settings), access_log=None, shutdown_timeout=3.0)
     await runner.setup()
-    try:
-        await web.TCPSite(runner, settings.console_host, settings.console_port).start()
-    except OSError as error:
-        log().error("the console's port cannot be opened", port=settings.console_port, error=error)
-        await runner.cleanup()
-        return 1
-    _settle(runner)
-    with contextlib.suppress(OSError, TimeoutError):  # tried again with the first phone
-        await runner.app[sip_proxy.CARRIER].begin()
-    log().info("the console serves", host=settings.console_host, port=settings.console_port)
-    beating = asyncio.create_task(_beat(settings.run / "console.alive"))
-    await stop.wait()
-    beating.cancel()
-    await runner.cleanup()
+    server = runner.server
+    if server is None:
+        raise RuntimeError("the runner is set up")
+    async with contextlib.AsyncExitStack() as until_the_end:
+        until_the_end.push_async_callback(runner.cleanup)
+        try:
+            await until_the_end.enter_async_context(
+                door.opened(server, settings.console_host, settings.console_port, one_front=settings.behind_proxy)
+            )
+        except OSError as error:
+            log().error("the console's port cannot be opened", port=settings.console_port, error=error)
+            return 1
+        _settle(runner)
+        with contextlib.suppress(OSError, TimeoutError):  # tried again with the first phone
+            await runner.app[sip_proxy.CARRIER].begin()
+        log().info("the console serves", host=settings.console_host, port=settings.console_port)
+        beating = asyncio.create_task(_beat(settings.run / "console.alive"))
+        await stop.wait()
+        beating.cancel()
     return 0
 
 
