@@ -9,7 +9,20 @@ from pathlib import Path
 from aiohttp import web
 from sqlalchemy.orm import configure_mappers
 
-from agent_console import admission, door, edges, feed, heart, mobiles, pages, serve, sip_proxy, views
+from agent_console import (
+    admission,
+    anchoring,
+    door,
+    edges,
+    feed,
+    heart,
+    mobiles,
+    pages,
+    serve,
+    sign_in_log,
+    sip_proxy,
+    views,
+)
 from agent_console.console import CONSOLE, Console
 from agent_console.routes import Route
 from hotline.events import Nudges
@@ -30,10 +43,11 @@ def all_routes() -> list[Route]:
 def make_app(settings: Settings) -> web.Application:
     """The console as aiohttp runs it. Raises `PartMissing` when the keys were never made."""
     app = web.Application(middlewares=[edges.say_what_went_wrong, admission.admit])
+    keys = load_keys(settings.keys, may_open=True)
     app[CONSOLE] = console = Console(
         settings=settings,
-        database=Database(settings.database, connections=settings.database_connections),
-        keys=load_keys(settings.keys, may_open=True),
+        database=Database(settings.database, connections=settings.database_connections, audit_key=keys.audit),
+        keys=keys,
         nudges=Nudges(settings.redis),
         templates=pages.make_templates(app, settings.zone),
         operator=Operator(settings),
@@ -48,7 +62,9 @@ def make_app(settings: Settings) -> web.Application:
     app.on_response_prepare.append(edges.add_headers)
     app.on_shutdown.append(feed.let_go)
     app.on_shutdown.append(sip_proxy.let_go)
-    app.cleanup_ctx.extend((feed.hear, feed.beat, heart.beat, sip_proxy.reach, mobiles.keep))
+    app.cleanup_ctx.extend(
+        (feed.hear, feed.beat, heart.beat, sip_proxy.reach, mobiles.keep, anchoring.keep, sign_in_log.keep)
+    )
 
     async def close(_app: web.Application) -> None:
         console.end_threads()

@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from hotline.errors import FreelineError, Invalid, SettingsWrong
+from hotline.keys import audit_key
 from hotline.settings import Settings, settings
 from models import Database, Proficiency, Role
 from ops.backup.cli import app as backup_app
@@ -205,7 +206,7 @@ def _languages(text: str) -> dict[str, Proficiency]:
 
 def _database(config: Settings) -> Database:
     config.data.mkdir(mode=0o700, parents=True, exist_ok=True)
-    db = Database(config.database)
+    db = Database(config.database, audit_key=audit_key(config.keys))
     db.migrate()
     return db
 
