@@ -10,7 +10,7 @@ COPY ops/setup.sh ops/
 RUN ops/setup.sh packages python && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/*
 # 10001 is in no list of a distribution. All that changes is below /data, on volumes that take their owner from here.
 RUN useradd --uid 10001 --user-group --no-create-home --home-dir /data --shell /usr/sbin/nologin freeline \
- && for folder in /data /data/run /data/spool /data/asterisk /data/sounds /data/prompts /data/vault /data/keys \
+ && for folder in /data /data/run /data/spool /data/asterisk /data/sounds /data/prompts /data/vault /data/keys /data/audit \
       /data/speech-models /hand-out /hand-out/line /hand-out/sealing; \
     do install -d -m 700 -o freeline -g freeline "$folder"; done
 ENV PATH=/app/.venv/bin:$PATH FREELINE_DATA=/data FREELINE_CACHE=/data/speech-models/.cache

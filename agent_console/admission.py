@@ -6,6 +6,7 @@ from aiohttp.typedefs import Handler
 from agent_console import bodies
 from agent_console.address import address_of
 from agent_console.console import CONSOLE, Console
+from agent_console.door import Guest
 from agent_console.guard import SESSION
 from agent_console.strangers import Crowded
 from hotline import sign_ins
@@ -24,9 +25,22 @@ def client_address(request: web.Request) -> str:
 @web.middleware
 async def admit(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Let a request in. A body that is too large, or in parts, is refused here, before anything is read of it."""
-    console = request.app[CONSOLE]
+    console, guest = request.app[CONSOLE], request.protocol
     token = request.cookies.get(SESSION, "")
-    if console.strangers.knows(token):
+    known = console.strangers.knows(token)
+    if not isinstance(guest, Guest):
+        return await _served(console, request, handler, token, known=known)
+    guest.begins(known=known)
+    try:
+        return await _served(console, request, handler, token, known=known)
+    finally:
+        guest.ends()
+
+
+async def _served(
+    console: Console, request: web.Request, handler: Handler, token: str, *, known: bool
+) -> web.StreamResponse:
+    if known:
         bodies.refuse_unread(request, bodies.MOST)
         return await handler(request)
     try:
@@ -53,6 +67,8 @@ def leave(request: web.Request) -> None:
     if callable(taken):
         taken()
         del request[LEAVE]
+    if isinstance(request.protocol, Guest):
+        request.protocol.welcome()
 
 
 def crowded() -> web.Response:

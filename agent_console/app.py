@@ -1,13 +1,27 @@
 """The console's web server: what it is made of, and running it until it is told to stop."""
 
 import asyncio
+import contextlib
 import gc
 import signal
 
 from aiohttp import web
 from sqlalchemy.orm import configure_mappers
 
-from agent_console import admission, edges, feed, heart, mobiles, pages, serve, sip_proxy, views
+from agent_console import (
+    admission,
+    anchoring,
+    door,
+    edges,
+    feed,
+    heart,
+    mobiles,
+    pages,
+    serve,
+    sign_in_log,
+    sip_proxy,
+    views,
+)
 from agent_console.console import CONSOLE, Console
 from agent_console.routes import Route
 from hotline.events import Nudges
@@ -29,10 +43,11 @@ def all_routes() -> list[Route]:
 def make_app(settings: Settings) -> web.Application:
     """The console as aiohttp runs it. Raises `PartMissing` when the keys were never made."""
     app = web.Application(middlewares=[edges.say_what_went_wrong, admission.admit])
+    keys = load_keys(settings.keys, may_open=True)
     app[CONSOLE] = console = Console(
         settings=settings,
-        database=Database(settings.database, connections=settings.database_connections),
-        keys=load_keys(settings.keys, may_open=True),
+        database=Database(settings.database, connections=settings.database_connections, audit_key=keys.audit),
+        keys=keys,
         nudges=Nudges(settings.redis),
         templates=pages.make_templates(settings.zone),
         operator=Operator(settings),
@@ -47,7 +62,9 @@ def make_app(settings: Settings) -> web.Application:
     app.on_response_prepare.append(edges.add_headers)
     app.on_shutdown.append(feed.let_go)
     app.on_shutdown.append(sip_proxy.let_go)
-    app.cleanup_ctx.extend((feed.hear, feed.beat, heart.beat, sip_proxy.reach, mobiles.keep))
+    app.cleanup_ctx.extend(
+        (feed.hear, feed.beat, heart.beat, sip_proxy.reach, mobiles.keep, anchoring.keep, sign_in_log.keep)
+    )
 
     async def close(_app: web.Application) -> None:
         console.end_threads()
@@ -71,18 +88,25 @@ async def _run(settings: Settings) -> int:
         loop.add_signal_handler(number, stop.set)
     runner = web.AppRunner(make_app(settings), access_log=None, shutdown_timeout=3.0)
     await runner.setup()
-    try:
-        await web.TCPSite(runner, settings.console_host, settings.console_port).start()
-    except OSError as error:
-        log().error("the console's port cannot be opened", port=settings.console_port, error=error)
-        await runner.cleanup()
-        return 1
-    _settle(runner)
-    log().info("the console serves", host=settings.console_host, port=settings.console_port)
-    beating = asyncio.create_task(_beat(Heartbeat(settings, "console")))
-    await stop.wait()
-    beating.cancel()
-    await runner.cleanup()
+    server = runner.server
+    if server is None:
+        raise RuntimeError("the runner is set up")
+    async with contextlib.AsyncExitStack() as until_the_end:
+        until_the_end.push_async_callback(runner.cleanup)
+        try:
+            await until_the_end.enter_async_context(
+                door.opened(server, settings.console_host, settings.console_port, one_front=settings.behind_proxy)
+            )
+        except OSError as error:
+            log().error("the console's port cannot be opened", port=settings.console_port, error=error)
+            return 1
+        _settle(runner)
+        with contextlib.suppress(OSError, TimeoutError):  # tried again with the first phone
+            await runner.app[sip_proxy.CARRIER].begin()
+        log().info("the console serves", host=settings.console_host, port=settings.console_port)
+        beating = asyncio.create_task(_beat(Heartbeat(settings, "console")))
+        await stop.wait()
+        beating.cancel()
     return 0
 
 

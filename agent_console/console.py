@@ -9,9 +9,9 @@ from typing import TypeVar
 from aiohttp import web
 from jinja2 import Environment
 
+from agent_console.failed_sign_ins import FailedSignIns
 from agent_console.hashing import Hashing
 from agent_console.phones import Phones
-from agent_console.sign_in_log import SignInLog
 from agent_console.strangers import Strangers
 from hotline.events import Nudges
 from hotline.keys import Keys
@@ -41,7 +41,7 @@ class Console:
     throttle: Throttle = field(default_factory=Throttle)
     hashing: Hashing = field(default_factory=Hashing)
     strangers: Strangers = field(default_factory=Strangers)
-    sign_in_log: SignInLog = field(default_factory=SignInLog)
+    failed_sign_ins: FailedSignIns = field(default_factory=FailedSignIns)
     threads: ThreadPoolExecutor = field(
         default_factory=lambda: ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="page")
     )

@@ -52,7 +52,7 @@ async def check(console: Console, run: Run, route: Route, visit: Visit) -> Proof
     try:
         attempt = console.throttle.begin(claim.login, visit.address, claim.browser)
     except TooMany as error:
-        console.sign_in_log.failed(claim.agent_id)
+        console.failed_sign_ins.failed(claim.agent_id)
         return Proof(agent_id=None, wait_s=error.wait_s)
     looked_at = False
     try:
@@ -64,10 +64,10 @@ async def check(console: Console, run: Run, route: Route, visit: Visit) -> Proof
         if not looked_at:
             console.throttle.undo(attempt)
     if not right or claim.agent_id is None:
-        console.sign_in_log.failed(claim.agent_id)
+        console.failed_sign_ins.failed(claim.agent_id)
         return Proof(agent_id=None)
     console.throttle.passed(attempt)
-    return Proof(claim.agent_id, known=bool(claim.browser), failed_before=console.sign_in_log.told(claim.agent_id))
+    return Proof(claim.agent_id, known=bool(claim.browser), failed_before=console.failed_sign_ins.told(claim.agent_id))
 
 
 def _claim(console: Console, route: Route, visit: Visit) -> _Claim | None:

@@ -4,8 +4,6 @@ import asyncio
 import time
 from dataclasses import dataclass, field
 
-from aiohttp import web
-
 # Why a connection is closed, as the page reads it. 1012 is the protocol's own word for 'come back in a moment'.
 AGAIN = 1012
 TAKEN = 4001
@@ -20,15 +18,20 @@ def clock() -> float:
 
 @dataclass(eq=False)
 class Line:
-    """The connection of one page: whose it is, and the sign-in that it ends with."""
+    """The connection of one page: whose it is, and the sign-in that it ends with.
+
+    `over` is set when it is to be closed, `closed` when it is. `left` tells that the browser said that its page is left or
+    loaded again; of a network that is lost it says nothing, and the voices may well go on.
+    """
 
     agent_id: int
     page: str
     token_sha256: str
-    browser: web.WebSocketResponse
     code: int = AGAIN
+    left: bool = False
     since: float = field(default_factory=clock)
     over: asyncio.Event = field(default_factory=asyncio.Event)
+    closed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def end(self, code: int) -> None:
         """Let whoever serves it close it, with a code that the page understands; harmless twice."""

@@ -1,52 +1,151 @@
 """SIP over WebSocket, from a page to Asterisk: a page reaches Asterisk only as somebody who is signed in here.
 
-Frames are passed on as they are. Nothing of them is read, kept or logged.
+Here it is decided who may. The connection itself is then handed to a process of its own (sip_process.py), so that nothing
+which holds up the console holds up an agent's phone. Frames are passed on as they are; none is read, kept or logged.
 """
 
 import asyncio
+import contextlib
+import json
+import signal
+import socket
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from urllib.parse import urlsplit
 
-import aiohttp
 from aiohttp import web
 
 from agent_console.console import CONSOLE, Console
 from agent_console.phones import AGAIN, CLOSE_S, SIGNED_OUT, TAKEN, Line
 from agent_console.routes import Routes, Signed
+from agent_console.sip_process import MESSAGE_MAX, PROTOCOL
 from agent_console.turns import PHONES, turn
 from hotline import agents
 from hotline.events import AGENTS_CHANGED
 from hotline.log import log
 from hotline.permissions import Permission
-from hotline.settings import Settings
+from hotline.settings import ROOT, Settings
 from models import AgentState
 from models.types import now
 from telephony.operator import LineFailed
 
 routes = Routes()
-PROTOCOL = "sip"
-FRAME_MAX = 64 * 1024  # an offer with all its candidates is a tenth of this
-CONNECT_S = 5.0
-SEND_S = 10.0
-PING_S = 10.0
 COMES_BACK_S = 5.0
-# Where we come from when Asterisk is on this machine. In the demo 127.0.0.1 is the trunk, which needs no password: from
-# there a page could send INVITEs as if a worker called.
-OURSELVES = "127.0.0.2"
-ASTERISK = web.AppKey("asterisk", aiohttp.ClientSession)
+READY_S = 10.0
+# What the other process needs of a request; a cookie is not among it.
+HEAD = ("Host", "Upgrade", "Connection", "Sec-WebSocket-Key", "Sec-WebSocket-Version", "Sec-WebSocket-Protocol")
+
+
+class Carrier:
+    """The other process, as the console sees it. It is begun with the first phone; one that died is begun anew."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._process: subprocess.Popen[bytes] | None = None
+        self._socket: socket.socket | None = None
+        self._ready = asyncio.Event()
+        self._lines: dict[int, Line] = {}
+        self._last = 0
+        self._lock = asyncio.Lock()
+
+    @property
+    def pid(self) -> int:
+        """The process's id; 0 while there is none."""
+        return self._process.pid if self._process is not None else 0
+
+    async def begin(self) -> None:
+        """Have it running. Raises OSError or TimeoutError when that cannot be."""
+        async with self._lock:
+            if self._socket is None:
+                self._begin()
+            async with asyncio.timeout(READY_S):
+                await self._ready.wait()
+
+    def _begin(self) -> None:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        host, port = self._settings.asterisk_http_host, str(self._settings.asterisk_http_port)
+        with theirs:
+            command = [sys.executable, "-m", "agent_console.sip_process", str(theirs.fileno()), host, port]
+            # Ctrl-C in a terminal goes to all: this one ends when the console lets it, with its phones told.
+            self._process = subprocess.Popen(
+                command, cwd=ROOT, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, process_group=0
+            )
+        ours.setblocking(False)
+        self._socket = ours
+        asyncio.get_running_loop().add_reader(ours, self._hear)
+
+    def hand_over(self, request: web.Request, line: Line) -> None:
+        """Give the browser's connection away. Raises OSError, and the connection is ours still."""
+        if self._socket is None or request.transport is None:
+            raise OSError("nobody to hand it to")
+        self._last += 1
+        lines = [f"{request.method} /phone/sip HTTP/1.1"]
+        lines += [f"{name}: {value}" for name in HEAD for value in request.headers.getall(name, [])]
+        word = json.dumps({"open": self._last, "head": "\r\n".join([*lines, "", ""])}).encode()
+        browser = request.transport.get_extra_info("socket")
+        socket.send_fds(self._socket, [word], [browser.fileno()])
+        self._lines[self._last] = line
+        # Of the connection only our own descriptor is closed: the other process has its own.
+        request.transport.abort()
+
+    def end(self, line: Line) -> None:
+        """Have a line closed with its code."""
+        number = next((number for number, open_line in self._lines.items() if open_line is line), None)
+        if number is not None and self._socket is not None:
+            with contextlib.suppress(OSError):
+                self._socket.send(json.dumps({"end": number, "code": line.code}).encode())
+
+    def _hear(self) -> None:
+        try:
+            message = self._socket.recv(MESSAGE_MAX) if self._socket is not None else b""
+        except BlockingIOError:
+            return
+        except OSError:
+            message = b""
+        if not message:
+            log().warning("the process of the pages' phones ended, and is begun anew")
+            self._close()
+            return
+        word = json.loads(message)
+        if "ready" in word:
+            self._ready.set()
+        elif (line := self._lines.pop(word["closed"], None)) is not None:
+            line.left = word["left"]
+            line.closed.set()
+
+    def _close(self) -> None:
+        """Forget the process. The pages see their connections broken, and come back."""
+        if self._socket is not None:
+            asyncio.get_running_loop().remove_reader(self._socket)
+            self._socket.close()
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+        self._socket, self._process = None, None
+        self._ready.clear()
+        for line in self._lines.values():
+            line.closed.set()
+        self._lines.clear()
+
+    async def stop(self) -> None:
+        """Let every line be closed with its code, and end the process."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_S + 1):
+                await asyncio.gather(*(line.closed.wait() for line in list(self._lines.values())))
+        if self._process is not None:
+            self._process.send_signal(signal.SIGTERM)
+        self._close()
+
+
+CARRIER = web.AppKey("carrier", Carrier)
 
 
 async def reach(app: web.Application) -> AsyncIterator[None]:
     """The way to Asterisk, as long as the console runs."""
-    app[ASTERISK] = to_asterisk(app[CONSOLE].settings)
+    app[CARRIER] = Carrier(app[CONSOLE].settings)
     yield
-    await app[ASTERISK].close()
-
-
-def to_asterisk(settings: Settings) -> aiohttp.ClientSession:
-    """A client whose address is never that of the demo's trunk: what names no endpoint with a secret is refused."""
-    here = settings.asterisk_http_host == "localhost" or settings.asterisk_http_host.startswith("127.")
-    return aiohttp.ClientSession(connector=aiohttp.TCPConnector(local_addr=(OURSELVES, 0) if here else None))
+    await app[CARRIER].stop()
 
 
 async def let_go(app: web.Application) -> None:
@@ -55,42 +154,60 @@ async def let_go(app: web.Application) -> None:
         line.end(AGAIN)
 
 
+class _HandedOver(web.StreamResponse):
+    """Nothing is answered here: another process does."""
+
+    async def prepare(self, _request: web.BaseRequest) -> None:
+        return None
+
+    async def write_eof(self, _data: bytes = b"") -> None:
+        return None
+
+
 @routes.keep("/phone/sip", Permission.USE_PHONE)
 async def sip(request: web.Request, signed: Signed) -> web.StreamResponse:
     """A page's phone. `page` is what /phone/credentials gave it."""
-    console = request.app[CONSOLE]
+    console, carrier = request.app[CONSOLE], request.app[CARRIER]
     if not from_us(request, console.settings):
         raise web.HTTPForbidden
-    browser = web.WebSocketResponse(
-        protocols=(PROTOCOL,), max_msg_size=FRAME_MAX, heartbeat=PING_S, timeout=CLOSE_S, compress=False
-    )
-    if not browser.can_prepare(request) or PROTOCOL not in _asked(request):
+    refused = web.WebSocketResponse(protocols=(PROTOCOL,), timeout=CLOSE_S, compress=False)
+    if not refused.can_prepare(request) or PROTOCOL not in _asked(request):
         raise web.HTTPBadRequest
-    line = Line(signed.agent_id, request.query.get("page", ""), signed.token_sha256, browser)
-    has_it = await console.in_thread(lambda: _has_it(console, line))
-    asterisk = await _connect(request.app[ASTERISK], console.settings) if has_it else None
-    try:
-        await browser.prepare(request)
-        if not has_it:
-            line.end(TAKEN)
-        elif asterisk is not None:
+    line = Line(signed.agent_id, request.query.get("page", ""), signed.token_sha256)
+    code = AGAIN
+    if not await console.in_thread(lambda: _has_it(console, line)):
+        code = TAKEN
+    else:
+        try:
+            await carrier.begin()
+            carrier.hand_over(request, line)
+        except (OSError, TimeoutError) as error:
+            log().warning("a page's phone cannot be handed on", error=error)
+        else:
             console.phones.opened(line)
-            await _pass_both_ways(line, asterisk)
-        # A browser says so when the page is left or loaded again. Of a network that is lost it says nothing: then the
-        # voices may well go on.
-        left = browser.close_code == aiohttp.WSCloseCode.GOING_AWAY and not line.over.is_set()
-        await browser.close(code=line.code)
-        if left:
-            await console.in_thread(lambda: _end_legs(console, line.agent_id))
-    finally:
-        if asterisk is not None:
-            await asterisk.close()
-        if has_it:
-            console.phones.closed(line)
-            # A page that is loaded again takes the phone a moment later: until then its callers are not sent away.
-            task = asyncio.get_running_loop().create_task(_leave_soon(console, line))
-            console.phones.keep(task)
-    return browser
+            console.phones.keep(asyncio.get_running_loop().create_task(_follow(console, carrier, line)))
+            answer = _HandedOver()
+            answer.force_close()
+            return answer
+    await refused.prepare(request)
+    await refused.close(code=code)
+    return refused
+
+
+async def _follow(console: Console, carrier: Carrier, line: Line) -> None:
+    """As long as the line is open, and a little longer."""
+    over = asyncio.ensure_future(line.over.wait())
+    closed = asyncio.ensure_future(line.closed.wait())
+    await asyncio.wait([over, closed], return_when=asyncio.FIRST_COMPLETED)
+    over.cancel()
+    if not line.closed.is_set():
+        carrier.end(line)
+    await closed
+    if line.left and not line.over.is_set():
+        await console.in_thread(lambda: _end_legs(console, line.agent_id))
+    console.phones.closed(line)
+    # A page that is loaded again takes the phone a moment later: until then its callers are not sent away.
+    await _leave_soon(console, line)
 
 
 def from_us(request: web.Request, settings: Settings) -> bool:
@@ -108,52 +225,6 @@ def from_us(request: web.Request, settings: Settings) -> bool:
 def _asked(request: web.Request) -> list[str]:
     listed = ",".join(request.headers.getall("Sec-WebSocket-Protocol", []))
     return [part.strip() for part in listed.split(",")]
-
-
-async def _connect(session: aiohttp.ClientSession, settings: Settings) -> aiohttp.ClientWebSocketResponse | None:
-    url = f"ws://{settings.asterisk_http_host}:{settings.asterisk_http_port}/ws"
-    try:
-        async with asyncio.timeout(CONNECT_S):
-            return await session.ws_connect(
-                url,
-                protocols=(PROTOCOL,),
-                max_msg_size=FRAME_MAX,
-                heartbeat=PING_S,
-                timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_S),
-            )
-    except (aiohttp.ClientError, OSError, TimeoutError) as error:
-        log().warning("Asterisk takes no page's phone", error=error)
-        return None
-
-
-async def _pass_both_ways(line: Line, asterisk: aiohttp.ClientWebSocketResponse) -> None:
-    """Until either side ends, or we do. A side that does not take what it is sent is left: it holds up nobody else."""
-    ways = [
-        asyncio.ensure_future(_pass_on(line.browser, asterisk)),
-        asyncio.ensure_future(_pass_on(asterisk, line.browser)),
-        asyncio.ensure_future(line.over.wait()),
-    ]
-    try:
-        await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for way in ways:
-            way.cancel()
-        await asyncio.gather(*ways, return_exceptions=True)
-
-
-Side = web.WebSocketResponse | aiohttp.ClientWebSocketResponse
-
-
-async def _pass_on(source: Side, target: Side) -> None:
-    # One frame at a time: what the target has not taken is not read from the source.
-    async for message in source:
-        async with asyncio.timeout(SEND_S):
-            if message.type is aiohttp.WSMsgType.TEXT:
-                await target.send_str(message.data)
-            elif message.type is aiohttp.WSMsgType.BINARY:
-                await target.send_bytes(message.data)
-            else:
-                return
 
 
 def _end_legs(console: Console, agent_id: int) -> None:

@@ -16,7 +16,6 @@ from sqlmodel import col, select
 from hotline import languages
 from hotline.heartbeat import UP, ask_supervisor
 from hotline.keys import load_keys
-from hotline.numbers import one_spelling
 from hotline.settings import ROOT, Settings
 from ivr import prompts
 from models import Caller, Case, Contact
@@ -103,7 +102,7 @@ class Small(Whole):
             unknown = len(session.exec(select(Contact.id).where(col(Contact.caller_id).is_(None))).all())
             cases = len(session.exec(select(Case.id)).all())
         wanted = {
-            keys.find_by(one_spelling(number, self.settings.country) or ""): number
+            keys.find_by(self.settings.numbering.certain(number) or ""): number
             for number in map(NUMBERS.format, range(2000))
         }
         return Counter(wanted.get(row, "another") for row in rows), unknown, cases

@@ -80,6 +80,11 @@ class Keys:
         except pyrage.DecryptError as error:
             raise ValueError("this was sealed with another key or is damaged") from error
 
+    @property
+    def audit(self) -> bytes:
+        """The key of the audit chain, derived from the index key: who writes acts down holds that, the database does not."""
+        return hmac.new(self.index, b"freeline: the audit chain, 1", hashlib.sha256).digest()
+
     def find_by(self, number: str) -> str:
         """The keyed hash of a number in E.164: HMAC-SHA256 under the index key, in hex."""
         return hmac.new(self.index, number.encode(), hashlib.sha256).hexdigest()
@@ -140,6 +145,14 @@ def load_keys(folder: Path, *, may_open: bool) -> Keys:
         )
     except OSError as error:
         raise PartMissing("the keys are missing: run `freeline up` once, or restore the keys folder") from error
+
+
+def audit_key(folder: Path) -> bytes | None:
+    """The key of the audit chain; None before the keys are made."""
+    try:
+        return load_keys(folder, may_open=False).audit
+    except PartMissing:
+        return None
 
 
 def _write_once(path: Path, content: bytes) -> None:

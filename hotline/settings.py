@@ -106,6 +106,7 @@ class Settings(BaseSettings):
     tries: int = 3
     workers: int = 1
     audio_days: int = 30
+    audit_path: str = ""
     sign_in_h: int = 12
     backup_for: str = ""
     backup_passphrase: str = ""
@@ -240,6 +241,11 @@ class Settings(BaseSettings):
     def keys(self) -> Path:
         """The age key pair and the index key."""
         return self.data / "keys"
+
+    @property
+    def audit_anchors(self) -> Path:
+        """Where the head of the audit chain is written down each hour."""
+        return Path(self.audit_path).expanduser() if self.audit_path else self.data / "audit" / "anchors.jsonl"
 
     @property
     def sounds(self) -> Path:

@@ -132,7 +132,7 @@ def serve(settings: Settings, stop: threading.Event, ready: threading.Event | No
     """Serve calls until `stop` is set, then let running scripts end; 0. Sets `ready` once calls are taken."""
     keys = load_keys(settings.keys, may_open=False)
     token = agi_token(settings)
-    db = Database(settings.database, BUSY_S, settings.database_connections)
+    db = Database(settings.database, BUSY_S, settings.database_connections, audit_key=keys.audit)
     nudges = Nudges(settings.redis)
     house = House(settings, Memory(settings, db, keys), keys, nudges)
     try:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from alembic.config import Config
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+# Under this name a session carries the key of the audit chain, for who writes or checks it.
+AUDIT_KEY = "audit_key"
 KEPT_OPEN = 5  # connections a server keeps for us while nothing happens
 
 
@@ -23,11 +25,12 @@ class Database:
 
     `connections` is how many this process opens at most on a server; who wants one more waits `busy_s` for it, then
     SQLAlchemy's `TimeoutError` is raised. A connection that a restart of the server broke is replaced before it is used.
+    `audit_key` is the key of the audit chain; it goes with each session, and not into the database.
     Errors do not quote what was written: a traceback ends in a log, and a note or a transcript must not.
     """
 
-    def __init__(self, url: str, busy_s: float = 5.0, connections: int = 15) -> None:
-        self.url = url
+    def __init__(self, url: str, busy_s: float = 5.0, connections: int = 15, *, audit_key: bytes | None = None) -> None:
+        self.url, self._info = url, {AUDIT_KEY: audit_key}
         self.sqlite = make_url(url).get_backend_name() == "sqlite"
         if self.sqlite:
             self.engine = create_engine(
@@ -52,7 +55,7 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Session]:
         """A session for looking only; what it changes is thrown away."""
-        with Session(self.engine, expire_on_commit=False) as session:
+        with Session(self.engine, expire_on_commit=False, info=self._info) as session:
             yield session
 
     @contextmanager
@@ -65,7 +68,7 @@ class Database:
         options = {"freeline_write": True}
         with (
             self.engine.connect().execution_options(**options) as connection,
-            Session(connection, expire_on_commit=False) as session,
+            Session(connection, expire_on_commit=False, info=self._info) as session,
         ):
             session.connection()  # begins now, not at the first statement
             yield session

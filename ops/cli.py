@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from hotline.errors import FreelineError, Invalid, SettingsWrong
+from hotline.keys import audit_key
 from hotline.log import keep_standard_files
 from hotline.settings import Settings, settings
 from models import Database, Proficiency, Role
@@ -219,7 +220,7 @@ def _languages(text: str) -> dict[str, Proficiency]:
 
 def _database(config: Settings) -> Database:
     config.data.mkdir(mode=0o700, parents=True, exist_ok=True)
-    db = Database(config.database)
+    db = Database(config.database, audit_key=audit_key(config.keys))
     db.migrate()
     return db
 

@@ -15,6 +15,7 @@ from hotline import agents, roster, wrap_ups
 from hotline import people as staff
 from hotline.errors import FreelineError
 from hotline.events import AGENTS_CHANGED, Nudges
+from hotline.keys import audit_key
 from hotline.settings import Settings
 from models import Agent, AgentStatus, Contact, Database, Disposition, Proficiency, Recording, RecordingState, Role
 from models.types import now
@@ -81,7 +82,7 @@ MESSAGES = (
 
 def people(settings: Settings, say: Say) -> bool:
     """Add the demo people on a first start. False when there are people already."""
-    db = Database(settings.database)
+    db = Database(settings.database, audit_key=audit_key(settings.keys))
     try:
         with db.write() as session:
             if session.exec(select(func.count()).select_from(Agent)).one() > 0:
@@ -120,7 +121,7 @@ def password(settings: Settings) -> str:
 def sign_ins(settings: Settings) -> list[tuple[str, str]]:
     """Demo sign-ins that are there, one of each kind and the agent who answered: login and role."""
     shown = {"mali", "thida", "suda", "admin"}
-    db = Database(settings.database)
+    db = Database(settings.database, audit_key=audit_key(settings.keys))
     try:
         with db.read() as session:
             found = session.exec(select(Agent).where(col(Agent.login).in_(shown), col(Agent.active)))
@@ -131,7 +132,7 @@ def sign_ins(settings: Settings) -> list[tuple[str, str]]:
 
 def calls(settings: Settings, say: Say) -> None:
     """Place a handful of real calls through the line, and wait until they are over, filed and transcribed."""
-    db = Database(settings.database)
+    db = Database(settings.database, audit_key=audit_key(settings.keys))
     try:
         with tempfile.TemporaryDirectory() as folder:
             threads = [

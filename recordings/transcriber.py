@@ -47,7 +47,7 @@ class Transcriber:
         self._wake = threading.Event()
         keys = load_keys(settings.keys, may_open=True)
         self._heartbeat = Heartbeat(settings, "transcriber")
-        self._db = Database(settings.database, connections=settings.database_connections)
+        self._db = Database(settings.database, connections=settings.database_connections, audit_key=keys.audit)
         self._vault = Vault(settings.vault, keys)
         self._nudges = Nudges(settings.redis)
         self._one = OneIngester(settings.run / "ingest.lock")

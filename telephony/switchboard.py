@@ -70,7 +70,8 @@ class Switchboard:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.db = Database(settings.database, connections=settings.database_connections)
+        keys = load_keys(settings.keys, may_open=False)
+        self.db = Database(settings.database, connections=settings.database_connections, audit_key=keys.audit)
         self.nudges = Nudges(settings.redis)
         secrets = load_secrets(settings)
         self.events: Events = queue.Queue(EVENTS_MAX)
@@ -84,7 +85,7 @@ class Switchboard:
             ami, names.AMI_WATCHER, secrets.ami_reader, counted, timeout_s=3.0, asterisk=secrets.asterisk
         )
         self.ari = Ari((settings.asterisk_http_host, settings.asterisk_http_port), names.ARI_USER, secrets.ari)
-        self.ledger = Ledger(self.db, Desk(load_keys(settings.keys, may_open=False), settings), self._tell)
+        self.ledger = Ledger(self.db, Desk(keys, settings), self._tell)
         self._lines = dict(dialled_lines(settings))
         self.notices = self._new_notices()
         self.cel = CelLog(names.cel_path(settings.asterisk), settings.run / "switchboard.cel.json")

@@ -4,11 +4,13 @@ from agent_console.asking import BIGGEST_ID, ID_DIGITS, Answer, Ask, page
 from agent_console.routes import Routes
 from agent_console.words import gettext as _
 from hotline import audit as hotline_audit
-from hotline import people
+from hotline import audit_anchors, people
+from hotline.audit import Trouble
 from hotline.permissions import Permission
 
 routes = Routes()
 PAGE = 100
+CHECKED = 1000  # a page must not take longer with every year
 
 
 @routes.get("/audit", Permission.SEE_AUDIT)
@@ -32,19 +34,45 @@ def audit(ask: Ask) -> Answer:
 
 @routes.get("/audit/chain", Permission.SEE_AUDIT)
 def chain(ask: Ask) -> Answer:
-    """Whether every entry fits the one before it; reads all of them."""
+    """Whether the newest entries fit each other, the key and what is written down outside; the doctor reads all."""
+    verdict = _verdict(ask)
     template = "audit/_chain.html" if ask.visit.htmx and not ask.visit.main_only else "audit/chain.html"
     return page(
         template,
-        broken=hotline_audit.first_broken(ask.session),
-        total=hotline_audit.count(ask.session),
+        verdict=verdict,
+        wrong=wrong(verdict),
         checked=True,
     )
+
+
+def _verdict(ask: Ask) -> hotline_audit.Verdict:
+    path, key = ask.console.settings.audit_anchors, ask.console.keys.audit
+    try:
+        anchors = audit_anchors.read(path, key, all_of_it=False)
+    except OSError:
+        anchors = audit_anchors.Anchors(forged=0)
+    return hotline_audit.verify(ask.session, anchors, CHECKED)
+
+
+def wrong(verdict: hotline_audit.Verdict) -> str:
+    """What is wrong with the chain, in a sentence; '' when nothing is."""
+    words = {
+        Trouble.CHANGED: _("Broken at entry %(id)s: something was changed or removed"),
+        Trouble.UNKEYED: _("Entry %(id)s was written without our key"),
+        Trouble.CUT: _("The end is missing: there were entries up to %(id)s"),
+        Trouble.REPLACED: _("Entry %(id)s is not the one that stood there"),
+        Trouble.ANCHOR_FORGED: _("What is written down outside the database was changed, at entry %(id)s"),
+        Trouble.ANCHORS_GONE: _("What is written down outside the database is gone"),
+    }
+    return words[verdict.trouble] % {"id": verdict.entry_id} if verdict.trouble is not None else ""
 
 
 def act_word(act: str) -> str:
     """An act as people say it."""
     known = {
+        "signed_in": _("signed in"),
+        "signed_out": _("signed out"),
+        "sign_in_failed": _("failed sign-ins"),
         "audio_heard": _("heard a recording"),
         "audio_erased": _("audio deleted, its time was over"),
         "number_shown": _("saw a caller's number"),

@@ -26,6 +26,7 @@ from ops.backup.sealing import BackupFailed, Sealer
 from recordings.vault import SEALED, UNFINISHED
 
 MANIFEST = "manifest.json"
+ANCHORS = "anchors.jsonl"
 FORMAT = 1
 Progress = Callable[[int, int], None]
 Entry = tuple[str, Path]
@@ -62,8 +63,10 @@ def create(settings: Settings, folder: Path, sealer: Sealer, progress: Progress,
         sweep(settings.work, BACKUP + "*")
         sweep(folder, ".freeline-*.part")
         with _work(settings) as work:
+            # Before the database: an anchor that is newer than its copy would say that entries are missing.
+            anchors = _anchors(settings, work)
             copied, (revision, rows) = dumps.copy(db, work)
-            entries = [(copied.name, copied), *_files(settings, with_keys=with_keys)]
+            entries = [(copied.name, copied), *anchors, *_files(settings, with_keys=with_keys)]
             recordings = sum(is_recording(name) for name, _path in entries)
             manifest = Manifest(made.isoformat(), copied.name, revision, rows, with_keys, recordings)
             _write(part, sealer, manifest, entries, progress)
@@ -101,6 +104,14 @@ def _work(settings: Settings) -> Iterator[Path]:
         yield work
     finally:
         shutil.rmtree(work, ignore_errors=True)
+
+
+def _anchors(settings: Settings, work: Path) -> list[Entry]:
+    if not settings.audit_anchors.is_file():
+        return []
+    kept = work / ANCHORS
+    shutil.copyfile(settings.audit_anchors, kept)
+    return [(f"audit/{ANCHORS}", kept)]
 
 
 def _files(settings: Settings, *, with_keys: bool) -> list[Entry]:

@@ -25,7 +25,7 @@ from ops.backup.making import FORMAT, MANIFEST, Manifest, Progress, is_recording
 from ops.backup.sealing import BackupFailed, opener
 
 ALONE = (MANIFEST, dumps.SQLITE, dumps.POSTGRESQL)
-FOLDERS = ("vault", "prompts", "keys")
+FOLDERS = ("vault", "prompts", "keys", "audit")
 PIECE = 1 << 20
 AGE = b"age-encryption.org"
 
@@ -52,7 +52,12 @@ def restore(settings: Settings, file: Path, secret: Secret, progress: Progress) 
 
     Nothing that is there is overwritten. Raises `BackupFailed`; then the data folder is as it was.
     """
-    targets = {"vault": settings.vault, "prompts": settings.own_prompts, "keys": settings.keys}
+    targets = {
+        "vault": settings.vault,
+        "prompts": settings.own_prompts,
+        "keys": settings.keys,
+        "audit": settings.data / "audit",
+    }
     try:
         for folder in (settings.data, settings.work):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -7,6 +7,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from hotline.errors import FreelineError
 from hotline.settings import Settings
 from ops.doctor import (
+    audit,
     backups,
     callers_numbers,
     database,
@@ -36,6 +37,7 @@ AREAS: dict[str, Look] = {
     "ports": ports.look,
     "database": database.look,
     "keys": keys.look,
+    "audit": audit.look,
     "backup": backups.look,
     "console": web.look,
     "trunk": trunk.look,

@@ -4,7 +4,7 @@ import asyncio
 
 import aiohttp
 
-from agent_console.sip_proxy import to_asterisk
+from agent_console.sip_process import to_asterisk
 from hotline.settings import Settings
 from telephony.sip import read
 from tests.integration.telephony.talking import LINE
@@ -40,7 +40,7 @@ async def test_an_invite_over_a_pages_connection_is_no_call_from_the_trunk(
     settings: Settings, asterisk: AsteriskUnderTest
 ) -> None:
     """Whatever it says of itself: as a stranger, as an agent without a phone, as the trunk."""
-    async with to_asterisk(settings) as page:
+    async with to_asterisk(settings.asterisk_http_host) as page:
         for who in ("0812345678", "agent7", "trunk"):
             assert await first_answer(page, settings, who) == 401
     assert asterisk.channels == 0

@@ -10,7 +10,7 @@ from aiohttp import ClientResponse, ClientWebSocketResponse, WSMsgType, WSServer
 from aiohttp.test_utils import TestServer
 from sqlmodel import select
 
-from agent_console import heart, phones, sip_proxy
+from agent_console import heart, phones, sip_process, sip_proxy
 from agent_console.console import CONSOLE, Console
 from hotline import agents
 from hotline.settings import Settings
@@ -236,7 +236,7 @@ async def test_an_asterisk_that_is_not_there_is_no_reason_to_give_up(alice: Brow
 async def test_a_frame_that_is_far_too_large_ends_the_connection(alice: Browser) -> None:
     """SIP has none of this size."""
     connection = await connect(alice, await page_of(alice))
-    await connection.send_str("x" * (sip_proxy.FRAME_MAX + 1))
+    await connection.send_str("x" * (sip_process.FRAME_MAX + 1))
     assert await closed(connection) == 1009
 
 

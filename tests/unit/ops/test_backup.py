@@ -57,6 +57,8 @@ def fill(settings: Settings, database: str = "") -> tuple[Settings, str]:
     make_keys(settings.keys)
     voice = Vault(settings.vault, load_keys(settings.keys, may_open=True)).put(io.BytesIO(VOICE))
     (settings.vault / ".part-unfinished").write_bytes(VOICE)
+    settings.audit_anchors.parent.mkdir()
+    settings.audit_anchors.write_text("an anchor\n")
     (settings.own_prompts / "km").mkdir(parents=True)
     (settings.own_prompts / "km" / "opening.wav").write_bytes(b"RIFF")
     db = Database(settings.database)
@@ -86,6 +88,7 @@ def is_as_before(restored: Settings, voice: str) -> None:
     db.dispose()
     assert Vault(restored.vault, load_keys(restored.keys, may_open=True)).open(voice) == VOICE
     assert (restored.own_prompts / "km" / "opening.wav").read_bytes() == b"RIFF"
+    assert restored.audit_anchors.read_text() == "an anchor\n"
     files = [path for path in restored.data.rglob("*") if path.is_file()]
     assert {path.stat().st_mode & 0o077 for path in files if path.suffix != ".db-wal"} == {0}
     assert not list(restored.data.glob(".restore-*"))
@@ -185,7 +188,7 @@ def test_a_sqlite_backup_is_not_poured_into_postgresql(
 def test_what_is_there_is_never_overwritten(settings: Settings, folder: Path, identity: pyrage.x25519.Identity) -> None:
     settings, voice = fill(settings)
     file = backed_up(settings, folder, identity)
-    with pytest.raises(BackupFailed, match=r"freeline\.db, vault, prompts, keys already"):
+    with pytest.raises(BackupFailed, match=r"freeline\.db, vault, prompts, keys, audit already"):
         restoring.restore(settings, file, Secret(identity=str(identity)), quiet)
     assert Vault(settings.vault, load_keys(settings.keys, may_open=True)).open(voice) == VOICE
 

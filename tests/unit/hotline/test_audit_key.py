@@ -1,0 +1,215 @@
+"""The audit's chain has a key and anchors: who holds the database alone cannot make what was done undone."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from sqlalchemy import update
+from sqlmodel import Session, col, select
+
+from hotline import audit, audit_anchors
+from hotline.audit import Trouble, Verdict, digest_of
+from hotline.audit_anchors import Anchors
+from hotline.keys import Keys
+from hotline.settings import Settings
+from models import AuditEntry, Database
+
+
+@pytest.fixture
+def keyed(db: Database, keys: Keys) -> Database:
+    """The database as our processes open it."""
+    it = Database(db.url, audit_key=keys.audit)
+    with db.write() as session:  # from before there was a key
+        for n in range(3):
+            audit.note_act(session, "number_shown", f"case:{n}", by_id=None)
+    with it.write() as session:
+        for n in range(3, 9):
+            audit.note_act(session, "number_shown", f"case:{n}", by_id=None, fields=["x"])
+    return it
+
+
+def verdict(db: Database, anchors: Anchors | None = None, last: int | None = None) -> Verdict:
+    with db.read() as session:
+        return audit.verify(session, anchors or Anchors(), last)
+
+
+def recompute(session: Session, key: bytes | None = None, *, keyed: bool | None = None) -> None:
+    """Make all the digests fit again, as far as somebody can who has the database and no key."""
+    before = audit.FIRST
+    for entry in session.exec(select(AuditEntry).order_by(col(AuditEntry.id))):
+        entry.keyed = entry.keyed if keyed is None else keyed
+        entry.digest = digest_of(entry, before, key or b"a guess")
+        before = entry.digest
+        session.add(entry)
+
+
+def rows(session: Session) -> list[AuditEntry]:
+    return list(session.exec(select(AuditEntry).order_by(col(AuditEntry.id))))
+
+
+def test_a_chain_that_began_without_a_key_is_whole(keyed: Database) -> None:
+    """The first entry with one covers what was there before."""
+    assert verdict(keyed) == Verdict(9)
+    with keyed.read() as session:
+        assert [entry.keyed for entry in rows(session)] == [False] * 3 + [True] * 6
+        assert audit.first_broken(session) is None
+
+
+def thief_removes(session: Session) -> int:
+    session.delete(rows(session)[5])
+    return 5
+
+
+def thief_changes(session: Session) -> int:
+    rows(session)[5].subject = "case:99"
+    return 5
+
+
+def thief_removes_old(session: Session) -> int:
+    session.delete(rows(session)[1])
+    return 3  # those without a key can be made to fit, but not the first with one
+
+
+@pytest.mark.parametrize("thief", [thief_removes, thief_changes, thief_removes_old])
+@pytest.mark.parametrize("computes", [False, True])
+def test_whoever_has_the_database_alone_cannot_make_it_fit(
+    keyed: Database, db: Database, thief: Callable[[Session], int], computes: bool
+) -> None:
+    """Rows deleted or changed and all digests computed anew: this was not seen before."""
+    with db.write() as session:
+        thief(session)
+        session.flush()
+        if computes:
+            recompute(session)
+    assert verdict(keyed).trouble is Trouble.CHANGED
+
+
+def test_an_entry_without_the_key_after_those_with_it_shows(keyed: Database, db: Database) -> None:
+    with db.write() as session:
+        audit.note_act(session, "number_shown", "case:10", by_id=None)
+    found = verdict(keyed)
+    assert found.trouble is Trouble.UNKEYED
+    with db.read() as session:
+        assert found.entry_id == rows(session)[-1].id
+
+
+def anchored(keyed: Database, keys: Keys, path: Path) -> Anchors:
+    with keyed.read() as session:
+        head = audit.head(session)
+    assert head
+    audit_anchors.add(path, keys.audit, *head)
+    return audit_anchors.read(path, keys.audit)
+
+
+@pytest.mark.parametrize("last", [None, 4])
+def test_entries_cut_off_at_the_end_show_by_the_anchor(
+    keyed: Database, db: Database, keys: Keys, settings: Settings, last: int | None
+) -> None:
+    """And so do others that grew in their place."""
+    anchors = anchored(keyed, keys, settings.audit_anchors)
+    assert verdict(keyed, anchors, last).trouble is None
+    with db.write() as session:
+        for entry in rows(session)[-2:]:
+            session.delete(entry)
+    found = verdict(keyed, anchors, last)
+    assert (found.trouble, found.entry_id) == (Trouble.CUT, anchors.lines[-1].entry_id)
+    with keyed.write() as session:
+        for _ in range(12):
+            audit.note_act(session, "number_shown", "case:1", by_id=None)
+        session.execute(update(AuditEntry).where(col(AuditEntry.id) == -1).values(act="x"))
+    assert verdict(keyed, anchors, last).trouble is Trouble.REPLACED
+
+
+def test_a_chain_whose_keys_were_all_taken_off_shows_by_the_anchor(
+    keyed: Database, db: Database, keys: Keys, settings: Settings
+) -> None:
+    """It then looks as if there had never been a key."""
+    anchors = anchored(keyed, keys, settings.audit_anchors)
+    with db.write() as session:
+        recompute(session, keyed=False)
+    assert verdict(keyed, anchors).trouble is Trouble.REPLACED
+
+
+@pytest.mark.parametrize("line", [0, 1, 2])
+@pytest.mark.parametrize("how", ["changed", "removed", "nonsense"])
+def test_a_file_of_anchors_that_somebody_changed_shows(
+    keyed: Database, keys: Keys, settings: Settings, line: int, how: str
+) -> None:
+    """But for a last line that is missing: a copy elsewhere shows that."""
+    path = settings.audit_anchors
+    for n in range(3):
+        anchored(keyed, keys, path)
+        with keyed.write() as session:
+            audit.note_act(session, "number_shown", f"case:{n}", by_id=None)
+    lines = path.read_bytes().splitlines(keepends=True)
+    assert len(lines) == 3
+    changed = {"changed": lines[line].replace(b'"entry": ', b'"entry": 1'), "removed": b"", "nonsense": b"{}\n"}
+    path.write_bytes(b"".join([*lines[:line], changed[how], *lines[line + 1 :]]))
+    anchors = audit_anchors.read(path, keys.audit)
+    cut_short = (line, how) == (2, "removed")
+    assert (verdict(keyed, anchors).trouble is Trouble.ANCHOR_FORGED) is not cut_short
+
+
+def test_the_same_head_is_written_once_and_half_a_line_is_none(keyed: Database, keys: Keys, settings: Settings) -> None:
+    """A crash, or a full disk, leaves half a line: it counts for nothing, and the next goes in its place."""
+    path = settings.audit_anchors
+    anchored(keyed, keys, path)
+    assert len(anchored(keyed, keys, path).lines) == 1
+    with path.open("ab") as file:
+        file.write(b'{"at": "20')
+    assert len(audit_anchors.read(path, keys.audit).lines) == 1
+    with keyed.write() as session:
+        audit.note_act(session, "number_shown", "case:1", by_id=None)
+    anchors = anchored(keyed, keys, path)
+    assert (len(anchors.lines), anchors.forged) == (2, None)
+    assert path.stat().st_mode & 0o077 == 0
+
+
+def test_a_full_disk_leaves_the_anchors_as_they_were(
+    keyed: Database, keys: Keys, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = settings.audit_anchors
+    anchored(keyed, keys, path)
+    with keyed.write() as session:
+        audit.note_act(session, "number_shown", "case:1", by_id=None)
+    write = os.write
+    monkeypatch.setattr(os, "write", lambda where, what: write(where, what[:20]))
+    with pytest.raises(OSError, match="full"):
+        anchored(keyed, keys, path)
+    monkeypatch.undo()
+    assert len(audit_anchors.read(path, keys.audit).lines) == 1
+
+
+def test_anchors_that_are_gone_show_after_some_hours(
+    keyed: Database, keys: Keys, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the first there are none yet."""
+    anchors = audit_anchors.read(settings.audit_anchors, keys.audit)
+    assert verdict(keyed, anchors).trouble is None
+    monkeypatch.setattr(audit_anchors, "DUE_AFTER", -audit_anchors.DUE_AFTER)
+    assert verdict(keyed, anchors).trouble is Trouble.ANCHORS_GONE
+
+
+def test_only_the_last_entries_are_read_for_a_page(keyed: Database) -> None:
+    """However many there are."""
+    assert verdict(keyed, last=4) == Verdict(4)
+    assert verdict(keyed, last=100) == Verdict(9)
+    with keyed.write() as session:
+        rows(session)[0].act = "x"
+    assert verdict(keyed, last=4).trouble is None
+    assert verdict(keyed).trouble is Trouble.CHANGED
+
+
+def test_the_end_of_a_long_file_of_anchors_is_enough_for_a_page(
+    keyed: Database, keys: Keys, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(audit_anchors, "TAIL_BYTES", 700)
+    for n in range(6):
+        with keyed.write() as session:
+            audit.note_act(session, "number_shown", f"case:{n}", by_id=None)
+        anchored(keyed, keys, settings.audit_anchors)
+    end = audit_anchors.read(settings.audit_anchors, keys.audit, all_of_it=False)
+    assert 1 <= len(end.lines) < 6
+    assert (end.forged, verdict(keyed, end, 2).trouble) == (None, None)
+    assert end.lines[-1] == audit_anchors.read(settings.audit_anchors, keys.audit).lines[-1]
