@@ -9,7 +9,7 @@ from pathlib import Path
 from aiohttp import web
 from sqlalchemy.orm import configure_mappers
 
-from agent_console import edges, feed, heart, mobiles, pages, serve, sip_proxy, views
+from agent_console import edges, feed, heart, mobiles, pages, serve, sip_proxy, views, waiting_access
 from agent_console.console import CONSOLE, Console
 from agent_console.routes import Route
 from hotline.events import Nudges
@@ -49,7 +49,7 @@ def make_app(settings: Settings) -> web.Application:
     app.on_response_prepare.append(edges.add_headers)
     app.on_shutdown.append(feed.let_go)
     app.on_shutdown.append(sip_proxy.let_go)
-    app.cleanup_ctx.extend((feed.hear, feed.beat, heart.beat, sip_proxy.reach, mobiles.keep))
+    app.cleanup_ctx.extend((feed.hear, feed.beat, heart.beat, sip_proxy.reach, mobiles.keep, waiting_access.keep))
 
     async def close(_app: web.Application) -> None:
         console.threads.shutdown(wait=True, cancel_futures=True)

@@ -14,8 +14,8 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlmodel import Session
 
+from agent_console import case_readings, pages
 from agent_console import guard as gate
-from agent_console import pages
 from agent_console.address import address_of
 from agent_console.asking import Answer, Ask, Cookie, Go, Page, Raw, Visit
 from agent_console.console import CONSOLE, Console
@@ -27,6 +27,7 @@ from agent_console.words import read_in
 from hotline import sign_ins
 from hotline.errors import FreelineError, Invalid, NotAllowed, NotFound, PartMissing
 from hotline.log import log
+from hotline.reading import Held
 
 SAID = "freeline_said"
 SAID_AGE_S = 60
@@ -111,6 +112,8 @@ def serve(console: Console, route: Route, visit: Visit) -> Sent:
     except LineBusy as error:
         # To our own page as any act that the line could not do.
         return _refusal(console, visit, REFUSED if visit.htmx else 503, str(error))
+    except Held as held:
+        return case_readings.held(console, visit, held, _refusal)
     except FreelineError as error:
         return _refusal(console, visit, status_of(error), str(error))
     except AWAY as error:

@@ -36,6 +36,8 @@ class AuditEntry(SQLModel, table=True):
     """One audited act. Each entry's `digest` covers the one before it, so that a removed or changed entry shows."""
 
     __tablename__ = "audit_entry"
+    # What one person has looked at within the hour is counted: hotline.reading.
+    __table_args__ = (Index("ix_audit_entry_by", "by_id", "at"),)
     id: int | None = Field(default=None, primary_key=True)
     at: datetime = Field(sa_type=UtcDateTime)
     by_id: int | None = Field(default=None, foreign_key="agent.id")
