@@ -21,6 +21,7 @@ from agent_console import (
     sign_in_log,
     sip_proxy,
     views,
+    waiting_access,
 )
 from agent_console.console import CONSOLE, Console
 from agent_console.routes import Route
@@ -63,7 +64,16 @@ def make_app(settings: Settings) -> web.Application:
     app.on_shutdown.append(feed.let_go)
     app.on_shutdown.append(sip_proxy.let_go)
     app.cleanup_ctx.extend(
-        (feed.hear, feed.beat, heart.beat, sip_proxy.reach, mobiles.keep, anchoring.keep, sign_in_log.keep)
+        (
+            feed.hear,
+            feed.beat,
+            heart.beat,
+            sip_proxy.reach,
+            mobiles.keep,
+            anchoring.keep,
+            sign_in_log.keep,
+            waiting_access.keep,
+        )
     )
 
     async def close(_app: web.Application) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlmodel import Session
 
-from agent_console import admission, bodies, pages, passwords
+from agent_console import admission, bodies, case_readings, pages, passwords
 from agent_console import guard as gate
 from agent_console.asking import Answer, Ask, Cookie, Go, Page, Raw, Visit
 from agent_console.console import CONSOLE, Console
@@ -25,6 +25,7 @@ from agent_console.words import read_in
 from hotline import sign_ins
 from hotline.errors import FreelineError, Invalid, NotAllowed, NotFound, PartMissing
 from hotline.log import log
+from hotline.reading import Held
 from models import Agent, SignIn
 
 SAID = "freeline_said"
@@ -113,6 +114,8 @@ def serve(console: Console, route: Route, visit: Visit) -> Sent:
     except LineBusy as error:
         # To our own page as any act that the line could not do.
         return _refusal(console, visit, REFUSED if visit.htmx else 503, str(error))
+    except Held as held:
+        return case_readings.held(console, visit, held, _refusal)
     except FreelineError as error:
         return _refusal(console, visit, status_of(error), str(error))
     except AWAY as error:

@@ -4,12 +4,12 @@ from datetime import datetime, timedelta
 
 from sqlmodel import Session, col, func, select
 
-from hotline import cases
-from hotline.audit import note_act
+from hotline import cases, reading
 from hotline.errors import NotFound
 from hotline.keys import Keys
 from hotline.numbers import Numbering, for_the_eye
 from hotline.permissions import Permission, need
+from hotline.settings import Settings
 from models import Agent, Caller, Contact, EventKind
 from models.types import now
 
@@ -56,10 +56,11 @@ def times_called(session: Session, caller_id: int | None, before: datetime) -> i
     return session.exec(query).one()
 
 
-def show_number(session: Session, keys: Keys, case_id: int, by: Agent) -> str:
+def show_number(session: Session, keys: Keys, case_id: int, by: Agent, settings: Settings) -> str:
     """The number behind a case, as people read it. Audited and told on the case's timeline each time.
 
-    Raises `NotFound` when it is withheld or not certain, `NotAllowed` without the permission or without the identity key.
+    Raises `NotFound` when it is withheld or not certain, `NotAllowed` without the permission or without the identity key,
+    `Held` when it is an unusual amount: hotline.reading.
     """
     need(by, Permission.SEE_NUMBER)
     case = cases.load(session, case_id)
@@ -67,19 +68,20 @@ def show_number(session: Session, keys: Keys, case_id: int, by: Agent) -> str:
     if caller is None:
         raise NotFound("The number is withheld or not certain.")
     number = keys.open(caller.number_sealed).decode()
-    note_act(session, "number_shown", f"case:{case_id}", by_id=by.id)
+    reading.note_number(session, None, case, by, settings)
     cases.tell(session, case, EventKind.NUMBER_SHOWN, now(), by)
     return for_the_eye(number)
 
 
-def show_number_of_call(session: Session, keys: Keys, contact: Contact, by: Agent) -> str:
+def show_number_of_call(session: Session, keys: Keys, contact: Contact, by: Agent, settings: Settings) -> str:
     """The number behind a call that may have no case yet, as people read it. Audited each time; raises as `show_number`."""
     need(by, Permission.SEE_NUMBER)
     caller = session.get(Caller, contact.caller_id) if contact.caller_id is not None else None
     if caller is None:
         raise NotFound("The number is withheld or not certain.")
     number = keys.open(caller.number_sealed).decode()
-    note_act(session, "number_shown", f"contact:{contact.id}", by_id=by.id)
-    if contact.case_id is not None:
-        cases.tell(session, cases.load(session, contact.case_id), EventKind.NUMBER_SHOWN, now(), by)
+    case = cases.load(session, contact.case_id) if contact.case_id is not None else None
+    reading.note_number(session, contact, case, by, settings)
+    if case is not None:
+        cases.tell(session, case, EventKind.NUMBER_SHOWN, now(), by)
     return for_the_eye(number)

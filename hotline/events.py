@@ -17,6 +17,7 @@ SPOOL_CHANGED = "spool-changed"
 RECORDINGS_CHANGED = "recordings-changed"
 CALLBACKS_CHANGED = "callbacks-changed"
 EMERGENCY = "emergency"
+ALERTS_CHANGED = "alerts-changed"
 
 
 def case_changed(case_id: int) -> str:

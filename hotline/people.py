@@ -164,21 +164,30 @@ def change_agent(
         raise Invalid(name="Give a name.")
     if len(name) > 120:
         raise Invalid(name="Keep the name under 120 characters.")
-    if role is not Role.ADMINISTRATOR:
-        _keep_an_administrator(session, agent)
-    if agent.role is not role:
-        note_act(session, "role_changed", f"agent:{agent_id}", by_id=by_id, before=agent.role, role=role)
-    agent.name, agent.role = name, role
+    set_role(session, agent, role, by_id=by_id)
+    agent.name = name
     session.add(agent)
     set_languages(session, agent, languages)
     note_act(session, "person_changed", f"agent:{agent_id}", by_id=by_id, languages=sorted(languages))
     return agent
 
 
+def set_role(session: Session, agent: Agent, role: Role, *, by_id: int | None) -> None:
+    """Give a person a role. A higher one takes a second person first: hotline.access_requests. Raises `Refused` for the last
+    administrator."""
+    if role is not Role.ADMINISTRATOR:
+        keep_an_administrator(session, agent)
+    if agent.role is not role:
+        note_act(session, "role_changed", f"agent:{agent.id}", by_id=by_id, before=agent.role, role=role)
+    agent.role = role
+    session.add(agent)
+    session.flush()
+
+
 def deactivate(session: Session, agent_id: int, *, by_id: int | None) -> Agent:
     """End a person's access: signed out, phone refused, open cases back to the unclaimed ones. Nothing is deleted."""
     agent = load(session, agent_id)
-    _keep_an_administrator(session, agent)
+    keep_an_administrator(session, agent)
     agent.active, agent.phone_secret_ha1 = False, None
     session.add(agent)
     end_sign_ins(session, agent)
@@ -209,7 +218,7 @@ def reset_password(session: Session, agent_id: int, *, by_id: int | None) -> str
     return password
 
 
-def _keep_an_administrator(session: Session, agent: Agent) -> None:
+def keep_an_administrator(session: Session, agent: Agent) -> None:
     """Raise `Refused` when nobody else could manage people after this one."""
     if agent.role is not Role.ADMINISTRATOR or not agent.active:
         return

@@ -7,7 +7,7 @@ from models import Agent, Role
 
 
 class Permission(StrEnum):
-    """A thing a member of staff may be allowed to do."""
+    """A thing a member of staff may be allowed to do. `OVERSEE`: take note of alerts, be the second person for access."""
 
     SEE_QUEUE = "see_queue"
     WORK_CASES = "work_cases"
@@ -25,6 +25,7 @@ class Permission(StrEnum):
     MANAGE_PEOPLE = "manage_people"
     MANAGE_LINE = "manage_line"
     SEE_AUDIT = "see_audit"
+    OVERSEE = "oversee"
 
 
 _AGENT = frozenset(
@@ -46,6 +47,7 @@ _SUPERVISOR = _AGENT | {
     Permission.CHANGE_DIRECTORY,
     Permission.LIMIT_CALLERS,
     Permission.EMERGENCY_HELP,
+    Permission.OVERSEE,
 }
 
 ALLOWED: dict[Role, frozenset[Permission]] = {
@@ -53,7 +55,13 @@ ALLOWED: dict[Role, frozenset[Permission]] = {
     Role.SUPERVISOR: _SUPERVISOR,
     # An administrator keeps the machine and its people; the callers are none of her business.
     Role.ADMINISTRATOR: frozenset(
-        {Permission.SEE_ROSTER, Permission.CHANGE_ROSTER, Permission.MANAGE_PEOPLE, Permission.MANAGE_LINE}
+        {
+            Permission.SEE_ROSTER,
+            Permission.CHANGE_ROSTER,
+            Permission.MANAGE_PEOPLE,
+            Permission.MANAGE_LINE,
+            Permission.OVERSEE,
+        }
     ),
 }
 

@@ -108,6 +108,12 @@ class Settings(BaseSettings):
     audio_days: int = 30
     audit_path: str = ""
     sign_in_h: int = 12
+    cases_an_hour: int = Field(default=60, ge=1)
+    numbers_an_hour: int = Field(default=20, ge=1)
+    audio_an_hour: int = Field(default=40, ge=1)
+    supervisor_times: int = Field(default=5, ge=1)
+    unusual_pause_s: int = Field(default=60, ge=1, le=600)
+    second_person_h: int = Field(default=24, ge=1)
     backup_for: str = ""
     backup_passphrase: str = ""
 

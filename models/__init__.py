@@ -10,7 +10,10 @@ from models.cases import Case, CaseEvent, Note, Safety
 from models.database import Database
 from models.directory import CallerLimit, DirectoryEntry
 from models.enums import (
+    AccessEnd,
+    AccessKind,
     AgentStatus,
+    AlertKind,
     AttemptOutcome,
     CallbackEnd,
     CallbackKind,
@@ -34,15 +37,21 @@ from models.enums import (
     TalkRecording,
 )
 from models.lines import Language, Line, RefusedCalls, Wording
+from models.oversight import AccessRequest, Alert
 from models.recordings import Recording, Transcript
 from models.staff import Agent, AgentState, AgentStateChange, Shift, Speaks
 from models.talks import Consent, Draft, Party, Talk
 
 __all__ = [
+    "AccessEnd",
+    "AccessKind",
+    "AccessRequest",
     "Agent",
     "AgentState",
     "AgentStateChange",
     "AgentStatus",
+    "Alert",
+    "AlertKind",
     "AttemptOutcome",
     "AuditEntry",
     "Callback",

@@ -104,6 +104,11 @@ class Database:
         self.engine.dispose()
 
 
+def is_writing(session: Session) -> bool:
+    """Whether a session came from `Database.write`: only it may change anything, and a second writer would wait for it."""
+    return bool(session.connection().get_execution_options().get("freeline_write"))
+
+
 def _prepare_sqlite(engine: Engine, busy_s: float) -> None:
     """Give each SQLite connection its pragmas, and begin transactions ourselves: the driver begins them too late."""
 

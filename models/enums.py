@@ -236,3 +236,31 @@ class EntryKind(StrEnum):
     LEGAL = "legal"
     PARTNER = "partner"
     OTHER = "other"
+
+
+class AlertKind(StrEnum):
+    """What supervisors must take note of: an unusual amount that was shown to one person, or an access request."""
+
+    NUMBERS = "numbers"
+    CASES = "cases"
+    AUDIO = "audio"
+    ACCESS = "access"
+
+
+class AccessKind(StrEnum):
+    """What an access request is for: somebody new, a higher role, a password, or letting somebody in again."""
+
+    ADD = "add"
+    RAISE = "raise"
+    PASSWORD = "password"  # noqa: S105  (the kind of a request)
+    LET_IN = "let_in"
+
+
+class AccessEnd(StrEnum):
+    """How an access request was decided. `waited`: nobody said no in time. `lapsed`: it made no sense any more."""
+
+    CONFIRMED = "confirmed"
+    WAITED = "waited"
+    REFUSED = "refused"
+    WITHDRAWN = "withdrawn"
+    LAPSED = "lapsed"

@@ -3,6 +3,7 @@
 from agent_console.views import (
     access,
     account,
+    alerts,
     audit,
     callbacks,
     case,
@@ -23,6 +24,7 @@ from agent_console.views import (
     pop,
     queue,
     recording,
+    requests,
     roster,
     settings,
     state,
@@ -34,6 +36,7 @@ from agent_console.views import (
 ALL = [
     access,
     account,
+    alerts,
     audit,
     callbacks,
     case,
@@ -54,6 +57,7 @@ ALL = [
     pop,
     queue,
     recording,
+    requests,
     roster,
     settings,
     state,

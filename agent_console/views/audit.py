@@ -2,9 +2,10 @@
 
 from agent_console.asking import BIGGEST_ID, ID_DIGITS, Answer, Ask, page
 from agent_console.routes import Routes
+from agent_console.views import alerts as alerts_view
 from agent_console.words import gettext as _
+from hotline import alerts, audit_anchors, people, reading
 from hotline import audit as hotline_audit
-from hotline import audit_anchors, people
 from hotline.audit import Trouble
 from hotline.permissions import Permission
 
@@ -15,21 +16,30 @@ CHECKED = 1000  # a page must not take longer with every year
 
 @routes.get("/audit", Permission.SEE_AUDIT)
 def audit(ask: Ask) -> Answer:
-    """The newest entries."""
-    before = ask.query.get("before", "")
-    before_id = (
-        min(int(before), BIGGEST_ID) if before.isascii() and before.isdigit() and len(before) <= ID_DIGITS else None
-    )
-    entries = hotline_audit.newest(ask.session, PAGE, before_id, ask.query.get("subject", "")[:64] or None)
+    """The newest entries, those about `subject` or `by` one person when asked; the alerts stand before them."""
+    before_id = _id(ask.query.get("before", ""))
+    subject, by_id = ask.query.get("subject", "")[:64], _id(ask.query.get("by", ""))
+    if by_id is not None:
+        entries = reading.acts_of(ask.session, by_id, PAGE, before_id)
+    else:
+        entries = hotline_audit.newest(ask.session, PAGE, before_id, subject or None)
+    first = before_id is None and by_id is None and not subject
     return page(
         "audit/page.html",
         entries=entries,
         more=entries[-1].id if len(entries) == PAGE else None,
         names={agent.id: agent.name for agent, _speaks in people.everybody(ask.session)},
-        subject=ask.query.get("subject", "")[:64],
+        subject=subject,
+        by_id=by_id,
         act_word=act_word,
         checked=False,
+        standing=alerts_view.shown(ask, alerts.open_alerts(ask.session)) if first else [],
+        noted=alerts_view.shown(ask, alerts.recent(ask.session)) if first else [],
     )
+
+
+def _id(text: str) -> int | None:
+    return min(int(text), BIGGEST_ID) if text.isascii() and text.isdigit() and len(text) <= ID_DIGITS else None
 
 
 @routes.get("/audit/chain", Permission.SEE_AUDIT)
@@ -76,6 +86,16 @@ def act_word(act: str) -> str:
         "audio_heard": _("heard a recording"),
         "audio_erased": _("audio deleted, its time was over"),
         "number_shown": _("saw a caller's number"),
+        "case_read": _("looked at a case of others"),
+        "case_claimed": _("took a case"),
+        "alert_raised": _("was shown an unusual amount"),
+        "alert_noted": _("took note of an alert"),
+        "access_asked": _("asked for more access"),
+        "access_confirmed": _("confirmed access, as the second person"),
+        "access_waited": _("access in force after its wait"),
+        "access_refused": _("refused access"),
+        "access_withdrawn": _("took a request for access back"),
+        "access_lapsed": _("a request for access lapsed"),
         "safety_changed": _("reviewed safety"),
         "person_added": _("added a person"),
         "person_changed": _("changed a person"),

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from agent_console import case_sides, case_words
+from agent_console import case_readings, case_sides, case_words
 from agent_console.asking import Answer, Ask, Go, Page
 from agent_console.routes import Routes
 from agent_console.safe_words import days
@@ -11,7 +11,7 @@ from agent_console.wave import bars, width
 from agent_console.words import gettext as _
 from hotline import callers, case_page, cases, drafts, windows
 from hotline.errors import Invalid
-from hotline.events import QUEUE_CHANGED, case_changed
+from hotline.events import ALERTS_CHANGED, QUEUE_CHANGED, case_changed
 from hotline.next_steps import first_action_due
 from hotline.permissions import Permission
 from models import CallbackSafety, CaseStatus, Disposition, Safety
@@ -27,6 +27,7 @@ def in_part(ask: Ask) -> bool:
 
 def draw(ask: Ask, case_id: int, part: str = "_case", *, editing: str = "", changed: bool = False, **more: Any) -> Page:
     """The case: the whole page, or the part that htmx asked for. `changed` has the page fetch the rest of itself."""
+    case_readings.note(ask, case_id)
     shown = case_page.read(ask.session, case_id, ask.agent)
     window = windows.read(shown.safety.window)
     template = f"case/{part}.html" if in_part(ask) else "case/page.html"
@@ -254,6 +255,6 @@ def disposition(ask: Ask) -> Answer:
 @routes.post("/cases/{id}/number", Permission.SEE_NUMBER)
 def number(ask: Ask) -> Answer:
     """Show the caller's number, once, to this person; audited. It stands in the answer only, in no address and no log."""
-    shown = callers.show_number(ask.session, ask.console.keys, ask.number("id"), ask.agent)
-    ask.tell(case_changed(ask.number("id")))
+    shown = callers.show_number(ask.session, ask.console.keys, ask.number("id"), ask.agent, ask.console.settings)
+    ask.tell(case_changed(ask.number("id")), ALERTS_CHANGED)
     return draw(ask, ask.number("id"), "_number", number=shown)

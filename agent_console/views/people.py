@@ -1,14 +1,13 @@
 """The people of the hotline: adding them, what they speak, their access and their phones."""
 
-import secrets
-
 from agent_console import mobile_values
 from agent_console.asking import Answer, Ask, Go, Page, page
 from agent_console.routes import Routes
+from agent_console.views import requests
 from agent_console.words import gettext as _
-from hotline import languages, people
-from hotline.errors import Invalid
-from hotline.events import AGENTS_CHANGED, QUEUE_CHANGED
+from hotline import access_requests, languages, people
+from hotline.errors import Invalid, NotFound
+from hotline.events import AGENTS_CHANGED, ALERTS_CHANGED, QUEUE_CHANGED
 from hotline.permissions import Permission
 from models import Proficiency, Role
 
@@ -18,8 +17,9 @@ SPEAKS = "speaks-"
 
 @routes.get("/settings/people", Permission.MANAGE_PEOPLE)
 def everybody(ask: Ask) -> Answer:
-    """All staff."""
-    return page("people/page.html", everybody=people.everybody(ask.session))
+    """All staff, and the access that waits for a second person."""
+    found = {"everybody": people.everybody(ask.session)}
+    return page("people/page.html", **found | requests.waiting_now(ask))
 
 
 @routes.get("/settings/people/new", Permission.MANAGE_PEOPLE)
@@ -30,19 +30,22 @@ def new(ask: Ask) -> Answer:
 
 @routes.post("/settings/people", Permission.MANAGE_PEOPLE, on_invalid=new)
 def add(ask: Ask) -> Answer:
-    """Add somebody; her first password is told once and must be changed."""
-    agent = people.add_agent(
+    """Add somebody; the first password is told once and must be changed. A supervisor or administrator waits for a second
+    person.
+    """
+    agent, request = access_requests.add(
         ask.session,
         ask.form.get("login", ""),
         ask.form.get("name", ""),
         _role(ask),
-        secrets.token_urlsafe(24),  # never told: the one below is
         _speaks(ask),
-        by_id=ask.agent.id,
-        must_change_password=True,
+        ask.agent,
+        ask.console.settings,
     )
-    password = people.reset_password(ask.session, agent.id or 0, by_id=ask.agent.id)
     ask.tell(AGENTS_CHANGED)
+    if request is not None:
+        return _waits(ask, agent.id or 0)
+    password = people.reset_password(ask.session, agent.id or 0, by_id=ask.agent.id)
     return _person(ask, agent.id or 0, password=password, added=True)
 
 
@@ -54,18 +57,34 @@ def person(ask: Ask) -> Answer:
 
 @routes.post("/settings/people/{id}", Permission.MANAGE_PEOPLE, on_invalid=person)
 def change(ask: Ask) -> Answer:
-    """Change a person's name, role and languages."""
-    people.change_agent(
-        ask.session, ask.number("id"), ask.form.get("name", ""), _role(ask), _speaks(ask), by_id=ask.agent.id
+    """Change a person's name, role and languages. A higher role waits for a second person."""
+    request = access_requests.change(
+        ask.session,
+        ask.number("id"),
+        ask.form.get("name", ""),
+        _role(ask),
+        _speaks(ask),
+        ask.agent,
+        ask.console.settings,
     )
     ask.tell(AGENTS_CHANGED)
-    return Go("/settings/people", said=_("Kept."))
+    return _waits(ask, ask.number("id")) if request is not None else Go("/settings/people", said=_("Kept."))
 
 
 @routes.post("/settings/people/{id}/password", Permission.MANAGE_PEOPLE)
 def password(ask: Ask) -> Answer:
-    """A temporary password, shown once."""
-    told = people.reset_password(ask.session, ask.number("id"), by_id=ask.agent.id)
+    """A temporary password, shown once; that of a supervisor or administrator waits for a second person."""
+    told = access_requests.reset_password(ask.session, ask.number("id"), ask.agent, ask.console.settings)
+    return _person(ask, ask.number("id"), password=told) if isinstance(told, str) else _waits(ask, ask.number("id"))
+
+
+@routes.post("/settings/people/{id}/first-password", Permission.MANAGE_PEOPLE)
+def first_password(ask: Ask) -> Answer:
+    """The temporary password that was asked for and is in force by now, shown once, to who asked for it."""
+    request = ask.form.get("request", "")
+    if not (request.isascii() and request.isdigit()) or len(request) > 9:
+        raise NotFound("There is no such request.")
+    told = access_requests.fetch_password(ask.session, int(request), ask.number("id"), ask.agent)
     return _person(ask, ask.number("id"), password=told)
 
 
@@ -96,10 +115,17 @@ def deactivation(ask: Ask) -> Answer:
 
 @routes.post("/settings/people/{id}/activation", Permission.MANAGE_PEOPLE)
 def activation(ask: Ask) -> Answer:
-    """Let a person in again."""
-    people.activate(ask.session, ask.number("id"), by_id=ask.agent.id)
+    """Let a person in again; a supervisor or administrator waits for a second person."""
+    request = access_requests.let_in(ask.session, ask.number("id"), ask.agent, ask.console.settings)
     ask.tell(AGENTS_CHANGED)
+    if request is not None:
+        return _waits(ask, ask.number("id"))
     return Go(f"/settings/people/{ask.number('id')}", said=_("Let in again, with the old password."))
+
+
+def _waits(ask: Ask, agent_id: int) -> Answer:
+    ask.tell(ALERTS_CHANGED)
+    return Go(f"/settings/people/{agent_id}", said=_("Asked for. It is in force when a second person confirms it."))
 
 
 def _person(
@@ -117,6 +143,7 @@ def _person(
         secret=secret,
         added=added,
         sip_port=ask.console.settings.sip_port,
+        **requests.of_person(ask, agent_id),
         **_choices(ask),
         **mobile_values.of(ask, agent),
     )

@@ -23,7 +23,7 @@ def number(ask: Ask) -> Answer:
     contact = calls.find(ask.session, ask.visit.match["call"])
     if contact is None:
         raise NotFound("There is no such call.")
-    shown = callers.show_number_of_call(ask.session, ask.console.keys, contact, ask.agent)
+    shown = callers.show_number_of_call(ask.session, ask.console.keys, contact, ask.agent, ask.console.settings)
     if contact.case_id is not None:
         ask.tell(case_changed(contact.case_id))
     return _draw(ask, shown) if ask.visit.htmx else Go("/")

@@ -8,8 +8,8 @@ from sqlmodel import col, select
 from agent_console.asking import Answer, Ask, Go, page
 from agent_console.routes import Routes
 from agent_console.words import gettext as _
-from hotline import cases, cover_gaps, languages, queue_board, roster
-from hotline.events import QUEUE_CHANGED, case_changed
+from hotline import cases, cover_gaps, languages, queue_board, reading, roster
+from hotline.events import ALERTS_CHANGED, QUEUE_CHANGED, case_changed
 from hotline.permissions import Permission
 from hotline.queue_board import MOST, Order
 from models import Outcome, Speaks
@@ -55,7 +55,10 @@ def count(ask: Ask) -> Answer:
 
 @routes.post("/cases/{id}/claim", Permission.WORK_CASES)
 def claim(ask: Ask) -> Answer:
-    """Take a case; of two who click, one wins."""
+    """Take a case; of two who click, one wins. It is shown with that, so it counts as read."""
+    found = cases.load(ask.session, ask.number("id"))
+    if reading.note_claim(ask.session, found, ask.agent, ask.console.settings) is not None:
+        ask.tell(ALERTS_CHANGED)
     case = cases.claim(ask.session, ask.number("id"), ask.agent)
     ask.tell(QUEUE_CHANGED, case_changed(case.id or 0))
     return Go(f"/cases/{case.id}", said=_("The case is yours."))

@@ -6,9 +6,9 @@ from agent_console.asking import Answer, Ask, Go, Page, Raw
 from agent_console.guard import SESSION
 from agent_console.routes import Routes
 from agent_console.views import case
-from hotline import case_page, sign_ins, transcripts
+from hotline import case_page, reading, sign_ins, transcripts
 from hotline.errors import NotFound
-from hotline.events import RECORDINGS_CHANGED, case_changed
+from hotline.events import ALERTS_CHANGED, RECORDINGS_CHANGED, case_changed
 from hotline.permissions import Permission
 from models import Recording
 from recordings.listen import audio_wav
@@ -26,7 +26,9 @@ def audio(ask: Ask) -> Answer:
         # Its own short transaction: nothing is decrypted while the one writer is held.
         with ask.console.database.write() as session:
             noted = transcripts.note_hearing(session, recording.id or 0, ask.agent, name)
-        of = transcripts.case_of(ask.session, recording)
+            of = transcripts.case_of(session, recording)
+            if reading.check_audio(session, recording.id or 0, of, ask.agent, ask.console.settings) is not None:
+                ask.tell(ALERTS_CHANGED)
         if noted and of is not None:
             ask.tell(case_changed(of.id or 0))
     vault = Vault(ask.console.settings.vault, ask.console.keys)

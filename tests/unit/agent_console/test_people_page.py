@@ -53,17 +53,21 @@ async def test_what_is_wrong_comes_back_with_what_was_typed(adam: Browser, db: D
         assert session.exec(select(Agent).where(col(Agent.login) == "mya")).first() is None
 
 
-async def test_a_person_is_changed(adam: Browser, db: Database, staff: Cast) -> None:
-    """Name, role and exactly the languages that were chosen."""
+async def test_a_person_is_changed(adam: Browser, signed_in: SignIn, db: Database, staff: Cast) -> None:
+    """Name and exactly the languages that were chosen; the higher role when a second person has confirmed it."""
     where = f"/settings/people/{staff.alice.id}"
     form = {"name": "Alice B", "role": "supervisor", "speaks-vi": "fluent", "speaks-xx": "native", "speaks-th": "poor"}
-    assert (await adam.post(where, **form)).status == 303
+    assert (await adam.post(where, **form)).headers["Location"] == where
+    assert agent(db, "alice").role is Role.AGENT
+    assert (await signed_in(staff.sofia).post("/settings/requests/1/confirmation")).status == 303
     alice = agent(db, "alice")
     assert (alice.name, alice.role) == ("Alice B", Role.SUPERVISOR)
     assert speaks(db, alice.id) == {"vi": Proficiency.FLUENT}
     with db.read() as session:
         entry = session.exec(select(AuditEntry).where(col(AuditEntry.act) == "role_changed")).one()
-        assert (entry.by_id, entry.detail["role"]) == (staff.adam.id, "supervisor")
+        assert (entry.by_id, entry.detail["role"]) == (staff.sofia.id, "supervisor")
+        asked = session.exec(select(AuditEntry).where(col(AuditEntry.act) == "access_asked")).one()
+        assert (asked.by_id, asked.detail["role"]) == (staff.adam.id, "supervisor")
     assert (await adam.post(where, name="", role="agent")).status == 422
 
 

@@ -4,6 +4,7 @@ from sqlmodel import select
 
 from hotline import agents, callers, calls, talks
 from hotline.keys import Keys
+from hotline.settings import Settings
 from models import AuditEntry, Caller, CaseEvent, Contact, Database, EventKind, PartyKind, Place
 from models.types import now
 from tests.cast import Cast
@@ -66,11 +67,11 @@ async def test_the_number_is_shown_once_to_who_asks_and_it_is_audited(
 
 
 async def test_once_there_is_a_case_its_timeline_tells_that_the_number_was_shown(
-    db: Database, keys: Keys, staff: Cast
+    db: Database, keys: Keys, staff: Cast, settings: Settings
 ) -> None:
     with db.write() as session:
         contact = Line(session, keys).answered(staff.alice)
-        assert callers.show_number_of_call(session, keys, contact, staff.alice) == SHOWN
+        assert callers.show_number_of_call(session, keys, contact, staff.alice, settings) == SHOWN
         told = session.exec(select(CaseEvent).where(CaseEvent.case_id == contact.case_id)).all()
         assert EventKind.NUMBER_SHOWN in {event.kind for event in told}
         assert session.get_one(Caller, contact.caller_id).number_sealed != NUMBER.encode()

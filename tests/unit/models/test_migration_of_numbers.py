@@ -9,7 +9,7 @@ from hotline.settings import Settings
 from models import Caller, Contact, Database
 from models.types import now
 
-REVISION = "0012_numbers"
+REVISION = "0004_numbers"
 
 
 def test_what_was_kept_before_is_not_certain_and_nothing_is_lost(settings: Settings, empty_database: str) -> None:

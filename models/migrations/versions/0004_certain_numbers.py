@@ -1,6 +1,6 @@
 """Which callers' numbers are certain, and what was refused at the line
 
-Revision: 0012_numbers, after 0003
+Revision: 0004_numbers, after 0003_console
 """
 
 import sqlalchemy as sa
@@ -8,7 +8,7 @@ from alembic import op
 
 import models.types
 
-revision = "0012_numbers"
+revision = "0004_numbers"
 down_revision = "0003_console"
 branch_labels = None
 depends_on = None

@@ -1,6 +1,6 @@
 """Known browsers, confirmed sign-ins, and an audit chain with a key
 
-Revision: 0004_web, after 0003_console
+Revision: 0006_sign_ins, after 0005_message_end
 """
 
 import sqlalchemy as sa
@@ -8,8 +8,8 @@ from alembic import op
 
 import models.types
 
-revision = "0004_web"
-down_revision = "0003_console"
+revision = "0006_sign_ins"
+down_revision = "0005_message_end"
 branch_labels = None
 depends_on = None
 

@@ -1,13 +1,13 @@
 """What ended a message, so that the case can say when it was the line
 
-Revision: 0004_message_end, after 0003_console
+Revision: 0005_message_end, after 0004_numbers
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0004_message_end"
-down_revision = "0003_console"
+revision = "0005_message_end"
+down_revision = "0004_numbers"
 branch_labels = None
 depends_on = None
 
