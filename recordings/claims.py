@@ -5,18 +5,22 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, update
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col, func, select
 
 from hotline import cases
 from models import Case, Contact, Database, EventKind, Recording, RecordingKind, RecordingState, Transcript
 from models.types import now
 from recordings.engines import Draft
+from recordings.vault import Vault, VaultDamaged, VaultMissing
 
 # The case is there when the call has ended; a recording whose call never ends is transcribed after this all the same.
 UNFILED = timedelta(minutes=10)
 FIRST_BACKOFF_S = 30
 LONGEST_BACKOFF_S = 3600
 ERROR_MAX = 200
+# How every word of the vault begins that a recording failed with: see recordings.vault.
+IN_VAULT = "The recording "
+LOOKED_AT_ONCE = 50
 
 
 @dataclass(frozen=True)
@@ -214,3 +218,34 @@ def requeue(db: Database, languages: set[str]) -> int:
             .execution_options(synchronize_session=False)
         )
     return int(changed.rowcount)  # type: ignore[attr-defined]
+
+
+def put_right(db: Database, vault: Vault) -> int:
+    """Let recordings whose file in the vault was missing or damaged be transcribed, when it is whole now. Gives how many."""
+    failed = (
+        (col(Recording.state) == RecordingState.FAILED)
+        & col(Recording.error).startswith(IN_VAULT)
+        & col(Recording.erased_at).is_(None)
+    )
+    with db.read() as session:
+        query = select(Recording.id, Recording.vault_key, Recording.sha256).where(failed).order_by(func.random())
+        looked = session.exec(query.limit(LOOKED_AT_ONCE)).all()
+    whole = [recording_id for recording_id, vault_key, sha256 in looked if _opens(vault, vault_key, sha256)]
+    if not whole:
+        return 0
+    with db.write() as session:
+        changed = session.execute(
+            update(Recording)
+            .where(failed, col(Recording.id).in_(whole))
+            .values(state=RecordingState.WAITING, attempts=0, next_try_at=None, error=None)
+            .execution_options(synchronize_session=False)
+        )
+    return int(changed.rowcount)  # type: ignore[attr-defined]
+
+
+def _opens(vault: Vault, vault_key: str, sha256: str) -> bool:
+    try:
+        vault.open_whole(vault_key, sha256)
+    except (VaultMissing, VaultDamaged):
+        return False
+    return True

@@ -41,7 +41,7 @@ class Keeper:
         key = (stem, sound.sha256)
         if key not in self._sealed:
             with file.path.open("rb") as raw:
-                self._sealed[key] = self.vault.put(First(raw, sound.size))
+                self._sealed[key] = self.vault.put(First(raw, sound.size), self.vault.key_of(f"{stem} {sound.sha256}"))
         return Recording(
             spool_name=spool_name,
             contact_id=0,

@@ -1,6 +1,5 @@
 """A worker: claims one recording after another and has it transcribed, until told to stop."""
 
-import hashlib
 import os
 import secrets
 import socket
@@ -117,6 +116,7 @@ class Scribe:
         except EngineFailed as error:
             return self._failed(claim, str(error), permanent=error.permanent)
         except (VaultMissing, VaultDamaged) as error:
+            # Tried again when the file is put right: `claims.put_right` looks.
             return self._failed(claim, str(error), permanent=True)
         except Exception as error:  # noqa: BLE001  (one recording never stops the worker; the type alone is told)
             return self._failed(claim, f"unexpected: {type(error).__name__}", permanent=False)
@@ -158,10 +158,7 @@ class Scribe:
         return self._insist(lambda: self.claims.fail(claim, error, permanent=permanent))
 
     def _audio(self, claim: Claim) -> bytes:
-        pcm = self._vault.open(claim.vault_key)
-        if hashlib.sha256(pcm).hexdigest() != claim.sha256:
-            raise VaultDamaged("The recording in the vault is not the one that was made.")
-        return pcm
+        return self._vault.open_whole(claim.vault_key, claim.sha256)
 
     def _engine_for(self, model: Installed) -> Apart:
         """The engine of this model; one at a time, for each wants hundreds of megabytes."""

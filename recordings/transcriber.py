@@ -24,6 +24,7 @@ LOOK_S = 1.0
 MODELS_LOOK_S = 10.0
 CONSENT_LOOK_S = 5.0
 TIDY_S = 3600.0
+PUT_RIGHT_LOOK_S = 60.0
 CLOCK = "clock.json"
 WAKING = {events.SPOOL_CHANGED, events.QUEUE_CHANGED, events.RECORDINGS_CHANGED}
 
@@ -55,7 +56,7 @@ class Transcriber:
         self._scribes = [Scribe(settings, self._db, keys, self._stop) for _ in range(max(1, settings.workers))]
         self._clock = TrustedClock(settings.vault / CLOCK)
         self._to_forget = False
-        self._models_at = self._tidy_at = self._consent_at = float("-inf")
+        self._models_at = self._right_at = self._tidy_at = self._consent_at = float("-inf")
 
     def end(self) -> None:
         """Ask it to stop; what is being decoded is given back. Safe in a signal handler, so it touches no lock."""
@@ -94,6 +95,7 @@ class Transcriber:
                 self._housekeeping()
                 self._beat()
             self._new_models()
+            self._put_right()
         except (OSError, SQLAlchemyError) as error:
             log().warning("the spool could not be looked at", error=error)
 
@@ -108,6 +110,15 @@ class Transcriber:
         late = claims.requeue(self._db, speech.installed_languages(self._settings))
         if late:
             log().info("a speech model came for recordings that waited for a listener", recordings=late)
+            self._nudges.tell(events.RECORDINGS_CHANGED)
+            self._wake_all()
+
+    def _put_right(self) -> None:
+        if time.monotonic() - self._right_at < PUT_RIGHT_LOOK_S:
+            return
+        self._right_at = time.monotonic()
+        if right := claims.put_right(self._db, self._vault):
+            log().info("recordings that were missing or damaged in the vault are whole again", recordings=right)
             self._nudges.tell(events.RECORDINGS_CHANGED)
             self._wake_all()
 

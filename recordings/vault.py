@@ -1,6 +1,7 @@
-"""The vault: recordings at rest, encrypted with age for the organisation, under random names that say nothing."""
+"""The vault: recordings at rest, encrypted with age for the organisation, under names that say nothing."""
 
 import errno
+import hashlib
 import io
 import os
 import re
@@ -41,18 +42,28 @@ class Vault:
     folder: Path
     keys: Keys
 
-    def put(self, plain: Source) -> str:
-        """Seal and keep `plain`, and give its vault key. On return it is on the disk, not only in its cache.
+    def key_of(self, name: str) -> str:
+        """The vault key of what has this name in the spool: always the same one, and it tells nothing without our key.
+
+        So whoever seals it again, because a crash came before its row, replaces the first copy: none is left over that would
+        outlive an erasure.
+        """
+        return self.keys.find_by(f"vault {name}")[:32]
+
+    def put(self, plain: Source, vault_key: str | None = None) -> str:
+        """Seal and keep `plain`, and give its vault key, one of its own when none is given. On return it is on the disk, not
+        only in its cache.
 
         It is read and sealed piece by piece: a conversation of hours is hundreds of megabytes.
 
         Raises `VaultFull` when the disk is full and OSError for any other trouble with it; nothing is left behind.
         """
-        name = secrets.token_hex(16)
+        name = vault_key or secrets.token_hex(16)
         path = self._path(name)
         part = path.with_name(UNFINISHED + name)
         try:
             self._make(path.parent)
+            part.unlink(missing_ok=True)  # of one that was killed
             self._seal_to(part, plain)
             part.rename(path)
             _sync_folder(path.parent)
@@ -77,13 +88,25 @@ class Vault:
         except ValueError as error:
             raise VaultDamaged("The recording is damaged or was sealed with another key.") from error
 
+    def open_whole(self, vault_key: str, sha256: str) -> bytes:
+        """The same, of which this is the SHA-256; anything else is `VaultDamaged`."""
+        plain = self.open(vault_key)
+        if hashlib.sha256(plain).hexdigest() != sha256:
+            raise VaultDamaged("The recording in the vault is not the one that was made.")
+        return plain
+
     def delete(self, vault_key: str) -> bool:
-        """Remove a recording for good. False when it was not there."""
-        try:
-            self._path(vault_key).unlink()
-        except (FileNotFoundError, VaultMissing):
+        """Remove a recording for good, also where it was set aside. False when it was not there."""
+        if not NAME.fullmatch(vault_key):
             return False
-        return True
+        there = False
+        for path in (self._path(vault_key), self.folder / ASIDE / f"{vault_key}{SEALED}"):
+            try:
+                path.unlink()
+                there = True
+            except FileNotFoundError:
+                continue
+        return there
 
     def removed(self, vault_key: str, recording_id: int | None) -> bool:
         """Remove a recording for good. False, and logged, when its file stays: it is to keep its row and be tried again."""
