@@ -41,6 +41,8 @@ def word(settings: Settings) -> str:
     found = state(settings)
     if found == REGISTERED:
         return OK
+    if found == REJECTED and settings.apart:
+        return f"{REFUSED}, or {NO_ANSWER}"  # the container that tells the state has no way out to ask
     return why(settings) if found == REJECTED else NOT_REGISTERED
 
 
@@ -50,12 +52,7 @@ def refused(found: str) -> bool:
 
 
 def why(settings: Settings) -> str:
-    """Ask the carrier itself, without changing anything there: it does not answer, or why it refuses us.
-
-    From a container without a way out nobody can be asked: then it is only known that we are refused.
-    """
-    if settings.apart:
-        return f"{REFUSED}, or {NO_ANSWER}"
+    """Ask the carrier itself, without changing anything there: it does not answer, or why it refuses us."""
     from ops.doctor import asking  # brings what asks STUN and TURN too, and is needed only here
 
     host, _, port = settings.trunk_host.partition(":")
