@@ -41,6 +41,7 @@ from telephony.notices import Notices
 from telephony.refusals import CallsRefused, Refusals
 from telephony.render import dialled_lines
 from telephony.secrets import load_secrets
+from telephony.silent_callers import LOOK_S, SilentCallers
 from telephony.sweep import There, look_in, read_books, sweep, warn_of_long_talks
 
 ALIVE = "switchboard.alive"
@@ -102,6 +103,7 @@ class Switchboard:
         self._failing: dict[str, str] = {}
         self._refused_before = 0
         self._vain: deque[str] = deque()
+        self._silent, self._silent_at = SilentCallers(self._read, self._put), 0.0
 
     def run(self) -> None:
         """Work until `stop`, then write what is left."""
@@ -233,6 +235,9 @@ class Switchboard:
         self._try("wrap-ups", self._end_wrap_ups)
         self._try("queues", self._keep_queues)
         self._try("menu", self._keep_menu)
+        if time.monotonic() - self._silent_at > LOOK_S:
+            self._silent_at = time.monotonic()
+            self._try("silent callers", self._ask_the_silent)
         # While changes wait for the database it is behind, and a sweep would only repeat them.
         due = not self._swept_at or time.monotonic() - self._swept_at > SWEEP_EVERY_S
         if due and not self.ledger.stuck and self._try("sweep", self._sweep):
@@ -281,6 +286,19 @@ class Switchboard:
         # The list of endpoints asks for the right `system`, which nobody has; this does not.
         variable = f"DEVICE_STATE({names.agent_interface(agent_id)})"
         return self.reader.send_action({"Action": "Getvar", "Variable": variable}).get("Value")
+
+    def _read(self, variable: str, channel: str) -> str:
+        try:
+            return self.reader.send_action({"Action": "Getvar", "Variable": variable, "Channel": channel}).get("Value")
+        except AmiRefused:  # it has ended meanwhile
+            return ""
+
+    def _put(self, variable: str, value: str, channel: str) -> None:
+        with contextlib.suppress(AmiRefused):
+            self.actor.send_action({"Action": "Setvar", "Channel": channel, "Variable": variable, "Value": value})
+
+    def _ask_the_silent(self) -> None:
+        self._silent.look(self.reader.list_action({"Action": "CoreShowChannels"}))
 
     def _end_vain_rings(self) -> None:
         """Stop the phones of who was called into a conversation that is over."""
