@@ -74,7 +74,8 @@ begin lint nice -n 5 ops/check.sh lint
 begin quick nice -n 10 "${pytest[@]}" -n 2 -m "not alone" tests "${waiting[@]/#/--ignore=}"
 finish
 step "the tests whose load is the point, with nothing beside them"
-begin alone "${pytest[@]}" -m alone tests
+mapfile -t load < <(grep -rl "mark\.alone" --include="test_*.py" tests)
+begin alone "${pytest[@]}" -m alone "${load[@]}"
 finish
 
 step "in all, after $SECONDS s"

@@ -32,23 +32,23 @@ class Story:
 
 
 def leave_message(
-    it: Whole, number: str | None, key: str = "6", say_s: float = 3.0, tone_within_s: float = 60.0
+    it: Whole, number: str | None, key: str = "6", say_s: float = 3.0, tone_within_s: float = 120.0
 ) -> Story:
     """Call, press a key, wait for the tone, speak, press a key, and wait for the goodbye."""
     story = Story(number or "withheld")
     with Phone(it.line) as phone:
         call = phone.call("1800123456", number)
-        story.answered = call.wait_answered(15)
+        story.answered = call.wait_answered()
         if not story.answered:
             return story
-        wait_for_voice(call)
+        wait_for_voice(call, 60)
         call.press(key)
         story.tone = wait_for_tone(call, tone_within_s)
         if story.tone:
             call.say(hum(say_s))
             call.press("#")
-            story.said = call.wait_said(say_s + 10)
-            call.wait_ended(15)
+            story.said = call.wait_said(say_s + 60)
+            call.wait_ended()
         story.heard_s = len(call.heard) / 2 / RATE_HZ
     return story
 
@@ -65,5 +65,5 @@ def all_at_once(count: int, each: Callable[[int], Story], apart_s: float = 0.0) 
         thread.start()
         threading.Event().wait(apart_s)
     for thread in threads:
-        thread.join(180)
+        thread.join(400)
     return [s if s is not None else Story("stuck", errors=["never came back"]) for s in stories]

@@ -3,19 +3,25 @@
 import os
 import shutil
 import subprocess
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from hotline import languages
 from hotline.settings import Settings
 from ivr import prompts
 from tests import cast as cast_of_people
+from tests import databases
 from tests.cast import PASSWORD, Cast
 from tests.e2e.whole import Whole
+from tests.postgres import Postgres
 from tests.wait import until
+
+# On a machine that does other things as well a page takes its time.
+expect.set_options(timeout=30_000)
 
 
 @pytest.fixture(scope="session")
@@ -57,6 +63,18 @@ def korean(tmp_path_factory: pytest.TempPathFactory) -> Path:
     words = "안녕하세요. 두 달 동안 월급을 받지 못했습니다."
     subprocess.run(["espeak-ng", "-v", "ko", "-s", "140", "-w", str(file), words], check=True, capture_output=True)
     return file
+
+
+@pytest.fixture(scope="module")
+def database_of_the_module(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The URL of an empty database for a stack that a module shares; on SQLite none: it is in the data folder."""
+    if databases.SLOW == [databases.SQLITE]:
+        yield ""
+        return
+    server: Postgres = request.getfixturevalue("postgres")
+    name = f"t{uuid.uuid4().hex[:12]}"
+    yield server.create(name)
+    server.drop(name)
 
 
 @pytest.fixture

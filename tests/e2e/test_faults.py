@@ -131,7 +131,6 @@ def test_sqlite_locked_for_a_minute_loses_nothing(quick: Whole) -> None:
 
 @on_both
 @pytest.mark.alone
-@pytest.mark.timeout(300)
 def test_kill_9_of_each_process_in_turn_during_20_calls_loses_and_doubles_nothing(quick: Whole) -> None:
     def killer() -> None:
         for name in ("switchboard", "ivr", "redis", "transcriber", "console"):
@@ -160,7 +159,7 @@ def test_asterisk_killed_in_the_middle_of_calls_keeps_what_was_said(quick: Whole
     with Phone(quick.line) as one, Phone(quick.line) as two:
         speaking, choosing = one.call("1800123456", "0812340001"), two.call("1800123456", "0812340002")
         assert speaking.wait_answered() and choosing.wait_answered()
-        assert wait_for_voice(speaking)
+        assert wait_for_voice(speaking, 60)
         speaking.press("6")
         assert wait_for_tone(speaking)
         speaking.say(hum(4))
@@ -275,7 +274,6 @@ def test_with_postgresql_stopped_a_message_is_taken_and_filed_when_it_is_back(
 
 
 @pytest.mark.alone
-@pytest.mark.timeout(240)
 def test_fifty_callers_in_the_menu_none_refused_none_stuck(
     tmp_path: Path, quick_sounds: Path, empty_database: str
 ) -> None:
@@ -291,7 +289,7 @@ def test_fifty_callers_in_the_menu_none_refused_none_stuck(
             story = Story(f"08123400{n:02}")
             with Phone(it.line) as phone:
                 call = phone.call("1800123456", story.number)
-                story.answered = call.wait_answered(20)
+                story.answered = call.wait_answered()
                 together.wait(60)
                 # On a busy machine the sound of so many comes late; it is the sound that is waited for.
                 with contextlib.suppress(AssertionError):
@@ -313,7 +311,6 @@ def test_fifty_callers_in_the_menu_none_refused_none_stuck(
 
 
 @pytest.mark.alone
-@pytest.mark.timeout(240)
 def test_postgresql_restarted_again_and_again_under_calls_loses_and_doubles_nothing(
     tmp_path: Path, quick_sounds: Path
 ) -> None:

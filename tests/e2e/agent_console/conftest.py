@@ -1,4 +1,4 @@
-"""A console with an evening of calls, Redis, and pages of Chromium."""
+"""A console and Redis, once for a module; an evening of calls and pages of Chromium, anew for each test."""
 
 import os
 import shutil
@@ -12,14 +12,18 @@ from urllib.request import urlopen
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page
-from sqlmodel import col, select
+from sqlalchemy import text
+from sqlmodel import SQLModel, col, select
 
+from hotline import languages
 from hotline.events import Nudges
-from hotline.keys import Keys
+from hotline.keys import Keys, load_keys, make_keys
 from hotline.settings import ROOT, Settings
 from models import Agent, Database
-from tests.cast import PASSWORD, Cast
+from tests import cast as cast_of_people
+from tests.cast import PASSWORD
 from tests.e2e.agent_console import seed
+from tests.stack import settings_of_a_module
 from tests.wait import until
 
 SERVE = (
@@ -58,7 +62,7 @@ class Served:
             "FREELINE_CONSOLE_PORT": str(self.settings.console_port),
         }
         self.processes["console"] = subprocess.Popen([sys.executable, "-c", SERVE], cwd=ROOT, env=environment)
-        until(self.answers)
+        until(self.answers, 60)
 
     def answers(self) -> bool:
         with suppress(OSError), urlopen(f"{self.url}/alive", timeout=2) as answer:
@@ -68,23 +72,50 @@ class Served:
     def end(self, name: str) -> int:
         process = self.processes.pop(name)
         process.send_signal(signal.SIGTERM)
-        return process.wait(timeout=15)
+        return process.wait(timeout=30)
+
+    def begin_anew(self) -> None:
+        """The seed's evening, as if it had just been, and nothing of the test before."""
+        with self.db.write() as session:
+            names = [table.name for table in reversed(SQLModel.metadata.sorted_tables)]
+            if self.db.sqlite:
+                session.execute(text("PRAGMA defer_foreign_keys = ON"))
+                for name in names:
+                    session.execute(text(f'DELETE FROM "{name}"'))
+            else:
+                session.execute(text(f"TRUNCATE {', '.join(names)} RESTART IDENTITY CASCADE"))
+        with self.db.write() as session:
+            languages.seed(session, ["1800123456"], demo=True)
+            cast_of_people.hire(session)
+            people = {a.login: a for a in session.exec(select(Agent).order_by(col(Agent.id)))}
+            seed.evening(session, self.keys, [people["alice"], people["bob"]])
+            seed.shifts(session, {"whole": [people["alice"], people["bob"]], "day": [people["sofia"]]})
+        if "redis" not in self.processes:
+            self.start_redis()
+        if "console" not in self.processes:
+            self.start_console()
 
 
-@pytest.fixture
-def served(settings: Settings, keys: Keys, db: Database, staff: Cast) -> Iterator[Served]:
-    """The console, serving the seed's evening."""
-    settings.run.mkdir(parents=True, exist_ok=True)
-    with db.write() as session:
-        people = {a.login: a for a in session.exec(select(Agent).order_by(col(Agent.id)))}
-        seed.evening(session, keys, [people["alice"], people["bob"]])
-        seed.shifts(session, {"whole": [people["alice"], people["bob"]], "day": [people["sofia"]]})
-    it = Served(settings, db, keys, Nudges(settings.redis))
-    it.start_redis()
-    it.start_console()
+@pytest.fixture(scope="module")
+def at_work(tmp_path_factory: pytest.TempPathFactory, database_of_the_module: str) -> Iterator[Served]:
+    """The console of a module; it starts with its first test's evening."""
+    settings = settings_of_a_module(tmp_path_factory.mktemp("served"), database_url=database_of_the_module)
+    settings.run.mkdir(parents=True)
+    make_keys(settings.keys)
+    db = Database(settings.database)
+    db.migrate()
+    it = Served(settings, db, load_keys(settings.keys, may_open=True), Nudges(settings.redis))
     yield it
     for name in list(it.processes):
         it.end(name)
+    db.dispose()
+
+
+@pytest.fixture
+def served(at_work: Served) -> Served:
+    """The console, serving the seed's evening."""
+    at_work.begin_anew()
+    return at_work
 
 
 @dataclass
@@ -114,7 +145,7 @@ def screen_of(served: Served, browser: Browser) -> Iterator[OpenScreen]:
         context = browser.new_context(**({"viewport": {"width": 1360, "height": 860}} | options))  # type: ignore[arg-type]
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(15_000)
+        page.set_default_timeout(30_000)
         screen = Screen(page, served.url)
         page.on("pageerror", lambda error: screen.faults.append(str(error)))
         page.on("console", lambda m: screen.faults.append(m.text) if "Content Security Policy" in m.text else None)

@@ -146,7 +146,7 @@ def test_on_the_answer_the_case_opens_once_ready_to_type(served: Served, screen_
     tell(served)
     with page.expect_response("**/state"):
         tell(served)
-    expect(page).to_have_url(re.compile("/queue$"), timeout=2000)
+    expect(page).to_have_url(re.compile("/queue$"))
     assert page.evaluate("window.notReloaded")
     assert screen.faults == []
 
@@ -195,7 +195,7 @@ def test_the_wrap_up_is_done_by_keys_and_counts_down(served: Served, screen_of: 
     page = screen.open("/queue")
     over(served, contact)
     clock = page.locator("#bar [data-until]")
-    expect(clock).to_have_text(re.compile(r"^1:5\d$"))
+    expect(clock).to_have_text(re.compile(r"^1:\d\d$"))
     first = clock.inner_text()
     until(lambda: clock.inner_text() < first)
     page.locator("main").focus()

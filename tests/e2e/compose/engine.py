@@ -22,10 +22,11 @@ from telephony.obtain import debian_mirror
 HERE = Path(__file__).parent
 STANDINS = HERE / "standins"
 PROGRAMS = ("podman", "runc", "netavark", "aardvark-dns", "iptables", "catatonit", "mmdebstrap")
-# What `debian:…-slim` is: the essential packages. A mirror may lag behind the date in its release file.
+# What `debian:…-slim` is: the essential packages, and a dpkg that does not wait for the disk after each file. A mirror may
+# lag behind the date in its release file.
 DEBIAN = (
     "mmdebstrap", "--variant=minbase", "--quiet", "--include=ca-certificates",
-    '--aptopt=Acquire::Check-Valid-Until "false"',
+    '--aptopt=Acquire::Check-Valid-Until "false"', "--dpkgopt=force-unsafe-io",
     *(f"--dpkgopt=path-exclude=/usr/share/{kind}/*" for kind in ("doc", "man", "locale", "info")), "bookworm",
 )  # fmt: skip
 UNNAMED_MAX = 12
@@ -123,7 +124,7 @@ class Engine:
             if standin:
                 self.podman(
                     "build", "--quiet", "--network", "host", "--isolation", "chroot", "--target", standin, "--tag", name,
-                    "--file", str(STANDINS / "Containerfile"), str(STANDINS), within_s=300,
+                    "--file", str(STANDINS / "Containerfile"), str(STANDINS), within_s=1200,
                 )  # fmt: skip
             else:
                 self._make_debian(name)
@@ -148,7 +149,7 @@ class Engine:
     def _make_debian(self, name: str) -> None:
         tar = self.work / "debian.tar"
         subprocess.run(
-            [*DEBIAN, str(tar), debian_mirror()], check=True, capture_output=True, timeout=300,
+            [*DEBIAN, str(tar), debian_mirror()], check=True, capture_output=True, timeout=1200,
         )  # fmt: skip
         self.podman("import", "--quiet", str(tar), name)
         tar.unlink()

@@ -68,15 +68,15 @@ class Stack:
             assert found == 1, f"FREELINE_{name} is not explained in .env.example"
         file.write_text(text)
 
-    def compose(self, *words: str, within_s: float = 120, check: bool = True) -> str:
+    def compose(self, *words: str, within_s: float = 400, check: bool = True) -> str:
         return self.engine.compose(self.folder, "-p", self.project, *words, within_s=within_s, check=check)
 
     def up(self) -> None:
         """Build and start; returns when all is ready."""
-        self.compose("build", *BUILT, within_s=560)
+        self.compose("build", *BUILT, within_s=1800)
         # podman starts nothing that depends on a container which has ended, as `prepare` has; so here the order is left out,
         # and each process waits for what it needs. A Docker engine keeps the order of the file.
-        self.compose("up", "--detach", "--no-build", "--no-deps", within_s=240)
+        self.compose("up", "--detach", "--no-build", "--no-deps", within_s=600)
         self.wait_ready()
 
     def begin_anew(self) -> None:
@@ -88,7 +88,7 @@ class Stack:
         until(lambda: self.status()["ready"], within_s, 1.0)
 
     def down(self) -> None:
-        self.compose("--profile", "turn", "down", "--volumes", "--timeout", "5", within_s=180)
+        self.compose("--profile", "turn", "down", "--volumes", "--timeout", "5", within_s=600)
 
     def run_in(self, service: str, *words: str, check: bool = True, given: str | None = None) -> str:
         """Run a command in a service's container."""
@@ -117,14 +117,14 @@ class Stack:
         """Call the published port, press the key for English, and leave a message."""
         with self.phone() as phone:
             call = phone.call("1800123456", number)
-            assert call.wait_answered(15), f"the line did not answer: {call.status}"
-            assert wait_for_voice(call), "no sound came through the published RTP ports"
+            assert call.wait_answered(), f"the line did not answer: {call.status}"
+            assert wait_for_voice(call, 60), "no sound came through the published RTP ports"
             call.press("6")
             assert wait_for_tone(call, 90), "no tone was heard"
             call.say(hum(3.0))
             call.press("#")
             assert call.wait_said(20)
-            call.wait_ended(20)
+            call.wait_ended()
 
     def operator(self, *words: str, mounts: Sequence[str] = (), check: bool = True) -> str:
         """Run a `freeline` command as docs/operations.md tells an operator; what it printed."""

@@ -6,7 +6,7 @@ from tests.e2e.compose.engine import STANDINS, images
 from tests.e2e.compose.stack import OURS, SERVICES, Stack
 from tests.wait import until
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = pytest.mark.timeout(2400)
 
 
 def test_a_call_into_the_published_port_becomes_a_case_behind_tls(stack: Stack) -> None:

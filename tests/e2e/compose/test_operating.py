@@ -11,7 +11,7 @@ import pytest
 from hotline.settings import ROOT
 from tests.e2e.compose.stack import Stack
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = pytest.mark.timeout(2400)
 OWNER = 10001
 
 
