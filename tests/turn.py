@@ -6,7 +6,7 @@ from pathlib import Path
 
 from telephony.ice import own_addresses
 from tests.ports import free_port, rtp_range
-from tests.wait import until
+from tests.wait import PATIENCE_S, until
 
 SECRET = "the relay's own secret"
 
@@ -52,4 +52,4 @@ class Turn:
 
     def close(self) -> None:
         self._process.terminate()
-        self._process.wait(10)
+        self._process.wait(PATIENCE_S)

@@ -14,7 +14,7 @@ import pytest
 from hotline.keys import make_keys
 from hotline.settings import ROOT, Settings
 from models import Database
-from tests.wait import until
+from tests.wait import PATIENCE_S, until
 
 
 class Nursed:
@@ -58,7 +58,7 @@ def nursed(settings: Settings) -> Iterator[Nursed]:
     yield one
     if one.process.poll() is None:
         one.process.terminate()
-    one.process.wait(30)
+    one.process.wait(PATIENCE_S)
 
 
 def there(pid: int) -> bool:
@@ -110,7 +110,7 @@ def test_a_signal_ends_all_of_it_well(nursed: Nursed) -> None:
     pid = nursed.pid
     nursed.born(pid)
     nursed.process.terminate()
-    assert nursed.process.wait(30) == 0
+    assert nursed.process.wait(PATIENCE_S) == 0
     assert (nursed.settings.data / "ended-well").exists()
     assert not there(pid)
     assert not there(nursed.nursery)
