@@ -50,7 +50,7 @@ class Server(socketserver.ThreadingTCPServer):
         super().__init__((settings.agi_host, settings.agi_port), socketserver.BaseRequestHandler)
 
     def get_request(self) -> tuple[socket.socket, Any]:
-        """Accept a connection. Without a descriptor for it, it stays waiting: asked again at once, it would only burn time."""
+        """Accept a connection. Without a descriptor it stays waiting: asked again at once, it would only burn time."""
         try:
             return super().get_request()
         except OSError:
