@@ -3,7 +3,7 @@
 A row is one disk (full, read-only, a locked folder, no descriptors) and one thing that happens meanwhile: a process is
 killed, stopped, or `up` is restarted. Four callers: one is in the menu before, one speaks a message, one calls meanwhile and
 one after. Counted from outside: by the callers' numbers, in the database, when all is settled. The whole product takes two
-hours on each database; FREELINE_FAULTS takes some of it, for example `full,run locked/kill,restart/sqlite`, and
+hours on each database; FREELINE_FAULTS takes some of it, for example `full,run locked/kill,restart/sqlite/ivr`, and
 FREELINE_FAULTS_S ends it after so many seconds.
 """
 
@@ -48,14 +48,15 @@ class Fault:
 
 
 def product(wanted: str) -> tuple[list[Fault], list[str]]:
-    """The faults and the databases of `DISKS/ACTS/DATABASES`, each with commas; an empty part is all of them."""
-    disks, acts, databases = ([part for part in side.split(",") if part] for side in (wanted + "//").split("/")[:3])
+    """The faults and the databases of `DISKS/ACTS/DATABASES/PROCESSES`, each with commas; an empty part is all of them."""
+    sides = ([part for part in side.split(",") if part] for side in (wanted + "///").split("/")[:4])
+    disks, acts, databases, processes = sides
     acts = acts or ["kill", "stop", "restart"]
     faults = [
         Fault(disk, act, process)
         for disk in disks or DISKS
         for act in acts
-        for process in (("up",) if act == "restart" else PROCESSES)
+        for process in (("up",) if act == "restart" else processes or PROCESSES)
     ]
     return faults, databases or ["sqlite", "postgresql"]
 

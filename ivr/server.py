@@ -7,6 +7,7 @@ import socket
 import socketserver
 import sys
 import threading
+import time
 from typing import Any
 
 from hotline.errors import PartMissing
@@ -25,6 +26,7 @@ from telephony.secrets import agi_token
 
 SPARE = 8  # connections beyond the bound, so that the supervisor's ping is answered on a full line
 GRACE_S = 5.0  # how long calls in a script may go on after SIGTERM
+NO_DESCRIPTOR_S = 0.05
 STACK_BYTES = 1024 * 1024
 WAITING = 256  # connections that may wait to be accepted
 
@@ -46,6 +48,14 @@ class Server(socketserver.ThreadingTCPServer):
         self._most_calls = settings.calls_at_once
         self._changed = threading.Condition()
         super().__init__((settings.agi_host, settings.agi_port), socketserver.BaseRequestHandler)
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        """Accept a connection. Without a descriptor it stays waiting: asked again at once, it would only burn time."""
+        try:
+            return super().get_request()
+        except OSError:
+            time.sleep(NO_DESCRIPTOR_S)
+            raise
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Start a thread for a connection; over the bound close it at once: the net serves the caller."""

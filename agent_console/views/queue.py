@@ -8,7 +8,7 @@ from sqlmodel import col, select
 from agent_console.asking import Answer, Ask, Go, page
 from agent_console.routes import Routes
 from agent_console.words import gettext as _
-from hotline import cases, cover_gaps, languages, queue_board, reading, roster
+from hotline import cases, cover_gaps, disk, languages, queue_board, reading, roster
 from hotline.events import ALERTS_CHANGED, QUEUE_CHANGED, case_changed
 from hotline.permissions import Permission
 from hotline.queue_board import MOST, Order
@@ -70,6 +70,7 @@ def waiting_now(ask: Ask) -> dict[str, object]:
         "waiting": queue_board.waiting(ask.session, ask.agent.id or 0),
         "talking": queue_board.answered_now(ask.session),
         "late_s": queue_board.LATE_S,
+        "troubles": list(disk.troubles(ask.console.settings)),
     }
 
 

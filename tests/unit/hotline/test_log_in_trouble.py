@@ -86,3 +86,23 @@ def test_messages_that_are_all_different_are_bounded_too() -> None:
     assert len(told.getvalue().splitlines()) <= MESSAGES_KNOWN + 20
     lines.tell_counted(everything=True)
     assert "other messages … 9780 more like it" in told.getvalue()
+
+
+BAD_REQUESTS = """
+import logging
+from hotline.log import start_log
+start_log("console")
+for n in range(1000):
+    try:
+        raise ValueError(f"request {n}")
+    except ValueError:
+        logging.getLogger("aiohttp.server").exception("Error handling request from %s", f"10.0.{n // 250}.{n % 250}")
+"""
+
+
+def test_strangers_bad_requests_do_not_fill_the_log() -> None:
+    """Half-sent requests came to 1.6 kB each: a library's error with its places in the code."""
+    said = subprocess.run([sys.executable, "-c", BAD_REQUESTS], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert said.stderr.count("ValueError") == 2
+    assert "998 more like it" in said.stderr
+    assert len(said.stderr) < 2000
