@@ -139,14 +139,15 @@ def corpus() -> Iterator[bytes]:
     yield message(user=FORGED)
     yield message(user=FORGED, uri=f"sip:{FORGED}@127.0.0.1")
     for uri in (
-        f"sip:{NUMBER}@{NAME}",
+        # Digits alone are a number that was dialled: where calls to others are counted, they are looked at.
+        f"sip:{NUMBER}x@{NAME}",
         f"sip:{LINE};{NAME}={NUMBER}@127.0.0.1;user={NAME}",
-        f"tel:{NUMBER};phone-context={NAME}",
+        f"tel:55512;phone-context={NAME}{NUMBER}",
         f"{NAME}:{NUMBER}",
         f"sip:{quote(NAME)}%00{NUMBER}@127.0.0.1",
         f"<sip:{LINE}@127.0.0.1>",
         f"sip:{LINE}@127.0.0.1?{NAME}={NUMBER}",
-        "sips:" + NUMBER * 40 + "@h",
+        "sips:" + f"{NUMBER}." * 40 + "@h",
     ):
         yield message(uri=uri)
     for field in FIELDS:
