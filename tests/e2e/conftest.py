@@ -1,5 +1,6 @@
 """A browser, sounds built once, and a whole Freeline."""
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -26,10 +27,16 @@ expect.set_options(timeout=30_000)
 
 @pytest.fixture(scope="session")
 def built_sounds(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The demo's prompts, built once for the run."""
-    config = Settings(data=tmp_path_factory.mktemp("sounds"))
-    menu = [(str(n), code) for n, code in enumerate(["my", "th", "km", "lo", "vi", "en", "ko"], start=1)]
-    prompts.build(config, {}, menu, lambda _done, _total: None)
+    """The demo's prompts, built once for the run: the first worker builds them, and the others wait for it."""
+    mine = tmp_path_factory.getbasetemp()
+    run = mine.parent if "PYTEST_XDIST_WORKER" in os.environ else mine
+    config = Settings(data=run / "built")
+    with (run / "built.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (run / "built.done").exists():
+            menu = [(str(n), code) for n, code in enumerate(["my", "th", "km", "lo", "vi", "en", "ko"], start=1)]
+            prompts.build(config, {}, menu, lambda _done, _total: None)
+            (run / "built.done").touch()
     return config.sounds
 
 

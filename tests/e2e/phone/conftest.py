@@ -7,11 +7,11 @@ import pytest
 from playwright.sync_api import Browser
 
 from telephony.phone import Phone
-from tests.e2e.conftest import hire_before_start
+from tests import databases
+from tests.e2e.phone import shared
 from tests.e2e.phone.floor import Floor
 from tests.e2e.phone.seat import Seat, chirping, take_seat
 from tests.e2e.whole import Whole
-from tests.ports import free_port
 
 SitDown = Callable[..., Seat]
 
@@ -21,6 +21,44 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     """Debian's Chromium; its microphone is a file."""
     with chirping(tmp_path_factory.mktemp("microphone")) as chromium:
         yield chromium
+
+
+@pytest.fixture(scope="module")
+def running(
+    tmp_path_factory: pytest.TempPathFactory, quick_sounds: Path, database_of_the_module: str
+) -> Iterator[list[Whole]]:
+    """The Freeline of the module once a test has started it; another one after a test that left it unusable."""
+    one: list[Whole] = []
+    yield one
+    for it in one:
+        it.stop()
+
+
+@pytest.fixture
+def quick(
+    database: str,
+    running: list[Whole],
+    quick_sounds: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    request: pytest.FixtureRequest,
+) -> Iterator[Whole]:
+    """Freeline with short prompts, shared by the tests of the module; on its second database a test has its own."""
+    folder = tmp_path_factory.mktemp("freeline")
+    if [database] != databases.SLOW:
+        it = shared.start(folder, quick_sounds, request.getfixturevalue("empty_database"))
+        try:
+            yield it
+        finally:
+            it.stop()
+        return
+    if not running:
+        running.append(shared.start(folder, quick_sounds, request.getfixturevalue("database_of_the_module")))
+    yield running[0]
+    try:
+        shared.put_away(running[0])
+    except BaseException:
+        running.pop().stop()
+        raise
 
 
 @pytest.fixture
@@ -41,16 +79,9 @@ def sit_down(quick: Whole, browser: Browser) -> Iterator[SitDown]:
 
 
 @pytest.fixture
-def floor(tmp_path: Path, quick_sounds: Path, browser: Browser, empty_database: str) -> Iterator[Floor]:
-    """Everything running, with a trunk; what an agent's pages threw fails the test."""
-    port = free_port()
-    whole = Whole(tmp_path / "data", quick_sounds, TRUNK_HOST=f"127.0.0.1:{port}", DATABASE_URL=empty_database)
-    try:
-        hire_before_start(whole)
-        whole.start()
-        with Phone(whole.line, port=port) as provider:
-            it = Floor(whole, browser, provider)
-            yield it
-            it.close()
-    finally:
-        whole.stop()
+def floor(quick: Whole, browser: Browser) -> Iterator[Floor]:
+    """Everything running, with a provider at the trunk; what an agent's pages threw fails the test."""
+    with Phone(quick.line, port=int(quick.settings.trunk_host.partition(":")[2])) as provider:
+        it = Floor(quick, browser, provider)
+        yield it
+        it.close()

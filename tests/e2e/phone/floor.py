@@ -36,7 +36,7 @@ class Floor:
         seat.press("answer")
         seat.hears(CALLER_HZ)
         caller_hears(call, MICROPHONE_HZ)
-        expect(seat.page.locator("#bar")).to_have_attribute("data-status", "on_call", timeout=15_000)
+        expect(seat.page.locator("#bar")).to_have_attribute("data-status", "on_call", timeout=60_000)
         return call
 
     def case(self) -> Case:
@@ -49,8 +49,10 @@ class Floor:
         return contact
 
     def told(self) -> list[EventKind]:
+        mine = [case.id for case in self.whole.cases()]
         with self.whole.db.read() as s:
-            return [e.kind for e in s.exec(select(CaseEvent).order_by(col(CaseEvent.id)))]
+            of_them = select(CaseEvent).where(col(CaseEvent.case_id).in_(mine))
+            return [e.kind for e in s.exec(of_them.order_by(col(CaseEvent.id)))]
 
     def told_mobiles(self) -> None:
         """Nudge those who keep the mobiles and the queues, as a change on screen does."""

@@ -177,8 +177,8 @@ def pitch(pcm: bytes) -> float:
 def calls(phone: Phone, key: str = "1", number: str | None = "0812345678") -> Call:
     """A worker calls and presses the key of her language; she hums until she hangs up."""
     call = phone.call("1800123456", number)
-    assert call.wait_answered(15)
-    assert wait_for_voice(call)
+    assert call.wait_answered()
+    assert wait_for_voice(call, 60)
     call.press(key)
     call.say(tone(CALLER_HZ, 90))
     return call
@@ -189,7 +189,7 @@ def take_seat(whole: Whole, browser: Browser, login: str = "alice", context: Bro
     fresh = context is None
     context = context or browser.new_context(viewport={"width": 1360, "height": 860})
     page = context.new_page()
-    page.set_default_timeout(15_000)
+    page.set_default_timeout(30_000)
     seat = Seat(whole, login, page)
     page.on("pageerror", lambda error: seat.faults.append(str(error)))
     page.on("console", lambda m: seat.faults.append(m.text) if "Content Security Policy" in m.text else None)

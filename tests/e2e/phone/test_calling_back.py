@@ -1,8 +1,8 @@
 """Calling a worker back from the page: her telephone rings through the trunk, and what came of it is kept."""
 
+import uuid
 from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
@@ -15,29 +15,13 @@ from hotline.keys import load_keys
 from models import Agent, AgentStatus, AttemptOutcome, Callback, CallbackAttempt, CallbackEnd, CallbackSafety, Contact
 from models.types import now
 from telephony.phone import Phone
-from tests.e2e.conftest import hire_before_start
 from tests.e2e.phone.conftest import SitDown
 from tests.e2e.phone.seat import CALLER_HZ, MICROPHONE_HZ, Seat, caller_hears
 from tests.e2e.whole import Whole
-from tests.ports import free_port
 from tests.tones import tone
 from tests.wait import until
 
 HERS = "0876500011"
-
-
-@pytest.fixture
-def quick(tmp_path: Path, quick_sounds: Path, empty_database: str) -> Iterator[Whole]:
-    """Freeline with short prompts, and a trunk that calls out."""
-    it = Whole(
-        tmp_path / "data", quick_sounds, TRUNK_HOST=f"127.0.0.1:{free_port()}", CALLBACK_RING_S="8",
-        DATABASE_URL=empty_database,
-    )  # fmt: skip
-    try:
-        hire_before_start(it)
-        yield it.start()
-    finally:
-        it.stop()
 
 
 @pytest.fixture
@@ -51,10 +35,11 @@ def provider(quick: Whole) -> Iterator[Phone]:
 def callback_id(quick: Whole) -> int:
     """A worker who left the queue and said that a call is safe at any hour."""
     keys, at = load_keys(quick.settings.keys, may_open=True), now() - timedelta(hours=3)
+    missed = f"missed-{uuid.uuid4()}"
     with quick.db.write() as s:
-        calls.saw(s, keys, "missed", Fact.ARRIVED, at, Seen(linkedid="missed", number=HERS))
-        contact = calls.saw(s, keys, "missed", Fact.KEY, at, Seen(language="my"))
-        calls.saw(s, keys, "missed", Fact.QUEUED, at, Seen(queue="my"))
+        calls.saw(s, keys, missed, Fact.ARRIVED, at, Seen(linkedid=missed, number=HERS))
+        contact = calls.saw(s, keys, missed, Fact.KEY, at, Seen(language="my"))
+        calls.saw(s, keys, missed, Fact.QUEUED, at, Seen(queue="my"))
         calls.close(s, contact, at + timedelta(minutes=1), join_within_s=900, brief_s=10)
         bob = s.exec(select(Agent).where(col(Agent.login) == "bob")).one()
         said = {"callback": CallbackSafety.SAFE, "window": "00:00-00:00", "cover_phrase": "Clinic appointment"}
@@ -95,7 +80,7 @@ def test_a_worker_is_called_back_and_talks_with_the_agent(
     alice = sit_ready(sit_down)
     page = alice.page
     page.get_by_role("button", name="Call her").click()
-    worker = provider.wait_ring(20)
+    worker = provider.wait_ring()
     assert worker is not None
     assert worker.invite is not None
     assert f"sip:+66{HERS[1:]}@" in worker.invite.first
@@ -113,7 +98,7 @@ def test_a_worker_is_called_back_and_talks_with_the_agent(
     page.keyboard.press("y")
     until(lambda: item(quick, callback_id).end is CallbackEnd.REACHED)
     alice.press("end")
-    assert worker.wait_ended(10)
+    assert worker.wait_ended()
     until(lambda: our_call(quick).ended_at is not None)
     assert our_call(quick).answered_at is not None
     expect(page.locator("#callbacks-count")).to_contain_text("0")
@@ -125,7 +110,7 @@ def test_a_worker_who_does_not_answer_counts_by_itself(
     """Nobody has to say so; she stands under Later, with one dot, and is not called again now."""
     alice = sit_ready(sit_down)
     alice.page.get_by_role("button", name="Call her").click()
-    worker = provider.wait_ring(20)
+    worker = provider.wait_ring()
     assert worker is not None
     until(lambda: attempt(quick).outcome is AttemptOutcome.NOBODY, 40)
     assert item(quick, callback_id).due_at > now() + timedelta(hours=1)

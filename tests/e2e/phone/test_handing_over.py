@@ -1,5 +1,8 @@
 """A call and more than two people: held, asked about, handed over, helped. Real pages, a real caller, sound both ways."""
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 from playwright.sync_api import APIResponse, Route, expect
 from sqlmodel import col, select
@@ -8,13 +11,23 @@ from hotline import agents, directory
 from hotline.keys import load_keys
 from models import Agent, AgentStatus, EntryKind, EventKind, Outcome
 from telephony.phone import Phone
+from tests.e2e.phone import shared
 from tests.e2e.phone.floor import Floor, does_not_hear, press, wait_status
 from tests.e2e.phone.seat import CALLER_HZ, MICROPHONE_HZ, caller_hears, near, pitch
+from tests.e2e.whole import Whole
 from tests.tones import RATE_HZ, tone
 from tests.wait import until
 
 INTERPRETER_HZ = 1300
 INTERPRETER = "022345678"
+
+
+@pytest.fixture
+def quick(tmp_path: Path, quick_sounds: Path, empty_database: str) -> Iterator[Whole]:
+    """A Freeline for each test: with one for the module, Bob's second call in it was seen to fail."""
+    it = shared.start(tmp_path, quick_sounds, empty_database)
+    yield it
+    it.stop()
 
 
 def test_a_worker_on_hold_hears_music_and_then_her_agent_again(floor: Floor) -> None:
@@ -28,7 +41,7 @@ def test_a_worker_on_hold_hears_music_and_then_her_agent_again(floor: Floor) -> 
         caller_hears(call, MICROPHONE_HZ)
         alice.hears(CALLER_HZ)
         alice.press("end")
-        assert call.wait_ended(10)
+        assert call.wait_ended()
     wait_status(alice, AgentStatus.WRAP_UP)
 
 
@@ -56,9 +69,9 @@ def test_a_colleague_is_asked_joins_and_takes_the_call_over_with_its_case(floor:
         bob.hears(CALLER_HZ)
         caller_hears(call, MICROPHONE_HZ)
         until(lambda: floor.case().owner_id == bob.row.agent_id)
-        bob.page.wait_for_url(f"**/cases/{floor.case().id}", timeout=15_000)
+        bob.page.wait_for_url(f"**/cases/{floor.case().id}", timeout=60_000)
         bob.press("end")
-        assert call.wait_ended(10)
+        assert call.wait_ended()
     wait_status(bob, AgentStatus.WRAP_UP)
     until(lambda: floor.contact().outcome is Outcome.ANSWERED)
     assert floor.contact().handler_id == alice.row.agent_id
@@ -80,7 +93,7 @@ def test_a_colleague_who_was_asked_is_sent_away_and_the_worker_is_back(floor: Fl
         alice.hears(CALLER_HZ)
         assert floor.case().owner_id == alice.row.agent_id
         alice.press("end")
-        assert call.wait_ended(10)
+        assert call.wait_ended()
 
 
 def test_a_colleague_who_does_not_answer_is_named_and_one_who_was_given_up_is_not(floor: Floor) -> None:
@@ -103,7 +116,7 @@ def test_a_colleague_who_does_not_answer_is_named_and_one_who_was_given_up_is_no
             caller_hears(call, MICROPHONE_HZ)
         expect(said).to_be_empty()
         alice.press("end")
-        assert call.wait_ended(10)
+        assert call.wait_ended()
 
 
 @pytest.mark.parametrize("refused", [False, True], ids=["done", "refused"])
@@ -135,7 +148,7 @@ def test_an_answer_to_a_button_that_is_gone_meanwhile_makes_no_second_bar(floor:
         caller_hears(call, MICROPHONE_HZ)
         expect(bars).to_have_count(1)
         alice.press("end")
-        assert call.wait_ended(10)
+        assert call.wait_ended()
 
 
 def test_a_call_is_handed_to_another_languages_queue_and_comes_first_there(floor: Floor) -> None:
@@ -151,7 +164,7 @@ def test_a_call_is_handed_to_another_languages_queue_and_comes_first_there(floor
         caller_hears(call, MICROPHONE_HZ)
         until(lambda: floor.case().owner_id == bob.row.agent_id)
         bob.press("end")
-        assert call.wait_ended(10)
+        assert call.wait_ended()
     assert len(floor.whole.contacts()) == 1
 
 
@@ -176,7 +189,7 @@ def test_one_key_brings_a_supervisor_into_the_call(floor: Floor) -> None:
         call = floor.answered(alice, worker)
         alice.page.locator("#note-text").first.focus()
         alice.page.keyboard.press("F8")
-        expect(sofia.page.locator("#emergencies")).to_contain_text("Alice asks for a supervisor", timeout=10_000)
+        expect(sofia.page.locator("#emergencies")).to_contain_text("Alice asks for a supervisor", timeout=60_000)
         sofia.until_phone("ringing")
         caller_hears(call, MICROPHONE_HZ)
         sofia.press("answer")
@@ -189,9 +202,9 @@ def test_one_key_brings_a_supervisor_into_the_call(floor: Floor) -> None:
         sofia.until_phone("ready")
         caller_hears(call, MICROPHONE_HZ)
         alice.press("end")
-        assert call.wait_ended(10)
+        assert call.wait_ended()
     assert EventKind.EMERGENCY in floor.told()
-    expect(sofia.page.locator("#emergencies")).not_to_contain_text("Alice", timeout=10_000)
+    expect(sofia.page.locator("#emergencies")).not_to_contain_text("Alice", timeout=60_000)
 
 
 def test_an_interpreter_of_the_directory_is_called_in_and_all_three_talk(floor: Floor) -> None:
@@ -207,7 +220,7 @@ def test_an_interpreter_of_the_directory_is_called_in_and_all_three_talk(floor: 
         press(alice, "Transfer")
         alice.page.locator("#call-card li", has_text="Interpreter on call").get_by_role("button").click()
         alice.page.locator("#call-card").get_by_role("button", name="Call Interpreter on call").click()
-        rung = floor.provider.wait_ring(20)
+        rung = floor.provider.wait_ring()
         assert rung is not None, "nobody was called"
         assert f"sip:{INTERPRETER}@" in str(rung.invite and rung.invite.first).replace("+662", "02")
         rung.answer()
@@ -223,10 +236,10 @@ def test_an_interpreter_of_the_directory_is_called_in_and_all_three_talk(floor: 
         )
         caller_hears(call, INTERPRETER_HZ)
         press(alice, "Send Interpreter on call away")
-        assert rung.wait_ended(10)
+        assert rung.wait_ended()
         caller_hears(call, MICROPHONE_HZ)
         alice.press("end")
-        assert call.wait_ended(10)
+        assert call.wait_ended()
     log = (floor.whole.settings.run / "freeline.log").read_text()
     assert INTERPRETER[1:] not in log
 
@@ -235,12 +248,12 @@ def test_after_the_call_one_key_says_what_it_was_and_she_is_ready_again(floor: F
     alice = floor.sit("alice")
     with Phone(floor.whole.line) as worker:
         call = floor.answered(alice, worker)
-        alice.page.wait_for_url(f"**/cases/{floor.case().id}", timeout=15_000)
+        alice.page.wait_for_url(f"**/cases/{floor.case().id}", timeout=60_000)
         alice.page.locator("#note-text").first.fill("Her pay is two months late.")
-        expect(alice.page.locator("#main")).to_contain_text("kept", timeout=10_000)
+        expect(alice.page.locator("#main")).to_contain_text("kept", timeout=60_000)
         call.hangup()
         wait_status(alice, AgentStatus.WRAP_UP)
-    expect(alice.page.locator("#bar")).to_have_attribute("data-status", "wrap_up", timeout=10_000)
+    expect(alice.page.locator("#bar")).to_have_attribute("data-status", "wrap_up", timeout=60_000)
     press(alice, "Done, ready")
     expect(alice.page.locator("#bar [role=alert]")).to_be_visible()
     assert alice.row.status is AgentStatus.WRAP_UP, "what the call was must be said first"

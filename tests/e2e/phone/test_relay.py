@@ -9,6 +9,7 @@ from playwright.sync_api import Browser, expect
 from telephony.phone import Phone
 from tests.e2e.conftest import hire_before_start
 from tests.e2e.phone.seat import CALLER_HZ, MICROPHONE_HZ, Seat, caller_hears, calls, take_seat
+from tests.e2e.phone.shared import PATIENT
 from tests.e2e.whole import Whole
 from tests.ports import free_port
 from tests.turn import SECRET, Turn
@@ -54,7 +55,7 @@ def sit(tmp_path: Path, quick_sounds: Path, browser: Browser) -> Iterator[Sit]:
     seats: list[Seat] = []
 
     def go(url: str, secret: str = SECRET, *, relay_only: bool = True) -> Seat:
-        whole = Whole(tmp_path / "data", quick_sounds, TURN_URLS=url, TURN_SECRET=secret)
+        whole = Whole(tmp_path / "data", quick_sounds, TURN_URLS=url, TURN_SECRET=secret, **PATIENT)
         running.append(whole)
         hire_before_start(whole)
         whole.start()
@@ -79,7 +80,7 @@ def checked(seat: Seat, result: str, relay: str) -> str:
     """Run the check; what the network's line says of the relay."""
     seat.press("test")
     network = seat.page.locator("[data-check=network]")
-    expect(network).to_have_attribute("data-result", result, timeout=25_000)
+    expect(network).to_have_attribute("data-result", result, timeout=60_000)
     shown = network.locator(f"[data-relay={relay}]")
     expect(shown).to_be_visible()
     expect(network.locator("[data-relay]:visible")).to_have_count(1)

@@ -142,7 +142,7 @@ def test_a_hidden_page_with_the_phone_stays_ready(quick: Whole, sit_down: SitDow
     alice.go_ready()
     alice.page.evaluate(HIDE)
     for _ in range(5):
-        with alice.page.expect_response("**/phone/here", timeout=10_000) as answer:
+        with alice.page.expect_response("**/phone/here", timeout=60_000) as answer:
             pass
         assert answer.value.status == 200
     assert alice.row.status is AgentStatus.READY
