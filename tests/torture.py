@@ -127,7 +127,7 @@ def message(
 
 
 def corpus() -> Iterator[bytes]:
-    """The messages, some 200."""
+    """The messages, some 270."""
     n = NUMBER.encode()
     yield from (message(name) for name in NAMES)
     yield from (message(without=field) for field in FIELDS)

@@ -1,6 +1,6 @@
 """One Asterisk for all of them: what anybody may send stays data, and what carriers send in a call is answered.
 
-The slowest sends some 300 broken messages twice, from the trunk's address and from a stranger's: about ten seconds.
+The slowest sends some 270 broken messages twice, from the trunk's address and from a stranger's: about ten seconds.
 """
 
 import json
