@@ -64,6 +64,7 @@ class Call:
         self.house = house
         self.settings = house.settings
         self.left_something = False
+        self._speaks = False
         self._database_failed = False
         self._language: str | None = None
 
@@ -141,12 +142,24 @@ class Call:
 
     def hear(self, wait_s: float) -> str | None:
         """Wait for a key."""
+        self.begin()
         try:
             return self.session.wait_for_digit(round(wait_s * 1000))
         except AgiFailed:
             return None
 
+    def begin(self) -> None:
+        """There is something to say: take the call, and the time that a script has for its words. Harmless twice."""
+        if self._speaks:
+            return
+        self._speaks = True
+        limit = self.session.get_variable(names.LIMIT)
+        if limit:
+            self.session.set_variable("TIMEOUT(absolute)", limit)
+        self.session.answer()
+
     def _stream(self, prompt: str, path: Path | None, interrupt: str) -> str | None:
+        self.begin()
         if path is None:
             log().warning("a prompt is missing", prompt=prompt)
             return None

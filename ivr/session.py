@@ -83,6 +83,10 @@ class Session(AGI):  # type: ignore[misc]
         """Set a channel variable or dialplan function."""
         self.execute("SET VARIABLE", self._quote(name), self._quote(value))
 
+    def answer(self) -> None:
+        """Take the call; harmless when it is taken."""
+        self.execute("ANSWER")
+
     def stream_file(self, filename: Path, escape_digits: str = "") -> str | None:
         """Play a sound (a path without extension); the digit of `escape_digits` that cut it short, or None."""
         reply = self.execute(

@@ -24,6 +24,7 @@ RECORDS = "FREELINE_RECORDS"  # on the worker's channel: "1" while she has agree
 LINE = "FREELINE_LINE"
 NUMBER = "FREELINE_NUMBER"  # digits and +, empty when withheld; CALLERID(num) is wiped before an agent is rung
 ARRIVED = "FREELINE_ARRIVED"  # whole epoch seconds
+LIMIT = "FREELINE_LIMIT"  # seconds that a script may take from its first word; until then far fewer
 DONE = "FREELINE_DONE"  # the script's name, set last by the script; anything else means that it failed
 WAY = "FREELINE_WAY"
 QUEUE = "FREELINE_QUEUE"  # language code; set by choose_language as soon as the caller has chosen

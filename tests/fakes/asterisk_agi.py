@@ -134,6 +134,8 @@ class FakeCall:
                 return self._play(Path(path), escape)
             case ["WAIT", "FOR", "DIGIT", _]:
                 return f"200 result={self._pressed('wait', '0123456789*#')}"
+            case ["ANSWER"]:
+                return "200 result=0"
             case ["CHANNEL", "STATUS"]:
                 return "200 result=6"
             case ["EXEC", "TryExec", record]:

@@ -148,7 +148,7 @@ def test_a_caller_who_cannot_speak_presses_0_and_her_silence_is_kept(
         hear(call, QUIET)
         call.press("0")
         hear(call, TONE)
-        assert call.wait_ended(), "silence ends the message"
+        assert call.wait_ended(), "the longest time ends the message: Asterisk alone ends none because it is quiet"
     assert THANKS["en"] in heard_tones(call.heard)
     assert message(settings).exists()
 
