@@ -133,6 +133,35 @@ async def _every(work: Callable[[], Awaitable[None]]) -> list[float]:
     return took
 
 
+class _Phone:
+    """A page's connection; one that is lost is opened again, as the page does."""
+
+    def __init__(self, session: aiohttp.ClientSession, url: str) -> None:
+        self._session, self._url, self.lost = session, url, 0
+        self._line: aiohttp.ClientWebSocketResponse | None = None
+
+    async def ring(self) -> None:
+        """A message there and back."""
+        while True:
+            try:
+                if self._line is None:
+                    self._line = await self._session.ws_connect(
+                        f"{self._url}/phone/sip?page=page", protocols=("sip",), headers={"Origin": self._url}
+                    )
+                await self._line.send_str("OPTIONS sip:agent1 SIP/2.0")
+                await self._line.receive_str(timeout=60)
+            except (*QUIET, TypeError):
+                self._line, self.lost = None, self.lost + 1
+                await asyncio.sleep(EVERY_S)
+            else:
+                return
+
+    async def close(self) -> None:
+        """Hang up."""
+        if self._line is not None:
+            await self._line.close()
+
+
 async def measure(url: str) -> None:
     """Sign in, connect the phone, and time both under each flood."""
     async with aiohttp.ClientSession(
@@ -143,11 +172,7 @@ async def measure(url: str) -> None:
         form = {"csrf": found[1] if found else "", "login": "alice", "password": PASSWORD}
         async with session.post(f"{url}/sign-in", data=form) as answer:
             answer.raise_for_status()
-        line = await session.ws_connect(f"{url}/phone/sip?page=page", protocols=("sip",), headers={"Origin": url})
-
-        async def ring() -> None:
-            await line.send_str("OPTIONS sip:agent1 SIP/2.0")
-            await line.receive_str()
+        phone = _Phone(session, url)
 
         async def page() -> None:
             async with session.get(f"{url}/queue") as answer:
@@ -159,24 +184,24 @@ async def measure(url: str) -> None:
             if kind != "nothing":
                 attacker.start()
                 await asyncio.sleep(3)
-            phone, pages = await asyncio.gather(_every(ring), _every(page))
+            lost, rings_and_pages = phone.lost, await asyncio.gather(_every(phone.ring), _every(page))
             if kind != "nothing":
                 await asyncio.to_thread(attacker.join)
-            say(kind, "phone", phone)
+            rings, pages = rings_and_pages
+            say(kind, "phone", rings, f"lost {phone.lost - lost}")
             say(kind, "page", pages)
-        await line.close()
+        await phone.close()
 
 
-def say(kind: str, what: str, took: list[float]) -> None:
+def say(kind: str, what: str, took: list[float], more: str = "") -> None:
     """One line of the table."""
     ranked = sorted(took)
 
     def at(share: float) -> float:
         return ranked[min(len(ranked) - 1, int(len(ranked) * share))]
 
-    print(
-        f"{kind:10} {what:6} n={len(took):4}  p50 {at(0.5):8.1f} ms  p99 {at(0.99):8.1f} ms  max {ranked[-1]:8.1f} ms"
-    )
+    figures = f"p50 {at(0.5):8.1f} ms  p99 {at(0.99):8.1f} ms  max {ranked[-1]:8.1f} ms"
+    print(f"{kind:10} {what:6} n={len(took):4}  {figures}  {more}", flush=True)
 
 
 def main() -> None:

@@ -88,7 +88,7 @@ def first_password(ask: Ask) -> Answer:
     return _person(ask, ask.number("id"), password=told)
 
 
-@routes.post("/settings/people/{id}/phone", Permission.MANAGE_PEOPLE)
+@routes.post("/settings/people/{id}/phone", Permission.MANAGE_PEOPLE, confirmed=True)
 def phone(ask: Ask) -> Answer:
     """A new secret for a person's phone, shown once."""
     secret = people.new_phone_secret(ask.session, ask.number("id"), by_id=ask.agent.id)
@@ -96,7 +96,7 @@ def phone(ask: Ask) -> Answer:
     return _person(ask, ask.number("id"), secret=secret)
 
 
-@routes.post("/settings/people/{id}/mobile", Permission.MANAGE_PEOPLE, on_invalid=person)
+@routes.post("/settings/people/{id}/mobile", Permission.MANAGE_PEOPLE, on_invalid=person, confirmed=True)
 def mobile(ask: Ask) -> Answer:
     """The number on which a person is rung at home; an empty one forgets it."""
     kept = mobile_values.keep(ask, ask.number("id"))

@@ -143,3 +143,13 @@ async def test_a_new_password_ends_every_phone(
     assert dropped == [staff.alice.id]
     with db.read() as session:
         assert session.get_one(Agent, staff.alice.id).phone_secret_ha1 is None
+
+
+@pytest.mark.parametrize("what", ["phone", "mobile"])
+async def test_an_administrators_page_left_open_changes_nobodys_phone(
+    adam: Browser, db: Database, staff: Cast, what: str
+) -> None:
+    """It leads back to that person's page."""
+    make_old(db)
+    answer = await adam.post(f"/settings/people/{staff.alice.id}/{what}", mobile="0812345678")
+    assert answer.headers["Location"] == f"/account/confirm?next=%2Fsettings%2Fpeople%2F{staff.alice.id}"
