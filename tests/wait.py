@@ -5,6 +5,8 @@ from collections.abc import Callable
 from typing import TypeVar
 
 T = TypeVar("T")
+PATIENCE_S = 60.0
+"""How long a test waits for a process or a thread that has nothing to wait for itself."""
 PATIENCE = 4
 """A deadline says when to give up, not how quick a thing is: on a machine that does other things as well it is longer."""
 
