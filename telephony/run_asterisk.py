@@ -38,6 +38,7 @@ FILES_WANTED = 65_536
 LOOK_EVERY_S = 5.0
 STOP_WITHIN_S = 8.0
 START_WITHIN_S = 30.0
+SPACE_EVERY_S = 1.0
 # What Asterisk is told when a rendered file differs from the one it runs on; the rest changes with a restart only.
 RELOADS = {"extensions.conf": "dialplan reload", "musiconhold.conf": "moh reload"}
 
@@ -252,14 +253,16 @@ def _look_again(running: RunningAsterisk) -> None:
 
 def _keep_fresh(running: RunningAsterisk) -> None:
     """Menu, configuration and whether there is room for messages, as they change; ends with the process."""
-    told = ""
+    told, looked_s = "", float("-inf")
     while running.process is not None and running.process.poll() is None:
-        _look_again(running)
+        if time.monotonic() - looked_s > LOOK_EVERY_S:
+            _look_again(running)
+            looked_s = time.monotonic()
         # Asterisk's own net does not ask for a message that cannot be kept.
         full = "" if disk.can_record(running.settings) else "1"
         if full != told and running.tell(names.FULL, full):
             told = full
-        time.sleep(LOOK_EVERY_S)
+        time.sleep(SPACE_EVERY_S)
 
 
 def _ready_marks(settings: Settings) -> list[Path]:

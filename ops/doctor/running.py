@@ -37,6 +37,8 @@ def look(settings: Settings) -> Iterator[Finding]:
             "Freeline does not run now",
             f"start it: {'docker compose up -d' if settings.apart else 'freeline up --no-demo'}",
         )
+    for sentence in found.get("missing", []):
+        yield bad(sentence, f"mend it; then look at the end of {log}")
     for name, process in found["processes"].items():
         if process.get("restarts", 0) > MANY_RESTARTS:
             yield warn(f"{name} was started again {process['restarts']} times", f"look for `process={name}` in {log}")
