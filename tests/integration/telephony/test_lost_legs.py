@@ -11,6 +11,7 @@ from telephony.phone import Call, Phone
 from tests.integration.telephony.talking import ALICE, BOB, SOFIA, WORKER, Stage, both_ways, header, ivr
 from tests.ports import free_port, rtp_range
 from tests.stack import AsteriskUnderTest
+from tests.wait import until
 
 TIMES = 2
 
@@ -133,6 +134,7 @@ def test_of_three_the_last_whose_leg_breaks_is_brought_back(stage: Stage, emerge
             stage.operator.merge(stage.call)
         both_ways((worker, WORKER), (other, SOFIA))
         agent.vanish()
+        until(lambda: stage.legs.agent(1) is None)
         agent = other
         for _ in range(TIMES):
             both_ways((worker, WORKER), (agent, SOFIA))
