@@ -30,7 +30,7 @@ RUN chmod -R a+rX,go-w /source && .venv/bin/python -m compileall -q -s /source -
 # Debian testing's Asterisk, fetched as `make up` fetches it: into a folder of its own, run through its own loader. Only what
 # the fetching needs is copied, so that a change elsewhere does not fetch it again.
 FROM built AS fetched
-COPY hotline/__init__.py hotline/errors.py hotline/settings.py hotline/
+COPY hotline/__init__.py hotline/errors.py hotline/numbers.py hotline/settings.py hotline/
 COPY telephony/__init__.py telephony/obtain.py telephony/
 RUN FREELINE_CACHE=/opt/freeline ops/setup.sh asterisk
 

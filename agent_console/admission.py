@@ -2,6 +2,7 @@
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
+from sqlalchemy.exc import SQLAlchemyError
 
 from agent_console import bodies
 from agent_console.address import address_of
@@ -49,7 +50,8 @@ async def _served(
         return crowded()
     request[LEAVE] = leave
     try:
-        if not await _fits(console, request, token):
+        bodies.refuse_unread(request, bodies.MOST)
+        if not await _recognised(console, request, token):
             bodies.refuse_unread(request, bodies.STRANGER_MOST)
         return await handler(request)
     finally:
@@ -78,13 +80,9 @@ def crowded() -> web.Response:
     return answer
 
 
-async def _fits(console: Console, request: web.Request, token: str) -> bool:
-    """Whether this body is small, or comes from somebody signed in whom this console has not met since it started."""
-    if not token or (request.content_length or 0) <= bodies.STRANGER_MOST:
-        return False
-    if (request.content_length or 0) > bodies.MOST or not await console.for_stranger(
-        lambda: _signed_in(console, token)
-    ):
+async def _recognised(console: Console, request: web.Request, token: str) -> bool:
+    """Whether it comes from somebody signed in whom this console has not met since it started: a stranger no more."""
+    if not token or not await console.for_stranger(lambda: _signed_in(console, token)):
         return False
     console.strangers.met(sign_ins.sha256(token))
     leave(request)
@@ -92,5 +90,8 @@ async def _fits(console: Console, request: web.Request, token: str) -> bool:
 
 
 def _signed_in(console: Console, token: str) -> bool:
-    with console.database.read() as session:
-        return sign_ins.find(session, token) is not None
+    try:
+        with console.database.read() as session:
+            return sign_ins.find(session, token) is not None
+    except SQLAlchemyError:  # the page says it
+        return False

@@ -162,6 +162,9 @@ class FakeCall:
         self.recorded.parent.mkdir(parents=True, exist_ok=True)
         size = int(options[2]) * 16000
         with self.recorded.open("ab") as file:
+            if self.record_status == "ERROR":  # Asterisk could write nothing: the file is there, and empty
+                self.variables[names.RECORD_STATUS] = "ERROR"
+                return "200 result=0"
             file.write(self._left[:size])
         self._packets += int(options[2]) * 50 if self.sends else len(self._left[:size]) // 320
         self.variables[names.RECORD_STATUS] = "TIMEOUT" if len(self._left) >= size else self.record_status

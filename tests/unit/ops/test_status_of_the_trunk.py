@@ -20,7 +20,7 @@ from ops import registration, status
 def test_it_is_ready_only_when_calls_of_the_carrier_arrive(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, word: str, ready: bool
 ) -> None:
-    monkeypatch.setattr(status, "processes", lambda _: {"ivr": {"state": "running"}})
+    monkeypatch.setattr(status, "processes", lambda *_: {"ivr": {"state": "running"}})
     monkeypatch.setattr(status, "counts", lambda _: {"database": "ok"})
     monkeypatch.setattr(status.Nudges, "there", lambda _: True)
     for part in ("asterisk_ready", "ivr_answers", "console_answers"):

@@ -59,7 +59,10 @@ def test_every_script_has_its_label_its_url_and_its_check(settings: Settings, se
     for script in names.SCRIPTS:
         assert f"n({script})" in text
         asked = text.index(f"AGI(agi://${{FREELINE_AGI}}/{script})")
-        assert text[:asked].rstrip().splitlines()[-2].strip().endswith(("Set(FREELINE_DONE=)", "Set(FREELINE_WAY=)"))
+        before = [line.strip() for line in text[:asked].splitlines()[-6:]]
+        set_anew = max(n for n, line in enumerate(before) if line.endswith("Set(FREELINE_DONE=)"))
+        assert not [line for line in before[set_anew:] if "AGI(" in line], "what another script set is not believed"
+        assert any(line.endswith("Set(TIMEOUT(absolute)=2.3)") for line in before), "a script that says nothing is left"
         assert f'"${{FREELINE_DONE}}" != "{script}"]?net' in text[asked:].splitlines()[1]
 
 

@@ -19,13 +19,12 @@ from tests.wait import until
 
 @pytest.fixture
 def asterisk(settings: Settings) -> Iterator[FakeAmi]:
-    with FakeAmi(settings.ami_port) as fake:
+    with FakeAmi(settings.ami_port, name=make_secrets(settings).asterisk) as fake:
         yield fake
 
 
 @pytest.fixture
 def board(asterisk: FakeAmi, settings: Settings, keys: Keys, staff: Cast) -> Iterator[Switchboard]:
-    make_secrets(settings)
     one = Switchboard(settings)
     for connection in (one.reader, one.actor, one.watcher):
         connection.timeout_s = 3.0
@@ -48,7 +47,7 @@ def test_unknown_numbers_and_strangers_are_counted_and_make_no_call(
 ) -> None:
     """The look that writes them comes every five seconds; here it is woken."""
     for n in range(3):
-        channel = {"Channel": f"PJSIP/trunk-{n:08x}", "Uniqueid": f"9.{n}", "Linkedid": f"9.{n}"}
+        channel = {"Channel": f"PJSIP/trunk-{n:08x}", "Uniqueid": f"asterisk-9.{n}", "Linkedid": f"asterisk-9.{n}"}
         asterisk.tell("Newchannel", TRUNK | channel | {"Exten": "0861234567"})
         asterisk.tell("Hangup", TRUNK | channel | {"Exten": "0861234567", "Cause": "1"})
     stranger = {"Service": "PJSIP", "RemoteAddress": "IPV4/UDP/192.0.2.9/5060", "AccountID": "0812345678"}
