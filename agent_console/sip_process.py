@@ -158,7 +158,9 @@ async def _run(console: socket.socket, host: str, port: int) -> None:
             over.set()  # the console is gone
             return
         word = json.loads(message)
-        if "end" in word:
+        if "ask" in word:
+            tell({"turns": True})
+        elif "end" in word:
             carrier.end(word["end"], word["code"])
         elif descriptors:
             browser = socket.socket(fileno=descriptors[0])

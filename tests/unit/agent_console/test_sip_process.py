@@ -11,6 +11,7 @@ import pytest
 from aiohttp import ClientSession, WSCloseCode, WSMsgType, web
 from aiohttp.test_utils import TestServer
 
+from agent_console import sip_proxy
 from agent_console.console import CONSOLE
 from agent_console.guard import SESSION
 from agent_console.sip_process import LEFT
@@ -131,6 +132,35 @@ async def test_only_a_page_that_says_so_takes_its_calls_with_it(
         while server.app[CONSOLE].phones.lines():  # type: ignore[union-attr]
             await asyncio.sleep(0.01)
     assert gone == ended
+
+
+async def test_a_process_that_hangs_is_begun_anew(
+    server: TestServer, alice: Browser, elsewhere: Elsewhere, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody else looks at it, and without it no page can be rung. The first look comes after five seconds."""
+    await connect(elsewhere, alice)
+    carrier = server.app[CARRIER]  # type: ignore[union-attr]
+    first = carrier.pid
+    os.kill(first, signal.SIGSTOP)
+    with monkeypatch.context() as soon:
+        soon.setattr(sip_proxy, "ASK_S", 0.1)
+        soon.setattr(sip_proxy, "HUNG_S", 0.1)
+        async with asyncio.timeout(PATIENCE_S):
+            while carrier.pid == first:
+                await asyncio.sleep(0.01)
+    assert await asyncio.to_thread(elsewhere.do, elsewhere.ended())
+    await connect(elsewhere, alice)
+    assert await asyncio.to_thread(elsewhere.do, elsewhere.rounds(1)) == ["OPTIONS 0"]
+
+
+async def test_one_that_turns_is_let_be(server: TestServer, alice: Browser, elsewhere: Elsewhere) -> None:
+    """It answers when it is asked."""
+    await connect(elsewhere, alice)
+    carrier = server.app[CARRIER]  # type: ignore[union-attr]
+    carrier._socket.send(b'{"ask": true}')
+    async with asyncio.timeout(PATIENCE_S):
+        await carrier._turns.wait()
+    assert await asyncio.to_thread(elsewhere.do, elsewhere.rounds(1)) == ["OPTIONS 0"]
 
 
 async def test_the_browsers_connection_is_the_other_processs_alone(
