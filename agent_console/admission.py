@@ -9,8 +9,9 @@ from agent_console.address import address_of
 from agent_console.console import CONSOLE, Console
 from agent_console.door import Guest
 from agent_console.guard import SESSION
+from agent_console.passwords import BROWSER
 from agent_console.strangers import Crowded
-from hotline import sign_ins
+from hotline import known_browsers, sign_ins
 
 RETRY_AFTER_S = 3
 CROWDED = "Too many requests at once. Try again in a few seconds.\n"
@@ -45,7 +46,8 @@ async def _served(
         bodies.refuse_unread(request, bodies.MOST)
         return await handler(request)
     try:
-        leave = console.strangers.enter(client_address(request))
+        browser = known_browsers.mark_of(request.cookies.get(BROWSER, ""), console.keys.index)
+        leave = console.strangers.enter(client_address(request), browser)
     except Crowded:
         return crowded()
     request[LEAVE] = leave

@@ -20,8 +20,8 @@ def clock() -> float:
 class Line:
     """The connection of one page: whose it is, and the sign-in that it ends with.
 
-    `over` is set when it is to be closed, `closed` when it is. `left` tells that the browser said that its page is left or
-    loaded again; of a network that is lost it says nothing, and the voices may well go on.
+    `over` is set when it is to be closed, `closed` when it is. `left` tells that the page said that it is left or
+    loaded again; of a network or a front that is lost it says nothing, and the voices may well go on.
     """
 
     agent_id: int

@@ -28,6 +28,9 @@ SEND_S = 10.0
 PING_S = 10.0
 CLOSE_S = 2.0
 AGAIN = 1012
+# What a page says when it is left or loaded again. Not the protocol's own 1001: a front says that of all pages at once when
+# it is reloaded, and their voices go on.
+LEFT = 4003
 # Where we come from when Asterisk is on this machine. In the demo 127.0.0.1 is the trunk, which needs no password: from
 # there a page could send INVITEs as if a worker called.
 OURSELVES = "127.0.0.2"
@@ -78,7 +81,7 @@ class Carrier:
                 await browser.prepare(request)
                 if asterisk is not None:
                     code = await self._pass_both_ways(number, browser, asterisk)
-                left = browser.close_code == aiohttp.WSCloseCode.GOING_AWAY
+                left = browser.close_code == LEFT
                 await browser.close(code=code)
                 # Before Asterisk is let go, which may take its time: a caller waits for the page that comes back.
                 self._over(number, left=left)
@@ -155,7 +158,9 @@ async def _run(console: socket.socket, host: str, port: int) -> None:
             over.set()  # the console is gone
             return
         word = json.loads(message)
-        if "end" in word:
+        if "ask" in word:
+            tell({"turns": True})
+        elif "end" in word:
             carrier.end(word["end"], word["code"])
         elif descriptors:
             browser = socket.socket(fileno=descriptors[0])

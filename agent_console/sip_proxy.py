@@ -33,6 +33,8 @@ from telephony.operator import LineFailed
 routes = Routes()
 COMES_BACK_S = 5.0
 READY_S = 10.0
+# How often the other process is asked whether it still turns, and how long it may take to say so.
+ASK_S, HUNG_S = 5.0, 10.0
 # What the other process needs of a request; a cookie is not among it.
 HEAD = ("Host", "Upgrade", "Connection", "Sec-WebSocket-Key", "Sec-WebSocket-Version", "Sec-WebSocket-Protocol")
 
@@ -44,7 +46,7 @@ class Carrier:
         self._settings = settings
         self._process: subprocess.Popen[bytes] | None = None
         self._socket: socket.socket | None = None
-        self._ready = asyncio.Event()
+        self._ready, self._turns = asyncio.Event(), asyncio.Event()
         self._lines: dict[int, Line] = {}
         self._last = 0
         self._lock = asyncio.Lock()
@@ -74,6 +76,25 @@ class Carrier:
         ours.setblocking(False)
         self._socket = ours
         asyncio.get_running_loop().add_reader(ours, self._hear)
+
+    async def watch(self) -> None:
+        """Kill it when it hangs, for ever: else no phone is heard, and nobody rung, until the console is begun anew."""
+        while True:
+            await asyncio.sleep(ASK_S)
+            process = self._process
+            if process is None or self._socket is None or not self._ready.is_set():
+                continue
+            self._turns.clear()
+            with contextlib.suppress(OSError):
+                self._socket.send(json.dumps({"ask": True}).encode())
+            try:
+                async with asyncio.timeout(HUNG_S):
+                    await self._turns.wait()
+            except TimeoutError:
+                # It may have been we who stood still, and its answer was there all the time.
+                if self._process is process and not self._turns.is_set():
+                    log().warning("the process of the pages' phones hangs and is killed")
+                    process.kill()
 
     def hand_over(self, request: web.Request, line: Line) -> None:
         """Give the browser's connection away. Raises OSError, and the connection is ours still."""
@@ -110,6 +131,8 @@ class Carrier:
         word = json.loads(message)
         if "ready" in word:
             self._ready.set()
+        elif "turns" in word:
+            self._turns.set()
         elif (line := self._lines.pop(word["closed"], None)) is not None:
             line.left = word["left"]
             line.closed.set()
@@ -144,7 +167,9 @@ CARRIER = web.AppKey("carrier", Carrier)
 async def reach(app: web.Application) -> AsyncIterator[None]:
     """The way to Asterisk, as long as the console runs."""
     app[CARRIER] = Carrier(app[CONSOLE].settings)
+    watching = asyncio.create_task(app[CARRIER].watch())
     yield
+    watching.cancel()
     await app[CARRIER].stop()
 
 

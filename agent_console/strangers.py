@@ -16,6 +16,7 @@ KEPT = 5000
 THREADS = 2
 INSIDE_MOST = 200
 INSIDE_MOST_AN_ADDRESS = 60  # an office shares one
+INSIDE_MOST_A_BROWSER = 20  # one in which somebody has signed in before shares the places of others with nobody
 
 
 class Crowded(Exception):
@@ -27,6 +28,7 @@ class Strangers:
     """Who is known to be signed in, and how many others are being served. Used on the event loop, `met` from any thread."""
 
     inside: dict[str, int] = field(default_factory=dict)
+    browsers: dict[str, int] = field(default_factory=dict)
     threads: ThreadPoolExecutor = field(
         default_factory=lambda: ThreadPoolExecutor(THREADS, thread_name_prefix="stranger")
     )
@@ -49,19 +51,29 @@ class Strangers:
         """Whether the guard has let this token through of late. The guard looks again; this only says which lane."""
         return bool(token) and sign_ins.sha256(token) in self._signed
 
-    def enter(self, address: str) -> Callable[[], None]:
-        """Count one more, until what is given back is called. Raises `Crowded`."""
-        here = self.inside.get(address, 0)
-        if here >= INSIDE_MOST_AN_ADDRESS or sum(self.inside.values()) >= INSIDE_MOST:
+    def enter(self, address: str, browser: str = "") -> Callable[[], None]:
+        """Count one more, until what is given back is called. Raises `Crowded`.
+
+        `browser` is the mark of one that somebody has signed in with before: however many strangers hold places by sending
+        half of what they announce, who begins a shift comes in.
+        """
+        counts = self.browsers if browser else self.inside
+        who = browser or address
+        here = counts.get(who, 0)
+        if browser:
+            full = here >= INSIDE_MOST_A_BROWSER
+        else:
+            full = here >= INSIDE_MOST_AN_ADDRESS or sum(counts.values()) >= INSIDE_MOST
+        if full:
             raise Crowded
-        self.inside[address] = here + 1
+        counts[who] = here + 1
         gone: list[bool] = []
 
         def leave() -> None:
             if not gone:
                 gone.append(True)
-                self.inside[address] -= 1
-                if not self.inside[address]:
-                    del self.inside[address]
+                counts[who] -= 1
+                if not counts[who]:
+                    del counts[who]
 
         return leave

@@ -39,13 +39,23 @@ def room(settings: Settings) -> int:
 def troubles(settings: Settings) -> Iterator[str]:
     """What is wrong with the folders that are here, a sentence each; nothing personal."""
     folders = [settings.run, settings.spool, settings.vault, settings.asterisk]
-    for folder in [settings.data, *folders] if not settings.apart else folders:
+    if settings.apart:
+        folders = [settings.run, *(folder for folder in folders[1:] if _is_given_to_write(folder))]
+    else:
+        folders = [settings.data, *folders]
+    for folder in folders:
         if folder.exists() and not can_write(folder):
             yield f"{folder} cannot be written"
     with suppress(OSError):
         if room(settings) < settings.free_space_floor_mb * MB:
             free_mb = shutil.disk_usage(settings.spool).free // MB
             yield f"the disk is full: {free_mb} MB are free, and no message is recorded"
+
+
+def _is_given_to_write(folder: Path) -> bool:
+    """In a container: whether this folder is a volume of it, and not given for reading alone. `run` tells of a disk that
+    cannot be written: it is on the same one, and every container may write there."""
+    return folder.is_mount() and not os.statvfs(folder).f_flag & os.ST_RDONLY
 
 
 def keep_reserve(settings: Settings) -> None:

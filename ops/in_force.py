@@ -12,15 +12,20 @@ from typing import Any
 
 from hotline.settings import PREFIX, Settings
 
-# Read by docker-compose.yml, the front and the tests, not by the processes.
+# Read by docker-compose.yml, the front, the tests and the bench, not by the processes.
 BESIDES = (
+    "FAULTS",
+    "FAULTS_S",
     "HTTPS_PORT",
     "HTTP_PORT",
     "INNER",
     "OUTSIDE",
     "PARENT_PID",
     "SITE",
+    "STORM",
+    "TEST_AT",
     "TEST_DATABASE",
+    "TEST_LANE",
     "TLS",
     "TURN_PORT",
     "TURN_PORTS",

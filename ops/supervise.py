@@ -54,7 +54,8 @@ class Child:
     @property
     def running(self) -> bool:
         """Whether the process is there."""
-        return self.process is not None and self.process.poll() is None
+        process = self.process  # another thread may be forgetting it
+        return process is not None and process.poll() is None
 
 
 def kept_file(settings: Settings, name: str) -> Path:
@@ -160,12 +161,14 @@ class Supervisor:
             "missing": list(self.missing.values()),
             "processes": {
                 child.name: {
-                    "state": "running" if child.running else "down",
+                    # Looked at once: the ears' thread asks while the other one may be forgetting a process.
+                    "state": "running" if process is not None and process.poll() is None else "down",
                     "since": child.since.isoformat(timespec="seconds"),
-                    "pid": child.process.pid if child.process else None,
+                    "pid": process.pid if process is not None else None,
                     "restarts": child.restarts,
                 }
                 for child in self.children.values()
+                for process in (child.process,)
             },
         }
 
@@ -248,7 +251,11 @@ class Supervisor:
 
     def _hear(self) -> None:
         while not self.stopping.is_set() and self._ears.open:
-            self._ears.hear(self.state, HEAR_S)
+            try:
+                self._ears.hear(self.state, HEAR_S)
+            except Exception as error:  # noqa: BLE001  (who hears nobody any more takes all of them for hung)
+                log().error("the supervisor failed, goes on", error=error)
+                self.stopping.wait(HEAR_S)
         self._ears.close()
 
     def _now_and_then(self) -> None:

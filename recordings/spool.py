@@ -32,7 +32,7 @@ EARLIEST = datetime(2020, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True)
 class File:
-    """A file of the spool as it was looked at. `quiet_s` is how long we have seen it unchanged."""
+    """A file of the spool as it was looked at. `quiet_s` is how long we have seen it unchanged, a message also closed."""
 
     path: Path
     size: int
@@ -122,6 +122,9 @@ class Spool:
                     continue
                 before = self._since.get(entry.name)
                 same = before is not None and before[:2] == (stat.st_size, stat.st_mtime_ns)
+                # A message is recorded in steps, and is closed for a moment between two of them: not done for all that,
+                # however long nothing came into it before.
+                same = same and not (_is_message(entry.name) and being_written(Path(entry.path)))
                 since = before[2] if before is not None and same else moment
                 present[entry.name] = (stat.st_size, stat.st_mtime_ns, since)
                 file = File(Path(entry.path), stat.st_size, stat.st_mtime_ns, moment - since)
@@ -138,6 +141,10 @@ class Spool:
             sorted(talks, key=lambda talk: talk.file.mtime_ns),
             strangers,
         )
+
+
+def _is_message(name: str) -> bool:
+    return name.endswith(SOUND) and CALL.fullmatch(name.removesuffix(SOUND)) is not None
 
 
 def being_written(path: Path) -> bool | None:

@@ -256,8 +256,11 @@ def _keep_fresh(running: RunningAsterisk) -> None:
     told, looked_s = "", float("-inf")
     while running.process is not None and running.process.poll() is None:
         if time.monotonic() - looked_s > LOOK_EVERY_S:
-            _look_again(running)
             looked_s = time.monotonic()
+            try:
+                _look_again(running)
+            except Exception as error:  # noqa: BLE001  (without this thread a disk that was full once stays full for the net)
+                log().error("asterisk's keeper failed, goes on", error=error)
         # Asterisk's own net does not ask for a message that cannot be kept.
         full = "" if disk.can_record(running.settings) else "1"
         if full != told and running.tell(names.FULL, full):

@@ -5,6 +5,8 @@ import { phone, post, setLine, trouble } from "./page.js";
 const DOMAIN = "freeline.invalid";
 const TAKEN = 4001;
 const SIGNED_OUT = 4002;
+// Said by us: this page is left or loaded again, and its calls with it.
+const LEFT = 4003;
 const REFUSED_AFTER = 3;
 
 // What JsSIP asks of a socket. JsSIP itself waits and tries again, and keeps its calls meanwhile.
@@ -16,6 +18,7 @@ class Socket {
     this.sip_uri = `sip:${DOMAIN};transport=ws`;
     this.turn = 0;
     this.ws = null;
+    addEventListener("pagehide", () => this.ws?.close(LEFT));
   }
 
   // JsSIP takes no async function for one.

@@ -8,14 +8,18 @@ import threading
 from collections.abc import Iterator
 
 import pytest
-from aiohttp import ClientSession, WSMsgType, web
+from aiohttp import ClientSession, WSCloseCode, WSMsgType, web
 from aiohttp.test_utils import TestServer
 
+from agent_console import sip_proxy
+from agent_console.console import CONSOLE
 from agent_console.guard import SESSION
+from agent_console.sip_process import LEFT
 from agent_console.sip_proxy import CARRIER
 from hotline.settings import Settings
 from telephony.operator import Operator, PhoneSecret
 from tests.unit.agent_console.conftest import Browser
+from tests.wait import PATIENCE_S
 
 ROUNDS = 50
 
@@ -61,6 +65,9 @@ class Elsewhere:
         message = await self._line.receive(timeout=10)
         return message.type in {WSMsgType.CLOSE, WSMsgType.CLOSED, WSMsgType.ERROR}
 
+    async def hang_up(self, code: int) -> None:
+        await self._line.close(code=code)
+
     async def leave(self) -> None:
         await self._session.close()
         await self._runner.cleanup()
@@ -104,6 +111,55 @@ async def test_the_process_can_die_and_the_phones_come_back(
     assert await asyncio.to_thread(elsewhere.do, elsewhere.ended())
     await connect(elsewhere, alice)
     assert carrier.pid != first
+    assert await asyncio.to_thread(elsewhere.do, elsewhere.rounds(1)) == ["OPTIONS 0"]
+
+
+@pytest.mark.parametrize(("code", "ended"), [(LEFT, [1]), (WSCloseCode.GOING_AWAY, []), (WSCloseCode.OK, [])])
+async def test_only_a_page_that_says_so_takes_its_calls_with_it(
+    server: TestServer,
+    alice: Browser,
+    elsewhere: Elsewhere,
+    monkeypatch: pytest.MonkeyPatch,
+    code: int,
+    ended: list[int],
+) -> None:
+    """A front that is reloaded says 1001 for every page at once: their conversations go on."""
+    gone: list[int] = []
+    monkeypatch.setattr(Operator, "page_gone", lambda _self, _agent_id: gone.append(1))
+    await connect(elsewhere, alice)
+    await asyncio.to_thread(elsewhere.do, elsewhere.hang_up(code))
+    async with asyncio.timeout(PATIENCE_S):
+        while server.app[CONSOLE].phones.lines():  # type: ignore[union-attr]
+            await asyncio.sleep(0.01)
+    assert gone == ended
+
+
+async def test_a_process_that_hangs_is_begun_anew(
+    server: TestServer, alice: Browser, elsewhere: Elsewhere, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody else looks at it, and without it no page can be rung. The first look comes after five seconds."""
+    await connect(elsewhere, alice)
+    carrier = server.app[CARRIER]  # type: ignore[union-attr]
+    first = carrier.pid
+    os.kill(first, signal.SIGSTOP)
+    with monkeypatch.context() as soon:
+        soon.setattr(sip_proxy, "ASK_S", 0.1)
+        soon.setattr(sip_proxy, "HUNG_S", 0.1)
+        async with asyncio.timeout(PATIENCE_S):
+            while carrier.pid == first:
+                await asyncio.sleep(0.01)
+    assert await asyncio.to_thread(elsewhere.do, elsewhere.ended())
+    await connect(elsewhere, alice)
+    assert await asyncio.to_thread(elsewhere.do, elsewhere.rounds(1)) == ["OPTIONS 0"]
+
+
+async def test_one_that_turns_is_let_be(server: TestServer, alice: Browser, elsewhere: Elsewhere) -> None:
+    """It answers when it is asked."""
+    await connect(elsewhere, alice)
+    carrier = server.app[CARRIER]  # type: ignore[union-attr]
+    carrier._socket.send(b'{"ask": true}')
+    async with asyncio.timeout(PATIENCE_S):
+        await carrier._turns.wait()
     assert await asyncio.to_thread(elsewhere.do, elsewhere.rounds(1)) == ["OPTIONS 0"]
 
 

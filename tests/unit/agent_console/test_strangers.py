@@ -9,7 +9,7 @@ import pytest
 from aiohttp import ClientResponse, FormData
 from aiohttp.test_utils import TestServer
 
-from agent_console import bodies, hashing
+from agent_console import bodies, hashing, strangers
 from agent_console.console import CONSOLE
 from agent_console.views import access
 from hotline import people, throttle
@@ -192,6 +192,26 @@ async def test_a_body_that_drips_is_left(
         said = await reader.read(12)
     writer.close()
     assert said == b"HTTP/1.1 408"
+
+
+@pytest.mark.usefixtures("behind_a_proxy")
+async def test_who_signed_in_there_before_comes_in_when_strangers_hold_every_place(
+    server: TestServer, new_browser: Callable[[], Browser]
+) -> None:
+    """Each holds its place by sending half of a form; their own address is full, and so is the console."""
+    known, new = at(new_browser(), OFFICE), at(new_browser(), OFFICE)
+    assert (await known.try_sign_in("alice", PASSWORD)).status == 303
+    known.csrf = TOKEN.search(await known.text("/account/password"))[1]  # type: ignore[index]
+    assert (await known.post("/sign-out")).status == 303
+    held = server.app[CONSOLE].strangers  # type: ignore[union-attr]
+    left = [held.enter(OFFICE) for _ in range(strangers.INSIDE_MOST_AN_ADDRESS)]
+    left += [held.enter(f"203.0.113.{n}") for n in range(strangers.INSIDE_MOST - len(left))]
+    assert (await new.get("/sign-in")).status == 503
+    assert (await known.try_sign_in("alice", PASSWORD)).status == 303
+    for leave in left:
+        leave()
+    assert (held.inside, held.browsers) == ({}, {})
+    assert (await new.get("/sign-in")).status == 200
 
 
 async def test_a_flood_of_sign_ins_is_told_to_wait_and_pages_go_on(

@@ -70,6 +70,23 @@ def test_a_spool_that_cannot_be_written_takes_no_message(small: Settings) -> Non
         subprocess.run(["umount", "-l", str(small.spool)], check=True)
 
 
+def test_in_a_container_nothing_is_wrong_with_what_it_was_not_given_to_write(small: Settings) -> None:
+    """The console has the spool and the vault for reading; others have folders of the image alone, which is read-only."""
+    mine = small.model_copy(update={"apart": True})
+    for folder in (mine.run, mine.vault, mine.asterisk):
+        folder.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=50m", "tmpfs", str(mine.run)], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=50m,ro", "tmpfs", str(mine.vault)], check=True)
+    subprocess.run(["mount", "-o", "remount,ro", str(mine.data)], check=True)
+    try:
+        assert list(disk.troubles(mine)) == []
+        subprocess.run(["mount", "-o", "remount,ro", str(mine.run)], check=True)
+        assert list(disk.troubles(mine)) == [f"{mine.run} cannot be written"]
+    finally:
+        for folder in (mine.run, mine.vault):
+            subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
 def test_a_reserve_of_nothing_is_none(small: Settings) -> None:
     disk.keep_reserve(small.model_copy(update={"reserve_mb": 0}))
     assert not (small.data / disk.RESERVE).exists()

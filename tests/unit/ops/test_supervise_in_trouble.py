@@ -63,6 +63,25 @@ def no_descriptors() -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_NOFILE, most)
 
 
+def test_who_hears_the_signs_of_life_goes_on_after_a_fault(
+    supervisor: Supervisor, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Deaf, and on a disk that cannot be written, it would take every process for hung and kill it."""
+    asked: list[int] = []
+
+    def fails_once() -> dict[str, object]:
+        asked.append(1)
+        if len(asked) == 1:
+            raise AttributeError("a process was forgotten at this moment")
+        return {"supervisor": 1}
+
+    monkeypatch.setattr(supervisor, "state", fails_once)
+    monkeypatch.setattr(supervisor, "write_state", lambda: None)
+    supervisor.start()
+    until(lambda: ask_supervisor(settings, UP) == {"supervisor": 1})
+    assert len(asked) > 1
+
+
 def test_a_folder_that_cannot_be_written_ends_nothing_and_is_told(supervisor: Supervisor, settings: Settings) -> None:
     supervisor.start()
     child = supervisor.children[names.SWITCHBOARD]

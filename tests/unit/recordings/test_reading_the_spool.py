@@ -95,6 +95,26 @@ def test_a_file_somebody_still_writes_is_known(tmp_path: Path) -> None:
     assert not being_written(tmp_path / "gone")
 
 
+def test_a_message_is_quiet_only_since_nobody_had_it_open(tmp_path: Path) -> None:
+    """Its recorder closes it after each step and opens it again at once: a look in between must not take what is there,
+    though the caller was silent for long."""
+    path, moment = tmp_path / f"{CALL}.sln", [0.0]
+    spool = Spool(tmp_path, lambda: moment[0])
+    with path.open("wb") as file:
+        file.write(b"\0\0")
+        file.flush()
+        for _ in range(20):
+            moment[0] += 1
+            assert only(spool).quiet_s == 0
+    moment[0] += 1
+    assert only(spool).quiet_s == 1
+    with path.open("ab"):
+        moment[0] += 1
+        assert only(spool).quiet_s == 0
+    moment[0] += 5
+    assert only(spool).quiet_s == 5
+
+
 def test_a_file_that_changed_since_it_was_read_is_not_removed(tmp_path: Path) -> None:
     path = tmp_path / f"{CALL}.sln"
     path.write_bytes(b"\0\0")

@@ -47,7 +47,9 @@ def test_a_misspelt_setting_is_told_with_the_one_that_was_meant(
 
 def test_every_setting_and_what_stands_beside_them_is_known() -> None:
     names = [name.upper() for name in Settings.model_fields]
-    environment = {f"FREELINE_{name}": "" for name in [*names, "TRUNK_PASSWORD_FILE", "SITE", "INNER"]}
+    environment = {
+        f"FREELINE_{name}": "" for name in [*names, "TRUNK_PASSWORD_FILE", "SITE", "INNER", "TEST_LANE", "STORM"]
+    }
     assert in_force.unknown({**environment, "PATH": "", "FREE": "", "ONLINE_MODE": "", "LINES": ""}) == {}
 
 
