@@ -11,6 +11,7 @@ def kind_word(kind: RefusedKind) -> str:
         RefusedKind.UNKNOWN_NUMBER: _("A number that is not on the list"),
         RefusedKind.FOREIGN_ADDRESS: _("An address that is not the carrier's"),
         RefusedKind.WRONG_PASSWORD: _("A wrong password"),
+        RefusedKind.NO_SOUND: _("No sound that we speak"),
     }[kind]
 
 
@@ -22,6 +23,7 @@ def kind_rest(kind: RefusedKind) -> str:
             "If it is your carrier's, add it to FREELINE_TRUNK_MATCH. Others are strangers."
         ),
         RefusedKind.WRONG_PASSWORD: _("A phone with an old password, or somebody who guesses."),
+        RefusedKind.NO_SOUND: _("Ask your carrier to offer G.711 (PCMA or PCMU) without encryption on every call."),
     }[kind]
 
 

@@ -24,6 +24,7 @@ class RefusedKind(StrEnum):
     UNKNOWN_NUMBER = "unknown_number"
     FOREIGN_ADDRESS = "foreign_address"
     WRONG_PASSWORD = "wrong_password"  # noqa: S105  (a kind)
+    NO_SOUND = "no_sound"
 
 
 class Proficiency(StrEnum):

@@ -16,6 +16,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
+from telephony import names
+
 MAX_BYTES = 1_000_000  # of the file, and of the older one beside it
 PRINTED_MAX_BYTES = 64 * 1024
 SUM_EVERY_S = 60.0
@@ -45,6 +47,10 @@ PLAIN_SOURCES = {
 _BANNER = re.compile(rb"\[[^]]*\] Asterisk \S+ built by ")
 _NOT_PLAIN = re.compile(r"[^ -~]+")
 _LONG_NUMBER = re.compile(r"\d{7,}")
+# What Asterisk says at the end of an INVITE that it refused with 488, before a channel: nothing in the offer is for us.
+DEBUG = "DEBUG"
+_REFUSED_AT = ("chan_pjsip.c", "chan_pjsip_session_end")
+_REFUSED = re.compile(rf"\s*(?:{names.TRUNK}|{names.CALLER}): inv_session->cause: 488\s*")
 
 Place = tuple[str, str, int, str]  # level, file, line and function of Asterisk's source
 
@@ -60,11 +66,13 @@ class _Heard:
 class Messages:
     """Writes `path` and nothing else. A place speaks at once, and then once in `sum_every_s` with how often it did.
 
-    What cannot be written is forgotten: nobody may wait for this.
+    What cannot be written is forgotten: nobody may wait for this. `refused` counts the calls whose offer held no sound that
+    we speak; of what else Asterisk tells for those who look for faults in it, nothing stays.
     """
 
     def __init__(self, path: Path, *, max_bytes: int = MAX_BYTES, sum_every_s: float = SUM_EVERY_S) -> None:
         self.path, self.max_bytes, self.sum_every_s = path, max_bytes, sum_every_s
+        self.refused = 0
         self._heard: dict[Place, _Heard] = {}
         self._lock = threading.Lock()
 
@@ -76,13 +84,16 @@ class Messages:
         if found is None:
             return False
         place, text = found
+        if place[0] == DEBUG:
+            self.refused += (place[1], place[3]) == _REFUSED_AT and _REFUSED.fullmatch(text) is not None
+            return True
         with self._lock:
             known = self._heard.get(place)
             if known is not None:
                 known.again += 1
             elif len(self._heard) < PLACES_MAX:
                 self._heard[place] = _Heard(time.monotonic())
-                self._write(_line(place, text))
+                self._write(_line(place, _plain(text) if _may_be_kept(place, text) else ""))
         self.sum_up()
         return True
 
@@ -146,8 +157,12 @@ def _place_and_text(line: bytes) -> tuple[Place, str] | None:
         text = str(message["message"])
     except (ValueError, KeyError, TypeError, RecursionError):
         return None
+    return place, text
+
+
+def _may_be_kept(place: Place, text: str) -> bool:
     begins = PLAIN_SOURCES.get(place[1])
-    return place, _plain(text) if begins is not None and text.startswith(begins) else ""
+    return begins is not None and text.startswith(begins)
 
 
 def _plain(text: str) -> str:

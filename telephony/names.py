@@ -57,6 +57,10 @@ MOBILE_PREFIX = (
     "FREELINE_MOBILE_"  # FREELINE_MOBILE_7 = the number of agent 7's mobile; set by the console, never rendered
 )
 FAILED = "failed"  # after id and line in the channel's userfield, which its records have: nothing could be kept
+# How many calls Asterisk refused because no sound could come of their offer, since it started; and how many of them the
+# switchboard has kept. Asterisk's keeper sets the first, the switchboard the second.
+REFUSED = "FREELINE_REFUSED"
+REFUSED_KEPT = "FREELINE_REFUSED_KEPT"
 FULL = "FREELINE_FULL"  # "1" while no message can be kept; Asterisk's keeper sets it
 LINES = "FREELINE_LINES"  # the numbers of the database, with commas
 

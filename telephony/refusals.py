@@ -1,4 +1,4 @@
-"""Counts the calls that Asterisk refuses: those to unknown numbers, and strangers.
+"""Counts the calls that Asterisk refuses: those to unknown numbers, without a codec of ours, and strangers.
 
 What a stranger sent stays here: only its shape, and the address that it came from, are counted. No queue grows: each event
 is one more in a table of a fixed size, which the switchboard empties every few seconds.
@@ -21,6 +21,7 @@ from telephony.ami import Message
 from telephony.changes import Desk
 
 KINDS = 200
+NO_SOUND_STATUS = "488"  # all that is known of them is what they were answered
 
 
 class Refusals:
@@ -48,16 +49,20 @@ class Refusals:
         if dialled not in lines and _is_a_number(dialled):
             self._count(RefusedKind.UNKNOWN_NUMBER, shape_of(dialled, lines))
 
+    def without_sound(self, count: int) -> None:
+        """So many calls whose offer held no sound that we speak."""
+        self._count(RefusedKind.NO_SOUND, NO_SOUND_STATUS, count)
+
     def take(self) -> Counts:
         """What was counted, and begin anew."""
         with self._lock:
             taken, self._counts = self._counts, Counter()
         return taken
 
-    def _count(self, kind: RefusedKind, shape: str) -> None:
+    def _count(self, kind: RefusedKind, shape: str, count: int = 1) -> None:
         with self._lock:
             full = len(self._counts) >= KINDS and (kind, shape) not in self._counts
-            self._counts[kind, OTHER if full else shape] += 1
+            self._counts[kind, OTHER if full else shape] += count
 
 
 @dataclass(frozen=True)

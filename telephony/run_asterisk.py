@@ -64,6 +64,11 @@ class RunningAsterisk:
         """What Asterisk printed while it started; its errors and warnings are in messages.log beside it."""
         return self.settings.asterisk / "log" / "console.log"
 
+    @property
+    def refused(self) -> int:
+        """How many calls it refused since its start because their offer held no sound that we speak."""
+        return self._messages.refused
+
     def render(self, menu: Mapping[str, str]) -> set[str]:
         """Write the configuration for this menu; the names of the files that changed."""
         return render(self.settings, self.asterisk, self.secrets, menu)
@@ -88,7 +93,7 @@ class RunningAsterisk:
                 raise
             log().warning("asterisk's configuration cannot be written; it starts with the last one", error=error)
         _forget_ready(self.settings)
-        self._printed = Printed(self.console)
+        self._printed, self._messages.refused = Printed(self.console), 0
         self.process = subprocess.Popen(
             [*self.asterisk.command, "-C", str(self.configuration), "-f", "-n"],
             stdin=subprocess.DEVNULL,
@@ -253,9 +258,13 @@ def _look_again(running: RunningAsterisk) -> None:
 
 def _keep_fresh(running: RunningAsterisk) -> None:
     """Menu, configuration and whether there is room for messages, as they change; ends with the process."""
-    told, looked_s = "", float("-inf")
+    told, told_refused, looked_s = "", 0, float("-inf")
     while running.process is not None and running.process.poll() is None:
         if time.monotonic() - looked_s > LOOK_EVERY_S:
+            # Through Asterisk, which the switchboard asks: it needs no disk and no database, and may be elsewhere.
+            refused = running.refused
+            if refused != told_refused and running.tell(names.REFUSED, str(refused)):
+                told_refused = refused
             looked_s = time.monotonic()
             try:
                 _look_again(running)

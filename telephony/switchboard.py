@@ -246,10 +246,19 @@ class Switchboard:
 
     def _count_refusals(self) -> None:
         """Write what was refused since the last look, and hear of strangers again when that connection was lost."""
+        told, kept = self._global_count(names.REFUSED), self._global_count(names.REFUSED_KEPT)
+        if told > kept:
+            # Where it is told, so that it is counted once whoever of the three is started again.
+            self.actor.send_action({"Action": "Setvar", "Variable": names.REFUSED_KEPT, "Value": str(told)})
+            self.refusals.without_sound(told - kept)
         if not self.ledger.stuck and (counts := self.refusals.take()):
             self.ledger.put(CallsRefused(counts, now()))
         if not self.watcher.connected:
             self.watcher.connect()
+
+    def _global_count(self, name: str) -> int:
+        value = self.reader.send_action({"Action": "Getvar", "Variable": name}).get("Value")
+        return int(value) if value.isascii() and value.isdigit() else 0
 
     def _keep_phones(self) -> None:
         """Phones as the database has them, and in the database whether each can be rung."""

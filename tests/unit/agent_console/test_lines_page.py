@@ -67,9 +67,10 @@ async def test_calls_that_reached_no_line_are_told_by_their_shape(adam: Browser,
         (RefusedKind.UNKNOWN_NUMBER, "9918001ddddd"): 12,
         (RefusedKind.FOREIGN_ADDRESS, "192.0.2.77"): 3,
         (RefusedKind.WRONG_PASSWORD, OTHER): 4,
+        (RefusedKind.NO_SOUND, "488"): 5,
     }
     with db.write() as session:
         refusals.add(session, counts, now(), ZoneInfo("Asia/Bangkok"))
     text = await adam.text("/settings/lines")
-    for word in ("9918001ddddd", "192.0.2.77", "FREELINE_TRUNK_MATCH", "others together"):
+    for word in ("9918001ddddd", "192.0.2.77", "FREELINE_TRUNK_MATCH", "others together", "488", "G.711"):
         assert word in text

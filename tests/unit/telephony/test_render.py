@@ -164,7 +164,9 @@ def test_asterisk_itself_is_reached_on_loopback_only(settings: Settings, secrets
 def test_no_file_is_told_to_keep_calls_beyond_the_evidence(settings: Settings, secrets: Secrets) -> None:
     assert "queue_log = no" in rendered(settings, secrets, "logger.conf")
     told = rendered(settings, secrets, "logger.conf").partition("[logfiles]\n")[2]
-    assert told.splitlines() == ["/dev/fd/2 => [json]error,warning"], "into the pipe alone: telephony.messages reads it"
+    assert told.splitlines() == ["/dev/fd/2 => [json]error,warning,debug"], (
+        "into the pipe alone: telephony.messages reads it"
+    )
     fields = rendered(settings, secrets, "cel_custom.conf").lower()
     assert not any(word in fields for word in ("num", "ani", "appdata", "rdnis", "dnid", "peer"))
 
