@@ -1,5 +1,6 @@
 """Who transcribes what: a recording is claimed under a lock, held by a lease, and finished only by its holder."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -220,8 +221,11 @@ def requeue(db: Database, languages: set[str]) -> int:
     return int(changed.rowcount)  # type: ignore[attr-defined]
 
 
-def put_right(db: Database, vault: Vault) -> int:
-    """Let recordings whose file in the vault was missing or damaged be transcribed, when it is whole now. Gives how many."""
+def put_right(db: Database, vault: Vault, beat: Callable[[], None] = lambda: None) -> int:
+    """Let recordings whose file in the vault was missing or damaged be transcribed, when it is whole now. Gives how many.
+
+    `beat` is told before each is looked at: a damaged conversation of hours takes seconds, and many of them are no hang.
+    """
     failed = (
         (col(Recording.state) == RecordingState.FAILED)
         & col(Recording.error).startswith(IN_VAULT)
@@ -230,7 +234,11 @@ def put_right(db: Database, vault: Vault) -> int:
     with db.read() as session:
         query = select(Recording.id, Recording.vault_key, Recording.sha256).where(failed).order_by(func.random())
         looked = session.exec(query.limit(LOOKED_AT_ONCE)).all()
-    whole = [recording_id for recording_id, vault_key, sha256 in looked if _opens(vault, vault_key, sha256)]
+    whole = []
+    for recording_id, vault_key, sha256 in looked:
+        beat()
+        if _opens(vault, vault_key, sha256):
+            whole.append(recording_id)
     if not whole:
         return 0
     with db.write() as session:
@@ -246,6 +254,6 @@ def put_right(db: Database, vault: Vault) -> int:
 def _opens(vault: Vault, vault_key: str, sha256: str) -> bool:
     try:
         vault.open_whole(vault_key, sha256)
-    except (VaultMissing, VaultDamaged):
+    except (VaultMissing, VaultDamaged, OSError):
         return False
     return True

@@ -117,7 +117,7 @@ class Transcriber:
         if time.monotonic() - self._right_at < PUT_RIGHT_LOOK_S:
             return
         self._right_at = time.monotonic()
-        if right := claims.put_right(self._db, self._vault):
+        if right := claims.put_right(self._db, self._vault, self._beat):
             log().info("recordings that were missing or damaged in the vault are whole again", recordings=right)
             self._nudges.tell(events.RECORDINGS_CHANGED)
             self._wake_all()

@@ -28,14 +28,14 @@ class AgentPhones:
         self._asterisk = asterisk
 
     def new_phone(self, agent_id: int) -> PhoneSecret:
-        """A fresh secret for an agent's phone in the browser; what she had before is refused from now on."""
+        """A fresh secret for an agent's phone in the browser; what they had before is refused from now on."""
         user, secret = names.agent_endpoint(agent_id), secrets.token_urlsafe(24)
         digest = hashlib.md5(f"{user}:{names.REALM}:{secret}".encode()).hexdigest()  # noqa: S324  (SIP digest is MD5)
         self._asterisk.by_http(lambda ari: ari.put_browser(agent_id, digest))
         return PhoneSecret(user, secret, names.REALM)
 
     def drop_phone(self, agent_id: int) -> None:
-        """Take her phone away, at sign-out; harmless when she has none."""
+        """Take an agent's phone away, at sign-out; harmless when there is none."""
         self._asterisk.by_http(lambda ari: ari.drop_phone(agent_id))
 
     def page_gone(self, agent_id: int) -> None:

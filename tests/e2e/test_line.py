@@ -57,7 +57,7 @@ def test_a_call_is_answered_by_an_agent_who_speaks_the_language(
         until(lambda: rings.audio.packets_in > 50 and call.audio.packets_in > 50, 10)
         rings.hangup()
         assert call.wait_ended()
-    contact = until(lambda: [c for c in whole.contacts() if c.case_id], 15)[0]
+    contact = until(lambda: [c for c in whole.contacts() if c.outcome], 60)[0]
     assert contact.outcome is Outcome.ANSWERED
     assert contact.language == "my"
     assert contact.handler_id is not None
@@ -73,7 +73,7 @@ def test_at_an_hour_with_nobody_there_a_message_becomes_text_and_a_case_on_scree
     placed = whole.freeline("call", "--press", "7", "--say", str(korean), "--safe", "--from", "0812345678")
     assert placed.returncode == 0, placed.stdout + placed.stderr
     expect(page.locator("body")).to_contain_text("Voicemail", timeout=60_000)
-    [contact] = until(lambda: [c for c in whole.contacts() if c.case_id], 15)
+    [contact] = until(lambda: [c for c in whole.contacts() if c.outcome], 60)
     assert contact.outcome is Outcome.VOICEMAIL
     assert contact.language == "ko"
     page.goto(f"{whole.url}/cases/{contact.case_id}")

@@ -39,14 +39,14 @@ def test_a_supervisor_sees_who_reads_too_much_and_takes_note(
     few: None, served: Served, screen_of: OpenScreen, staff: Cast
 ) -> None:
     """Live, on whatever page is open, without a reload; for the agent a page that says when to go on."""
-    hers = cases_of_bob(served.db, staff)
+    theirs = cases_of_bob(served.db, staff)
     sofia, alice = screen_of("sofia"), screen_of("alice")
     page = sofia.open("/roster")
     page.evaluate("window.notReloaded = true")
-    for case_id in hers[:2]:
+    for case_id in theirs[:2]:
         alice.open(f"/cases/{case_id}")
     expect(page.locator("#alerts .alert")).to_have_count(0)
-    link = alice.page.goto(f"{alice.url}/cases/{hers[2]}")
+    link = alice.page.goto(f"{alice.url}/cases/{theirs[2]}")
     assert link is not None
     assert link.status == 429
     expect(alice.page.locator("h1")).to_have_text("Slow down")

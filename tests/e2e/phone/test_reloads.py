@@ -51,7 +51,7 @@ def test_a_page_that_is_loaded_again_twice_in_a_call_is_back_in_it_each_time(lin
         assert alice.row.call == before
         assert not call.ended.is_set()
         alice.press("end")
-        assert call.wait_ended(10), "what was lost before is no reason to ring her once more"
+        assert call.wait_ended(10), "what was lost before is no reason to ring them once more"
         alice.until_row(lambda row: row.status is AgentStatus.WRAP_UP)
 
 

@@ -89,7 +89,13 @@ def test_a_recording_whose_file_was_put_right_is_transcribed_after_all(
     with pytest.raises((VaultMissing, VaultDamaged)) as told:
         taker.vault.open_whole(claim.vault_key, claim.sha256)
     worker.fail(claim, str(told.value), permanent=True)
+    beats: list[int] = []
+    assert claims.put_right(db, taker.vault, lambda: beats.append(1)) == 0
+    assert beats == [1], "each look is a sign of life: a long one is no hang"
+    path.unlink(missing_ok=True)
+    path.mkdir()  # what the disk cannot read
     assert claims.put_right(db, taker.vault) == 0
+    path.rmdir()
     path.write_bytes(whole)
     assert claims.put_right(db, taker.vault) == 1
     again = worker.take()

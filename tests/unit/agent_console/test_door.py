@@ -120,17 +120,17 @@ async def test_a_connection_of_somebody_signed_in_is_never_thrown_out(
     monkeypatch.setattr(door, "MOST", 3)
     monkeypatch.setattr(door, "STRANGER_S", 0.2)
     monkeypatch.setattr(door, "LOOK_S", 0.05)
-    assert (await alice.get("/queue")).status == 200  # the guard has met her
+    assert (await alice.get("/queue")).status == 200  # the guard has met them
     token = next(c.value for c in alice.client.session.cookie_jar if c.key == SESSION)
-    hers = await street.connect(_asks("/live", token))
-    assert await answered(hers) == b"HTTP/1.1 200 OK\r\n"
+    theirs = await street.connect(_asks("/live", token))
+    assert await answered(theirs) == b"HTTP/1.1 200 OK\r\n"
     stranger = await street.connect(WHOLE)
     assert await answered(stranger) == b"HTTP/1.1 200 OK\r\n"
     for _ in range(20):
         await street.connect(HALF)
     await closed(stranger)
-    assert not hers[0].at_eof()
-    assert not hers[1].is_closing()
+    assert not theirs[0].at_eof()
+    assert not theirs[1].is_closing()
 
 
 async def test_half_a_form_leaves_no_word_in_the_log(street: Street, capfd: pytest.CaptureFixture[str]) -> None:

@@ -186,7 +186,7 @@ async def test_an_act_that_is_done_is_not_held_up(bob: Browser, found: list[int]
     """A note on a fourth case is kept, and its page drawn; the look counts."""
     for case_id in found[:3]:
         await bob.get(f"/cases/{case_id}")
-    answer = await bob.post(f"/cases/{found[3]}/notes", HTMX, text="She called the office.")
+    answer = await bob.post(f"/cases/{found[3]}/notes", HTMX, text="They called the office.")
     assert answer.status == 200
     assert len(lines(db, "case_read")) == 4
     assert [a.amount for a in standing(db)] == [4]

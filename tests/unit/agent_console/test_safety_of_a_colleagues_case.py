@@ -12,7 +12,7 @@ from tests.unit.agent_console.conftest import BOOSTED, HTMX, Browser, SignIn
 
 
 @pytest.fixture
-def hers(db: Database, keys: Keys, staff: Cast) -> int:
+def theirs(db: Database, keys: Keys, staff: Cast) -> int:
     """A case that Alice has, in which calling is never safe."""
     with db.write() as session:
         contact = calls.saw(session, keys, "a", Fact.KEY, now(), Seen(language="my", number="0812345678"))
@@ -33,32 +33,32 @@ def was(db: Database, case_id: int) -> str:
         return reviewed.isoformat() if reviewed else ""
 
 
-async def test_a_colleague_sees_why_not_and_who_can(bob: Browser, alice: Browser, hers: int) -> None:
+async def test_a_colleague_sees_why_not_and_who_can(bob: Browser, alice: Browser, theirs: int) -> None:
     """No form, no link and no letter key; asked for by its address, the panel comes without the form."""
-    for path in (f"/cases/{hers}", f"/cases/{hers}/safety", f"/cases/{hers}/safety/form"):
+    for path in (f"/cases/{theirs}", f"/cases/{theirs}/safety", f"/cases/{theirs}/safety/form"):
         text = await bob.text(path)
         assert "Alice has this case" in text, path
         assert 'name="callback"' not in text
         assert 'data-key="s"' not in text
-    assert 'data-key="s"' in await alice.text(f"/cases/{hers}")
-    assert 'name="callback"' in await alice.text(f"/cases/{hers}/safety/form", **HTMX)
+    assert 'data-key="s"' in await alice.text(f"/cases/{theirs}")
+    assert 'name="callback"' in await alice.text(f"/cases/{theirs}/safety/form", **HTMX)
 
 
 @pytest.mark.parametrize("headers", [{}, HTMX, BOOSTED])
 async def test_a_form_that_is_sent_all_the_same_is_refused(
-    bob: Browser, hers: int, db: Database, headers: dict[str, str]
+    bob: Browser, theirs: int, db: Database, headers: dict[str, str]
 ) -> None:
-    answer = await bob.post(f"/cases/{hers}/safety", headers, was=was(db, hers), callback="safe")
+    answer = await bob.post(f"/cases/{theirs}/safety", headers, was=was(db, theirs), callback="safe")
     assert answer.status == 409
     assert "Alice has this case" in await answer.text()
-    assert callback_of(db, hers) is CallbackSafety.NEVER
+    assert callback_of(db, theirs) is CallbackSafety.NEVER
     with db.read() as session:
         changed = [e.by_id for e in session.query(AuditEntry).all() if e.act == "safety_changed"]
-    assert len(changed) == 1, "hers alone"
+    assert len(changed) == 1, "theirs alone"
 
 
 async def test_who_is_on_the_line_with_the_caller_writes_it_down(
-    bob: Browser, hers: int, db: Database, keys: Keys, staff: Cast
+    bob: Browser, theirs: int, db: Database, keys: Keys, staff: Cast
 ) -> None:
     bob_id = staff.bob.id or 0
     with db.write() as session:
@@ -67,12 +67,12 @@ async def test_who_is_on_the_line_with_the_caller_writes_it_down(
         )
         calls.answered(session, contact, bob_id, now(), join_within_s=0)
         agents.set_status(session, bob_id, AgentStatus.ON_CALL, call="b")
-    assert "Alice has this case" not in await bob.text(f"/cases/{hers}")
-    assert (await bob.post(f"/cases/{hers}/safety", was=was(db, hers), callback="unsafe")).status == 303
-    assert callback_of(db, hers) is CallbackSafety.UNSAFE
+    assert "Alice has this case" not in await bob.text(f"/cases/{theirs}")
+    assert (await bob.post(f"/cases/{theirs}/safety", was=was(db, theirs), callback="unsafe")).status == 303
+    assert callback_of(db, theirs) is CallbackSafety.UNSAFE
 
 
-async def test_a_supervisor_changes_it(signed_in: SignIn, staff: Cast, hers: int, db: Database) -> None:
-    answer = await signed_in(staff.sofia).post(f"/cases/{hers}/safety", was=was(db, hers), callback="unsafe")
+async def test_a_supervisor_changes_it(signed_in: SignIn, staff: Cast, theirs: int, db: Database) -> None:
+    answer = await signed_in(staff.sofia).post(f"/cases/{theirs}/safety", was=was(db, theirs), callback="unsafe")
     assert answer.status == 303
-    assert callback_of(db, hers) is CallbackSafety.UNSAFE
+    assert callback_of(db, theirs) is CallbackSafety.UNSAFE

@@ -65,7 +65,7 @@ async def test_the_password_of_a_supervisor_is_not_one_persons_to_reset(
     assert "Ask for a new password" in await adam.text(here)
     answer = await adam.post(f"{here}/password")
     assert answer.status == 303
-    assert (await sofia.get("/queue")).status == 200, "her sign-in goes on"
+    assert (await sofia.get("/queue")).status == 200, "their sign-in goes on"
     assert (await outsider.try_sign_in("sofia", PASSWORD)).status == 303
 
 

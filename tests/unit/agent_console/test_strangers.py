@@ -81,7 +81,7 @@ async def test_guesses_at_a_name_are_stopped_for_their_whole_network(new_browser
 
 @pytest.mark.usefixtures("behind_a_proxy", "no_brake")
 async def test_a_browser_that_a_person_used_before_is_never_held_up(new_browser: Callable[[], Browser]) -> None:
-    """Whatever others do at her name, even from her own network; with another name it is a stranger's browser."""
+    """Whatever others do at their name, even from their own network; with another name it is a stranger's browser."""
     known = at(new_browser(), OFFICE)
     assert (await known.try_sign_in("alice", PASSWORD)).status == 303
     known.csrf = TOKEN.search(await known.text("/account/password"))[1]  # type: ignore[index]
