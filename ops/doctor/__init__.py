@@ -9,6 +9,7 @@ from hotline.settings import Settings
 from ops.doctor import (
     audit,
     backups,
+    callers_keys,
     callers_numbers,
     database,
     keys,
@@ -42,6 +43,7 @@ AREAS: dict[str, Look] = {
     "console": web.look,
     "trunk": trunk.look,
     "numbers": callers_numbers.look,
+    "pressed keys": callers_keys.look,
     "relay": relay.look,
     "people": people.look,
     "voices": voices.look,

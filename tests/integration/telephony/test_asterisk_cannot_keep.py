@@ -1,0 +1,67 @@
+"""A spool that takes nothing and Asterisk alone: its records make the call a failed one."""
+
+import subprocess
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+from sqlmodel import select
+
+from hotline.keys import Keys
+from hotline.settings import Settings
+from models import Case, Contact, Database, Outcome
+from models.types import now
+from telephony import names
+from telephony.cel import CelLog
+from telephony.changes import Desk
+from telephony.ledger import Ledger
+from telephony.sweep import There, read_books, sweep
+from tests.integration.telephony.conftest import CANNOT_RECORD_EN, TONE
+from tests.stack import AsteriskUnderTest
+from tests.tones import heard_tones
+from tests.wait import until
+
+LINE = "1800123456"
+
+
+@pytest.fixture
+def locked(settings: Settings, asterisk: AsteriskUnderTest) -> Iterator[None]:
+    """The spool, read-only since Asterisk runs."""
+    spool = str(settings.spool)
+    subprocess.run(["mount", "--bind", spool, spool], check=True)
+    subprocess.run(["mount", "-o", "remount,bind,ro", spool], check=True)
+    yield
+    subprocess.run(["umount", "-l", spool], check=True)
+
+
+@pytest.mark.usefixtures("locked", "staff")
+@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.timeout(120)
+def test_a_call_of_the_net_that_could_keep_nothing_is_failed(
+    settings: Settings, asterisk: AsteriskUnderTest, db: Database, keys: Keys, known: bool
+) -> None:
+    """`known`: whether Asterisk's keeper has said so before the tone, or only Record finds out."""
+    if known:
+        assert asterisk.running.tell(names.FULL, "1")
+    with asterisk.phone() as phone:
+        call = phone.call(LINE)
+        assert call.wait_answered()
+        assert call.wait_ended(40)
+    assert CANNOT_RECORD_EN in heard_tones(call.heard)
+    assert (TONE in heard_tones(call.heard)) is not known
+    records = CelLog(asterisk.cel, settings.run / "kept.json")
+    [trail] = until(lambda: [t for t in records.read().values() if t.ended_at])
+    ledger = Ledger(db, Desk(keys, settings), lambda *_: None)
+    ledger.start()
+    with db.read() as session:
+        books = read_books(session, {trail.linkedid: trail})
+    at = now() + timedelta(minutes=10)
+    ledger.put(*sweep(books, There.of([]), {trail.linkedid: trail}, set(), at, lines={LINE: LINE}).changes)
+    until(lambda: ledger.pending == 0)
+    ledger.stop()
+    with db.read() as session:
+        [contact] = session.exec(select(Contact)).all()
+        assert contact.outcome is Outcome.FAILED
+        assert len(session.exec(select(Case)).all()) == 1
+    if known:
+        assert asterisk.running.tell(names.FULL, "")
