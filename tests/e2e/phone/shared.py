@@ -25,7 +25,6 @@ from models import (
     Party,
     Shift,
     SignIn,
-    SignInAttempt,
     Talk,
 )
 from models.types import now
@@ -44,7 +43,6 @@ ADDED: tuple[type[SQLModel], ...] = (
     DirectoryEntry,
     CallerLimit,
     SignIn,
-    SignInAttempt,
 )
 
 PATIENT = {"RING_S": "120", "COME_BACK_S": "120", "MOBILE_RING_S": "120", "WRAP_UP_S": "600"}
