@@ -82,9 +82,10 @@ def kept(settings: Settings) -> NDArray[np.int16]:
 
 
 def note(settings: Settings) -> dict[str, str]:
+    """What the net wrote, its lines merged."""
     merged: dict[str, str] = {}
     for line in "".join(path.read_text() for path in settings.spool.glob("*.call")).splitlines():
-        merged |= json.loads(line)
+        merged |= json.loads(line) if line else {}
     return merged
 
 

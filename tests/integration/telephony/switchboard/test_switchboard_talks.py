@@ -421,6 +421,8 @@ def test_a_worker_whose_own_line_breaks_was_dropped(floor: Floor) -> None:
 def test_a_worker_who_hangs_up_on_an_agent_who_was_away_and_is_back_was_not_dropped(floor: Floor) -> None:
     _, worker, _ = floor.begin()
     floor.break_off(floor.cast.alice)
+    # Before the loss was heard of nobody is lost either, and the worker would hang up before the agent is back.
+    until(lambda: floor.board.notices.lost_agents(now()) == {floor.cast.alice.id})
     answered(floor.alice)
     until(lambda: floor.board.notices.lost_agents(now()) == set())
     worker.hangup()
