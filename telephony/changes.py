@@ -4,7 +4,7 @@ A change can be applied twice without harm. `apply` returns the names of the nud
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Protocol
 
@@ -37,8 +37,8 @@ class Change(Protocol):
 class Call:
     """How a call is known: by the Linkedid, and by its own id once Asterisk has said it; never by neither.
 
-    The rest is from its arrival, for a row that nobody else has made. Never the caller's number: AMI does not say
-    whether she withheld it, so that comes from the dialplan alone, through ivr or the net's note.
+    The rest is from its arrival, for a row that nobody else has made. Never the caller's number: events do not say
+    whether it is withheld, so it comes from the dialplan alone, through ivr, the net's note or `NumberSeen`.
     `ours` is a call that we made: the console wrote its row before it rang, so none is ever made of it here.
     """
 
@@ -110,6 +110,19 @@ class Arrived:
     def apply(self, session: Session, desk: Desk) -> Iterable[str]:
         """Make or fill in its row."""
         return _told(self.call.arrive(session, desk, self.at))
+
+
+@dataclass(frozen=True)
+class NumberSeen:
+    """The number of a call, as the dialplan has it; empty when it is withheld."""
+
+    call: Call
+    at: datetime
+    number: str = field(repr=False)
+
+    def apply(self, session: Session, desk: Desk) -> Iterable[str]:
+        """Fill it in where nobody else has, sealed."""
+        return _told(self.call.saw(session, desk, Fact.ARRIVED, self.at, Seen(number=self.number)))
 
 
 @dataclass(frozen=True)

@@ -43,6 +43,7 @@ from telephony.render import dialled_lines
 from telephony.secrets import load_secrets
 from telephony.silent_callers import LOOK_S, SilentCallers
 from telephony.sweep import There, look_in, read_books, sweep, warn_of_long_talks
+from telephony.unkept_numbers import UnkeptNumbers
 
 ALIVE = "switchboard.alive"
 LOOK_EVERY_S = 5.0
@@ -104,6 +105,7 @@ class Switchboard:
         self._refused_before = 0
         self._vain: deque[str] = deque()
         self._silent, self._silent_at = SilentCallers(self._read, self._put), 0.0
+        self._unkept = UnkeptNumbers(settings, self._read, self._channels)
 
     def run(self) -> None:
         """Work until `stop`, then write what is left."""
@@ -194,7 +196,7 @@ class Switchboard:
             self._wake.wait(LOOK_EVERY_S if self.reader.connected else CONNECT_EVERY_S)
             self._wake.clear()
 
-    def _try(self, what: str, do: Callable[[], None]) -> bool:
+    def _try(self, what: str, do: Callable[[], object]) -> bool:
         """Do it; say once that it fails and once that it works again. What fails is tried again at the next look."""
         try:
             do()
@@ -223,13 +225,14 @@ class Switchboard:
         if not self._linked:
             self._pushed, self._menu, self._swept_at = {}, {}, 0.0
             # AMI tells nothing of what was: the calls in progress are read once, in their place among the events.
-            self.events.put(self.reader.list_action({"Action": "CoreShowChannels"}))
+            self.events.put(self._channels())
             self._linked = True
             log().info("connected to Asterisk")
         if self.reader.refused > self._refused_before:
             log().warning("events that Asterisk did not send were refused", count=self.reader.refused)
             self._refused_before = self.reader.refused
         self._try("refusals", self._count_refusals)
+        self._try("numbers", lambda: self.ledger.put(*self._unkept.look()))
         self._try("rings", self._end_vain_rings)
         self._try("phones", self._keep_phones)
         self._try("wrap-ups", self._end_wrap_ups)
@@ -237,7 +240,7 @@ class Switchboard:
         self._try("menu", self._keep_menu)
         if time.monotonic() - self._silent_at > LOOK_S:
             self._silent_at = time.monotonic()
-            self._try("silent callers", self._ask_the_silent)
+            self._try("silent callers", lambda: self._silent.look(self._channels()))
         # While changes wait for the database it is behind, and a sweep would only repeat them.
         due = not self._swept_at or time.monotonic() - self._swept_at > SWEEP_EVERY_S
         if due and not self.ledger.stuck and self._try("sweep", self._sweep):
@@ -306,8 +309,8 @@ class Switchboard:
         with contextlib.suppress(AmiRefused):
             self.actor.send_action({"Action": "Setvar", "Channel": channel, "Variable": variable, "Value": value})
 
-    def _ask_the_silent(self) -> None:
-        self._silent.look(self.reader.list_action({"Action": "CoreShowChannels"}))
+    def _channels(self) -> list[Message]:
+        return self.reader.list_action({"Action": "CoreShowChannels"})
 
     def _end_vain_rings(self) -> None:
         """Stop the phones of who was called into a conversation that is over."""
@@ -350,7 +353,7 @@ class Switchboard:
         spool = look_in(self.settings.spool)
         with self.db.read() as session:
             books = read_books(session, trails)
-        there = There.of(self.reader.list_action({"Action": "CoreShowChannels"}))
+        there = There.of(self._channels())
         lost = self.notices.lost_agents(now())
         found = sweep(
             books,

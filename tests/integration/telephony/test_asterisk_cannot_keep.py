@@ -12,16 +12,18 @@ from hotline.settings import Settings
 from models import Case, Contact, Database, Outcome
 from models.types import now
 from telephony import names
+from telephony.ami import Ami
 from telephony.cel import CelLog
 from telephony.changes import Desk
 from telephony.ledger import Ledger
 from telephony.sweep import There, read_books, sweep
+from telephony.unkept_numbers import UnkeptNumbers
 from tests.integration.telephony.conftest import CANNOT_RECORD_EN, TONE
 from tests.stack import AsteriskUnderTest
 from tests.tones import heard_tones
 from tests.wait import until
 
-LINE = "1800123456"
+LINE, NUMBER = "1800123456", "0812345678"
 
 
 @pytest.fixture
@@ -43,25 +45,40 @@ def test_a_call_of_the_net_that_could_keep_nothing_is_failed(
     """`known`: whether Asterisk's keeper has said so before the tone, or only Record finds out."""
     if known:
         assert asterisk.running.tell(names.FULL, "1")
+    reader = Ami((settings.ami_host, settings.ami_port), names.AMI_READER, asterisk.running.secrets.ami_reader)
+    reader.connect()
+    unkept = UnkeptNumbers(
+        settings,
+        lambda variable, channel: reader.send_action(
+            {"Action": "Getvar", "Variable": variable, "Channel": channel}
+        ).get("Value"),
+        lambda: reader.list_action({"Action": "CoreShowChannels"}),
+    )
     with asterisk.phone() as phone:
-        call = phone.call(LINE)
+        call = phone.call(LINE, NUMBER)
         assert call.wait_answered()
+        [seen] = unkept.look()
         assert call.wait_ended(40)
+    reader.close()
     assert CANNOT_RECORD_EN in heard_tones(call.heard)
     assert (TONE in heard_tones(call.heard)) is not known
     records = CelLog(asterisk.cel, settings.run / "kept.json")
     [trail] = until(lambda: [t for t in records.read().values() if t.ended_at])
     ledger = Ledger(db, Desk(keys, settings), lambda *_: None)
     ledger.start()
-    with db.read() as session:
-        books = read_books(session, {trail.linkedid: trail})
-    at = now() + timedelta(minutes=10)
-    ledger.put(*sweep(books, There.of([]), {trail.linkedid: trail}, set(), at, lines={LINE: LINE}).changes)
+    ledger.put(seen)
     until(lambda: ledger.pending == 0)
+    at = now() + timedelta(minutes=10)
+    for _ in range(2):  # the first ends the row, the next finds why
+        with db.read() as session:
+            books = read_books(session, {trail.linkedid: trail})
+        ledger.put(*sweep(books, There.of([]), {trail.linkedid: trail}, set(), at, lines={LINE: LINE}).changes)
+        until(lambda: ledger.pending == 0)
     ledger.stop()
     with db.read() as session:
         [contact] = session.exec(select(Contact)).all()
         assert contact.outcome is Outcome.FAILED
+        assert contact.caller_id is not None, "no note could be left, and yet the number is known"
         assert len(session.exec(select(Case)).all()) == 1
     if known:
         assert asterisk.running.tell(names.FULL, "")
