@@ -13,7 +13,7 @@ from tests.wait import until
 @on_sqlite
 @pytest.mark.timeout(180)
 def test_a_call_with_a_codec_that_we_have_not_is_counted(quick: Whole) -> None:
-    """From Asterisk's words over its keeper, a global of the dialplan and the switchboard into the table: some ten seconds."""
+    """From Asterisk's words, over its keeper, the dialplan and the switchboard, into the table: some ten seconds."""
     for _ in range(3):
         assert invite(quick.line, "sip:1800123456@SERVER", sdp=G729) == 488
 
