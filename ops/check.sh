@@ -64,13 +64,16 @@ trap 'exit 130' INT TERM
 pytest=(python -m pytest --durations=40 --durations-min=0.5)
 waiting=(tests/e2e tests/integration/telephony)
 compose=tests/e2e/compose
-# The quick tests want the processor; the waiting ones mostly wait for a caller, and must keep up with a call when it speaks.
-step "lint, and the tests in lanes; the output of each comes when it ends"
-begin waiting "${pytest[@]}" -n 5 -p tests.lanes --dist loadscope --no-loadscope-reorder -m "not alone" \
+# The waiting tests must keep up with a call when it speaks, so that only lint is beside them. The quick ones want the
+# processor and have it beside the containers, which mostly wait.
+step "lint, and the tests that wait for callers; the output of each comes when it ends"
+begin waiting "${pytest[@]}" -n 4 -p tests.lanes --dist loadscope --no-loadscope-reorder -m "not alone" \
   --ignore="$compose" "${waiting[@]}"
-# With a database that was asked for, this one would only repeat what it has shown: it brings its own.
-[ -n "${FREELINE_TEST_DATABASE:-}" ] || begin compose "${pytest[@]}" "$compose"
 begin lint nice -n 5 ops/check.sh lint
+finish
+step "the quick tests, and docker-compose.yml"
+# With a database that was asked for, compose would only repeat what it has shown: it brings its own.
+[ -n "${FREELINE_TEST_DATABASE:-}" ] || begin compose "${pytest[@]}" "$compose"
 begin quick nice -n 10 "${pytest[@]}" -n 2 -m "not alone" tests "${waiting[@]/#/--ignore=}"
 finish
 step "the tests whose load is the point, with nothing beside them"

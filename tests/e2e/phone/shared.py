@@ -73,7 +73,15 @@ def put_away(it: Whole) -> None:
         session.exec(update(Contact).values(caller_id=None))
         session.exec(update(Case).values(caller_id=None, status=CaseStatus.CLOSED, closed_at=now()))
         session.exec(update(Agent).values(mobile_sealed=None))
-        idle = {"status": AgentStatus.OFFLINE, "reason": None, "call": None, "until": None, "since": now()}
+        # A page that was closed before the console that had just started knew of it keeps its name in the row.
+        idle = {
+            "status": AgentStatus.OFFLINE,
+            "reason": None,
+            "call": None,
+            "until": None,
+            "since": now(),
+            "page": None,
+        }
         session.exec(update(AgentState).values(**idle))
     it.begin()
     Nudges(it.settings.redis).tell(AGENTS_CHANGED, CALLBACKS_CHANGED, QUEUE_CHANGED)
@@ -88,5 +96,5 @@ def _busy(it: Whole) -> bool:
             some(session, Contact, or_(col(Contact.ended_at).is_(None), col(Contact.case_id).is_(None)))
             or some(session, Talk)
             or some(session, Party)
-            or some(session, AgentState, or_(col(AgentState.page).is_not(None), col(AgentState.reachable)))
+            or some(session, AgentState, col(AgentState.reachable))
         )

@@ -216,6 +216,7 @@ def test_an_act_on_a_call_that_is_over_says_so(stage: Stage) -> None:
             stage.operator.hold(call, 2)
         worker.hangup()
         agent.wait_ended()
+        until(lambda: stage.asterisk.channels == 0)  # until then somebody has just left
         for act in (stage.operator.hold, stage.operator.resume):
             with pytest.raises(LineFailed, match="over"):
                 act(call, 1)
