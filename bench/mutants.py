@@ -43,7 +43,8 @@ ROOT = Path(__file__).parent.parent
 LEFT = Path(__file__).parent / "mutants_left.toml"
 _PACKAGES = {
     "hotline": "calls cases callbacks callback_rules callback_facts callback_attempts callback_board consents joining"
-    " lifecycle queue_board queues routing keys audit windows permissions numbers limits drafts",
+    " reading lifecycle queue_board queues routing keys audit audit_anchors access_requests windows permissions numbers"
+    " limits drafts throttle",
     "recordings": "spool trusted_clock claims retention consent",
     "telephony": "sweep",
 }
