@@ -353,6 +353,8 @@ class Switchboard:
         spool = look_in(self.settings.spool)
         with self.db.read() as session:
             books = read_books(session, trails)
+            # Read after the records: a line that was added before one of them was written is known by now.
+            self._lines.update(dialled_lines(self.settings, menu_globals(session, self.settings)[names.LINES]))
         there = There.of(self._channels())
         lost = self.notices.lost_agents(now())
         found = sweep(

@@ -10,6 +10,8 @@ from telephony import names, run_asterisk
 class Running:
     """An Asterisk for so many looks."""
 
+    refused = 0
+
     def __init__(self, settings: Settings, looks: int) -> None:
         self.settings, self.process, self._looks = settings, self, looks
         self.told: list[tuple[str, str]] = []
