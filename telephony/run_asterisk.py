@@ -41,6 +41,9 @@ START_WITHIN_S = 30.0
 SPACE_EVERY_S = 1.0
 # What Asterisk is told when a rendered file differs from the one it runs on; the rest changes with a restart only.
 RELOADS = {"extensions.conf": "dialplan reload", "musiconhold.conf": "moh reload"}
+# A call whose offer holds no sound that we speak is refused before it is a call. Nothing but these words, some twenty lines a
+# call, tells of it: telephony.messages counts it.
+COUNT_REFUSED = "core set debug 1 chan_pjsip"
 
 
 class RunningAsterisk:
@@ -120,6 +123,8 @@ class RunningAsterisk:
         while time.monotonic() < end and self.process is not None and self.process.poll() is None:
             # The command waits by itself; before the socket is there a program would be started to find nobody.
             if socket_of_the_console.exists() and "fully booted" in self.command("core waitfullybooted"):
+                # Not in cli.conf: Asterisk reads that after it said that it is booted, and the first calls went uncounted.
+                self.command(COUNT_REFUSED)
                 self._printed.close()
                 _remember_ready(self.settings)
                 return True
