@@ -1,13 +1,14 @@
 """Staff, keys, settings and the audit chain."""
 
+import io
 from pathlib import Path
 
 import pytest
 from sqlmodel import col, select
 
 from hotline import audit, languages, people
-from hotline.errors import Invalid, NotAllowed, NotFound, SettingsWrong
-from hotline.keys import Keys, load_keys, make_keys
+from hotline.errors import Invalid, NotAllowed, NotFound, PartMissing, SettingsWrong
+from hotline.keys import IDENTITY, Keys, load_keys, make_keys
 from hotline.permissions import ALLOWED, Permission, may
 from hotline.settings import Settings
 from models import Agent, AuditEntry, Database, Role, SignIn
@@ -98,6 +99,22 @@ def test_without_the_identity_nothing_opens(keys: Keys) -> None:
         sealer.open(sealed)
     with pytest.raises(ValueError):
         keys.open(sealed[:-1] + b"x")
+
+
+def test_a_process_that_only_seals_never_reads_the_identity(settings: Settings) -> None:
+    """The AGI server and the switchboard: it need not even be on their machine."""
+    make_keys(settings.keys)
+    opener = load_keys(settings.keys, may_open=True)
+    (settings.keys / IDENTITY).unlink()
+    sealer = load_keys(settings.keys, may_open=False)
+    sealed = sealer.seal(b"secret")
+    assert (sealer.identity, opener.open(sealed)) == (None, b"secret")
+    with pytest.raises(NotAllowed):
+        sealer.open(sealed)
+    with pytest.raises(NotAllowed):
+        sealer.open_stream(io.BytesIO(sealed), io.BytesIO())
+    with pytest.raises(PartMissing):
+        load_keys(settings.keys, may_open=True)
 
 
 def test_a_key_chooses_one_language(db: Database) -> None:

@@ -23,6 +23,7 @@ from models import (
     Party,
     PartyKind,
     Place,
+    TalkRecording,
 )
 from models.types import now
 from tests.cast import Cast
@@ -241,6 +242,16 @@ def test_a_caller_whose_agent_broke_off_waits_again_and_first(db: Database, keys
         assert [c.call for c in calls.waiting(s)] == ["a", "early"]
         calls.answered(s, contact, staff.bob.id or 0, T, join_within_s=900)
         assert [c.call for c in calls.waiting(s)] == ["early"]
+
+
+def test_who_waits_again_is_not_said_to_be_recorded(db: Database, keys: Keys, staff: Cast) -> None:
+    """The recording ended with the conversation; that they agreed to one stays."""
+    with db.write() as s:
+        contact = answered(s, keys, "a", staff.alice.id or 0)
+        contact.recording = TalkRecording.RUNNING
+        calls.waits_again(s, contact, T)
+        assert contact.recording is TalkRecording.CONSENTED
+        assert not calls.not_recorded(contact)
 
 
 def test_an_emergency_is_told_and_shown_until_the_call_is_over(db: Database, keys: Keys, staff: Cast) -> None:

@@ -88,6 +88,18 @@ def test_a_leap_that_stands_a_day_is_believed(machine: Machine) -> None:
     assert machine.runs(HOUR) == machine.wall
 
 
+def test_a_second_leap_begins_the_day_anew(machine: Machine) -> None:
+    """Whoever set it twice was wrong at least once."""
+    right = machine.wall
+    machine.leaps(40 * DAY)
+    machine.look()
+    machine.runs(23 * HOUR)
+    machine.leaps(10 * DAY)
+    machine.look()
+    assert machine.runs(23 * HOUR) == right + 46 * HOUR
+    assert machine.runs(HOUR) == machine.wall
+
+
 def test_a_clock_that_leaps_again_and_again_never_stands(machine: Machine) -> None:
     right = machine.wall
     for _ in range(10):

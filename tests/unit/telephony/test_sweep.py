@@ -284,6 +284,20 @@ def test_a_call_back_goes_on_while_it_rings_and_while_the_worker_is_there(
     assert contacts(db)[0].outcome is Outcome.ANSWERED, "she was reached, and her own leg is gone"
 
 
+@pytest.mark.parametrize("linkedid", [None, "8.1"])
+@pytest.mark.parametrize("direction", Direction)
+@pytest.mark.parametrize("looks_after_s", [-29, 0, 29, 30, 600])
+def test_a_call_that_the_console_wrote_down_has_a_moment_to_begin(
+    db: Database, ledger: Ledger, direction: Direction, linkedid: str | None, looks_after_s: float
+) -> None:
+    """Only one that goes out, that Asterisk never had, and that is young by a clock which may have been set back."""
+    with db.write() as session:
+        session.add(Contact(call="ours", direction=direction, arrived_at=NOON, linkedid=linkedid))
+    swept(db, ledger, at=looks_after_s)
+    about_to_ring = direction is Direction.OUTBOUND and linkedid is None and abs(looks_after_s) < 30
+    assert (contacts(db)[0].ended_at is None) is about_to_ring
+
+
 def test_a_call_back_that_ended_unseen_is_judged_by_the_records_and_makes_no_case(
     db: Database, ledger: Ledger, staff: Cast
 ) -> None:
