@@ -41,8 +41,8 @@ START_WITHIN_S = 30.0
 SPACE_EVERY_S = 1.0
 # What Asterisk is told when a rendered file differs from the one it runs on; the rest changes with a restart only.
 RELOADS = {"extensions.conf": "dialplan reload", "musiconhold.conf": "moh reload"}
-# A call whose offer holds no sound that we speak is refused before it is a call. Nothing but these words, some twenty lines a
-# call, tells of it: telephony.messages counts it.
+# A call whose offer holds no sound that we speak is refused before it is a call. Nothing but these words, some twenty lines
+# a call, tells of it: telephony.messages counts it.
 COUNT_REFUSED = "core set debug 1 chan_pjsip"
 
 
