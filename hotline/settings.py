@@ -102,6 +102,9 @@ class Settings(BaseSettings):
     brief_abandon_s: int = 10
     wrong_keys: int = 3
     menu_wait_s: int = 5
+    # How long a script of the ivr may be silent before its first word; with the net's own first word it stays under three
+    # seconds. The database is given up after 1.5 s.
+    first_word_s: float = Field(default=2.3, ge=1.0, le=60.0)
     lease_s: int = 300
     tries: int = 3
     workers: int = 1

@@ -28,9 +28,6 @@ MENU_LIMIT_S = 600
 ROUNDS = 40  # how often a call may enter a queue; only a fault comes near it
 ROOM_LOOK_S = 120
 LOOK_S = 0.2  # how often it is looked whether an agent whose line broke off can be rung again
-# How long a script may be silent before its first word; with the net's own first word it stays under three seconds. The
-# database is given up after 1.5 s.
-FIRST_WORD_S = 2.3
 DEFAULT_LANGUAGE = "en"
 SOCKET_PATH_LIMIT = 100
 DIALLED_MAX = 20
@@ -122,7 +119,7 @@ def _values(settings: Settings, asterisk: Asterisk, secrets: Secrets, menu: Mapp
         "offer_after_s": 2 * settings.comfort_every_s,
         "room_look_s": ROOM_LOOK_S,
         "look_s": LOOK_S,
-        "first_word_s": FIRST_WORD_S,
+        "first_word_s": settings.first_word_s,
         "menu_limit_s": MENU_LIMIT_S,
         "message_slice_s": max(1, settings.message_silence_s // 2),
         "message_limit_s": settings.message_max_s + MENU_LIMIT_S,

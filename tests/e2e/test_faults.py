@@ -25,6 +25,12 @@ from tests.postgres import Postgres
 from tests.wait import until
 
 
+@pytest.fixture(autouse=True)
+def as_patient_as_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A script that hangs is given up as soon as on a line that serves people."""
+    monkeypatch.setenv("FREELINE_FIRST_WORD_S", "2.3")
+
+
 def filed(it: Whole, count: int, within_s: float = 60) -> list[Contact]:
     """Wait until so many calls are over and filed; then none is lost and none is doubled."""
 

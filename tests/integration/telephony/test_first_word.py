@@ -27,6 +27,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
         asterisk_http_port=free_port(),
         ami_port=free_port(),
         agi_port=free_port(),
+        first_word_s=2.3,
     )
     prompts = {"en/message_terms": TERMS["en"], "my/message_terms": TERMS["my"]}
     for prompt, hz in {**prompts, "tone": TONE}.items():
