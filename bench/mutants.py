@@ -70,6 +70,7 @@ class _Watch:
         self._lines: set[tuple[str, int]] = set()
         self.tests: dict[tuple[str, int], set[str]] = defaultdict(set)
         self.took_s: dict[str, float] = defaultdict(float)
+        self.failed: list[str] = []
 
     @pytest.hookimpl(hookwrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> object:
@@ -84,6 +85,8 @@ class _Watch:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         self.took_s[report.nodeid] += report.duration
+        if report.failed:
+            self.failed.append(report.nodeid)
 
     def _trace(self, frame: FrameType, _event: str, _arg: object) -> "TraceFunction | None":
         code = frame.f_code
@@ -187,13 +190,13 @@ def _watched(files: Sequence[Path]) -> Passed:
         def watch() -> int:
             plugin = _Watch(files)
             code = int(pytest.main(["-q", "-p", "no:xdist", "-p", "no:timeout", *TESTS], plugins=[plugin]))
-            Path(kept.name).write_bytes(pickle.dumps((dict(plugin.tests), dict(plugin.took_s))))
+            Path(kept.name).write_bytes(pickle.dumps((dict(plugin.tests), dict(plugin.took_s), plugin.failed)))
             return code
 
         _, status = os.waitpid(_fork(watch), 0)
+        tests, took_s, failed = pickle.loads(Path(kept.name).read_bytes())
         if status != 0:
-            raise SystemExit("the unit tests fail without any fault; mend them first")
-        tests, took_s = pickle.loads(Path(kept.name).read_bytes())
+            raise SystemExit("\n".join(["these fail without any fault; mend them first:", *failed]))
     return Passed(tests, took_s)
 
 
