@@ -113,18 +113,32 @@ class Stack:
         """A phone outside the stack, at the published SIP port."""
         return Phone((self.address, self.sip_port), host=self.address)
 
-    def leave_message(self, number: str) -> None:
-        """Call the published port, press the key for English, and leave a message."""
+    def leave_message(self, number: str, *, to_the_end: bool = False) -> None:
+        """Call the published port, press the key for English, leave a message, and hang up; or hear out what comes then,
+        which takes half a minute.
+        """
         with self.phone() as phone:
             call = phone.call("1800123456", number)
             assert call.wait_answered(), f"the line did not answer: {call.status}"
             assert wait_for_voice(call, 60), "no sound came through the published RTP ports"
             call.press("6")
-            assert wait_for_tone(call, 90), "no tone was heard"
+            assert wait_for_tone(call, 90), f"no tone was heard; the line did this instead:\n{self.in_the_exchange()}"
             call.say(hum(3.0))
             call.press("#")
             assert call.wait_said(20)
-            call.wait_ended()
+            if to_the_end:
+                call.wait_ended()
+            else:
+                call.hangup()
+
+    def in_the_exchange(self) -> str:
+        """What each call does now."""
+        script = (
+            "import subprocess; from hotline.settings import Settings; from telephony.obtain import find_asterisk\n"
+            "asterisk = find_asterisk(Settings()).command\n"
+            "subprocess.run([*asterisk, '-C', '/data/asterisk/etc/asterisk.conf', '-rx', 'core show channels'])"
+        )
+        return self.run_in("asterisk", "python", "-c", script, check=False)
 
     def operator(self, *words: str, mounts: Sequence[str] = (), check: bool = True) -> str:
         """Run a `freeline` command as docs/operations.md tells an operator; what it printed."""

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.timeout(2400)
 def test_a_call_into_the_published_port_becomes_a_case_behind_tls(stack: Stack) -> None:
     sofia = stack.sign_in("sofia")
     before = sofia.cases()
-    stack.leave_message("0812345678")
+    stack.leave_message("0812345678", to_the_end=True)
     [case] = until(lambda: sofia.cases() - before, 30, 0.5)
     assert "Voicemail" in sofia.get("/queue")
     assert "English" in sofia.get(case)

@@ -55,14 +55,17 @@ def test_without_a_menu_there_is_still_a_language(settings: Settings, secrets: S
 
 
 def test_every_script_has_its_label_its_url_and_its_check(settings: Settings, secrets: Secrets) -> None:
-    text = rendered(settings, secrets, "extensions.conf")
+    assert Settings.model_fields["first_word_s"].default == 2.3, "no caller is left in silence for three seconds"
+    text = rendered(settings.model_copy(update={"first_word_s": 2.75}), secrets, "extensions.conf")
     for script in names.SCRIPTS:
         assert f"n({script})" in text
         asked = text.index(f"AGI(agi://${{FREELINE_AGI}}/{script})")
         before = [line.strip() for line in text[:asked].splitlines()[-6:]]
         set_anew = max(n for n, line in enumerate(before) if line.endswith("Set(FREELINE_DONE=)"))
         assert not [line for line in before[set_anew:] if "AGI(" in line], "what another script set is not believed"
-        assert any(line.endswith("Set(TIMEOUT(absolute)=2.3)") for line in before), "a script that says nothing is left"
+        assert any(line.endswith("Set(TIMEOUT(absolute)=2.75)") for line in before), (
+            "a script that says nothing is left"
+        )
         assert f'"${{FREELINE_DONE}}" != "{script}"]?net' in text[asked:].splitlines()[1]
 
 
