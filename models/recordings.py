@@ -11,7 +11,7 @@ from models.types import UtcDateTime, now
 
 
 class Recording(SQLModel, table=True):
-    """One encrypted recording. `vault_key` is its random name in the vault; `sha256` is of the plain audio.
+    """One encrypted recording. `vault_key` is its name in the vault; `sha256` is of the plain audio.
 
     `peaks` are loudnesses 0-100 for drawing. `attempts`, `lease_until` and `next_try_at` serve the transcriber.
     `spool_name` is the file it came from, unique, so that ingesting twice makes one row. `erased_at` is when the audio was

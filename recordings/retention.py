@@ -22,8 +22,9 @@ def delete_old_audio(db: Database, vault: Vault, settings: Settings, at: datetim
     """Delete audio that was heard and transcribed (or given up on) more than `settings.audio_days` before `at`.
 
     A message that nobody has heard is never deleted; a conversation was heard by the agent who had it. The transcript and
-    the row stay; `erased_at` says that the voice is gone. One that cannot be removed is tried again at the next look. `at`
-    is what the trusted clock says. Gives how many.
+    the row stay; `erased_at` says that the voice is gone. One that cannot be removed is tried again at another look; which
+    are tried is drawn, so that many of them do not hold up the others for ever. `at` is what the trusted clock says. Gives
+    how many.
     """
     limit = at - timedelta(days=settings.audio_days)
     in_the_call = case((col(Recording.kind) == RecordingKind.CONVERSATION, col(Recording.ingested_at)), else_=None)
@@ -36,6 +37,7 @@ def delete_old_audio(db: Database, vault: Vault, settings: Settings, at: datetim
             col(Recording.state).in_(DONE),
             col(Transcript.at).is_(None) | (col(Transcript.at) < limit),
         )
+        .order_by(func.random())
         .limit(AT_ONCE)
     )
     with db.read() as session:

@@ -14,6 +14,7 @@ from hotline.keys import Keys
 from hotline.settings import Settings
 from models import AuditEntry, Database, Recording, RecordingKind, RecordingState, Transcript
 from models.types import now
+from recordings import retention
 from recordings.retention import ORPHAN_S, delete_old_audio, tidy_vault
 from recordings.vault import Vault
 from tests.integration.recordings.spooled import rows
@@ -134,3 +135,28 @@ def test_what_was_set_aside_goes_after_its_days_by_a_clock_that_is_trusted(
     assert settings.audio_days < 400
     tidy_vault(db, vault, settings, now() if known else None)
     assert aside.exists() is stays
+
+
+def test_many_files_that_cannot_be_removed_do_not_hold_up_the_others_for_ever(
+    db: Database,
+    keys: Keys,
+    settings: Settings,
+    vault: Vault,
+    limit: datetime,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """More than one look takes, and they come first. Sixty looks miss the others once in a billion billion runs."""
+    monkeypatch.setattr(retention, "AT_ONCE", 3)
+    with db.write() as s:
+        stuck = {recorded(s, keys, vault, f"stuck{n}", heard_at=limit - SECOND).vault_key for n in range(3)}
+        recorded(s, keys, vault, "last", heard_at=limit - SECOND)
+    delete = Vault.delete
+
+    def refuse(self: Vault, vault_key: str) -> None:
+        if vault_key in stuck:
+            raise PermissionError
+        delete(self, vault_key)
+
+    monkeypatch.setattr(Vault, "delete", refuse)
+    assert sum(delete_old_audio(db, vault, settings, now()) for _ in range(60)) == 1
+    assert {key for key, _ in vault.kept()} == stuck
