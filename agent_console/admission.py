@@ -11,7 +11,7 @@ from agent_console.door import Guest
 from agent_console.guard import SESSION
 from agent_console.passwords import BROWSER
 from agent_console.strangers import Crowded
-from hotline import known_browsers, sign_ins
+from hotline.staff import known_browsers, sign_ins
 
 RETRY_AFTER_S = 3
 CROWDED = "Too many requests at once. Try again in a few seconds.\n"

@@ -25,10 +25,10 @@ from agent_console import (
 )
 from agent_console.console import CONSOLE, Console
 from agent_console.routes import Route
-from hotline.events import Nudges
 from hotline.heartbeat import Heartbeat
 from hotline.keys import load_keys
 from hotline.log import log, start_log
+from hotline.nudges import Nudges
 from hotline.settings import Settings
 from models import Database
 from telephony.operator import Operator

@@ -9,9 +9,11 @@ from sqlmodel import Session, col, select
 from agent_console import callback_words, case_words
 from agent_console.asking import Ask
 from agent_console.words import gettext as _
-from hotline import agents, callback_board, callbacks
-from hotline.callback_board import Row
+from hotline.callbacks import board as callback_board
+from hotline.callbacks import items as callbacks
+from hotline.callbacks.board import Row
 from hotline.permissions import Permission
+from hotline.staff import states as agents
 from models import (
     Agent,
     Callback,

@@ -3,8 +3,8 @@
 from typing import Any
 
 from agent_console.words import gettext as _
-from hotline.callback_attempts import DROPPED_AND_NOT_AGREED
-from hotline.callback_rules import Reason, Refusal
+from hotline.callbacks.attempts import DROPPED_AND_NOT_AGREED
+from hotline.safety.gate import Reason, Refusal
 from models import AttemptOutcome, CallbackEnd, CallbackKind
 
 # One key for each; none is a key of the bar, which asks its own questions after a call.

@@ -11,10 +11,11 @@ from agent_console.asking import Ask, Visit
 from agent_console.console import Console
 from agent_console.words import gettext as _
 from agent_console.words import ngettext
-from hotline import alerts, cases, reading
-from hotline.events import ALERTS_CHANGED
+from hotline.alerts import alerts
+from hotline.cases import reading, work
+from hotline.cases.reading import Held
 from hotline.log import log
-from hotline.reading import Held
+from hotline.nudges import ALERTS_CHANGED
 from models import Agent, Case
 from models.database import is_writing
 from models.types import now
@@ -32,7 +33,7 @@ def note(ask: Ask, case_id: int) -> None:
 
     A database that cannot be written stops no page: it is logged. Raises `Held` for an unusual amount, `NotFound`.
     """
-    settings, case = ask.console.settings, cases.load(ask.session, case_id)
+    settings, case = ask.console.settings, work.load(ask.session, case_id)
     if not reading.must_be_noted(ask.session, case, ask.agent):
         return
     # An act is done when its page is drawn: only looking can be held up.

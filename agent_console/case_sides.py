@@ -5,9 +5,10 @@ from typing import Any
 
 from agent_console import callback_items
 from agent_console.asking import Ask
-from hotline import consents, joining, limits, screen_pop
-from hotline.case_page import CasePage
-from hotline.consents import Script
+from hotline.calls import caller_limits, screen_pop
+from hotline.cases import consents, joining
+from hotline.cases.consents import Script
+from hotline.cases.page import CasePage
 from models import CaseStatus, Consent, ConsentPurpose, Contact
 
 
@@ -42,7 +43,7 @@ def values(ask: Ask, shown: CasePage) -> dict[str, Any]:
             talking,
         ),
         "known": screen_pop.warnings(ask.session, talking) if talking is not None else [],
-        "limited": limits.of_case(ask.session, case.id or 0, ask.now),
+        "limited": caller_limits.of_case(ask.session, case.id or 0, ask.now),
         "limit_days": ask.console.settings.limit_days,
         "joins": [other for other in shown.others if other.status is not CaseStatus.CLOSED],
         "undo": {contact_id: event for contact_id, event in undo.items() if event is not None},

@@ -2,8 +2,8 @@
 
 from agent_console.pages import length_of, outcome, status
 from agent_console.words import gettext as _
-from hotline.case_page import CasePage
-from hotline.next_steps import Step, StepKind
+from hotline.cases.next_steps import Step, StepKind
+from hotline.cases.page import CasePage
 from models import (
     CallbackSafety,
     CaseStatus,

@@ -13,8 +13,8 @@ from agent_console.failed_sign_ins import FailedSignIns
 from agent_console.hashing import Hashing
 from agent_console.phones import Phones
 from agent_console.strangers import Strangers
-from hotline.events import Nudges
 from hotline.keys import Keys
+from hotline.nudges import Nudges
 from hotline.settings import Settings
 from hotline.throttle import Throttle
 from models import Database

@@ -1,6 +1,6 @@
 """The live feed: one subscription to the nudges for the whole console, fanned out to the pages. Names and ids only.
 
-What a page hears: the names of hotline.events as they are, `alive` every 15 seconds, `feed-down` and `feed-up` when
+What a page hears: the names of hotline.nudges as they are, `alive` every 15 seconds, `feed-down` and `feed-up` when
 Redis is lost and found, `signed-out` when its sign-in ended. It then fetches its own fragments, each authorised anew.
 """
 
@@ -17,9 +17,9 @@ from aiohttp import web
 
 from agent_console.console import CONSOLE
 from agent_console.routes import Open, Routes, Signed
-from hotline import sign_ins
-from hotline.events import Nudges
 from hotline.log import log
+from hotline.nudges import Nudges
+from hotline.staff import sign_ins
 
 routes = Routes()
 ALIVE, DOWN, UP, SIGNED_OUT = "alive", "feed-down", "feed-up", "signed-out"

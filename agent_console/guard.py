@@ -6,10 +6,10 @@ from sqlmodel import Session
 
 from agent_console.asking import Cookie, Visit
 from agent_console.routes import Open, Route
-from hotline import sign_ins
 from hotline.errors import FreelineError
 from hotline.permissions import need
 from hotline.settings import Settings
+from hotline.staff import sign_ins
 from models import Agent, SignIn
 
 SESSION = "freeline_session"

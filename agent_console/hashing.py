@@ -5,8 +5,8 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from hotline import people
 from hotline.errors import FreelineError
+from hotline.staff import people
 
 THREADS = 2
 # One check takes about 40 ms of a processor: the last in a full queue waits for half a second.

@@ -14,9 +14,10 @@ from sqlmodel import col, select
 from agent_console.console import CONSOLE, Console
 from agent_console.feed import FEED
 from agent_console.phones import AGAIN, SIGNED_OUT, Line, clock
-from hotline import agents, sign_ins
-from hotline.events import AGENTS_CHANGED
 from hotline.log import log
+from hotline.nudges import AGENTS_CHANGED
+from hotline.staff import sign_ins
+from hotline.staff import states as agents
 from models import AgentState
 from models.types import now
 

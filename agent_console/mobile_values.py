@@ -3,7 +3,7 @@
 from sqlmodel import col, func, select
 
 from agent_console.asking import Ask
-from hotline import mobiles
+from hotline.staff import mobiles
 from models import Agent, Shift
 
 END = 2

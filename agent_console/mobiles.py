@@ -13,10 +13,10 @@ from sqlmodel import select
 
 from agent_console.console import CONSOLE, Console
 from agent_console.feed import FEED
-from hotline import mobiles
 from hotline.errors import NotAllowed
-from hotline.events import AGENTS_CHANGED
 from hotline.log import log
+from hotline.nudges import AGENTS_CHANGED
+from hotline.staff import mobiles
 from models import Agent
 from models.types import now
 from telephony.operator import LineFailed

@@ -16,7 +16,7 @@ from agent_console.asking import Ask, Page
 from agent_console.console import Console
 from agent_console.safe_words import is_safe, is_time, safe_hours
 from agent_console.words import gettext, marked, marked_many
-from hotline.languages import catalogue
+from hotline.line.languages import catalogue
 from models import CaseStatus, Outcome, Role
 from models.types import now
 

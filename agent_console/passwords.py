@@ -15,8 +15,8 @@ from agent_console.console import Console
 from agent_console.routes import Open, Route
 from agent_console.words import gettext as _
 from agent_console.words import ngettext
-from hotline import known_browsers, people
 from hotline.errors import FreelineError, Invalid
+from hotline.staff import known_browsers, people
 from hotline.throttle import TooMany, network_of
 
 T = TypeVar("T")

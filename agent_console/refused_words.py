@@ -1,7 +1,7 @@
 """What is said of calls that never became the line's: why, and what to do about it."""
 
 from agent_console.words import gettext as _
-from hotline.refusals import OTHER
+from hotline.line.refused_calls import OTHER
 from models import RefusedKind
 
 

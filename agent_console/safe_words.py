@@ -5,7 +5,7 @@ from typing import Protocol
 from zoneinfo import ZoneInfo
 
 from agent_console.words import gettext as _
-from hotline import windows
+from hotline.safety import hours as windows
 
 
 class Reviewed(Protocol):

@@ -22,10 +22,10 @@ from agent_console.routes import Opens, Route, Signed, View
 from agent_console.turns import LineBusy
 from agent_console.words import gettext as _
 from agent_console.words import read_in
-from hotline import sign_ins
+from hotline.cases.reading import Held
 from hotline.errors import FreelineError, Invalid, NotAllowed, NotFound, PartMissing
 from hotline.log import log
-from hotline.reading import Held
+from hotline.staff import sign_ins
 from models import Agent, SignIn
 
 SAID = "freeline_said"

@@ -21,11 +21,11 @@ from agent_console.phones import AGAIN, CLOSE_S, SIGNED_OUT, TAKEN, Line
 from agent_console.routes import Routes, Signed
 from agent_console.sip_process import MESSAGE_MAX, PROTOCOL
 from agent_console.turns import PHONES, turn
-from hotline import agents
-from hotline.events import AGENTS_CHANGED
 from hotline.log import log
+from hotline.nudges import AGENTS_CHANGED
 from hotline.permissions import Permission
 from hotline.settings import ROOT, Settings
+from hotline.staff import states as agents
 from models import AgentState
 from models.types import now
 from telephony.operator import LineFailed

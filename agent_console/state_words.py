@@ -1,7 +1,7 @@
 """What an agent's states, their reasons and the parts of a conversation are called on screen."""
 
 from agent_console.words import gettext as _
-from hotline import agents
+from hotline.staff import states as agents
 from models import AgentStatus, EntryKind
 
 STATUS_COLOURS = {

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from hotline import sign_ins
+from hotline.staff import sign_ins
 
 KEPT = 5000
 THREADS = 2

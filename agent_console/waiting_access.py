@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator
 from aiohttp import web
 
 from agent_console.console import CONSOLE, Console
-from hotline import access_requests
-from hotline.events import AGENTS_CHANGED, ALERTS_CHANGED
 from hotline.log import log
+from hotline.nudges import AGENTS_CHANGED, ALERTS_CHANGED
+from hotline.staff import access_requests
 from recordings.trusted_clock import TrustedClock
 
 LOOK_S = 600.0

@@ -13,9 +13,9 @@ from pathlib import Path
 
 from sqlmodel import col, select
 
-from hotline import languages
 from hotline.heartbeat import UP, ask_supervisor
 from hotline.keys import load_keys
+from hotline.line import languages
 from hotline.settings import ROOT, Settings
 from ivr import prompts
 from models import Caller, Case, Contact

@@ -16,7 +16,10 @@ import psycopg
 from sqlalchemy import text
 from sqlmodel import Session
 
-from hotline import agents, languages, people, roster
+from hotline.line import languages
+from hotline.roster import shifts
+from hotline.staff import people
+from hotline.staff import states as agents
 from models import (
     Agent,
     AgentStatus,
@@ -119,7 +122,7 @@ def _hire(session: Session) -> None:
         )
         agents.set_status(session, agent.id or 0, AgentStatus.READY if n % 2 else AgentStatus.BREAK)
         for day in range(5):
-            roster.add_shift(session, agent.id or 0, starts=time(n % 24), ends=time((n + 8) % 24), weekday=day)
+            shifts.add_shift(session, agent.id or 0, starts=time(n % 24), ends=time((n + 8) % 24), weekday=day)
 
 
 class _Made:

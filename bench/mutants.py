@@ -6,7 +6,7 @@ for are listed: each is a missing test, or has its reason in `bench/mutants_left
 95 % of those without a reason are noticed.
 
     python -m bench.mutants                            every 5th mutant of all rules
-    python -m bench.mutants --every 1 hotline/calls.py all of one file
+    python -m bench.mutants --every 1 hotline/calls/facts.py all of one file
 """
 
 import argparse

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import redis.asyncio
 from aiohttp import web
 
-from hotline.events import CHANNEL
+from hotline.nudges import CHANNEL
 
 
 def main(port: int, url: str) -> None:

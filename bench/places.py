@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench import bare
-from hotline import agents, people
 from hotline.settings import Settings
+from hotline.staff import people
+from hotline.staff import states as agents
 from ivr import names as prompts
 from ivr.prompts import build
 from models import AgentStatus, Proficiency

@@ -28,9 +28,9 @@ from bench import bare
 from bench.endpoints import Endpoint, PageEndpoint, SipEndpoint, chromium, least_page, watched_page
 from bench.figures import Row, Rows, Say, Target, in_turns, point, ratios, table
 from bench.places import spoken
-from hotline import agents
-from hotline.events import AGENTS_CHANGED, Nudges
+from hotline.nudges import AGENTS_CHANGED, Nudges
 from hotline.settings import Settings
+from hotline.staff import states as agents
 from models import AgentStatus
 from models.types import now
 from ops.calling import wait_for_voice

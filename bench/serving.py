@@ -11,10 +11,10 @@ from urllib.request import urlopen
 
 from sqlmodel import col, select
 
-from hotline import sign_ins
-from hotline.events import Nudges
 from hotline.keys import make_keys
+from hotline.nudges import Nudges
 from hotline.settings import ROOT, Settings
+from hotline.staff import sign_ins
 from models import Agent, Database
 from tests.ports import free_port
 from tests.wait import until

@@ -25,7 +25,7 @@ from rich.table import Table
 from bench import made_up_cases, serving
 from bench.figures import Target
 from bench.visiting import point
-from hotline.events import Nudges
+from hotline.nudges import Nudges
 from hotline.settings import ROOT, Settings
 from models import Database
 

@@ -13,12 +13,12 @@ from typing import TypeVar
 
 from sqlmodel import Session as DbSession
 
-from hotline import languages
-from hotline.callers import find, last_language
-from hotline.calls import Fact
-from hotline.events import SPOOL_CHANGED, Nudges
+from hotline.callers.callers import find, last_language
+from hotline.calls.facts import Fact
 from hotline.keys import Keys
+from hotline.line import languages
 from hotline.log import log
+from hotline.nudges import SPOOL_CHANGED, Nudges
 from hotline.settings import Settings
 from ivr.memory import CallFacts, Memory, NotNow
 from ivr.names import TONE

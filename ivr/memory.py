@@ -15,8 +15,9 @@ from typing import TypeVar
 from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session as DbSession
 
-from hotline import calls, disk
-from hotline.calls import Fact, Seen
+from hotline import disk
+from hotline.calls import facts as calls
+from hotline.calls.facts import Fact, Seen
 from hotline.keys import Keys
 from hotline.log import log
 from hotline.settings import Settings

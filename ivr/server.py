@@ -11,9 +11,9 @@ import time
 from typing import Any
 
 from hotline.errors import PartMissing
-from hotline.events import Nudges
 from hotline.keys import load_keys
 from hotline.log import log
+from hotline.nudges import Nudges
 from hotline.settings import Settings
 from ivr.call import Call, House
 from ivr.memory import BUSY_S, Memory

@@ -42,7 +42,7 @@ class AuditEntry(SQLModel, table=True):
     """
 
     __tablename__ = "audit_entry"
-    # What one person has looked at within the hour is counted: hotline.reading.
+    # What one person has looked at within the hour is counted: hotline.cases.reading.
     __table_args__ = (Index("ix_audit_entry_by", "by_id", "at"),)
     id: int | None = Field(default=None, primary_key=True)
     at: datetime = Field(sa_type=UtcDateTime)

@@ -184,7 +184,7 @@ def user_add(
     speaks: Annotated[str, typer.Option(help="Languages, for example my:native,th:fluent,en:basic")] = "",
 ) -> None:
     """Add a person; the password is asked for, or read from standard input."""
-    from hotline.people import add_agent
+    from hotline.staff.people import add_agent
 
     password = (
         typer.prompt("Password", hide_input=True, confirmation_prompt=True)
@@ -204,7 +204,7 @@ def user_add(
 
 
 def _languages(text: str) -> dict[str, Proficiency]:
-    from hotline.languages import catalogue
+    from hotline.line.languages import catalogue
 
     found = {}
     for part in filter(None, (p.strip() for p in text.split(","))):

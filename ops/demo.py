@@ -11,12 +11,14 @@ from pathlib import Path
 
 from sqlmodel import Session, col, func, select
 
-from hotline import agents, roster, wrap_ups
-from hotline import people as staff
+from hotline.calls import wrap_ups
 from hotline.errors import FreelineError
-from hotline.events import AGENTS_CHANGED, Nudges
 from hotline.keys import audit_key
+from hotline.nudges import AGENTS_CHANGED, Nudges
+from hotline.roster import shifts
 from hotline.settings import Settings
+from hotline.staff import people as staff
+from hotline.staff import states as agents
 from models import Agent, AgentStatus, Contact, Database, Disposition, Proficiency, Recording, RecordingState, Role
 from models.types import now
 from ops.calling import CallFailed, pcm_of, place
@@ -110,7 +112,7 @@ def _add(session: Session, person: Person, word: str) -> None:
     if person.shift is not None:
         starts, ends = person.shift
         for weekday in range(7):
-            roster.add_shift(session, agent.id or 0, weekday=weekday, starts=starts, ends=ends, at_home=person.at_home)
+            shifts.add_shift(session, agent.id or 0, weekday=weekday, starts=starts, ends=ends, at_home=person.at_home)
 
 
 def password(settings: Settings) -> str:

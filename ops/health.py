@@ -3,7 +3,7 @@
 import time
 import urllib.request
 
-from hotline.events import Nudges
+from hotline.nudges import Nudges
 from hotline.settings import Settings
 from ops import names
 from ops.probe import ivr_answers

@@ -10,9 +10,9 @@ from pathlib import Path
 from alembic.util import CommandError
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
-from hotline import languages
 from hotline.errors import FreelineError, PartMissing
 from hotline.keys import INDEX, PUBLIC, make_keys
+from hotline.line import languages
 from hotline.log import log
 from hotline.settings import Settings
 from ivr import prompts

@@ -9,9 +9,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session, col, func, select
 
 from hotline import disk
-from hotline.events import Nudges
 from hotline.heartbeat import UP, ask_supervisor
 from hotline.keys import IDENTITY, INDEX, PUBLIC
+from hotline.nudges import Nudges
 from hotline.settings import Settings
 from models import Agent, AgentState, Case, CaseStatus, Contact, Database, Recording, RecordingState
 from models.types import now

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, update
 from sqlmodel import Session, col, func, select
 
-from hotline import cases
+from hotline.cases import timeline
 from models import Case, Contact, Database, EventKind, Recording, RecordingKind, RecordingState, Transcript
 from models.types import now
 from recordings.engines import Draft
@@ -179,7 +179,7 @@ class Claims:
         contact = session.get(Contact, recording.contact_id) if recording is not None else None
         case = session.get(Case, contact.case_id) if contact is not None and contact.case_id is not None else None
         if case is not None:
-            cases.tell(session, case, kind, now(), recording=claim.recording_id, **said)
+            timeline.tell(session, case, kind, now(), recording=claim.recording_id, **said)
         return Ended(
             ours=True,
             case_id=case.id if case is not None else None,

@@ -6,8 +6,8 @@ from datetime import datetime
 from sqlalchemy import ColumnElement
 from sqlmodel import Session, col, delete, or_, select
 
-from hotline import cases
 from hotline.audit import note_act
+from hotline.cases import timeline
 from hotline.log import log
 from models import (
     Case,
@@ -57,7 +57,7 @@ def tell_destroyed(session: Session, contact: Contact, why: str, name: str) -> N
         )
         if any(detail.get("destroyed") and detail.get("name") == name for detail in session.exec(query)):
             return
-        cases.tell(session, case, EventKind.RECORDED, now(), destroyed=why, name=name, contact=contact.id)
+        timeline.tell(session, case, EventKind.RECORDED, now(), destroyed=why, name=name, contact=contact.id)
     note_act(session, "conversation_destroyed", f"contact:{contact.id}", by_id=None, why=why, name=name)
 
 

@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from sqlalchemy.exc import OperationalError
 from sqlmodel import Session, col, select
 
-from hotline import calls, events
+from hotline import nudges as events
+from hotline.calls import facts as calls
 from hotline.errors import FreelineError
-from hotline.events import Nudges
 from hotline.log import log
+from hotline.nudges import Nudges
 from models import Contact, Database, Recording, RecordingKind
 from recordings import consent
 from recordings.keeper import Keeper

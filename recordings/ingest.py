@@ -16,13 +16,14 @@ from pathlib import Path
 from sqlalchemy.exc import IntegrityError, OperationalError, SQLAlchemyError
 from sqlmodel import col, select
 
-from hotline import calls, events
-from hotline.calls import Fact, Seen
+from hotline import nudges as events
+from hotline.calls import facts as calls
+from hotline.calls.facts import Fact, Seen
 from hotline.errors import FreelineError
-from hotline.events import Nudges
 from hotline.keys import Keys
-from hotline.languages import for_no_key
+from hotline.line.languages import for_no_key
 from hotline.log import log
+from hotline.nudges import Nudges
 from hotline.settings import Settings
 from models import Contact, Database, Recording
 from recordings.conversations import Conversations

@@ -1,12 +1,12 @@
-"""Audio for a person's ears. Whoever serves it audits it: hotline.transcripts.note_hearing."""
+"""Audio for a person's ears. Whoever serves it audits it: hotline.cases.transcripts.note_hearing."""
 
 import hashlib
 
 from sqlmodel import Session
 
+from hotline.cases.transcripts import load
 from hotline.errors import NotFound
 from hotline.keys import Keys
-from hotline.transcripts import load
 from recordings.audio import wav
 from recordings.vault import Vault, VaultDamaged
 

@@ -9,10 +9,10 @@ from collections.abc import Callable
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from hotline import events
-from hotline.events import Nudges
+from hotline import nudges
 from hotline.keys import Keys
 from hotline.log import log
+from hotline.nudges import Nudges
 from hotline.settings import Settings
 from models import Database, RecordingKind
 from recordings.audio import SAMPLE_BYTES, parts
@@ -96,9 +96,9 @@ class Scribe:
         if not ended.ours:
             log().warning("a recording is not ours any more", recording=claim.recording_id)
             return
-        names = [events.RECORDINGS_CHANGED]
+        names = [nudges.RECORDINGS_CHANGED]
         if ended.case_id is not None:
-            names.append(events.case_changed(ended.case_id))
+            names.append(nudges.case_changed(ended.case_id))
         self._nudges.tell(*names)
 
     def _transcribe(self, claim: Claim) -> Ended:

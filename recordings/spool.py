@@ -14,8 +14,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from hotline.calls import Fact
-from hotline.languages import catalogue
+from hotline.calls.facts import Fact
+from hotline.line.languages import catalogue
 from models import CallbackSafety, MessageEnd
 from recordings.audio import RATE_HZ, SAMPLE_BYTES
 

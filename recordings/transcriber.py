@@ -7,11 +7,11 @@ import time
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from hotline import events
-from hotline.events import Nudges
+from hotline import nudges as events
 from hotline.heartbeat import Heartbeat
 from hotline.keys import load_keys
 from hotline.log import log
+from hotline.nudges import Nudges
 from hotline.settings import Settings
 from models import Database, search_indexes
 from recordings import claims, consent, retention, speech

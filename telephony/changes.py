@@ -10,10 +10,14 @@ from typing import Protocol
 
 from sqlmodel import Session
 
-from hotline import agents, callback_attempts, calls, events, talks
-from hotline.calls import Fact, Seen
+from hotline import nudges as events
+from hotline.callbacks import attempts as callback_attempts
+from hotline.calls import conversations
+from hotline.calls import facts as calls
+from hotline.calls.facts import Fact, Seen
 from hotline.keys import Keys
 from hotline.settings import Settings
+from hotline.staff import states as agents
 from models import AgentStatus, Contact, Direction, Party, PartyKind, Place, Talk
 
 
@@ -95,7 +99,7 @@ def _has(session: Session, desk: Desk, contact: Contact, agent_id: int, at: date
     agents.on_call(session, agent_id, contact.call, at)
     before = session.get(Talk, contact.call)
     if now_first or before is None or before.agent_id != agent_id:
-        talks.begin(session, contact.call, agent_id, at)
+        conversations.begin(session, contact.call, agent_id, at)
         calls.answered(session, contact, agent_id, at, join_within_s=desk.settings.join_within_s)
     return [*_told(contact), events.AGENTS_CHANGED, events.CALLBACKS_CHANGED]
 
@@ -151,7 +155,7 @@ class Queued:
         contact = self.call.saw(session, desk, Fact.QUEUED, self.at, seen)
         if contact is None:
             return []
-        nobody_has_her = talks.end(session, contact.call)
+        nobody_has_her = conversations.end(session, contact.call)
         calls.waits_again(session, contact, self.at, self.queue)
         return [*_told(contact), *([events.AGENTS_CHANGED] if nobody_has_her else [])]
 
@@ -214,7 +218,7 @@ class CallingOut:
             return []
         contact.linkedid = contact.linkedid or self.call.linkedid
         session.add(contact)
-        talks.begin(session, contact.call, self.agent_id, self.at)
+        conversations.begin(session, contact.call, self.agent_id, self.at)
         agents.on_call(session, self.agent_id, contact.call, self.at)
         return [*_told(contact), events.AGENTS_CHANGED]
 
@@ -261,7 +265,7 @@ class WorkerAt:
         talk = session.get(Talk, contact.call) if contact is not None else None
         if contact is None or talk is None or talk.place is self.place:
             return []
-        talks.put(session, contact.call, self.place, self.at)
+        conversations.put(session, contact.call, self.place, self.at)
         return _told(contact)
 
 
@@ -284,8 +288,8 @@ class PartyAt:
         if session.get(Party, self.leg) is None:
             asked = PartyKind.SUPERVISOR if talk.emergency_at else PartyKind.AGENT
             kind = PartyKind.OUTSIDE if self.agent_id is None else asked
-            talks.add_party(session, contact.call, self.leg, kind, self.at, agent_id=self.agent_id)
-        talks.party_at(session, self.leg, self.place, self.at, self.agent_id)
+            conversations.add_party(session, contact.call, self.leg, kind, self.at, agent_id=self.agent_id)
+        conversations.party_at(session, self.leg, self.place, self.at, self.agent_id)
         if self.agent_id is None:
             return _told(contact)
         agents.on_call(session, self.agent_id, contact.call, self.at)
@@ -302,7 +306,7 @@ class PartyGone:
 
     def apply(self, session: Session, desk: Desk) -> Iterable[str]:  # noqa: ARG002
         """She is in it no more."""
-        return _told(self.call.find(session)) if talks.party_gone(session, self.leg) is not None else []
+        return _told(self.call.find(session)) if conversations.party_gone(session, self.leg) is not None else []
 
 
 @dataclass(frozen=True)
@@ -328,7 +332,7 @@ class Alone:
     def apply(self, session: Session, desk: Desk) -> Iterable[str]:  # noqa: ARG002
         """It is over; who waits shows among those who wait."""
         contact = calls.find(session, self.call)
-        ended = talks.end(session, self.call)
+        ended = conversations.end(session, self.call)
         if contact is not None and self.waits:
             calls.waits_again(session, contact, self.at)
         return [*_told(contact), events.AGENTS_CHANGED] if ended else []
@@ -372,7 +376,7 @@ class Ended:
             contact = self.call.arrive(session, desk, self.at)
         if contact is None:
             return []
-        talks.end(session, contact.call)
+        conversations.end(session, contact.call)
         if not self.dialled:
             callback_attempts.attempt_failed(session, contact.id or 0, self.at, "own_phone")
         _close(session, desk, contact, self.at)

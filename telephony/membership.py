@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from hotline.queues import Member
+from hotline.queue.members import Member
 from telephony import names
 from telephony.ami import Message
 

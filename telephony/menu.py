@@ -2,7 +2,7 @@
 
 from sqlmodel import Session, col, select
 
-from hotline import languages
+from hotline.line import languages
 from hotline.settings import Settings
 from models import Line
 from telephony import names

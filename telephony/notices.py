@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from hotline import events
+from hotline import nudges
 from models import Place
 from models.types import now
 from telephony import names
@@ -250,7 +250,7 @@ class Notices:
         return [*self._release(talk, event.at), queued]
 
     def _looked_at(self, _event: Message) -> list[Change]:
-        return [Changed((events.QUEUE_CHANGED,))]
+        return [Changed((nudges.QUEUE_CHANGED,))]
 
     def _answered(self, event: Message) -> list[Change]:
         call, talk, agent_id = self._caller(event), self._talk(event), agent_of(event.get("Interface"))
@@ -358,7 +358,7 @@ class Notices:
         talk.marked = talk.marked or broke_off
         if broke_off and talk.lead == agent_id:
             self._lost[agent_id], talk.broken = (call or "", event.at), True
-            return [Changed((events.AGENTS_CHANGED,))]
+            return [Changed((nudges.AGENTS_CHANGED,))]
         # Not AgentComplete: it also comes for a leg that broke off, and before the leg's end can say so.
         wrap_up = not leg.party or agent_id in talk.led
         # Only while somebody else has the worker can there be anything to rejoin.

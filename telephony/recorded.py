@@ -6,7 +6,8 @@ from datetime import datetime
 
 from sqlmodel import Session
 
-from hotline import calls, events
+from hotline import nudges
+from hotline.calls import facts as calls
 from telephony.changes import Call, Desk
 
 
@@ -20,4 +21,4 @@ class NotRecorded:
     def apply(self, session: Session, desk: Desk) -> Iterable[str]:  # noqa: ARG002
         """She agreed as before; whoever has her starts it again."""
         contact = self.call.find(session)
-        return [events.AGENTS_CHANGED] if contact is not None and calls.not_recorded(contact) else []
+        return [nudges.AGENTS_CHANGED] if contact is not None and calls.not_recorded(contact) else []

@@ -13,8 +13,8 @@ from datetime import datetime
 
 from sqlmodel import Session
 
-from hotline import refusals
-from hotline.refusals import OTHER, Counts, shape_of
+from hotline.line import refused_calls
+from hotline.line.refused_calls import OTHER, Counts, shape_of
 from models import RefusedKind
 from telephony import names
 from telephony.ami import Message
@@ -74,7 +74,7 @@ class CallsRefused:
 
     def apply(self, session: Session, desk: Desk) -> Iterable[str]:
         """Add them to their day."""
-        refusals.add(session, self.counts, self.at, desk.settings.zone)
+        refused_calls.add(session, self.counts, self.at, desk.settings.zone)
         return []
 
 

@@ -14,8 +14,8 @@ import phonenumbers
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from hotline.errors import SettingsWrong
-from hotline.languages import catalogue
-from hotline.queues import PENALTY_BACKUP
+from hotline.line.languages import catalogue
+from hotline.queue.members import PENALTY_BACKUP
 from hotline.settings import Settings
 from telephony import ice, modules, names
 from telephony.obtain import Asterisk

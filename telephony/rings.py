@@ -6,7 +6,8 @@ from datetime import datetime
 
 from sqlmodel import Session
 
-from hotline import agents, events
+from hotline import nudges
+from hotline.staff import states as agents
 from telephony.changes import Desk
 
 
@@ -20,7 +21,7 @@ class Rings:
 
     def apply(self, session: Session, desk: Desk) -> Iterable[str]:  # noqa: ARG002
         """She is being rung, if she was ready."""
-        return [events.AGENTS_CHANGED] if agents.rings(session, self.agent_id, self.call, self.at) else []
+        return [nudges.AGENTS_CHANGED] if agents.rings(session, self.agent_id, self.call, self.at) else []
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class StoppedRinging:
 
     def apply(self, session: Session, desk: Desk) -> Iterable[str]:  # noqa: ARG002
         """She is ready again, unless it is already known why not."""
-        return [events.AGENTS_CHANGED] if agents.stopped_ringing(session, self.agent_id, self.call, self.at) else []
+        return [nudges.AGENTS_CHANGED] if agents.stopped_ringing(session, self.agent_id, self.call, self.at) else []
 
 
 @dataclass(frozen=True)
@@ -50,4 +51,4 @@ class Missed:
             missed = agents.mobile_missed(session, self.agent_id, self.at, desk.settings.mobile_rest_s)
         else:
             missed = agents.missed(session, self.agent_id, self.at)
-        return [events.AGENTS_CHANGED] if missed else []
+        return [nudges.AGENTS_CHANGED] if missed else []

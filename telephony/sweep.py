@@ -9,8 +9,8 @@ from pathlib import Path
 
 from sqlmodel import Session, col, select
 
-from hotline import calls
-from hotline.calls import NEAR, Fact
+from hotline.calls import facts as calls
+from hotline.calls.facts import NEAR, Fact
 from hotline.log import log
 from models import AgentState, AgentStatus, Contact, Direction, Party, Talk
 from telephony import names

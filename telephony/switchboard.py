@@ -19,13 +19,13 @@ from typing import cast
 from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session, select
 
-from hotline import events
+from hotline import nudges as events
 from hotline.errors import FreelineError
-from hotline.events import Nudges
 from hotline.heartbeat import Heartbeat
 from hotline.keys import load_keys
 from hotline.log import log, start_log
-from hotline.queues import PENALTY_BUSY, desired_members
+from hotline.nudges import Nudges
+from hotline.queue.members import PENALTY_BUSY, desired_members
 from hotline.settings import Settings
 from models import Agent, AgentState, AgentStatus, Database
 from models.types import now

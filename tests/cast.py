@@ -4,7 +4,8 @@ from dataclasses import dataclass, fields
 
 from sqlmodel import Session, col, select
 
-from hotline import languages, people
+from hotline.line import languages
+from hotline.staff import people
 from models import Agent, Proficiency, Role
 
 PASSWORD = "correct horse battery"

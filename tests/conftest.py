@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from argon2 import PasswordHasher
 
-from hotline import people
 from hotline.keys import Keys, load_keys, make_keys
 from hotline.settings import Settings
+from hotline.staff import people
 from models import Database
 from tests import cast as cast_of_people
 from tests import databases, made_up_time

@@ -9,11 +9,12 @@ from agent_console.phones import SIGNED_OUT
 from agent_console.routes import Open, Routes
 from agent_console.turns import PHONES, turn
 from agent_console.words import gettext as _
-from hotline import agents, sign_ins
 from hotline.audit import note_act
-from hotline.events import AGENTS_CHANGED
 from hotline.log import log
+from hotline.nudges import AGENTS_CHANGED
 from hotline.permissions import Permission, may
+from hotline.staff import sign_ins
+from hotline.staff import states as agents
 from models import Agent, AgentStatus
 from telephony.operator import LineFailed
 

@@ -8,10 +8,11 @@ from agent_console.routes import Open, Routes
 from agent_console.views.access import end_phones, ours, start_of
 from agent_console.words import gettext as _
 from agent_console.words import screen_languages
-from hotline import agents, people, sign_ins
 from hotline.errors import Invalid, Refused
-from hotline.events import AGENTS_CHANGED
+from hotline.nudges import AGENTS_CHANGED
 from hotline.permissions import Permission
+from hotline.staff import people, sign_ins
+from hotline.staff import states as agents
 from models import Agent, AgentState
 
 routes = Routes()

@@ -8,8 +8,8 @@ from agent_console.views.access import ours
 from agent_console.views.requests import names_of, what
 from agent_console.words import gettext as _
 from agent_console.words import ngettext
-from hotline import alerts
-from hotline.events import ALERTS_CHANGED
+from hotline.alerts import alerts
+from hotline.nudges import ALERTS_CHANGED
 from hotline.permissions import Permission
 from models import AccessRequest, Alert, AlertKind
 

@@ -4,10 +4,13 @@ from agent_console.asking import BIGGEST_ID, ID_DIGITS, Answer, Ask, page
 from agent_console.routes import Routes
 from agent_console.views import alerts as alerts_view
 from agent_console.words import gettext as _
-from hotline import alerts, audit_anchors, people, reading
 from hotline import audit as hotline_audit
+from hotline import audit_anchors
+from hotline.alerts import alerts
 from hotline.audit import Trouble
+from hotline.cases import reading
 from hotline.permissions import Permission
+from hotline.staff import people
 
 routes = Routes()
 PAGE = 100

@@ -12,10 +12,12 @@ from agent_console.turns import ACTS, turn
 from agent_console.views import case as case_view
 from agent_console.views.access import ours
 from agent_console.words import gettext as _
-from hotline import callback_attempts, callback_board, callbacks
-from hotline.callback_attempts import DialRefused
+from hotline.callbacks import attempts as callback_attempts
+from hotline.callbacks import board as callback_board
+from hotline.callbacks import items as callbacks
+from hotline.callbacks.attempts import DialRefused
 from hotline.errors import Refused
-from hotline.events import AGENTS_CHANGED, CALLBACKS_CHANGED, QUEUE_CHANGED, case_changed
+from hotline.nudges import AGENTS_CHANGED, CALLBACKS_CHANGED, QUEUE_CHANGED, case_changed
 from hotline.permissions import Permission
 from models import Agent, AttemptOutcome, CallbackAttempt, Contact
 from models.types import now

@@ -9,11 +9,14 @@ from agent_console.safe_words import days
 from agent_console.timeline_words import told
 from agent_console.wave import bars, width
 from agent_console.words import gettext as _
-from hotline import callers, case_page, cases, drafts, windows
+from hotline.cases import drafts, identity, work
+from hotline.cases import page as case_page
+from hotline.cases.next_steps import first_action_due
 from hotline.errors import Invalid
-from hotline.events import ALERTS_CHANGED, QUEUE_CHANGED, case_changed
-from hotline.next_steps import first_action_due
+from hotline.intake import safety_form
+from hotline.nudges import ALERTS_CHANGED, QUEUE_CHANGED, case_changed
 from hotline.permissions import Permission
+from hotline.safety import hours
 from models import CallbackSafety, CaseStatus, Disposition, Safety
 
 routes = Routes()
@@ -29,7 +32,7 @@ def draw(ask: Ask, case_id: int, part: str = "_case", *, editing: str = "", chan
     """The case: the whole page, or the part that htmx asked for. `changed` has the page fetch the rest of itself."""
     case_readings.note(ask, case_id)
     shown = case_page.read(ask.session, case_id, ask.agent)
-    window = windows.read(shown.safety.window)
+    window = hours.read(shown.safety.window)
     template = f"case/{part}.html" if in_part(ask) else "case/page.html"
     values = {
         "shown": shown,
@@ -40,7 +43,7 @@ def draw(ask: Ask, case_id: int, part: str = "_case", *, editing: str = "", chan
         "editing": editing,
         "due": first_action_due(shown.case),
         "window": window,
-        "chosen_days": [windows.DAYS[d] for d in window.days] if window else [],
+        "chosen_days": [hours.DAYS[d] for d in window.days] if window else [],
         "was": reviewed(shown.safety),
         "undescribed": next((c for c in shown.calls if c.contact.ended_at and not c.contact.disposition), None),
         "unsure": case_page.UNSURE,
@@ -74,7 +77,7 @@ def case(ask: Ask) -> Answer:
 @routes.post("/cases/{id}/release", Permission.WORK_CASES)
 def release(ask: Ask) -> Answer:
     """Put the case back to the unclaimed ones."""
-    cases.release(ask.session, ask.number("id"), ask.agent)
+    work.release(ask.session, ask.number("id"), ask.agent)
     return done(ask, ask.number("id"), _("The case is with the unclaimed ones again."))
 
 
@@ -84,7 +87,7 @@ def handover(ask: Ask) -> Answer:
     to = ask.form.get("to", "")
     if not (to.isascii() and to.isdigit()):
         raise Invalid(to=_("Choose a colleague who works cases."))
-    cases.hand_over(ask.session, ask.number("id"), int(to[:9]), ask.agent)
+    work.hand_over(ask.session, ask.number("id"), int(to[:9]), ask.agent)
     return done(ask, ask.number("id"), _("Handed over."))
 
 
@@ -94,7 +97,7 @@ def status(ask: Ask) -> Answer:
     wanted = ask.form.get("status", "")
     if wanted not in set(CaseStatus):
         raise Invalid(status=_("Choose where the case goes."))
-    cases.move(ask.session, ask.number("id"), CaseStatus(wanted), ask.agent, ask.form.get("reason", ""))
+    work.move(ask.session, ask.number("id"), CaseStatus(wanted), ask.agent, ask.form.get("reason", ""))
     return done(ask, ask.number("id"))
 
 
@@ -108,9 +111,9 @@ def summary_form(ask: Ask) -> Answer:
 def summary(ask: Ask) -> Answer:
     """Say in a line what the case is about."""
     case_id = ask.number("id")
-    if ask.form.get("was", "") != cases.load(ask.session, case_id).summary:
+    if ask.form.get("was", "") != work.load(ask.session, case_id).summary:
         raise Invalid(summary=_("Somebody else changed the title a moment ago. Look at it, then save yours again."))
-    cases.summarise(ask.session, case_id, ask.form.get("summary", ""), ask.agent)
+    work.summarise(ask.session, case_id, ask.form.get("summary", ""), ask.agent)
     tell(ask, case_id)
     return draw(ask, case_id, "_title", changed=True) if in_part(ask) else Go(f"/cases/{case_id}")
 
@@ -128,12 +131,12 @@ def safety(ask: Ask) -> Answer:
 
 
 @routes.get("/cases/{id}/safety/form", Permission.WORK_CASES)
-def safety_form(ask: Ask) -> Answer:
+def safety_as_form(ask: Ask) -> Answer:
     """Safety as a form."""
     return draw(ask, ask.number("id"), "_safety", editing="safety")
 
 
-@routes.post("/cases/{id}/safety", Permission.WORK_CASES, on_invalid=safety_form)
+@routes.post("/cases/{id}/safety", Permission.WORK_CASES, on_invalid=safety_as_form)
 def set_safety(ask: Ask) -> Answer:
     """Keep what was asked."""
     case_id = ask.number("id")
@@ -141,7 +144,7 @@ def set_safety(ask: Ask) -> Answer:
     kept = ask.session.get(Safety, case_id)
     if ask.form.get("was", "") != reviewed(kept):
         raise Invalid(was=_("Somebody else reviewed this a moment ago. Look at it, then save yours again."))
-    cases.set_safety(ask.session, case_id, ask.agent, **values)
+    safety_form.set_safety(ask.session, case_id, ask.agent, **values)
     tell(ask, case_id)
     return draw(ask, case_id, "_safety", changed=True) if in_part(ask) else Go(f"/cases/{case_id}")
 
@@ -161,7 +164,7 @@ def _safety_typed(ask: Ask) -> dict[str, object]:
     if len(phrase) > 200:
         wrong["cover_phrase"] = _("Keep it under 200 characters.")
     try:
-        window = windows.from_form(
+        window = hours.from_form(
             form.get("window_from", ""), form.get("window_until", ""), ask.visit.lists.get("day", [])
         )
     except Invalid as error:
@@ -214,7 +217,7 @@ def set_worker(ask: Ask) -> Answer:
     case_id, many = ask.number("id"), ask.form.get("workers_affected", "").strip()
     if many and not (many.isascii() and many.isdigit()):
         raise Invalid(workers_affected=_("Give a number of people, or leave it empty."))
-    cases.describe_worker(
+    work.describe_worker(
         ask.session,
         case_id,
         ask.agent,
@@ -236,7 +239,7 @@ def note_form(ask: Ask) -> Answer:
 def note(ask: Ask) -> Answer:
     """Write a note."""
     case_id = ask.number("id")
-    cases.add_note(ask.session, case_id, ask.form.get("text", ""), ask.agent)
+    work.add_note(ask.session, case_id, ask.form.get("text", ""), ask.agent)
     drafts.throw_away(ask.session, case_id, ask.agent)
     tell(ask, case_id)
     return draw(ask, case_id, "_note_form", changed=True) if in_part(ask) else Go(f"/cases/{case_id}#notes")
@@ -248,13 +251,13 @@ def disposition(ask: Ask) -> Answer:
     said = ask.form.get("disposition", "")
     if said not in set(Disposition):
         raise Invalid(disposition=_("Choose what the call was."))
-    cases.dispose(ask.session, ask.number("id"), ask.number("contact"), Disposition(said), ask.agent)
+    work.dispose(ask.session, ask.number("id"), ask.number("contact"), Disposition(said), ask.agent)
     return done(ask, ask.number("id"))
 
 
 @routes.post("/cases/{id}/number", Permission.SEE_NUMBER)
 def number(ask: Ask) -> Answer:
     """Show the caller's number, once, to this person; audited. It stands in the answer only, in no address and no log."""
-    shown = callers.show_number(ask.session, ask.console.keys, ask.number("id"), ask.agent, ask.console.settings)
+    shown = identity.show_number(ask.session, ask.console.keys, ask.number("id"), ask.agent, ask.console.settings)
     ask.tell(case_changed(ask.number("id")), ALERTS_CHANGED)
     return draw(ask, ask.number("id"), "_number", number=shown)

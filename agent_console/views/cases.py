@@ -2,8 +2,9 @@
 
 from agent_console.asking import Answer, Ask, page
 from agent_console.routes import Routes
-from hotline import case_list, languages
-from hotline.case_list import Wanted
+from hotline.cases import listing as case_list
+from hotline.cases.listing import Wanted
+from hotline.line import languages
 from hotline.permissions import Permission
 from models import CaseStatus
 

@@ -5,9 +5,9 @@ from agent_console.routes import Routes
 from agent_console.turns import ACTS, turn
 from agent_console.views import case
 from agent_console.words import gettext as _
-from hotline import cases, consents
+from hotline.cases import consents, work
 from hotline.errors import Refused
-from hotline.events import AGENTS_CHANGED
+from hotline.nudges import AGENTS_CHANGED
 from hotline.permissions import Permission
 from models import Agent, ConsentPurpose
 from telephony.operator import LineFailed
@@ -22,7 +22,7 @@ def say(ask: Ask) -> Answer:
     what, case_id = ask.form.get("said", ""), ask.number("id")
     if what not in {"yes", "no", "withdraw"}:
         raise Refused(_("Choose what she said."))
-    cases.load(ask.session, case_id)
+    work.load(ask.session, case_id)
     agent_id, form = ask.agent.id, ask.form
     ask.session.close()
     with ask.console.database.write() as session:

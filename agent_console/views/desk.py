@@ -6,8 +6,11 @@ from agent_console.routes import Open, Routes
 from agent_console.views.access import start_of
 from agent_console.views.state import state_now
 from agent_console.views.wrap_up import undescribed_now
-from hotline import callers, floor, queue_board, screen_pop, talks
+from hotline.callers import callers
+from hotline.calls import conversations, screen_pop
+from hotline.cases import rows as case_rows
 from hotline.permissions import Permission
+from hotline.staff import presence
 from models import AgentStatus, Contact
 
 routes = Routes()
@@ -18,7 +21,7 @@ def desk(ask: Ask) -> Answer:
     """The whole page. One who works no cases starts elsewhere."""
     if not ask.may(Permission.WORK_CASES):
         return Go(start_of(ask.agent))
-    mine = queue_board.owned(ask.session, ask.agent.id or 0)
+    mine = case_rows.owned(ask.session, ask.agent.id or 0)
     return page("desk.html", **undescribed_now(ask) | desk_now(ask) | floor_now(ask), mine=mine)
 
 
@@ -31,7 +34,7 @@ def state(ask: Ask) -> Answer:
 @routes.get("/desk/cases", Permission.WORK_CASES)
 def cases(ask: Ask) -> Answer:
     """My open cases."""
-    return page("_desk_cases.html", mine=queue_board.owned(ask.session, ask.agent.id or 0))
+    return page("_desk_cases.html", mine=case_rows.owned(ask.session, ask.agent.id or 0))
 
 
 @routes.get("/desk/people", Permission.WORK_CASES)
@@ -53,13 +56,13 @@ def desk_now(ask: Ask) -> dict[str, object]:
 
 def floor_now(ask: Ask) -> dict[str, object]:
     """Everybody who answers calls, with how many do what; who is in an emergency stands out."""
-    everybody = floor.people(ask.session)
+    everybody = presence.people(ask.session)
     counts = {status: sum(p.status is status for p in everybody) for status in AgentStatus}
     counts[AgentStatus.READY] = sum(p.rung for p in everybody)
     return {
         "everybody": everybody,
         "counts": counts,
-        "in_emergency": {talk.talk.agent_id for talk in talks.emergencies(ask.session)},
+        "in_emergency": {talk.talk.agent_id for talk in conversations.emergencies(ask.session)},
         "says": state_words,
         "words": case_words,
     }

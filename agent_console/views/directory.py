@@ -4,10 +4,10 @@ from agent_console import state_words
 from agent_console.asking import Answer, Ask, Go, Page, page
 from agent_console.routes import Routes
 from agent_console.words import gettext as _
-from hotline import directory as hotline_directory
-from hotline import languages
 from hotline.errors import Invalid
+from hotline.line import languages
 from hotline.permissions import Permission
+from hotline.referrals import directory as hotline_directory
 from models import EntryKind
 
 routes = Routes()

@@ -2,7 +2,7 @@
 
 from agent_console.asking import Answer, Ask, Raw
 from agent_console.routes import Routes
-from hotline import drafts
+from hotline.cases import drafts
 from hotline.permissions import Permission
 
 routes = Routes()

@@ -3,7 +3,7 @@
 from agent_console.asking import Answer, Ask, Page
 from agent_console.routes import Routes
 from agent_console.views.state import party_name
-from hotline import talks
+from hotline.calls import conversations
 from hotline.permissions import Permission
 from models import Agent, Case, PartyKind, Place
 
@@ -14,7 +14,7 @@ routes = Routes()
 def emergencies(ask: Ask) -> Answer:
     """Who asks for help, in which case, and who is with her."""
     rows = []
-    for talk in talks.emergencies(ask.session):
+    for talk in conversations.emergencies(ask.session):
         if talk.talk.agent_id == ask.agent.id:
             continue
         there = [p for p in talk.parties if p.kind is PartyKind.SUPERVISOR]

@@ -3,9 +3,12 @@
 from agent_console import state_words
 from agent_console.asking import Answer, Ask, Page
 from agent_console.routes import Routes
-from hotline import directory, floor, languages, talks
+from hotline.calls import conversations
 from hotline.errors import NotFound
+from hotline.line import languages
 from hotline.permissions import Permission
+from hotline.referrals import directory
+from hotline.staff import presence
 from models import AgentStatus, DirectoryEntry
 
 routes = Routes()
@@ -15,13 +18,13 @@ routes = Routes()
 def choices(ask: Ask) -> Answer:
     """Languages with who is ready, colleagues by what they do, and the directory; with `entry` the step before the call."""
     call = ask.visit.match["call"]
-    talk = talks.led_by(ask.session, call, ask.agent)
+    talk = conversations.led_by(ask.session, call, ask.agent)
     if "entry" in ask.query:
         return Page("phone/_sure.html", {"call": call, "entry": _entry(ask, ask.query["entry"]), "says": state_words})
     codes = [row.code for row in languages.spoken(ask.session)]
-    ready = floor.ready_by_language(ask.session, codes, ask.agent.id or 0)
+    ready = presence.ready_by_language(ask.session, codes, ask.agent.id or 0)
     language = talk.contact.queue or talk.contact.language
-    colleagues = [p for p in floor.people(ask.session) if p.agent_id != ask.agent.id]
+    colleagues = [p for p in presence.people(ask.session) if p.agent_id != ask.agent.id]
     # Whoever is off duty is only counted: the queues and the directory must be in view without a search.
     there = [p for p in colleagues if p.askable or p.status is not AgentStatus.OFFLINE]
     return Page(

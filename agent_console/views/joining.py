@@ -4,10 +4,10 @@ from agent_console.asking import Answer, Ask, Go
 from agent_console.routes import Routes
 from agent_console.views import case
 from agent_console.words import gettext as _
-from hotline import joining as hotline_joining
+from hotline.cases import joining as hotline_joining
+from hotline.cases.joining import Joined
 from hotline.errors import Invalid, NotFound
-from hotline.events import AGENTS_CHANGED, CALLBACKS_CHANGED, QUEUE_CHANGED, case_changed
-from hotline.joining import Joined
+from hotline.nudges import AGENTS_CHANGED, CALLBACKS_CHANGED, QUEUE_CHANGED, case_changed
 from hotline.permissions import Permission
 from models import Contact
 

@@ -4,8 +4,8 @@ from agent_console.asking import Answer, Ask, Go, page
 from agent_console.routes import Routes
 from agent_console.views import case
 from agent_console.words import gettext as _
-from hotline import limits as hotline_limits
-from hotline.events import case_changed
+from hotline.calls import caller_limits as hotline_limits
+from hotline.nudges import case_changed
 from hotline.permissions import Permission
 from models import CallerLimit
 

@@ -4,8 +4,8 @@ from agent_console import refused_words
 from agent_console.asking import Answer, Ask, Go, page
 from agent_console.routes import Routes
 from agent_console.words import gettext as _
-from hotline import lines as hotline_lines
-from hotline import refusals
+from hotline.line import lines as hotline_lines
+from hotline.line import refused_calls
 from hotline.permissions import Permission
 
 routes = Routes()
@@ -18,7 +18,7 @@ def lines(ask: Ask) -> Answer:
         "lines.html",
         lines=hotline_lines.all_lines(ask.session),
         wrong=ask.visit.match.get("number"),
-        refused=refusals.recent(ask.session, ask.now, ask.console.settings.zone),
+        refused=refused_calls.recent(ask.session, ask.now, ask.console.settings.zone),
         says=refused_words,
     )
 

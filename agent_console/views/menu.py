@@ -4,12 +4,13 @@ from agent_console.asking import Answer, Ask, Go, page
 from agent_console.pages import language
 from agent_console.routes import Routes
 from agent_console.words import gettext as _
-from hotline import agents, languages
 from hotline.audit import note_act
 from hotline.errors import Invalid
-from hotline.events import MENU_CHANGED, PROMPTS_CHANGED
-from hotline.languages import KEYS, Place
+from hotline.line import languages
+from hotline.line.languages import KEYS, Place
+from hotline.nudges import MENU_CHANGED, PROMPTS_CHANGED
 from hotline.permissions import Permission
+from hotline.staff import states as agents
 
 routes = Routes()
 

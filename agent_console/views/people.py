@@ -5,10 +5,11 @@ from agent_console.asking import Answer, Ask, Go, Page, page
 from agent_console.routes import Routes
 from agent_console.views import requests
 from agent_console.words import gettext as _
-from hotline import access_requests, languages, people
 from hotline.errors import Invalid, NotFound
-from hotline.events import AGENTS_CHANGED, ALERTS_CHANGED, QUEUE_CHANGED
+from hotline.line import languages
+from hotline.nudges import AGENTS_CHANGED, ALERTS_CHANGED, QUEUE_CHANGED
 from hotline.permissions import Permission
+from hotline.staff import access_requests, people
 from models import Proficiency, Role
 
 routes = Routes()

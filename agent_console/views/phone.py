@@ -7,9 +7,9 @@ from datetime import timedelta
 from agent_console.asking import Answer, Ask, Raw
 from agent_console.routes import Routes
 from agent_console.turns import PHONES, turn
-from hotline import agents
-from hotline.events import AGENTS_CHANGED
+from hotline.nudges import AGENTS_CHANGED
 from hotline.permissions import Permission
+from hotline.staff import states as agents
 from models import AgentState, AgentStatus
 from telephony import ice
 from telephony.operator import LineFailed

@@ -3,10 +3,13 @@
 from agent_console import case_words
 from agent_console.asking import Answer, Ask, Go, Page
 from agent_console.routes import Routes
-from hotline import callers, calls, queue_board, screen_pop
+from hotline.calls import facts as calls
+from hotline.calls import screen_pop
+from hotline.cases import identity
 from hotline.errors import NotFound
-from hotline.events import case_changed
+from hotline.nudges import case_changed
 from hotline.permissions import Permission
+from hotline.queue import waiting as queue_waiting
 
 routes = Routes()
 
@@ -23,7 +26,7 @@ def number(ask: Ask) -> Answer:
     contact = calls.find(ask.session, ask.visit.match["call"])
     if contact is None:
         raise NotFound("There is no such call.")
-    shown = callers.show_number_of_call(ask.session, ask.console.keys, contact, ask.agent, ask.console.settings)
+    shown = identity.show_number_of_call(ask.session, ask.console.keys, contact, ask.agent, ask.console.settings)
     if contact.case_id is not None:
         ask.tell(case_changed(contact.case_id))
     return _draw(ask, shown) if ask.visit.htmx else Go("/")
@@ -32,5 +35,5 @@ def number(ask: Ask) -> Answer:
 def _draw(ask: Ask, number: str | None = None) -> Page:
     call = ask.visit.match["call"]
     shown = screen_pop.read(ask.session, call, ask.agent, ask.query.get("kind", "queue"))
-    values = {"pop": shown, "words": case_words, "late_s": queue_board.LATE_S, "number": number}
+    values = {"pop": shown, "words": case_words, "late_s": queue_waiting.LATE_S, "number": number}
     return Page("phone/_pop.html", values)

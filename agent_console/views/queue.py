@@ -8,10 +8,16 @@ from sqlmodel import col, select
 from agent_console.asking import Answer, Ask, Go, page
 from agent_console.routes import Routes
 from agent_console.words import gettext as _
-from hotline import cases, cover_gaps, disk, languages, queue_board, reading, roster
-from hotline.events import ALERTS_CHANGED, QUEUE_CHANGED, case_changed
+from hotline import disk
+from hotline.cases import reading, work
+from hotline.cases import rows as case_rows
+from hotline.cases.rows import MOST, Order
+from hotline.line import languages
+from hotline.nudges import ALERTS_CHANGED, QUEUE_CHANGED, case_changed
 from hotline.permissions import Permission
-from hotline.queue_board import MOST, Order
+from hotline.queue import waiting as queue_waiting
+from hotline.reports import today as day_report
+from hotline.roster import coverage, shifts
 from models import Outcome, Speaks
 
 routes = Routes()
@@ -48,18 +54,18 @@ def count(ask: Ask) -> Answer:
     """How many wait and how many cases are unclaimed, for the navigation and the window's title."""
     return page(
         "_count.html",
-        waiting=queue_board.count_waiting(ask.session),
-        unclaimed=queue_board.count_unclaimed(ask.session),
+        waiting=queue_waiting.count_waiting(ask.session),
+        unclaimed=case_rows.count_unclaimed(ask.session),
     )
 
 
 @routes.post("/cases/{id}/claim", Permission.WORK_CASES)
 def claim(ask: Ask) -> Answer:
     """Take a case; of two who click, one wins. It is shown with that, so it counts as read."""
-    found = cases.load(ask.session, ask.number("id"))
+    found = work.load(ask.session, ask.number("id"))
     if reading.note_claim(ask.session, found, ask.agent, ask.console.settings) is not None:
         ask.tell(ALERTS_CHANGED)
-    case = cases.claim(ask.session, ask.number("id"), ask.agent)
+    case = work.claim(ask.session, ask.number("id"), ask.agent)
     ask.tell(QUEUE_CHANGED, case_changed(case.id or 0))
     return Go(f"/cases/{case.id}", said=_("The case is yours."))
 
@@ -67,9 +73,9 @@ def claim(ask: Ask) -> Answer:
 def waiting_now(ask: Ask) -> dict[str, object]:
     """What _waiting.html shows."""
     return {
-        "waiting": queue_board.waiting(ask.session, ask.agent.id or 0),
-        "talking": queue_board.answered_now(ask.session),
-        "late_s": queue_board.LATE_S,
+        "waiting": queue_waiting.waiting(ask.session, ask.agent.id or 0),
+        "talking": queue_waiting.answered_now(ask.session),
+        "late_s": queue_waiting.LATE_S,
         "troubles": list(disk.troubles(ask.console.settings)),
     }
 
@@ -80,7 +86,7 @@ def unclaimed_now(ask: Ask) -> dict[str, object]:
     mine = my_languages(ask)
     outcome, language = choices["outcome"], choices["language"]
     most = int(choices.get("most", MOST))
-    board = queue_board.unclaimed(
+    board = case_rows.unclaimed(
         ask.session,
         languages=mine if language == "mine" else [language] if language else None,
         outcome=Outcome(outcome) if outcome else None,
@@ -127,11 +133,11 @@ def day_now(ask: Ask) -> dict[str, object]:
     local = ask.now.astimezone(zone)
     start = datetime.combine(local.date(), time(), zone).astimezone(UTC)
     menu = [row.code for row in languages.menu(ask.session)]
-    cover = roster.cover(ask.session, local.date(), zone, menu)
+    cover = shifts.cover(ask.session, local.date(), zone, menu)
     return {
-        "figures": queue_board.today(ask.session, start, ask.now + timedelta(seconds=1)),
+        "figures": day_report.today(ask.session, start, ask.now + timedelta(seconds=1)),
         "cover": cover,
-        "slot_now": int((ask.now - start) / roster.SLOT),
-        "gaps": cover_gaps.gaps(cover, local.date(), zone, ask.now),
+        "slot_now": int((ask.now - start) / shifts.SLOT),
+        "gaps": coverage.gaps(cover, local.date(), zone, ask.now),
         "rostered": any(any(counts) for counts in cover.values()),
     }

@@ -6,10 +6,12 @@ from agent_console.asking import Answer, Ask, Go, Page, Raw
 from agent_console.guard import SESSION
 from agent_console.routes import Routes
 from agent_console.views import case
-from hotline import case_page, reading, sign_ins, transcripts
+from hotline.cases import page as case_page
+from hotline.cases import reading, transcripts
 from hotline.errors import NotFound
-from hotline.events import ALERTS_CHANGED, RECORDINGS_CHANGED, case_changed
+from hotline.nudges import ALERTS_CHANGED, RECORDINGS_CHANGED, case_changed
 from hotline.permissions import Permission
+from hotline.staff import sign_ins
 from models import Recording
 from recordings.listen import audio_wav
 from recordings.vault import Vault

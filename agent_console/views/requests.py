@@ -8,9 +8,9 @@ from sqlmodel import select
 from agent_console.asking import Answer, Ask, Go, page
 from agent_console.routes import Routes
 from agent_console.words import gettext as _
-from hotline import access_requests
-from hotline.events import AGENTS_CHANGED, ALERTS_CHANGED
+from hotline.nudges import AGENTS_CHANGED, ALERTS_CHANGED
 from hotline.permissions import Permission
+from hotline.staff import access_requests
 from models import AccessEnd, AccessKind, AccessRequest, Agent, Role
 
 routes = Routes()

@@ -6,13 +6,15 @@ from agent_console.asking import Answer, Ask, Go, page
 from agent_console.routes import Routes
 from agent_console.safe_words import days
 from agent_console.words import gettext as _
-from hotline import cover_gaps, languages, mobiles, people
-from hotline import roster as hotline_roster
 from hotline.audit import note_act
 from hotline.errors import Invalid
-from hotline.events import AGENTS_CHANGED
+from hotline.line import languages
+from hotline.nudges import AGENTS_CHANGED
 from hotline.permissions import Permission, may
-from hotline.windows import time_of_day
+from hotline.roster import coverage
+from hotline.roster import shifts as hotline_roster
+from hotline.safety.hours import time_of_day
+from hotline.staff import mobiles, people
 from models import Shift
 
 routes = Routes()
@@ -39,7 +41,7 @@ def roster(ask: Ask) -> Answer:
         after=monday + A_DAY * 7,
         cover=cover,
         thin=sum(count == 1 for counts in cover.values() for count in counts),
-        gaps=cover_gaps.gaps(cover, day, zone, midnight),
+        gaps=coverage.gaps(cover, day, zone, midnight),
         slot_now=int((ask.now - midnight) / hotline_roster.SLOT) if day == today else None,
         rows=[(agent, speaks) for agent, speaks in people.everybody(ask.session) if agent.active and speaks],
         cells=_cells(shifts, monday),

@@ -9,11 +9,16 @@ from agent_console.asking import Answer, Ask, Go, Page, page
 from agent_console.routes import Routes
 from agent_console.views.access import ours
 from agent_console.words import gettext as _
-from hotline import agents, calls, consents, directory, queue_board, talks, wrap_ups
+from hotline.calls import conversations, wrap_ups
+from hotline.calls import facts as calls
+from hotline.calls.conversations import TalkNow
+from hotline.cases import consents
 from hotline.errors import Invalid
-from hotline.events import AGENTS_CHANGED
+from hotline.nudges import AGENTS_CHANGED
 from hotline.permissions import Permission
-from hotline.talks import TalkNow
+from hotline.queue import waiting as queue_waiting
+from hotline.referrals import directory
+from hotline.staff import states as agents
 from models import Agent, AgentStatus, Case, Contact, Party, PartyKind, Place, Speaks, TalkRecording
 from models.types import now
 
@@ -40,7 +45,7 @@ def decline(ask: Ask) -> Answer:
     colleague: as before."""
     agent_id = ask.agent.id or 0
     call = agents.state_of(ask.session, agent_id).call or ask.form.get("call", "")
-    talk = talks.of_call(ask.session, call)
+    talk = conversations.of_call(ask.session, call)
     if talk is not None and talk.talk.agent_id != agent_id and talk.contact.waits_again_at is None:
         agents.stopped_ringing(ask.session, agent_id, call, ask.now)
     else:
@@ -72,7 +77,7 @@ def state_now(ask: Ask) -> dict[str, object]:
     """Her state, her languages, the call she has, and who else is in it. What the bar and the desk show."""
     state = agents.state_of(ask.session, ask.agent.id or 0)
     contact = calls.find(ask.session, state.call) if state.call is not None else None
-    talk = talks.of_call(ask.session, state.call) if state.call is not None else None
+    talk = conversations.of_call(ask.session, state.call) if state.call is not None else None
     speaks = ask.session.exec(select(Speaks).where(col(Speaks.agent_id) == ask.agent.id)).all()
     case = ask.session.get(Case, contact.case_id) if contact is not None and contact.case_id is not None else None
     return {
@@ -82,7 +87,7 @@ def state_now(ask: Ask) -> dict[str, object]:
         "speaks": sorted(speaks, key=lambda s: s.language),
         "says": state_words,
         "words": case_words,
-        "late_s": queue_board.LATE_S,
+        "late_s": queue_waiting.LATE_S,
         **_talk(ask, state.status, talk, contact),
         **_after(ask, state.status, contact),
     }

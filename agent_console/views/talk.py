@@ -13,12 +13,17 @@ from agent_console.routes import Routes
 from agent_console.turns import ACTS, turn
 from agent_console.views.state import drawn
 from agent_console.words import gettext as _
-from hotline import agents, cases, consents, directory, floor, languages, talks
-from hotline import calls as contacts
+from hotline.calls import conversations
+from hotline.calls import facts as contacts
+from hotline.calls.conversations import TalkNow
+from hotline.cases import consents, work
 from hotline.errors import Invalid, NotFound, Refused
-from hotline.events import AGENTS_CHANGED, EMERGENCY, QUEUE_CHANGED, call_changed, case_changed
+from hotline.line import languages
+from hotline.nudges import AGENTS_CHANGED, EMERGENCY, QUEUE_CHANGED, call_changed, case_changed
 from hotline.permissions import Permission
-from hotline.talks import TalkNow
+from hotline.referrals import directory
+from hotline.staff import presence
+from hotline.staff import states as agents
 from models import Agent, Case, Contact, Party, PartyKind, Place, Talk, TalkRecording
 from models.types import now
 from telephony.operator import LineFailed, Operator
@@ -29,8 +34,11 @@ Keep = Callable[[Session, TalkNow, Agent], None]
 
 
 def act(ask: Ask, do: Do, keep: Keep | None = None, talk: TalkNow | None = None) -> Answer:
-    """Have something done by who leads the conversation, and keep it. Raises what `talks.led_by` and the operator raise."""
-    talk = talk or talks.led_by(ask.session, ask.visit.match["call"], ask.agent)
+    """Have something done by the agent who leads the conversation, and save it.
+
+    Raises what `conversations.led_by` and the operator raise.
+    """
+    talk = talk or conversations.led_by(ask.session, ask.visit.match["call"], ask.agent)
     # What was read stays with us; the transaction does not stay open while Asterisk is asked.
     ask.session.close()
     with turn(ACTS):
@@ -50,7 +58,7 @@ def tell(ask: Ask, talk: TalkNow) -> None:
 
 
 def _put(place: Place) -> Keep:
-    return lambda session, talk, _by: talks.put(session, talk.talk.call, place, now())
+    return lambda session, talk, _by: conversations.put(session, talk.talk.call, place, now())
 
 
 @routes.post("/phone/calls/{call}/hold", Permission.USE_PHONE, opens="nothing")
@@ -69,7 +77,7 @@ def resume(ask: Ask) -> Answer:
 def end(ask: Ask) -> Answer:
     """Who leads ends the call for everybody; who was called in leaves it."""
     call = ask.visit.match["call"]
-    talk = talks.of_call(ask.session, call)
+    talk = conversations.of_call(ask.session, call)
     mine = next((p.leg for p in talk.parties if p.agent_id == ask.agent.id), None) if talk is not None else None
     if talk is None or mine is None:
         return act(ask, lambda line, talk: line.end(talk.talk.call))
@@ -89,8 +97,8 @@ def consult(ask: Ask) -> Answer:
         line.call_agent(call, of.talk.agent_id, leg, colleague.agent_id)
 
     def keep(session: Session, _of: TalkNow, by: Agent) -> None:
-        talks.put(session, call, Place.HELD, now())
-        talks.add_party(session, call, leg, PartyKind.AGENT, now(), agent_id=colleague.agent_id, by=by)
+        conversations.put(session, call, Place.HELD, now())
+        conversations.add_party(session, call, leg, PartyKind.AGENT, now(), agent_id=colleague.agent_id, by=by)
 
     return act(ask, do, keep, talk)
 
@@ -108,8 +116,8 @@ def _call_outside(ask: Ask, talk: TalkNow, leg: str, entry_id: int) -> Answer:
         line.call_outside(call, of.talk.agent_id, leg, number)
 
     def keep(session: Session, _of: TalkNow, by: Agent) -> None:
-        talks.put(session, call, Place.HELD, now())
-        talks.add_party(session, call, leg, PartyKind.OUTSIDE, now(), entry_id=entry_id, by=by)
+        conversations.put(session, call, Place.HELD, now())
+        conversations.add_party(session, call, leg, PartyKind.OUTSIDE, now(), entry_id=entry_id, by=by)
 
     return act(ask, do, keep, talk)
 
@@ -118,7 +126,7 @@ def _call_outside(ask: Ask, talk: TalkNow, leg: str, entry_id: int) -> Answer:
 def transfer(ask: Ask) -> Answer:
     """Hand the worker over without asking: to the queue of a language, or to a colleague who is ready."""
     call = ask.visit.match["call"]
-    talk = talks.led_by(ask.session, call, ask.agent)
+    talk = conversations.led_by(ask.session, call, ask.agent)
     if "agent" in ask.form:
         colleague = _colleague(ask, lambda person: person.rung)
         language = talk.contact.queue or talk.contact.language or languages.for_no_key(ask.session)
@@ -135,11 +143,11 @@ def transfer(ask: Ask) -> Answer:
         contact = _waits(session, call, by, language)
         if contact is None:
             return
-        talks.end(session, call)
+        conversations.end(session, call)
         case = session.get(Case, contact.case_id)
         if case is not None and case.owner_id == by.id:
             # Whoever takes the call takes the case with it.
-            cases.release(session, case.id or 0, by)
+            work.release(session, case.id or 0, by)
 
     return act(ask, lambda line, _of: line.to_queue(call, language), keep, talk)
 
@@ -160,14 +168,14 @@ def _waits(session: Session, call: str, by: Agent, queue: str) -> Contact | None
 def rejoin(ask: Ask) -> Answer:
     """Come back into a call whose line broke off while others were in it; who has it now keeps it."""
     call, leg = ask.visit.match["call"], secrets.token_hex(8)
-    state, talk = agents.state_of(ask.session, ask.agent.id or 0), talks.of_call(ask.session, call)
+    state, talk = agents.state_of(ask.session, ask.agent.id or 0), conversations.of_call(ask.session, call)
     if talk is None:
         raise NotFound(_("This call is over."))
     if state.call != call or not agents.may_rejoin(state):
         raise Refused(_("You are not in this call any more."))
 
     def keep(session: Session, _of: TalkNow, by: Agent) -> None:
-        talks.add_party(session, call, leg, PartyKind.AGENT, now(), agent_id=by.id, by=by)
+        conversations.add_party(session, call, leg, PartyKind.AGENT, now(), agent_id=by.id, by=by)
 
     return act(ask, lambda line, _of: line.rejoin(call, ask.agent.id or 0, leg), keep, talk)
 
@@ -178,8 +186,8 @@ def swap(ask: Ask) -> Answer:
     talk, party = _with_party(ask)
 
     def keep(session: Session, of: TalkNow, _by: Agent) -> None:
-        talks.put(session, of.talk.call, Place.ROOM if of.worker_held else Place.HELD, now())
-        talks.party_at(session, party.leg, Place.HELD if of.worker_held else Place.ROOM, now())
+        conversations.put(session, of.talk.call, Place.ROOM if of.worker_held else Place.HELD, now())
+        conversations.party_at(session, party.leg, Place.HELD if of.worker_held else Place.ROOM, now())
 
     return act(ask, lambda line, of: line.swap(of.talk.call, party.leg), keep, talk)
 
@@ -190,10 +198,10 @@ def merge(ask: Ask) -> Answer:
     talk, _party = _with_party(ask)
 
     def keep(session: Session, of: TalkNow, _by: Agent) -> None:
-        talks.put(session, of.talk.call, Place.ROOM, now())
+        conversations.put(session, of.talk.call, Place.ROOM, now())
         for party in of.parties:
             if party.place is not Place.RINGING:
-                talks.party_at(session, party.leg, Place.ROOM, now())
+                conversations.party_at(session, party.leg, Place.ROOM, now())
 
     return act(ask, lambda line, of: line.merge(of.talk.call), keep, talk)
 
@@ -201,7 +209,7 @@ def merge(ask: Ask) -> Answer:
 @routes.post("/phone/calls/{call}/return", Permission.USE_PHONE, opens="nothing")
 def back(ask: Ask) -> Answer:
     """Send away whoever was called in, or stop calling, and be back with the worker."""
-    talk = talks.led_by(ask.session, ask.visit.match["call"], ask.agent)
+    talk = conversations.led_by(ask.session, ask.visit.match["call"], ask.agent)
     party = _party(talk, ask.form.get("leg", ""), (*Place,))
 
     def do(line: Operator, of: TalkNow) -> None:
@@ -209,8 +217,8 @@ def back(ask: Ask) -> Answer:
         line.resume(of.talk.call, of.talk.agent_id)
 
     def keep(session: Session, of: TalkNow, _by: Agent) -> None:
-        talks.party_gone(session, party.leg)
-        talks.put(session, of.talk.call, Place.ROOM, now())
+        conversations.party_gone(session, party.leg)
+        conversations.put(session, of.talk.call, Place.ROOM, now())
 
     return act(ask, do, keep, talk)
 
@@ -224,7 +232,7 @@ def complete(ask: Ask) -> Answer:
     def keep(session: Session, of: TalkNow, _by: Agent) -> None:
         contact = contacts.find(session, of.talk.call)
         if colleague is not None:
-            talks.hand_to(session, of.talk.call, colleague, now())
+            conversations.hand_to(session, of.talk.call, colleague, now())
         elif contact is not None:
             contacts.not_recorded(contact)
 
@@ -234,19 +242,19 @@ def complete(ask: Ask) -> Answer:
 @routes.post("/phone/calls/{call}/emergency", Permission.USE_PHONE, opens="nothing")
 def emergency(ask: Ask) -> Answer:
     """Ask for a supervisor at once. It is kept and shown to all of them before a phone rings: one may have no phone now."""
-    talk = talks.led_by(ask.session, ask.visit.match["call"], ask.agent)
-    there, call, leg = floor.helpers(ask.session, ask.agent.id or 0), talk.talk.call, secrets.token_hex(8)
+    talk = conversations.led_by(ask.session, ask.visit.match["call"], ask.agent)
+    there, call, leg = presence.helpers(ask.session, ask.agent.id or 0), talk.talk.call, secrets.token_hex(8)
     coming = any(p.kind is PartyKind.SUPERVISOR for p in talk.parties)
     ask.session.close()
     with ask.console.database.write() as session:
-        talks.emergency(session, call, session.get_one(Agent, ask.agent.id), now())
+        conversations.emergency(session, call, session.get_one(Agent, ask.agent.id), now())
     tell(ask, talk)
     ask.tell(EMERGENCY)
     if coming or not there:
         return drawn(ask)
 
     def keep(session: Session, _of: TalkNow, by: Agent) -> None:
-        talks.add_party(session, call, leg, PartyKind.SUPERVISOR, now(), by=by)
+        conversations.add_party(session, call, leg, PartyKind.SUPERVISOR, now(), by=by)
 
     try:
         return act(ask, lambda line, of: line.call_supervisors(call, of.talk.agent_id, leg, there), keep, talk)
@@ -258,7 +266,7 @@ def emergency(ask: Ask) -> Answer:
 @routes.post("/phone/calls/{call}/record", Permission.USE_PHONE, opens="nothing")
 def record(ask: Ask) -> Answer:
     """Record the conversation from now on. Only while her consent stands."""
-    talk = talks.led_by(ask.session, ask.visit.match["call"], ask.agent)
+    talk = conversations.led_by(ask.session, ask.visit.match["call"], ask.agent)
     if not consents.may_record(ask.session, talk.contact):
         raise Refused(_("She has not agreed to be recorded in this call. Ask her first, on the page of the case."))
 
@@ -309,7 +317,7 @@ def _set_recording(session: Session, call: str, to: TalkRecording) -> bool:
 
 
 def _free_for_a_party(ask: Ask, call: str) -> TalkNow:
-    talk = talks.led_by(ask.session, call, ask.agent)
+    talk = conversations.led_by(ask.session, call, ask.agent)
     if talk.party is not None:
         raise Refused(_("Somebody is called in already. Send her away first."))
     return talk
@@ -317,7 +325,7 @@ def _free_for_a_party(ask: Ask, call: str) -> TalkNow:
 
 def _with_party(ask: Ask) -> tuple[TalkNow, Party]:
     """The conversation and who was called in, once she has answered."""
-    talk = talks.led_by(ask.session, ask.visit.match["call"], ask.agent)
+    talk = conversations.led_by(ask.session, ask.visit.match["call"], ask.agent)
     return talk, _party(talk, ask.form.get("leg", ""), (Place.ROOM, Place.HELD))
 
 
@@ -335,9 +343,9 @@ def _id(ask: Ask, name: str) -> int:
     return int(text)
 
 
-def _colleague(ask: Ask, free: Callable[[floor.Person], bool]) -> floor.Person:
+def _colleague(ask: Ask, free: Callable[[presence.Person], bool]) -> presence.Person:
     agent_id = _id(ask, "agent")
-    found = next((p for p in floor.people(ask.session) if p.agent_id == agent_id != ask.agent.id), None)
+    found = next((p for p in presence.people(ask.session) if p.agent_id == agent_id != ask.agent.id), None)
     if found is None:
         raise NotFound(_("There is no such colleague."))
     if not free(found):

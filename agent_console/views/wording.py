@@ -3,9 +3,9 @@
 from agent_console.asking import Answer, Ask, Go, page
 from agent_console.routes import Routes
 from agent_console.words import gettext as _
-from hotline import languages, wordings
 from hotline.errors import NotFound
-from hotline.events import PROMPTS_CHANGED
+from hotline.line import languages, prompt_texts
+from hotline.nudges import PROMPTS_CHANGED
 from hotline.permissions import Permission
 
 routes = Routes()
@@ -30,11 +30,11 @@ def wording(ask: Ask) -> Answer:
         "wording.html",
         code=code,
         spoken=[row.code for row in languages.spoken(ask.session)],
-        prompts=wordings.prompts(),
+        prompts=prompt_texts.prompts(),
         titles=titles(),
-        built_in=wordings.built_in().get(code, {}),
-        english=wordings.built_in().get("en", {}),
-        own=wordings.own(ask.session, code),
+        built_in=prompt_texts.built_in().get(code, {}),
+        english=prompt_texts.built_in().get("en", {}),
+        own=prompt_texts.own(ask.session, code),
         recorded=recorded,
         voice=languages.catalogue()[code].voice,
         wrong=ask.visit.match.get("prompt"),
@@ -48,7 +48,7 @@ def change(ask: Ask) -> Answer:
     if code not in languages.catalogue():
         raise NotFound("There is no such language.")
     text = "" if "back" in ask.form else ask.form.get("text", "")
-    wordings.put(ask.session, code, prompt, text, by_id=ask.agent.id)
+    prompt_texts.put(ask.session, code, prompt, text, by_id=ask.agent.id)
     ask.tell(PROMPTS_CHANGED)
     said = _("Kept. It is spoken from the next call on.") if text.strip() else _("Back to the built-in words.")
     return Go(f"/settings/wording/{code}#{prompt}", said=said)

@@ -4,10 +4,12 @@ from agent_console.asking import Answer, Ask, Page
 from agent_console.routes import Routes
 from agent_console.views.state import change, drawn, state_now
 from agent_console.words import gettext as _
-from hotline import agents, calls, wrap_ups
+from hotline.calls import facts as calls
+from hotline.calls import wrap_ups
 from hotline.errors import Invalid
-from hotline.events import AGENTS_CHANGED, QUEUE_CHANGED, case_changed
+from hotline.nudges import AGENTS_CHANGED, QUEUE_CHANGED, case_changed
 from hotline.permissions import Permission
+from hotline.staff import states as agents
 from models import AgentStatus, Disposition
 
 routes = Routes()

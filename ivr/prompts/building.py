@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sqlmodel import select
 
-from hotline import languages
+from hotline.line import languages
 from hotline.log import log
 from hotline.settings import Settings
 from ivr import names

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from sqlalchemy.exc import SQLAlchemyError
 
 from hotline.errors import PartMissing
-from hotline.events import MENU_CHANGED, PROMPTS_CHANGED, Nudges
 from hotline.log import log
+from hotline.nudges import MENU_CHANGED, PROMPTS_CHANGED, Nudges
 from hotline.settings import Settings
 from ivr.prompts.building import build_from
 from models import Database

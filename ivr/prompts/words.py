@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from hotline.languages import catalogue
+from hotline.line.languages import catalogue
 
 ENGLISH = "en"
 # In a language's file, beside the prompts: its own ten numerals, where the voice says 0 to 9 in English otherwise.

@@ -1,5 +1,5 @@
-from hotline.calls import Fact
-from hotline.routing import Way
+from hotline.calls.facts import Fact
+from hotline.queue.routing import Way
 from ivr import names
 from ivr.asking import ask_whether_safe
 from ivr.call import ANY_KEY, Call

@@ -1,4 +1,4 @@
-from hotline.calls import Fact
+from hotline.calls.facts import Fact
 from ivr import names
 from ivr.call import ANY_KEY, Call
 from telephony.names import QUEUE, QUIET

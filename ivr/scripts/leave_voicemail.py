@@ -3,7 +3,7 @@ import sys
 import time
 from pathlib import Path
 
-from hotline.calls import Fact
+from hotline.calls.facts import Fact
 from hotline.disk import can_record
 from ivr import names
 from ivr.asking import ask_whether_safe

@@ -1,6 +1,6 @@
-from hotline import routing
-from hotline.queues import PENALTY_BACKUP, PENALTY_FIRST
-from hotline.routing import Route, Way
+from hotline.queue import routing
+from hotline.queue.members import PENALTY_BACKUP, PENALTY_FIRST
+from hotline.queue.routing import Route, Way
 from ivr import names
 from ivr.call import ANY_KEY, Call
 from ivr.memory import NotNow

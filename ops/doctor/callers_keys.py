@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from sqlmodel import col, select
 
-from hotline import languages
+from hotline.line import languages
 from hotline.settings import Settings
 from models import Contact, Database, Direction
 from ops.doctor.finding import Finding, ok, warn

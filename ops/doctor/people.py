@@ -5,9 +5,11 @@ from datetime import timedelta
 
 from sqlmodel import Session, col, select
 
-from hotline import cover_gaps, languages, people, roster
 from hotline.errors import PartMissing
+from hotline.line import languages
+from hotline.roster import coverage, shifts
 from hotline.settings import Settings
+from hotline.staff import people
 from models import Agent, Database, Proficiency, Role, Speaks
 from models.types import now
 from ops.doctor.finding import Finding, bad, ok, warn
@@ -79,8 +81,8 @@ def _gaps(session: Session, settings: Settings, names: dict[str, str]) -> Iterat
     hours: dict[str, float] = dict.fromkeys(names, 0.0)
     first: dict[str, str] = {}
     for day in (today + timedelta(days=n) for n in range(DAYS + 1)):
-        counts = roster.cover(session, day, settings.zone, list(names))
-        for gap in cover_gaps.gaps(counts, day, settings.zone, start):
+        counts = shifts.cover(session, day, settings.zone, list(names))
+        for gap in coverage.gaps(counts, day, settings.zone, start):
             for code in gap.languages:
                 begins, ends = max(gap.starts, start), min(gap.ends, end)
                 if begins < ends:

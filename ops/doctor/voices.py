@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 
-from hotline import languages
+from hotline.line import languages
 from hotline.settings import Settings
 from ivr import prompts
 from models import Database

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from hotline import languages
+from hotline.line import languages
 from hotline.settings import Settings
 from ivr import prompts
 from tests import cast as cast_of_people
@@ -112,7 +112,7 @@ def hire_before_start(it: Whole) -> Cast:
     with it.db.write() as s:
         languages.seed(s, it.settings.line_numbers, demo=True)
         cast = cast_of_people.hire(s)
-        from hotline import people
+        from hotline.staff import people
         from models import Proficiency
 
         people.set_languages(

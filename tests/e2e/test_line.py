@@ -7,8 +7,8 @@ from pathlib import Path
 from playwright.sync_api import Page, expect
 from sqlmodel import col, select
 
-from hotline import agents
-from hotline.events import AGENTS_CHANGED, Nudges
+from hotline.nudges import AGENTS_CHANGED, Nudges
+from hotline.staff import states as agents
 from models import AgentStatus, Database, Outcome, Recording, RecordingState, Transcript
 from ops.calling import wait_for_voice
 from ops.names import PROCESSES

@@ -12,8 +12,8 @@ from typing import Any
 
 from sqlmodel import col, select
 
-from hotline import people
 from hotline.settings import ROOT, Settings
+from hotline.staff import people
 from models import Agent, Case, Contact, Database
 from telephony.phone import Phone
 from tests.ports import free_port, rtp_range

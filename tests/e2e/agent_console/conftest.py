@@ -15,9 +15,9 @@ from playwright.sync_api import Browser, BrowserContext, Page
 from sqlalchemy import text
 from sqlmodel import SQLModel, col, select
 
-from hotline import languages
-from hotline.events import Nudges
 from hotline.keys import Keys, load_keys, make_keys
+from hotline.line import languages
+from hotline.nudges import Nudges
 from hotline.settings import ROOT, Settings
 from models import Agent, Database
 from tests import cast as cast_of_people

@@ -5,9 +5,13 @@ from datetime import datetime, timedelta
 
 from sqlmodel import Session, select
 
-from hotline import agents, calls, cases, talks
-from hotline.calls import Fact
+from hotline.calls import conversations
+from hotline.calls import facts as calls
+from hotline.calls.facts import Fact
+from hotline.cases import work
+from hotline.intake import safety_form
 from hotline.keys import Keys
+from hotline.staff import states as agents
 from models import Agent, AgentStatus, CallbackSafety, Contact, PartyKind, Place
 from models.types import now
 from tests.e2e.agent_console import seed
@@ -50,13 +54,13 @@ class Line:
         """The agent has this call now."""
         moment = at or now()
         agents.on_call(self.session, agent.id or 0, contact.call, moment)
-        talks.begin(self.session, contact.call, agent.id or 0, moment)
+        conversations.begin(self.session, contact.call, agent.id or 0, moment)
         calls.answered(self.session, contact, agent.id or 0, moment, join_within_s=900)
 
     def over(self, agent: Agent, contact: Contact, wrap_up_s: int = WRAP_UP_S) -> None:
         """Everybody hung up: the call is closed and the agent wraps it up."""
         agents.off_call(self.session, agent.id or 0, now(), wrap_up_s)
-        talks.end(self.session, contact.call)
+        conversations.end(self.session, contact.call)
         calls.close(self.session, contact, now(), join_within_s=900, brief_s=10)
 
     def with_party(
@@ -72,9 +76,9 @@ class Line:
         at = now() - timedelta(seconds=ago_s)
         leg = "ab" * 8
         kind = PartyKind.AGENT if agent is not None else PartyKind.OUTSIDE
-        talks.add_party(self.session, contact.call, leg, kind, at, agent_id=agent.id if agent else None)
-        talks.party_at(self.session, leg, place, at)
-        talks.put(self.session, contact.call, worker, at)
+        conversations.add_party(self.session, contact.call, leg, kind, at, agent_id=agent.id if agent else None)
+        conversations.party_at(self.session, leg, place, at)
+        conversations.put(self.session, contact.call, worker, at)
         if agent is not None and place is not Place.RINGING:
             agents.on_call(self.session, agent.id or 0, contact.call, at)
         return leg
@@ -91,11 +95,11 @@ def known_caller(line: Line, by: Agent) -> Contact:
     contact = line.waits("my", 86_400)
     calls.close(line.session, contact, now() - timedelta(days=1), join_within_s=900, brief_s=10)
     case_id = contact.case_id or 0
-    cases.summarise(line.session, case_id, "Passport held, gate locked at night", by)
-    case = cases.load(line.session, case_id)
+    work.summarise(line.session, case_id, "Passport held, gate locked at night", by)
+    case = work.load(line.session, case_id)
     case.level = "P1"
     line.session.add(case)
-    cases.set_safety(
+    safety_form.set_safety(
         line.session, case_id, by,
         in_danger=True, can_talk=False, near="a foreman", phone_owner="employer",
         callback=CallbackSafety.UNSAFE, cover_phrase="Clinic appointment",

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from sqlmodel import Session
 
-from hotline import calls
-from hotline.calls import Fact, Seen
+from hotline.calls import facts as calls
+from hotline.calls.facts import Fact, Seen
 from hotline.keys import Keys
 from models import Contact, Recording, RecordingState, Transcript
 from models.types import now

@@ -6,9 +6,12 @@ from datetime import datetime, time, timedelta
 
 from sqlmodel import Session
 
-from hotline import agents, calls, cases, roster
-from hotline.calls import Fact, Seen
+from hotline.calls import facts as calls
+from hotline.calls.facts import Fact, Seen
+from hotline.cases import work
 from hotline.keys import Keys
+from hotline.roster import shifts as roster
+from hotline.staff import states as agents
 from models import (
     Agent,
     AgentStatus,
@@ -107,7 +110,7 @@ class Evening:
 
 def say(session: Session, case: Case, summary: str, level: str | None, by: Agent, workers: int | None = None) -> None:
     """What a case is about, in our words, and its level."""
-    cases.summarise(session, case.id or 0, summary, by)
+    work.summarise(session, case.id or 0, summary, by)
     case.level, case.workers_affected = level, workers
     session.add(case)
 
@@ -144,7 +147,7 @@ def day_behind(it: Evening, alice: Agent) -> None:
     for n in range(24):
         number = "0898765432" if n == 3 else ""
         done = it.answered("th" if n % 2 else "my", 5400 + n * 240, 5 + n % 12, 200 + n * 11, alice, number=number)
-        cases.claim(it.session, done.id or 0, alice)
+        work.claim(it.session, done.id or 0, alice)
         if n < len(OWN):
             say(it.session, done, *OWN[n], alice)
         else:

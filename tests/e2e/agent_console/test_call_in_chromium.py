@@ -9,9 +9,9 @@ import pytest
 from playwright.sync_api import Page, expect
 from sqlmodel import select
 
-from hotline import agents
-from hotline.calls import Fact, Seen, saw
-from hotline.events import AGENTS_CHANGED, QUEUE_CHANGED
+from hotline.calls.facts import Fact, Seen, saw
+from hotline.nudges import AGENTS_CHANGED, QUEUE_CHANGED
+from hotline.staff import states as agents
 from models import AgentState, AgentStatus, Contact, Disposition, Draft, Place, Talk
 from models.types import now
 from tests.e2e.agent_console import on_call

@@ -4,8 +4,8 @@ import pytest
 from playwright.sync_api import Page, expect
 from sqlmodel import col, select
 
-from hotline import cases
-from hotline.events import case_changed
+from hotline.cases import work
+from hotline.nudges import case_changed
 from models import Agent, AuditEntry, Database, Note, Recording, RecordingState, Safety, Transcript
 from tests.e2e.agent_console.conftest import OpenScreen, Served
 from tests.e2e.agent_console.recorded import leave_message, transcript_of
@@ -22,7 +22,7 @@ def leave(served: Served, **how: object) -> tuple[int, int]:
         how = {"number": "0861234567"} | how
         contact, recording = leave_message(session, served.keys, served.settings.vault, **how)  # type: ignore[arg-type]
         alice = session.exec(select(Agent).where(col(Agent.login) == "alice")).one()
-        cases.claim(session, contact.case_id or 0, alice)
+        work.claim(session, contact.case_id or 0, alice)
         return contact.case_id or 0, recording.id or 0
 
 
@@ -145,7 +145,7 @@ def test_a_correction_by_hand_replaces_what_is_read_and_keeps_the_draft(served: 
     field.fill("they lock the gate <after> the shift")
     with served.db.write() as session:
         sofia = session.exec(select(Agent).where(col(Agent.login) == "sofia")).one()
-        cases.add_note(session, case_id, "I will look at this tonight", sofia)
+        work.add_note(session, case_id, "I will look at this tonight", sofia)
     served.nudges.tell(case_changed(case_id))
     expect(page.locator("#notes")).to_contain_text("tonight")
     expect(field).to_have_value("they lock the gate <after> the shift")

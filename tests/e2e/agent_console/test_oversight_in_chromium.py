@@ -7,9 +7,10 @@ import pytest
 from playwright.sync_api import expect
 from sqlmodel import col, select
 
-from hotline import access_requests, cases
-from hotline.events import ALERTS_CHANGED
+from hotline.cases import work
+from hotline.nudges import ALERTS_CHANGED
 from hotline.settings import Settings
+from hotline.staff import access_requests
 from models import AccessRequest, Agent, Callback, Case, Database, Role
 from models.types import now
 from tests.cast import Cast
@@ -27,7 +28,7 @@ def cases_of_bob(db: Database, staff: Cast) -> list[int]:
     with db.write() as session:
         found = session.exec(select(Case.id).where(col(Case.owner_id).is_(None)).order_by(col(Case.id))).all()
         for case_id in found:
-            cases.claim(session, case_id or 0, session.get_one(Agent, staff.bob.id))
+            work.claim(session, case_id or 0, session.get_one(Agent, staff.bob.id))
         for item in session.exec(select(Callback)):
             # A call-back that is due is never held up.
             item.due_at = now() + timedelta(hours=2)

@@ -7,8 +7,8 @@ import signal
 from playwright.sync_api import expect
 from sqlmodel import col, select
 
-from hotline import calls
-from hotline.events import AGENTS_CHANGED, QUEUE_CHANGED
+from hotline.calls import facts as calls
+from hotline.nudges import AGENTS_CHANGED, QUEUE_CHANGED
 from models import Agent, Case, SignIn
 from models.types import now
 from tests.e2e.agent_console import seed

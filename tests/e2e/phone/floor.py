@@ -3,7 +3,7 @@
 from playwright.sync_api import Browser, expect
 from sqlmodel import col, select
 
-from hotline.events import AGENTS_CHANGED, Nudges
+from hotline.nudges import AGENTS_CHANGED, Nudges
 from models import AgentStatus, Case, CaseEvent, Contact, EventKind
 from telephony.phone import Call, Phone
 from tests.e2e.phone.seat import CALLER_HZ, MICROPHONE_HZ, Seat, caller_hears, calls, near, pitch, take_seat

@@ -9,7 +9,7 @@ from pathlib import Path
 from sqlalchemy import delete, func, update
 from sqlmodel import Session, SQLModel, col, or_, select
 
-from hotline.events import AGENTS_CHANGED, CALLBACKS_CHANGED, QUEUE_CHANGED, Nudges
+from hotline.nudges import AGENTS_CHANGED, CALLBACKS_CHANGED, QUEUE_CHANGED, Nudges
 from models import (
     Agent,
     AgentState,

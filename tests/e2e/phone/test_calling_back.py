@@ -8,10 +8,11 @@ import pytest
 from playwright.sync_api import expect
 from sqlmodel import col, select
 
-from hotline import calls, cases
-from hotline.calls import Fact, Seen
-from hotline.events import CALLBACKS_CHANGED, Nudges
+from hotline.calls import facts as calls
+from hotline.calls.facts import Fact, Seen
+from hotline.intake import safety_form
 from hotline.keys import load_keys
+from hotline.nudges import CALLBACKS_CHANGED, Nudges
 from models import Agent, AgentStatus, AttemptOutcome, Callback, CallbackAttempt, CallbackEnd, CallbackSafety, Contact
 from models.types import now
 from telephony.phone import Phone
@@ -43,7 +44,7 @@ def callback_id(quick: Whole) -> int:
         calls.close(s, contact, at + timedelta(minutes=1), join_within_s=900, brief_s=10)
         bob = s.exec(select(Agent).where(col(Agent.login) == "bob")).one()
         said = {"callback": CallbackSafety.SAFE, "window": "00:00-00:00", "cover_phrase": "Clinic appointment"}
-        cases.set_safety(s, contact.case_id or 0, bob, **said)
+        safety_form.set_safety(s, contact.case_id or 0, bob, **said)
         found = s.exec(select(Callback)).one().id or 0
     Nudges(quick.settings.redis).tell(CALLBACKS_CHANGED)
     return found

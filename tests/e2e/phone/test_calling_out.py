@@ -5,8 +5,9 @@ from datetime import time
 from playwright.sync_api import expect
 from sqlmodel import col, select
 
-from hotline import mobiles, roster
 from hotline.keys import load_keys
+from hotline.roster import shifts
+from hotline.staff import mobiles
 from models import (
     Agent,
     AgentStatus,
@@ -32,7 +33,7 @@ def test_an_agent_at_home_takes_a_call_on_her_mobile_with_1(floor: Floor) -> Non
         bob = s.exec(select(Agent).where(col(Agent.login) == "bob")).one()
         mobiles.set_mobile(s, keys, bob.id or 0, MOBILE, by_id=None)
         for weekday in range(7):
-            roster.add_shift(s, bob.id or 0, weekday=weekday, starts=time(0), ends=time(0), at_home=True)
+            shifts.add_shift(s, bob.id or 0, weekday=weekday, starts=time(0), ends=time(0), at_home=True)
     floor.told_mobiles()
     with Phone(floor.whole.line) as worker:
         call = calls(worker, "2", NUMBER)

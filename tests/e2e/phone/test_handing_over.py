@@ -7,8 +7,9 @@ import pytest
 from playwright.sync_api import APIResponse, Route, expect
 from sqlmodel import col, select
 
-from hotline import agents, directory
 from hotline.keys import load_keys
+from hotline.referrals import directory
+from hotline.staff import states as agents
 from models import Agent, AgentStatus, EntryKind, EventKind, Outcome
 from telephony.phone import Phone
 from tests.e2e.phone import shared

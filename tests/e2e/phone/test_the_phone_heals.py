@@ -5,7 +5,7 @@ import signal
 
 from playwright.sync_api import expect
 
-from hotline import agents
+from hotline.staff import states as agents
 from models import AgentStatus
 from telephony.phone import Phone
 from tests.e2e.phone.conftest import SitDown

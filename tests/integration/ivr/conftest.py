@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import structlog
 
-from hotline.events import Nudges
 from hotline.keys import Keys
 from hotline.log import start_log
+from hotline.nudges import Nudges
 from hotline.settings import Settings
 from ivr import memory, names
 from ivr.call import House

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from hotline import languages
 from hotline.errors import PartMissing
+from hotline.line import languages
 from hotline.settings import Settings
 from ivr import names
 from ivr.prompts import build, build_from, building, placeholders, problems

@@ -6,8 +6,8 @@ from collections.abc import Callable
 import pytest
 from sqlmodel import select
 
-from hotline import agents
 from hotline.settings import Settings
+from hotline.staff import states as agents
 from ivr.server import Server
 from models import AgentStatus, Contact, Database
 from telephony import names

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from hotline import languages
-from hotline.events import MENU_CHANGED, Nudges
+from hotline.line import languages
+from hotline.nudges import MENU_CHANGED, Nudges
 from hotline.settings import Settings
 from ivr.prompts.keeping import Keeper
 from ivr.prompts.manifest import load

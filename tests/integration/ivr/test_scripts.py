@@ -6,9 +6,9 @@ from datetime import timedelta
 import pytest
 from sqlmodel import select
 
-from hotline import agents
-from hotline.calls import Fact
+from hotline.calls.facts import Fact
 from hotline.settings import Settings
+from hotline.staff import states as agents
 from ivr.scripts import SCRIPTS
 from models import AgentStatus, CallbackSafety, Caller, Contact, Database
 from models.types import now

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from sqlmodel import select
 
-from hotline.calls import Fact
+from hotline.calls.facts import Fact
 from hotline.keys import Keys
 from hotline.settings import Settings
 from ivr import memory as memory_module

@@ -12,8 +12,8 @@ from typing import TypeVar
 from sqlalchemy import text
 from sqlmodel import SQLModel, select
 
-from hotline.events import Nudges
 from hotline.keys import Keys
+from hotline.nudges import Nudges
 from hotline.settings import Settings
 from models import Contact, Database, Recording
 from recordings.ingest import Ingest

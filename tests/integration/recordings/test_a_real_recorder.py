@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from hotline import calls
-from hotline.calls import Fact
+from hotline.calls import facts as calls
+from hotline.calls.facts import Fact
 from hotline.keys import Keys
 from hotline.settings import Settings
 from models import Database, RecordingKind, TalkRecording

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 from sqlmodel import col, select
 
-from hotline import calls, consents
-from hotline.calls import Fact, Seen
-from hotline.consents import SCRIPT_VERSION
+from hotline.calls import facts as calls
+from hotline.calls.facts import Fact, Seen
+from hotline.cases import consents
+from hotline.cases.consents import SCRIPT_VERSION
 from hotline.keys import Keys
 from hotline.settings import Settings
 from models import (

@@ -5,9 +5,9 @@ from datetime import timedelta
 import pytest
 from sqlmodel import select
 
-from hotline import calls
-from hotline.callers import find
-from hotline.calls import Fact, Seen
+from hotline.callers.callers import find
+from hotline.calls import facts as calls
+from hotline.calls.facts import Fact, Seen
 from hotline.keys import Keys
 from hotline.numbers import AS_IF_UNSET
 from hotline.settings import Settings

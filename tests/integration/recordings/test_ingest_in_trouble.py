@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from sqlmodel import col, select
 
-from hotline import calls
+from hotline.calls import facts as calls
 from hotline.keys import Keys
 from hotline.settings import Settings
 from models import Case, CaseEvent, Database, EventKind, Outcome
@@ -88,7 +88,7 @@ def die_at(step: str, patch: pytest.MonkeyPatch) -> None:
     elif step == "after the note is gone":
         after(Path, "unlink")
     else:
-        from hotline.events import Nudges
+        from hotline.nudges import Nudges
 
         patch.setattr(Nudges, "tell", dies)
 

@@ -222,7 +222,7 @@ def test_a_package_that_cannot_be_fetched_says_so(own: Settings, monkeypatch: py
 
 
 def test_the_catalogue_names_languages_of_the_line_and_says_what_is_not_pinned() -> None:
-    from hotline.languages import catalogue
+    from hotline.line.languages import catalogue
 
     models = list(speech.catalogue())
     assert {model.language for model in models} <= set(catalogue())

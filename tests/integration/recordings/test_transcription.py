@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from sqlmodel import col, update
 
-from hotline import calls
-from hotline.calls import Fact, Seen
+from hotline.calls import facts as calls
+from hotline.calls.facts import Fact, Seen
 from hotline.keys import Keys
 from hotline.settings import Settings
 from models import CaseEvent, Database, EventKind, Recording, RecordingState, TalkRecording, Transcript

@@ -35,7 +35,7 @@ def test_a_copy_sealed_before_a_crash_does_not_outlive_the_erasure(
         raise Died
 
     with monkeypatch.context() as patch:
-        patch.setattr("hotline.calls.saw", dies)
+        patch.setattr("hotline.calls.facts.saw", dies)
         with pytest.raises(Died):
             fresh().take()
     taker = fresh()

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from hotline.queues import PENALTY_BACKUP, PENALTY_BUSY, PENALTY_FIRST, Member
+from hotline.queue.members import PENALTY_BACKUP, PENALTY_BUSY, PENALTY_FIRST, Member
 from hotline.settings import Settings
 from telephony import names
 from telephony.ami import Ami

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sqlmodel import Session
 
-from hotline import languages
+from hotline.line import languages
 from hotline.settings import Settings
 from models import Database
 from telephony import names

@@ -14,9 +14,9 @@ from aiohttp.test_utils import TestClient, TestServer
 from agent_console import app as console_app
 from agent_console.console import CONSOLE
 from agent_console.guard import SESSION
-from hotline import sign_ins
 from hotline.keys import Keys
 from hotline.settings import Settings
+from hotline.staff import sign_ins
 from models import Agent, Database
 from tests.cast import Cast
 from tests.unit.agent_console.operated import Operated

@@ -7,10 +7,12 @@ from datetime import timedelta
 
 from sqlmodel import select
 
-from hotline import agents, calls, cases
-from hotline.calls import Fact, Seen
+from hotline.calls import facts as calls
+from hotline.calls.facts import Fact, Seen
+from hotline.intake import safety_form
 from hotline.keys import Keys
 from hotline.settings import Settings
+from hotline.staff import states as agents
 from models import AgentStatus, Callback, CallbackAttempt, CallbackSafety, Case, Contact, Database, Safety
 from models.types import now
 from telephony.secrets import make_secrets
@@ -74,7 +76,7 @@ def say_safe(db: Database, case_id: int, cast: Cast, **values: object) -> None:
     """She said that a call is safe at any hour, and whatever else `values` say."""
     with db.write() as session:
         said = {"callback": CallbackSafety.SAFE, "window": ALWAYS} | values
-        cases.set_safety(session, case_id, cast.bob, **said)
+        safety_form.set_safety(session, case_id, cast.bob, **said)
 
 
 def owe(db: Database, keys: Keys, cast: Cast, **values: object) -> tuple[int, int]:

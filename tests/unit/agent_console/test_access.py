@@ -13,8 +13,9 @@ from agent_console.address import address_of
 from agent_console.console import CONSOLE
 from agent_console.guard import SESSION
 from agent_console.views.access import ours
-from hotline import agents, people, sign_ins
 from hotline.settings import Settings
+from hotline.staff import people, sign_ins
+from hotline.staff import states as agents
 from hotline.throttle import TRIES, Attempt, Throttle
 from models import Agent, AgentStatus, Database, SignIn
 from models.types import now

@@ -5,8 +5,10 @@ from datetime import timedelta
 import pytest
 from sqlmodel import Session, select
 
-from hotline import agents, calls, consents
+from hotline.calls import facts as calls
+from hotline.cases import consents
 from hotline.keys import Keys
+from hotline.staff import states as agents
 from models import (
     Agent,
     AgentState,

@@ -7,10 +7,14 @@ from datetime import timedelta
 import pytest
 from sqlmodel import col, select
 
-from hotline import agents, calls, cases, consents, joining, limits, talks
-from hotline.calls import Fact, Seen
+from hotline.calls import caller_limits, conversations
+from hotline.calls import facts as calls
+from hotline.calls.facts import Fact, Seen
+from hotline.cases import consents, joining, work
+from hotline.intake import safety_form
 from hotline.keys import Keys
 from hotline.settings import Settings
+from hotline.staff import states as agents
 from models import (
     AuditEntry,
     CallerLimit,
@@ -38,7 +42,7 @@ def talking(db: Database, keys: Keys, staff: Cast) -> int:
         calls.saw(session, keys, "talk", Fact.ARRIVED, now(), Seen(linkedid="talk", number=NUMBER))
         contact = calls.saw(session, keys, "talk", Fact.ANSWERED, now(), Seen(language="my", handler_id=alice))
         calls.answered(session, contact, alice, now(), join_within_s=900)
-        talks.begin(session, "talk", alice, now())
+        conversations.begin(session, "talk", alice, now())
         agents.on_call(session, alice, "talk", now())
         return contact.case_id or 0
 
@@ -202,7 +206,7 @@ async def test_a_case_that_a_colleague_has_is_not_joined_past_her(
     """The page says who has it, and the act is refused."""
     older, newer, contact = two
     with db.write() as session:
-        cases.claim(session, older, staff.bob)
+        work.claim(session, older, staff.bob)
     text = await alice.text(f"/cases/{newer}")
     assert re.search(rf'name="case" value="{older}" disabled', text)
     assert "Bob has it" in text
@@ -240,7 +244,7 @@ async def test_a_supervisor_limits_a_telephone_with_a_reason(
     assert "only messages" in await alice.text(f"/cases/{case_id}")
     with db.read() as session:
         row = session.exec(select(CallerLimit)).one()
-        assert limits.is_limited(session, row.caller_id, now())
+        assert caller_limits.is_limited(session, row.caller_id, now())
     assert (await sofia.post(f"/cases/{case_id}/limit", reason="again")).status == 409
 
 
@@ -251,8 +255,8 @@ async def test_limits_are_looked_at_again(
     old, new = a_call(db, keys, "old"), a_call(db, keys, "new", number="0867654321")
     with db.write() as session:
         long_ago = now() - timedelta(days=settings.limit_days + 1)
-        first = limits.limit(session, old, "played a recording", staff.sofia, long_ago, settings).id
-        limits.limit(session, new, "shouted", staff.sofia, now(), settings)
+        first = caller_limits.limit(session, old, "played a recording", staff.sofia, long_ago, settings).id
+        caller_limits.limit(session, new, "shouted", staff.sofia, now(), settings)
     sofia = signed_in(staff.sofia)
     text = await sofia.text("/settings/limits")
     assert "1 to look at" in text
@@ -286,7 +290,7 @@ async def test_in_a_call_what_other_cases_of_the_telephone_know_stays_in_view(
     earlier = a_call(db, keys)
     assert 'id="known"' not in await alice.text(f"/cases/{talking}"), "nothing is known yet"
     with db.write() as session:
-        cases.set_safety(session, earlier, staff.bob, in_danger=True, cover_phrase="Clinic appointment")
+        safety_form.set_safety(session, earlier, staff.bob, in_danger=True, cover_phrase="Clinic appointment")
     text = await alice.text(f"/cases/{talking}")
     known = text[text.index('id="known"') :]
     assert "in danger now" in known

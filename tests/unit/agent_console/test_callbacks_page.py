@@ -8,9 +8,9 @@ import pytest
 from sqlmodel import select
 
 from agent_console import callback_words
-from hotline import callback_attempts
-from hotline.callback_rules import Reason, Refusal
+from hotline.callbacks import attempts as callback_attempts
 from hotline.keys import Keys
+from hotline.safety.gate import Reason, Refusal
 from hotline.settings import Settings
 from models import (
     AttemptOutcome,

@@ -12,11 +12,16 @@ from datetime import timedelta
 import pytest
 from sqlmodel import Session, col, select
 
-from hotline import agents, callbacks, calls, cases, talks
-from hotline.callback_rules import Reason
-from hotline.calls import Fact, Seen
+from hotline.callbacks import items as callbacks
+from hotline.calls import conversations
+from hotline.calls import facts as calls
+from hotline.calls.facts import Fact, Seen
+from hotline.cases import work
+from hotline.intake import safety_form
 from hotline.keys import Keys
+from hotline.safety.gate import Reason
 from hotline.settings import Settings
+from hotline.staff import states as agents
 from models import (
     AuditEntry,
     Callback,
@@ -111,7 +116,7 @@ def another_case_says_never(o: Owed) -> None:
     calls.saw(o.session, o.keys, "older", Fact.ARRIVED, at, Seen(linkedid="older", number=NUMBER))
     older = calls.saw(o.session, o.keys, "older", Fact.KEY, at, Seen(language="th"))
     calls.close(o.session, older, at + HOUR, join_within_s=0, brief_s=0)
-    cases.set_safety(o.session, older.case_id or 0, o.cast.bob, callback=CallbackSafety.NEVER)
+    safety_form.set_safety(o.session, older.case_id or 0, o.cast.bob, callback=CallbackSafety.NEVER)
 
 
 def she_is_on_the_line(o: Owed) -> None:
@@ -134,7 +139,7 @@ def tried_a_moment_ago(o: Owed) -> None:
 
 
 def closed_case(o: Owed) -> None:
-    case = cases.load(o.session, o.item.case_id)
+    case = work.load(o.session, o.item.case_id)
     case.status, case.closed_at = CaseStatus.CLOSED, now()
     o.session.add(case)
 
@@ -213,7 +218,7 @@ def in_conversation(db: Database, keys: Keys, cast: Cast) -> str:
         contact = calls.saw(session, keys, "other", Fact.ANSWERED, now(), Seen(language="th", handler_id=cast.bob.id))
         bob = cast.bob.id or 0
         calls.answered(session, contact, bob, now(), join_within_s=900)
-        talks.begin(session, "other", bob, now())
+        conversations.begin(session, "other", bob, now())
         agents.on_call(session, bob, "other", now())
     return "other"
 

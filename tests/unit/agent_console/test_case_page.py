@@ -8,10 +8,13 @@ from datetime import timedelta
 import pytest
 from sqlmodel import col, select
 
-from hotline import calls, cases, lifecycle, people, transcripts, windows
-from hotline.calls import Fact, Seen
+from hotline.calls import facts as calls
+from hotline.calls.facts import Fact, Seen
+from hotline.cases import lifecycle, timeline, transcripts, work
 from hotline.keys import Keys
+from hotline.safety import hours as windows
 from hotline.settings import Settings
+from hotline.staff import people
 from models import (
     AuditEntry,
     CallbackSafety,
@@ -58,7 +61,7 @@ def mine(left: Left, db: Database, staff: Cast) -> int:
     """A case of Alice's."""
     case_id, _recording = left()
     with db.write() as session:
-        cases.claim(session, case_id, staff.alice)
+        work.claim(session, case_id, staff.alice)
     return case_id
 
 
@@ -547,11 +550,11 @@ async def test_everything_is_told_on_the_timeline_in_words(alice: Browser, left:
             EventKind.HANDED_OVER: {"to": 1},
         }
         for kind in EventKind:
-            cases.tell(session, case, kind, now(), None, **details.get(kind, {}))
+            timeline.tell(session, case, kind, now(), None, **details.get(kind, {}))
     text = await alice.text(f"/cases/{case_id}")
-    timeline = text[text.index('id="timeline"') :]
-    assert "_" not in re.sub(r"<[^>]+>", "", timeline)
-    assert "Moved to closed" in timeline
+    lines = text[text.index('id="timeline"') :]
+    assert "_" not in re.sub(r"<[^>]+>", "", lines)
+    assert "Moved to closed" in lines
 
 
 async def test_a_part_is_drawn_alone_for_htmx_and_whole_for_a_return(alice: Browser, mine: int) -> None:

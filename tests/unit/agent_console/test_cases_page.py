@@ -6,8 +6,9 @@ from datetime import timedelta
 import pytest
 from sqlmodel import col, select
 
-from hotline import case_list, cases, transcripts
-from hotline.case_list import PAGE, Wanted
+from hotline.cases import listing as case_list
+from hotline.cases import transcripts, work
+from hotline.cases.listing import PAGE, Wanted
 from hotline.keys import Keys
 from hotline.settings import Settings
 from models import Case, CaseStatus, Contact, Database
@@ -33,14 +34,14 @@ def some(db: Database, keys: Keys, settings: Settings, staff: Cast) -> dict[str,
             "gate": leave("en", "they lock the gate", "0822222222"),
             "closed": leave("my", "wrong person", "0833333333"),
         }
-        cases.claim(session, ids["wages"], staff.alice)
-        cases.summarise(session, ids["wages"], "Wages 100% unpaid", staff.alice)
-        cases.add_note(session, ids["wages"], "Twelve workers in Samut_Sakhon", staff.alice)
+        work.claim(session, ids["wages"], staff.alice)
+        work.summarise(session, ids["wages"], "Wages 100% unpaid", staff.alice)
+        work.add_note(session, ids["wages"], "Twelve workers in Samut_Sakhon", staff.alice)
         alias = session.get_one(Case, ids["gate"])
         alias.alias = "Blue Bird"
         session.add(alias)
-        cases.claim(session, ids["closed"], staff.bob)
-        cases.move(session, ids["closed"], CaseStatus.CLOSED, staff.bob, "out of scope")
+        work.claim(session, ids["closed"], staff.bob)
+        work.move(session, ids["closed"], CaseStatus.CLOSED, staff.bob, "out of scope")
         return ids
 
 
@@ -162,7 +163,7 @@ def test_the_search_works_on_both_databases(db: Database, keys: Keys, settings: 
     """SQLite and PostgreSQL find the same."""
     with db.write() as session:
         contact, _ = leave_message(session, keys, settings.vault, pcm=b"\x01\x02" * 4000, text="They LOCK the gate")
-        cases.claim(session, contact.case_id or 0, staff.alice)
+        work.claim(session, contact.case_id or 0, staff.alice)
     with db.read() as session:
         for text, count in (("lock", 1), ("GATE they", 1), ("100%", 0), ("gate_", 0)):
             assert case_list.find(session, Wanted(text=text), staff.alice).total == count, text

@@ -2,9 +2,10 @@
 
 from sqlmodel import select
 
-from hotline import calls, case_page
+from hotline.calls import facts as calls
+from hotline.cases import page as case_page
+from hotline.cases.next_steps import StepKind
 from hotline.keys import Keys
-from hotline.next_steps import StepKind
 from hotline.settings import Settings
 from models import Case, Contact, Database, EventKind, Recording, RecordingKind
 from models.types import now

@@ -16,9 +16,9 @@ from agent_console.console import CONSOLE
 from agent_console.pages import age, length_of
 from agent_console.ranges import ranged
 from agent_console.serve import status_of
-from hotline import queue_board
 from hotline.errors import PartMissing, Refused
 from hotline.log import start_log
+from hotline.queue import waiting as queue_waiting
 from models.types import now
 from recordings.vault import VaultMissing
 from tests.unit.agent_console.conftest import Browser
@@ -119,7 +119,7 @@ async def test_an_error_of_ours_is_a_page_without_its_details(
     def broken(*_: object) -> None:
         raise ValueError("the caller 0812345678 said so")
 
-    monkeypatch.setattr(queue_board, "waiting", broken)
+    monkeypatch.setattr(queue_waiting, "waiting", broken)
     start_log("console")
     try:
         answer = await alice.get("/queue")

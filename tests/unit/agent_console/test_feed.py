@@ -14,8 +14,8 @@ from sqlmodel import col, select
 from agent_console import feed as feed_module
 from agent_console.feed import FEED, Feed, Page
 from agent_console.heart import ARE_YOU_THERE
-from hotline import events
-from hotline.events import Nudges
+from hotline import nudges
+from hotline.nudges import Nudges
 from hotline.settings import Settings
 from models import Database, SignIn
 from models.types import now
@@ -67,7 +67,7 @@ async def test_a_nudge_reaches_every_page_as_its_name_and_nothing_else(
         for stream in (first, second):
             await up(stream)
         teller = Nudges(settings.redis)
-        await asyncio.to_thread(teller.tell, "a caller: 0812345678", "data: x\n\nevil", events.case_changed(7))
+        await asyncio.to_thread(teller.tell, "a caller: 0812345678", "data: x\n\nevil", nudges.case_changed(7))
         for stream in (first, second):
             assert await next_name(stream) == "case-changed:7"
 

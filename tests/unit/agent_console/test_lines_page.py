@@ -4,8 +4,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from hotline import refusals
-from hotline.refusals import OTHER
+from hotline.line import refused_calls
+from hotline.line.refused_calls import OTHER
 from models import Database, Line, RefusedKind
 from models.types import now
 from tests.unit.agent_console.conftest import Browser
@@ -70,7 +70,7 @@ async def test_calls_that_reached_no_line_are_told_by_their_shape(adam: Browser,
         (RefusedKind.NO_SOUND, "488"): 5,
     }
     with db.write() as session:
-        refusals.add(session, counts, now(), ZoneInfo("Asia/Bangkok"))
+        refused_calls.add(session, counts, now(), ZoneInfo("Asia/Bangkok"))
     text = await adam.text("/settings/lines")
     for word in ("9918001ddddd", "192.0.2.77", "FREELINE_TRUNK_MATCH", "others together", "488", "G.711"):
         assert word in text

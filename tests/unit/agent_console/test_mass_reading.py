@@ -8,8 +8,9 @@ import pytest
 from sqlalchemy import event, text
 from sqlmodel import col, select
 
-from hotline import calls, cases
-from hotline.calls import Fact, Seen
+from hotline.calls import facts as calls
+from hotline.calls.facts import Fact, Seen
+from hotline.cases import work
 from hotline.keys import Keys
 from hotline.settings import Settings
 from models import Alert, AlertKind, AuditEntry, Callback, Database
@@ -34,7 +35,7 @@ def found(db: Database, keys: Keys, staff: Cast) -> list[int]:
         for n in range(6):
             contact = calls.saw(session, keys, f"c{n}", Fact.KEY, now(), Seen(language="my", number=f"08100000{n:02d}"))
             calls.close(session, contact, now(), join_within_s=0, brief_s=10)
-            cases.claim(session, contact.case_id or 0, staff.alice)
+            work.claim(session, contact.case_id or 0, staff.alice)
             made.append(contact.case_id or 0)
         for item in session.exec(select(Callback)):
             item.due_at = now() + timedelta(hours=2)
@@ -197,7 +198,7 @@ async def test_taking_cases_only_to_read_them_is_held_up_too(
 ) -> None:
     with db.write() as session:
         for case_id in found:
-            cases.release(session, case_id, staff.sofia)
+            work.release(session, case_id, staff.sofia)
     for case_id in found[:3]:
         assert (await bob.post(f"/cases/{case_id}/claim")).status == 303
     answer = await bob.post(f"/cases/{found[3]}/claim")

@@ -4,8 +4,8 @@ import re
 import subprocess
 from collections.abc import Callable
 
-from hotline import languages
-from hotline.events import MENU_CHANGED, PROMPTS_CHANGED, Nudges
+from hotline.line import languages
+from hotline.nudges import MENU_CHANGED, PROMPTS_CHANGED, Nudges
 from hotline.settings import Settings
 from models import Database, Language
 from tests.unit.agent_console.conftest import HTMX, Browser

@@ -6,8 +6,8 @@ import re
 from sqlmodel import col, select
 
 import models
-from hotline import people
-from hotline.people import SIP_REALM
+from hotline.staff import people
+from hotline.staff.people import SIP_REALM
 from models import Agent, AgentStatus, AuditEntry, Database, Proficiency, Role, Speaks
 from tests.cast import PASSWORD, Cast
 from tests.unit.agent_console.conftest import Browser, SignIn

@@ -12,8 +12,8 @@ from sqlmodel import select
 
 from agent_console import heart, phones, sip_process, sip_proxy
 from agent_console.console import CONSOLE, Console
-from hotline import agents
 from hotline.settings import Settings
+from hotline.staff import states as agents
 from models import AgentState, AgentStatus, Database
 from models import SignIn as SignInRow
 from models.types import now

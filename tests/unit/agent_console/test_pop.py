@@ -2,9 +2,12 @@
 
 from sqlmodel import select
 
-from hotline import agents, callers, calls, talks
+from hotline.calls import conversations
+from hotline.calls import facts as calls
+from hotline.cases import identity
 from hotline.keys import Keys
 from hotline.settings import Settings
+from hotline.staff import states as agents
 from models import AuditEntry, Caller, CaseEvent, Contact, Database, EventKind, PartyKind, Place
 from models.types import now
 from tests.cast import Cast
@@ -71,7 +74,7 @@ async def test_once_there_is_a_case_its_timeline_tells_that_the_number_was_shown
 ) -> None:
     with db.write() as session:
         contact = Line(session, keys).answered(staff.alice)
-        assert callers.show_number_of_call(session, keys, contact, staff.alice, settings) == SHOWN
+        assert identity.show_number_of_call(session, keys, contact, staff.alice, settings) == SHOWN
         told = session.exec(select(CaseEvent).where(CaseEvent.case_id == contact.case_id)).all()
         assert EventKind.NUMBER_SHOWN in {event.kind for event in told}
         assert session.get_one(Caller, contact.caller_id).number_sealed != NUMBER.encode()
@@ -110,8 +113,8 @@ async def test_a_call_that_a_colleague_asks_about_or_hands_over_says_who(
 async def test_an_emergency_rings_as_one(signed_in: SignIn, db: Database, keys: Keys, staff: Cast) -> None:
     with db.write() as session:
         contact = Line(session, keys).answered(staff.alice)
-        talks.emergency(session, contact.call, staff.alice, now())
-        talks.add_party(session, contact.call, "leg", PartyKind.SUPERVISOR, now())
+        conversations.emergency(session, contact.call, staff.alice, now())
+        conversations.add_party(session, contact.call, "leg", PartyKind.SUPERVISOR, now())
         agents.set_reachable(session, staff.sofia.id or 0, True)
     text = await signed_in(staff.sofia).text(f"/phone/calls/{contact.call}?kind=emergency", **HTMX)
     assert "Emergency: Alice asks for you" in text

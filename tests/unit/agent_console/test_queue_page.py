@@ -8,9 +8,11 @@ from datetime import timedelta
 import pytest
 from sqlmodel import Session, col, select
 
-from hotline import agents, calls, queue_board
-from hotline.calls import Fact
+from hotline.calls import facts as calls
+from hotline.calls.facts import Fact
 from hotline.keys import Keys
+from hotline.reports import today as day_report
+from hotline.staff import states as agents
 from models import AgentState, AgentStatus, Case, Contact, Database, Line
 from models.types import now
 from tests.cast import Cast
@@ -286,7 +288,7 @@ def test_a_figure_counts_every_queued_call_not_only_the_answered(db: Database, k
         it.answered("th", 60, 16, 30, staff.bob)
         it.abandoned("th", 60, 5)
         it.call("th", 3)
-        figures = queue_board.today(session, at - timedelta(days=1), at)
+        figures = day_report.today(session, at - timedelta(days=1), at)
     assert figures.contacts == 4
     assert figures.in_time == pytest.approx(1 / 3)
     assert figures.left_waiting == 1

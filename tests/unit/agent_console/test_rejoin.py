@@ -3,8 +3,9 @@
 import pytest
 from sqlmodel import Session, select
 
-from hotline import agents, talks
+from hotline.calls import conversations
 from hotline.keys import Keys
+from hotline.staff import states as agents
 from models import Contact, Database, Party
 from models.types import now
 from tests.cast import Cast
@@ -18,7 +19,7 @@ BAR = HTMX | {"HX-Target": "bar"}
 def left(session: Session, keys: Keys, staff: Cast, reason: str | None) -> Contact:
     """Alice was in a call that Sofia has now."""
     contact = Line(session, keys).answered(staff.alice)
-    talks.hand_to(session, contact.call, staff.sofia.id or 0, now())
+    conversations.hand_to(session, contact.call, staff.sofia.id or 0, now())
     agents.off_call(session, staff.alice.id or 0, now(), 60, reason)
     return contact
 
@@ -33,7 +34,7 @@ async def test_who_lost_a_call_that_goes_on_is_offered_to_rejoin_and_becomes_a_p
     assert answer.status == 200
     with db.read() as session:
         party = session.exec(select(Party)).one()
-        talk = talks.of_call(session, contact.call)
+        talk = conversations.of_call(session, contact.call)
     assert operated.acts == [("rejoin", contact.call, staff.alice.id, party.leg)]
     assert party.agent_id == staff.alice.id
     assert talk is not None

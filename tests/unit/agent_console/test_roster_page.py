@@ -5,7 +5,7 @@ from datetime import date, time
 
 from sqlmodel import select
 
-from hotline import roster
+from hotline.roster import shifts as roster
 from models import Database, Shift
 from tests.cast import Cast
 from tests.unit.agent_console.conftest import HTMX, Browser, SignIn

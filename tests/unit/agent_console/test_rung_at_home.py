@@ -9,10 +9,12 @@ from aiohttp.test_utils import TestServer
 
 from agent_console.console import CONSOLE, Console
 from agent_console.mobiles import Told
-from hotline import agents, mobiles, people, roster
-from hotline.events import AGENTS_CHANGED, Nudges
 from hotline.keys import Keys
+from hotline.nudges import AGENTS_CHANGED, Nudges
+from hotline.roster import shifts
 from hotline.settings import Settings
+from hotline.staff import mobiles, people
+from hotline.staff import states as agents
 from models import Agent, AgentStatus, Database
 from models.types import now
 from telephony import names
@@ -50,7 +52,7 @@ def at_home(db: Database, keys: Keys, agent: Agent, number: str | None = KEPT) -
     with db.write() as session:
         mobiles.set_mobile(session, keys, agent.id or 0, number, by_id=None)
         for day in range(7):
-            roster.add_shift(session, agent.id or 0, starts=time(0), ends=time(0), weekday=day, at_home=True)
+            shifts.add_shift(session, agent.id or 0, starts=time(0), ends=time(0), weekday=day, at_home=True)
 
 
 def known(wire: Wire) -> dict[str, str]:

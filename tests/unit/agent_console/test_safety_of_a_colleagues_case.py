@@ -2,9 +2,12 @@
 
 import pytest
 
-from hotline import agents, calls, cases
-from hotline.calls import Fact, Seen
+from hotline.calls import facts as calls
+from hotline.calls.facts import Fact, Seen
+from hotline.cases import work
+from hotline.intake import safety_form
 from hotline.keys import Keys
+from hotline.staff import states as agents
 from models import AgentStatus, AuditEntry, CallbackSafety, Database, Safety
 from models.types import now
 from tests.cast import Cast
@@ -17,8 +20,8 @@ def theirs(db: Database, keys: Keys, staff: Cast) -> int:
     with db.write() as session:
         contact = calls.saw(session, keys, "a", Fact.KEY, now(), Seen(language="my", number="0812345678"))
         calls.close(session, contact, now(), join_within_s=0, brief_s=10)
-        cases.claim(session, contact.case_id or 0, staff.alice)
-        cases.set_safety(session, contact.case_id or 0, staff.alice, callback=CallbackSafety.NEVER)
+        work.claim(session, contact.case_id or 0, staff.alice)
+        safety_form.set_safety(session, contact.case_id or 0, staff.alice, callback=CallbackSafety.NEVER)
         return contact.case_id or 0
 
 

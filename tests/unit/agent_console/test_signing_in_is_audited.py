@@ -9,7 +9,9 @@ from sqlmodel import col, select
 
 from agent_console import anchoring, sign_in_log
 from agent_console.console import CONSOLE, Console
-from hotline import agents, audit, audit_anchors, people, sign_ins
+from hotline import audit, audit_anchors
+from hotline.staff import people, sign_ins
+from hotline.staff import states as agents
 from models import Agent, AuditEntry, Database
 from models import SignIn as SignInRow
 from models.types import now

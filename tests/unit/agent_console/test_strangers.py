@@ -12,7 +12,8 @@ from aiohttp.test_utils import TestServer
 from agent_console import bodies, hashing, strangers
 from agent_console.console import CONSOLE
 from agent_console.views import access
-from hotline import people, throttle
+from hotline import throttle
+from hotline.staff import people
 from models import Database
 from tests.cast import PASSWORD, Cast
 from tests.unit.agent_console.conftest import TOKEN, Browser

@@ -9,8 +9,10 @@ from aiohttp import ClientResponse
 from sqlmodel import select
 
 from agent_console import turns
-from hotline import calls, directory, talks
+from hotline.calls import conversations
+from hotline.calls import facts as calls
 from hotline.keys import Keys
+from hotline.referrals import directory
 from models import (
     AuditEntry,
     Callback,
@@ -238,7 +240,7 @@ async def test_the_case_is_let_go_although_the_switchboard_saw_the_queue_first(
 
     def seen_first(*_what: object) -> None:
         with db.write() as session:
-            assert talks.end(session, contact.call)
+            assert conversations.end(session, contact.call)
             calls.waits_again(session, session.get_one(Contact, contact.id), now(), "th")
 
     operated.to_queue = seen_first  # type: ignore[attr-defined]
@@ -254,7 +256,7 @@ async def test_handed_to_a_queue_a_colleague_who_has_her_already_keeps_her(
 
     def taken_at_once(*_what: object) -> None:
         with db.write() as session:
-            talks.end(session, contact.call)
+            conversations.end(session, contact.call)
             Line(session, keys).has(staff.bob, session.get_one(Contact, contact.id))
 
     operated.to_queue = taken_at_once  # type: ignore[attr-defined]

@@ -5,7 +5,7 @@ import re
 
 from sqlmodel import select
 
-from hotline import wordings
+from hotline.line import prompt_texts
 from hotline.settings import Settings
 from models import Database, Wording
 from tests.unit.agent_console.conftest import HTMX, Browser
@@ -18,11 +18,11 @@ def kept(db: Database) -> dict[tuple[str, str], str]:
 
 async def test_every_announcement_is_shown_with_its_text_and_the_english(adam: Browser) -> None:
     """Also for a language whose file lacks some."""
-    assert wordings.prompts(), "the English texts must be in the tree for this test to mean anything"
+    assert prompt_texts.prompts(), "the English texts must be in the tree for this test to mean anything"
     text = html.unescape(await adam.text("/settings/wording/my"))
-    for prompt in wordings.prompts():
+    for prompt in prompt_texts.prompts():
         assert f'id="{prompt}"' in text
-        assert wordings.built_in()["en"][prompt] in text
+        assert prompt_texts.built_in()["en"][prompt] in text
 
 
 async def test_own_words_are_kept_and_given_back(adam: Browser, db: Database) -> None:

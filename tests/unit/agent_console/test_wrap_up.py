@@ -5,8 +5,10 @@ from datetime import timedelta
 import pytest
 from sqlmodel import select
 
-from hotline import agents, calls, talks, wrap_ups
+from hotline.calls import conversations, wrap_ups
+from hotline.calls import facts as calls
 from hotline.keys import Keys
+from hotline.staff import states as agents
 from models import AgentState, AgentStatus, Case, CaseStatus, Contact, Database, Disposition, Draft, Note
 from models.types import now
 from tests.cast import Cast
@@ -128,13 +130,13 @@ async def test_who_had_the_call_last_says_what_it_was(alice: Browser, db: Databa
     with db.write() as session:
         line = Line(session, keys)
         contact = line.answered(staff.alice)
-        talks.hand_to(session, contact.call, staff.bob.id or 0, now())
+        conversations.hand_to(session, contact.call, staff.bob.id or 0, now())
         agents.off_call(session, staff.alice.id or 0, now(), 120)
     assert "goes on without you" in await alice.text("/state")
     with db.write() as session:
         line = Line(session, keys)
         contact = session.get_one(Contact, contact.id)
-        talks.end(session, contact.call)
+        conversations.end(session, contact.call)
         calls.close(session, contact, now(), join_within_s=900, brief_s=10)
         assert wrap_ups.undescribed(session, staff.alice.id or 0, now()) == []
         [(found, _case)] = wrap_ups.undescribed(session, staff.bob.id or 0, now())

@@ -5,9 +5,10 @@ from datetime import timedelta
 import pytest
 from sqlmodel import Session, col, select
 
-from hotline import access_requests, alerts, people
+from hotline.alerts import alerts
 from hotline.errors import Invalid, NotAllowed, NotFound, Refused
 from hotline.settings import Settings
+from hotline.staff import access_requests, people
 from models import AccessEnd, AccessKind, AccessRequest, Agent, AlertKind, AuditEntry, Database, Role
 from models.types import now
 from tests.cast import PASSWORD, Cast

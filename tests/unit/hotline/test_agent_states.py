@@ -5,9 +5,10 @@ from datetime import datetime, timedelta
 import pytest
 from sqlmodel import col, select
 
-from hotline import agents, queues
 from hotline.errors import Invalid, Refused
+from hotline.queue import members as queues
 from hotline.settings import Settings
+from hotline.staff import states as agents
 from models import AgentStateChange, AgentStatus, Database
 from models.types import now
 from tests.cast import Cast

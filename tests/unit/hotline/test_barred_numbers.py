@@ -5,14 +5,17 @@ from dataclasses import replace
 import pytest
 from sqlmodel import select
 
-from hotline import callback_attempts, calls, directory, mobiles
-from hotline.callback_attempts import DialRefused
-from hotline.callback_rules import Reason
-from hotline.calls import Fact, Seen
+from hotline.callbacks import attempts as callback_attempts
+from hotline.callbacks.attempts import DialRefused
+from hotline.calls import facts as calls
+from hotline.calls.facts import Fact, Seen
 from hotline.errors import Invalid, Refused
 from hotline.keys import Keys
 from hotline.numbers import Numbering
+from hotline.referrals import directory
+from hotline.safety.gate import Reason
 from hotline.settings import Settings
+from hotline.staff import mobiles
 from models import AuditEntry, CallbackAttempt, Caller, Case, Contact, Database, EntryKind
 from tests.cast import Cast
 from tests.unit.hotline.test_callback_attempts import AT, owed

@@ -8,13 +8,18 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlmodel import Session, select
 
-from hotline import agents, audit, callback_attempts, callbacks, calls, cases
-from hotline.callback_attempts import DialRefused
-from hotline.callback_rules import Reason
-from hotline.calls import Fact, Seen
+from hotline import audit
+from hotline.callbacks import attempts as callback_attempts
+from hotline.callbacks import items as callbacks
+from hotline.callbacks.attempts import DialRefused
+from hotline.calls import facts as calls
+from hotline.calls.facts import Fact, Seen
 from hotline.errors import NotAllowed, Refused
+from hotline.intake import safety_form
 from hotline.keys import Keys
+from hotline.safety.gate import Reason
 from hotline.settings import Settings
+from hotline.staff import states as agents
 from models import (
     AgentStatus,
     AttemptOutcome,
@@ -171,7 +176,7 @@ def test_what_is_said_unsafe_while_somebody_clicks_counts(
 
     def say_unsafe() -> None:
         with db.write() as s:
-            cases.set_safety(s, said_of, staff.bob, callback=CallbackSafety.UNSAFE)
+            safety_form.set_safety(s, said_of, staff.bob, callback=CallbackSafety.UNSAFE)
             said.set()
             never.wait(0.5)  # not committed yet while the other one clicks
 

@@ -6,11 +6,13 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlmodel import Session, select
 
-from hotline import callback_board, callbacks, calls
-from hotline.callback_rules import Reason
-from hotline.calls import Fact, Seen
+from hotline.callbacks import board as callback_board
+from hotline.callbacks import items as callbacks
+from hotline.calls import facts as calls
+from hotline.calls.facts import Fact, Seen
 from hotline.errors import NotAllowed
 from hotline.keys import Keys
+from hotline.safety.gate import Reason
 from hotline.settings import Settings
 from models import Callback, CallbackKind, CallbackSafety, Contact, Database, Safety
 from tests.cast import Cast

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hotline.callback_rules import (
+from hotline.safety.gate import (
     Facts,
     Reason,
     again_at,
@@ -20,7 +20,7 @@ from hotline.callback_rules import (
     opens_at,
     why_not,
 )
-from hotline.windows import Window
+from hotline.safety.hours import Window
 from models import CallbackKind, CallbackSafety, Contact, Outcome, Safety
 
 BANGKOK, BERLIN = ZoneInfo("Asia/Bangkok"), ZoneInfo("Europe/Berlin")

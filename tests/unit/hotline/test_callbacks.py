@@ -6,8 +6,11 @@ from datetime import datetime, timedelta
 import pytest
 from sqlmodel import Session, select
 
-from hotline import callback_attempts, callbacks, calls, cases
-from hotline.calls import Fact, Seen
+from hotline.callbacks import attempts as callback_attempts
+from hotline.callbacks import items as callbacks
+from hotline.calls import facts as calls
+from hotline.calls.facts import Fact, Seen
+from hotline.cases import work
 from hotline.errors import Invalid, NotAllowed, NotFound, Refused
 from hotline.keys import Keys
 from hotline.settings import Settings
@@ -273,7 +276,7 @@ def test_somebody_who_speaks_another_language_is_not_the_one_who_waits(db: Datab
 def test_a_call_that_answers_ours_joins_its_case(db: Database, staff: Cast, keys: Keys) -> None:
     with db.write() as s:
         missed = call(s, keys, "a", Fact.QUEUED)
-        cases.claim(s, missed.case_id or 0, staff.alice)
+        work.claim(s, missed.case_id or 0, staff.alice)
         tried(s, open_items(s)[0], staff.alice.id or 0, ago=timedelta(hours=4, minutes=30))
         heard = call(s, keys, "b", Fact.ANSWERED, minute=60, handler=staff.alice.id)
         assert heard.case_id == missed.case_id
@@ -284,7 +287,7 @@ def test_a_call_that_answers_ours_joins_its_case(db: Database, staff: Cast, keys
 def test_any_other_call_is_filed_as_its_own(db: Database, staff: Cast, keys: Keys, why: str) -> None:
     with db.write() as s:
         missed = call(s, keys, "a", Fact.QUEUED)
-        cases.claim(s, missed.case_id or 0, staff.alice)
+        work.claim(s, missed.case_id or 0, staff.alice)
         [item] = open_items(s)
         if why != "not tried":
             tried(s, item, staff.alice.id or 0, ago=timedelta(hours=40 if why == "long ago" else 4.5))

@@ -6,8 +6,9 @@ from datetime import timedelta
 import pytest
 from sqlmodel import Session, col, func, select
 
-from hotline import calls, cases
-from hotline.calls import Fact, Seen
+from hotline.calls import facts as calls
+from hotline.calls.facts import Fact, Seen
+from hotline.cases import work
 from hotline.keys import Keys
 from models import (
     CallbackSafety,
@@ -199,7 +200,7 @@ def test_any_other_second_call_files_its_own_case(db: Database, staff: Cast, key
         first = end(s, "a", first_ago - 30).case_id
         assert first is not None
         if why == "touched":
-            cases.claim(s, first, staff.alice)
+            work.claim(s, first, staff.alice)
         other = "0899999999" if why == "number" else number
         arrive(s, keys, "b", 60, number=other, language="th" if why == "language" else "my")
         assert end(s, "b").case_id != first

@@ -5,9 +5,11 @@ import threading
 import pytest
 from sqlmodel import Session, col, select
 
-from hotline import calls, cases, lifecycle
-from hotline.calls import Fact, Seen
+from hotline.calls import facts as calls
+from hotline.calls.facts import Fact, Seen
+from hotline.cases import lifecycle, work
 from hotline.errors import Invalid, NotAllowed, NotFound, Refused
+from hotline.intake import safety_form
 from hotline.keys import Keys
 from models import AuditEntry, Case, CaseEvent, CaseStatus, Database, Disposition, EventKind, Role
 from models.types import now
@@ -32,7 +34,7 @@ def test_when_two_click_claim_one_wins(db: Database, staff: Cast, keys: Keys) ->
         barrier.wait()
         try:
             with db.write() as s:
-                cases.claim(s, case_id, getattr(staff, who))
+                work.claim(s, case_id, getattr(staff, who))
             won.append(who)
         except Refused:
             lost.append(who)
@@ -54,8 +56,8 @@ def test_when_two_click_claim_one_wins(db: Database, staff: Cast, keys: Keys) ->
 def test_claiming_ones_own_case_again_is_harmless(db: Database, staff: Cast, keys: Keys) -> None:
     with db.write() as s:
         case_id = a_case(s, keys)
-        cases.claim(s, case_id, staff.alice)
-        assert cases.claim(s, case_id, staff.alice).owner_id == staff.alice.id
+        work.claim(s, case_id, staff.alice)
+        assert work.claim(s, case_id, staff.alice).owner_id == staff.alice.id
 
 
 @pytest.mark.parametrize("who", ["adam", "charlie"])
@@ -63,21 +65,21 @@ def test_who_may_not_work_cases_is_refused(db: Database, staff: Cast, keys: Keys
     with db.write() as s:
         case_id = a_case(s, keys)
         with pytest.raises(NotAllowed):
-            cases.claim(s, case_id, getattr(staff, who))
+            work.claim(s, case_id, getattr(staff, who))
         with pytest.raises(NotAllowed):
-            cases.add_note(s, case_id, "hello", getattr(staff, who))
+            work.add_note(s, case_id, "hello", getattr(staff, who))
 
 
 def test_release_and_hand_over_are_for_the_owner_or_a_supervisor(db: Database, staff: Cast, keys: Keys) -> None:
     with db.write() as s:
         case_id = a_case(s, keys)
-        cases.claim(s, case_id, staff.alice)
+        work.claim(s, case_id, staff.alice)
         with pytest.raises(Refused):
-            cases.release(s, case_id, staff.bob)
+            work.release(s, case_id, staff.bob)
         with pytest.raises(Invalid):
-            cases.hand_over(s, case_id, staff.adam.id or 0, staff.alice)
-        assert cases.hand_over(s, case_id, staff.bob.id or 0, staff.alice).owner_id == staff.bob.id
-        assert cases.release(s, case_id, staff.sofia).owner_id is None
+            work.hand_over(s, case_id, staff.adam.id or 0, staff.alice)
+        assert work.hand_over(s, case_id, staff.bob.id or 0, staff.alice).owner_id == staff.bob.id
+        assert work.release(s, case_id, staff.sofia).owner_id is None
 
 
 def test_every_move_is_as_the_data_says(db: Database, staff: Cast, keys: Keys) -> None:
@@ -92,30 +94,30 @@ def test_every_move_is_as_the_data_says(db: Database, staff: Cast, keys: Keys) -
                     least = lifecycle.moves()[start].get(end)
                     allowed = least is Role.AGENT or (least is Role.SUPERVISOR and role is Role.SUPERVISOR)
                     if allowed:
-                        assert cases.move(s, case.id or 0, end, who, "because").status is end
+                        assert work.move(s, case.id or 0, end, who, "because").status is end
                     else:
                         with pytest.raises(Refused):
-                            cases.move(s, case.id or 0, end, who, "because")
+                            work.move(s, case.id or 0, end, who, "because")
                     s.rollback()
 
 
 def test_closing_and_reopening_need_a_reason(db: Database, staff: Cast, keys: Keys) -> None:
     with db.write() as s:
         case_id = a_case(s, keys)
-        cases.claim(s, case_id, staff.alice)
+        work.claim(s, case_id, staff.alice)
         with pytest.raises(Refused, match="why"):
-            cases.move(s, case_id, CaseStatus.CLOSED, staff.alice)
-        cases.move(s, case_id, CaseStatus.CLOSED, staff.alice, "duplicate")
+            work.move(s, case_id, CaseStatus.CLOSED, staff.alice)
+        work.move(s, case_id, CaseStatus.CLOSED, staff.alice, "duplicate")
         with pytest.raises(Refused, match="why"):
-            cases.move(s, case_id, CaseStatus.ACTIVE, staff.alice, "  ")
-        assert cases.move(s, case_id, CaseStatus.ACTIVE, staff.alice, "she called again").closed_at is None
+            work.move(s, case_id, CaseStatus.ACTIVE, staff.alice, "  ")
+        assert work.move(s, case_id, CaseStatus.ACTIVE, staff.alice, "she called again").closed_at is None
 
 
 def test_a_note_keeps_every_character_but_nul(db: Database, staff: Cast, keys: Keys) -> None:
     words = 'She said: "don\'t <b>call</b>"\r\nမြန်မာ 😀\x00'
     with db.write() as s:
         case_id = a_case(s, keys)
-        assert cases.add_note(s, case_id, words, staff.alice).text == 'She said: "don\'t <b>call</b>"\nမြန်မာ 😀'
+        assert work.add_note(s, case_id, words, staff.alice).text == 'She said: "don\'t <b>call</b>"\nမြန်မာ 😀'
 
 
 @pytest.mark.parametrize("text", ["", "  \n ", "x" * 20_001])
@@ -123,16 +125,16 @@ def test_an_empty_or_endless_note_is_refused(db: Database, staff: Cast, keys: Ke
     with db.write() as s:
         case_id = a_case(s, keys)
         with pytest.raises(Invalid):
-            cases.add_note(s, case_id, text, staff.alice)
+            work.add_note(s, case_id, text, staff.alice)
 
 
-@pytest.mark.parametrize("said", sorted(cases.CLOSING))
+@pytest.mark.parametrize("said", sorted(work.CLOSING))
 def test_what_only_a_person_may_say_closes_the_case(db: Database, staff: Cast, keys: Keys, said: Disposition) -> None:
     with db.write() as s:
         case_id = a_case(s, keys)
         contact = calls.find(s, "a")
         assert contact is not None
-        case = cases.dispose(s, case_id, contact.id or 0, said, staff.alice)
+        case = work.dispose(s, case_id, contact.id or 0, said, staff.alice)
         assert case.status is CaseStatus.CLOSED
         assert case.closing_reason == said
 
@@ -144,12 +146,12 @@ def test_a_call_of_another_case_cannot_be_disposed_of_here(db: Database, staff: 
         assert contact is not None
         assert one != other
         with pytest.raises(NotFound):
-            cases.dispose(s, one, contact.id or 0, Disposition.TEST, staff.alice)
+            work.dispose(s, one, contact.id or 0, Disposition.TEST, staff.alice)
 
 
 def test_a_change_of_safety_is_audited_by_field_not_by_value(db: Database, staff: Cast, keys: Keys) -> None:
     with db.write() as s:
         case_id = a_case(s, keys)
-        cases.set_safety(s, case_id, staff.alice, near="the foreman", in_danger=True)
+        safety_form.set_safety(s, case_id, staff.alice, near="the foreman", in_danger=True)
         entry = s.exec(select(AuditEntry).where(col(AuditEntry.act) == "safety_changed")).one()
         assert entry.detail == {"fields": ["near", "in_danger"]}

@@ -3,11 +3,13 @@
 import pytest
 from sqlmodel import Session, select
 
-from hotline import calls, consents, joining, languages
-from hotline.calls import Fact, Seen
-from hotline.consents import SCRIPT_VERSION
+from hotline.calls import facts as calls
+from hotline.calls.facts import Fact, Seen
+from hotline.cases import consents, joining
+from hotline.cases.consents import SCRIPT_VERSION
 from hotline.errors import Invalid, NotAllowed, Refused
 from hotline.keys import Keys
+from hotline.line import languages
 from models import AuditEntry, CaseEvent, Consent, ConsentPurpose, Contact, Database, EventKind, TalkRecording
 from models.types import now
 from recordings.consent import TAKEN_BACK, why_not

@@ -3,11 +3,12 @@
 import pytest
 from sqlmodel import Session, select
 
-from hotline import calls, directory
-from hotline.calls import Fact, Seen
+from hotline.calls import facts as calls
+from hotline.calls.facts import Fact, Seen
 from hotline.errors import Invalid, NotAllowed, NotFound, Refused
 from hotline.keys import Keys
 from hotline.numbers import Numbering
+from hotline.referrals import directory
 from models import AuditEntry, Database, DirectoryEntry, EntryKind
 from models.types import now
 from tests.cast import Cast

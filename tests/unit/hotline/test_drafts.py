@@ -5,8 +5,9 @@ import threading
 import pytest
 from sqlmodel import select
 
-from hotline import calls, cases, drafts
-from hotline.calls import Fact
+from hotline.calls import facts as calls
+from hotline.calls.facts import Fact
+from hotline.cases import drafts, work
 from hotline.errors import Invalid, NotAllowed, NotFound
 from hotline.keys import Keys
 from models import Database, Draft
@@ -32,7 +33,7 @@ def test_a_draft_is_kept_for_each_agent_and_gone_with_the_note(db: Database, sta
         kept = drafts.read(s, case_id, staff.alice)
         assert kept is not None
         assert kept.text == "She is afraid\nof him"
-        cases.add_note(s, case_id, kept.text, staff.alice)
+        work.add_note(s, case_id, kept.text, staff.alice)
     with db.read() as s:
         assert drafts.read(s, case_id, staff.alice) is None
         assert drafts.read(s, case_id, staff.bob) is not None
@@ -51,7 +52,7 @@ def test_what_is_too_long_or_on_no_case_is_refused(db: Database, staff: Cast, ke
     case_id = a_case(db, keys)
     with db.write() as s:
         with pytest.raises(Invalid):
-            drafts.keep(s, case_id, "x" * (cases.NOTE_MAX + 1), staff.alice)
+            drafts.keep(s, case_id, "x" * (work.NOTE_MAX + 1), staff.alice)
         with pytest.raises(NotFound):
             drafts.keep(s, 99_999, "words", staff.alice)
         with pytest.raises(NotAllowed):

@@ -5,8 +5,11 @@ from datetime import timedelta
 import pytest
 from sqlmodel import Session, select
 
-from hotline import callbacks, calls, cases, joining, talks, wrap_ups
-from hotline.calls import Fact, Seen
+from hotline.callbacks import items as callbacks
+from hotline.calls import conversations, wrap_ups
+from hotline.calls import facts as calls
+from hotline.calls.facts import Fact, Seen
+from hotline.cases import joining, work
 from hotline.errors import NotAllowed, NotFound, Refused
 from hotline.keys import Keys
 from models import AuditEntry, Case, CaseEvent, CaseStatus, Contact, Database, EventKind
@@ -52,8 +55,8 @@ def test_undo_puts_it_back_and_opens_the_case_again(db: Database, staff: Cast, k
     with db.write() as s:
         first, second = a_call(s, keys, "a"), a_call(s, keys, "b", 30)
         own = s.get_one(Case, second.case_id)
-        cases.claim(s, own.id or 0, staff.alice)
-        cases.move(s, own.id or 0, CaseStatus.TRIAGED, staff.alice)
+        work.claim(s, own.id or 0, staff.alice)
+        work.move(s, own.id or 0, CaseStatus.TRIAGED, staff.alice)
         joining.join_call(s, second.id or 0, first.case_id or 0, staff.alice)
         assert joining.can_undo(s, second) is not None
         assert joining.undo_join(s, second.id or 0, staff.alice).emptied
@@ -115,7 +118,7 @@ def test_what_cannot_be_joined_is_refused_with_the_reason(db: Database, staff: C
             joining.join_call(s, 99_999, to_id, staff.alice)
         with pytest.raises(NotFound):
             joining.join_call(s, call_id, 99_999, staff.alice)
-        cases.claim(s, to_id, staff.bob)
+        work.claim(s, to_id, staff.bob)
         with pytest.raises(Refused, match="colleague"):
             joining.join_call(s, call_id, to_id, staff.alice)
         joining.join_call(s, call_id, to_id, staff.sofia)
@@ -129,8 +132,8 @@ def test_emptying_a_case_needs_who_may_close_it(db: Database, staff: Cast, keys:
     with db.write() as s:
         first, second = a_call(s, keys, "a"), a_call(s, keys, "b", 30)
         own_id = second.case_id or 0
-        cases.claim(s, own_id, staff.alice)
-        cases.move(s, own_id, CaseStatus.ACTIVE, staff.alice)
+        work.claim(s, own_id, staff.alice)
+        work.move(s, own_id, CaseStatus.ACTIVE, staff.alice)
         with pytest.raises(Refused, match="supervisor"):
             joining.join_call(s, second.id or 0, first.case_id or 0, staff.alice)
         assert second.case_id == own_id
@@ -158,10 +161,10 @@ def test_who_had_a_call_last_says_what_it_was_also_in_the_case_it_was_joined_to(
         other = a_call(s, keys, "other")
         calls.saw(s, keys, "a", Fact.ARRIVED, now(), Seen(language="my", number=NUMBER))
         contact = calls.saw(s, keys, "a", Fact.ANSWERED, now(), Seen(handler_id=alice))
-        talks.begin(s, "a", alice, now())
+        conversations.begin(s, "a", alice, now())
         calls.answered(s, contact, alice, now(), join_within_s=0)
-        talks.hand_to(s, "a", bob, now())
+        conversations.hand_to(s, "a", bob, now())
         joining.join_call(s, contact.id or 0, other.case_id or 0, staff.sofia)
-        talks.end(s, "a")
+        conversations.end(s, "a")
         calls.close(s, contact, now(), join_within_s=0, brief_s=10)
         assert wrap_ups.teller(s, contact) == bob

@@ -5,9 +5,11 @@ from datetime import timedelta
 import pytest
 from sqlmodel import Session, col, select
 
-from hotline import callback_attempts, calls, consents
-from hotline.calls import Fact, Seen
-from hotline.consents import SCRIPT_VERSION
+from hotline.callbacks import attempts as callback_attempts
+from hotline.calls import facts as calls
+from hotline.calls.facts import Fact, Seen
+from hotline.cases import consents
+from hotline.cases.consents import SCRIPT_VERSION
 from hotline.keys import Keys
 from hotline.settings import Settings
 from models import (

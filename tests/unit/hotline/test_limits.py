@@ -6,12 +6,15 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlmodel import Session, select
 
-from hotline import agents, calls, limits, routing
-from hotline.calls import Fact, Seen
+from hotline.calls import caller_limits
+from hotline.calls import facts as calls
+from hotline.calls.facts import Fact, Seen
 from hotline.errors import Invalid, NotAllowed, NotFound, Refused
 from hotline.keys import Keys
-from hotline.routing import Way
+from hotline.queue import routing
+from hotline.queue.routing import Way
 from hotline.settings import Settings
+from hotline.staff import states as agents
 from models import AgentStatus, AuditEntry, CallerLimit, Case, CaseEvent, Database, EventKind
 from models.types import now
 from tests.cast import Cast
@@ -31,7 +34,7 @@ def a_case(s: Session, keys: Keys, name: str = "a", number: str | None = "081234
 def test_a_limit_holds_for_a_week_and_ends_by_itself(db: Database, staff: Cast, keys: Keys, settings: Settings) -> None:
     with db.write() as s:
         case, other = a_case(s, keys), a_case(s, keys, "b", "0899999999")
-        row = limits.limit(s, case.id or 0, " forty calls\nan hour ", staff.sofia, AT, settings)
+        row = caller_limits.limit(s, case.id or 0, " forty calls\nan hour ", staff.sofia, AT, settings)
         assert (row.reason, row.review_at) == ("forty calls an hour", AT + WEEK)
         for at, limited in (
             (AT - timedelta(seconds=1), False),
@@ -39,28 +42,28 @@ def test_a_limit_holds_for_a_week_and_ends_by_itself(db: Database, staff: Cast, 
             (AT + WEEK - timedelta(seconds=1), True),
             (AT + WEEK, False),
         ):
-            assert limits.is_limited(s, case.caller_id, at) is limited
-        assert not limits.is_limited(s, other.caller_id, AT)
-        assert not limits.is_limited(s, None, AT)
-        assert limits.of_case(s, case.id or 0, AT) is not None
-        assert limits.of_case(s, other.id or 0, AT) is None
-        assert limits.due_for_review(s, AT) == []
-        [due] = limits.due_for_review(s, AT + WEEK)
+            assert caller_limits.is_limited(s, case.caller_id, at) is limited
+        assert not caller_limits.is_limited(s, other.caller_id, AT)
+        assert not caller_limits.is_limited(s, None, AT)
+        assert caller_limits.of_case(s, case.id or 0, AT) is not None
+        assert caller_limits.of_case(s, other.id or 0, AT) is None
+        assert caller_limits.due_for_review(s, AT) == []
+        [due] = caller_limits.due_for_review(s, AT + WEEK)
         assert (due.limit_id, due.applies, due.reference, due.by) == (row.id, False, case.reference, "Sofia")
 
 
 def test_renewing_and_lifting_are_told_and_audited(db: Database, staff: Cast, keys: Keys, settings: Settings) -> None:
     with db.write() as s:
         case = a_case(s, keys)
-        row = limits.limit(s, case.id or 0, "threats", staff.sofia, AT, settings)
-        limits.renew(s, row.id or 0, staff.sofia, AT + 2 * WEEK, settings)
-        assert limits.is_limited(s, case.caller_id, AT + 2 * WEEK)
-        limits.lift(s, row.id or 0, staff.sofia, AT + 2 * WEEK)
-        limits.lift(s, row.id or 0, staff.sofia, AT + 2 * WEEK)
-        assert not limits.is_limited(s, case.caller_id, AT + 2 * WEEK)
+        row = caller_limits.limit(s, case.id or 0, "threats", staff.sofia, AT, settings)
+        caller_limits.renew(s, row.id or 0, staff.sofia, AT + 2 * WEEK, settings)
+        assert caller_limits.is_limited(s, case.caller_id, AT + 2 * WEEK)
+        caller_limits.lift(s, row.id or 0, staff.sofia, AT + 2 * WEEK)
+        caller_limits.lift(s, row.id or 0, staff.sofia, AT + 2 * WEEK)
+        assert not caller_limits.is_limited(s, case.caller_id, AT + 2 * WEEK)
         with pytest.raises(Refused):
-            limits.renew(s, row.id or 0, staff.sofia, AT + 2 * WEEK, settings)
-        assert limits.all_limits(s, AT) == []
+            caller_limits.renew(s, row.id or 0, staff.sofia, AT + 2 * WEEK, settings)
+        assert caller_limits.all_limits(s, AT) == []
         told = [e.detail["what"] for e in s.exec(select(CaseEvent)) if e.kind is EventKind.LIMITED]
         assert told == ["limited", "renewed", "lifted"]
         acts = [e.act for e in s.exec(select(AuditEntry)) if e.act.startswith("caller_")]
@@ -72,11 +75,11 @@ def test_a_telephone_is_limited_once_and_anew_after_its_review(
 ) -> None:
     with db.write() as s:
         case = a_case(s, keys)
-        limits.limit(s, case.id or 0, "threats", staff.sofia, AT, settings)
+        caller_limits.limit(s, case.id or 0, "threats", staff.sofia, AT, settings)
         with pytest.raises(Refused, match="already"):
-            limits.limit(s, case.id or 0, "threats", staff.sofia, AT, settings)
-        limits.limit(s, case.id or 0, "threats again", staff.sofia, AT + WEEK, settings)
-        assert len(limits.all_limits(s, AT + WEEK)) == 1, "the old one is over"
+            caller_limits.limit(s, case.id or 0, "threats", staff.sofia, AT, settings)
+        caller_limits.limit(s, case.id or 0, "threats again", staff.sofia, AT + WEEK, settings)
+        assert len(caller_limits.all_limits(s, AT + WEEK)) == 1, "the old one is over"
         assert len(s.exec(select(CallerLimit)).all()) == 2
 
 
@@ -85,16 +88,16 @@ def test_what_cannot_be_limited_is_refused(db: Database, staff: Cast, keys: Keys
         case, withheld = a_case(s, keys), a_case(s, keys, "b", None)
         for reason in ("", " \n", "x" * 201):
             with pytest.raises(Invalid):
-                limits.limit(s, case.id or 0, reason, staff.sofia, AT, settings)
+                caller_limits.limit(s, case.id or 0, reason, staff.sofia, AT, settings)
         with pytest.raises(Refused, match="withheld"):
-            limits.limit(s, withheld.id or 0, "threats", staff.sofia, AT, settings)
+            caller_limits.limit(s, withheld.id or 0, "threats", staff.sofia, AT, settings)
         with pytest.raises(NotFound):
-            limits.limit(s, 99_999, "threats", staff.sofia, AT, settings)
+            caller_limits.limit(s, 99_999, "threats", staff.sofia, AT, settings)
         with pytest.raises(NotFound):
-            limits.lift(s, 99_999, staff.sofia, AT)
+            caller_limits.lift(s, 99_999, staff.sofia, AT)
         for outsider in (staff.alice, staff.adam, staff.charlie):
             with pytest.raises(NotAllowed):
-                limits.limit(s, case.id or 0, "threats", outsider, AT, settings)
+                caller_limits.limit(s, case.id or 0, "threats", outsider, AT, settings)
 
 
 def test_a_limited_telephone_goes_to_the_message(db: Database, staff: Cast, keys: Keys, settings: Settings) -> None:
@@ -102,7 +105,7 @@ def test_a_limited_telephone_goes_to_the_message(db: Database, staff: Cast, keys
         case = a_case(s, keys)
         agents.set_status(s, staff.alice.id or 0, AgentStatus.READY)
         agents.set_reachable(s, staff.alice.id or 0, True)
-        limits.limit(s, case.id or 0, "threats", staff.sofia, AT, settings)
+        caller_limits.limit(s, case.id or 0, "threats", staff.sofia, AT, settings)
         assert routing.route(s, "my", AT, LINE, case.caller_id).way is Way.MESSAGE
         assert routing.route(s, "my", AT + WEEK, LINE, case.caller_id).way is Way.QUEUE
         assert routing.route(s, "my", AT, LINE).way is Way.QUEUE

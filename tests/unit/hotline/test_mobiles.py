@@ -6,12 +6,16 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlmodel import Session, select
 
-from hotline import agents, mobiles, queues, roster, routing
-from hotline.agents import DECLINED, MISSED, PAGE_BACK, PAGE_LOST
 from hotline.errors import Invalid, NotFound
 from hotline.keys import Keys
-from hotline.routing import Way
+from hotline.queue import members as queues
+from hotline.queue import routing
+from hotline.queue.routing import Way
+from hotline.roster import shifts
 from hotline.settings import Settings
+from hotline.staff import mobiles
+from hotline.staff import states as agents
+from hotline.staff.states import DECLINED, MISSED, PAGE_BACK, PAGE_LOST
 from models import Agent, AgentStatus, AuditEntry, Database
 from tests.cast import Cast
 
@@ -22,7 +26,7 @@ AT = datetime(2026, 11, 23, 23, 30, tzinfo=BANGKOK)  # a Monday
 
 def at_home(s: Session, keys: Keys, agent: Agent) -> int:
     mobiles.set_mobile(s, keys, agent.id or 0, "081 234 5678", by_id=None)
-    roster.add_shift(s, agent.id or 0, weekday=0, starts=time(22), ends=time(6), at_home=True)
+    shifts.add_shift(s, agent.id or 0, weekday=0, starts=time(22), ends=time(6), at_home=True)
     return agent.id or 0
 
 
@@ -63,10 +67,10 @@ def test_who_is_at_home_on_a_shift_is_rung_without_signing_in(db: Database, staf
 
 def test_a_shift_at_the_desk_no_mobile_and_who_has_left_are_not_rung(db: Database, staff: Cast, keys: Keys) -> None:
     with db.write() as s:
-        roster.add_shift(s, staff.bob.id or 0, weekday=0, starts=time(22), ends=time(6), at_home=True)
+        shifts.add_shift(s, staff.bob.id or 0, weekday=0, starts=time(22), ends=time(6), at_home=True)
         at_home(s, keys, s.get_one(Agent, staff.charlie.id))
         mobiles.set_mobile(s, keys, staff.sofia.id or 0, "0812345679", by_id=None)
-        roster.add_shift(s, staff.sofia.id or 0, weekday=0, starts=time(22), ends=time(6))
+        shifts.add_shift(s, staff.sofia.id or 0, weekday=0, starts=time(22), ends=time(6))
         assert mobiles.on_duty(s, AT, LINE) == []
 
 

@@ -6,11 +6,13 @@ from pathlib import Path
 import pytest
 from sqlmodel import col, select
 
-from hotline import audit, languages, people
+from hotline import audit
 from hotline.errors import Invalid, NotAllowed, NotFound, PartMissing, SettingsWrong
 from hotline.keys import IDENTITY, Keys, load_keys, make_keys
+from hotline.line import languages
 from hotline.permissions import ALLOWED, Permission, may
 from hotline.settings import Settings
+from hotline.staff import people
 from models import Agent, AuditEntry, Database, Role, SignIn
 from models.types import now
 from tests.cast import PASSWORD, Cast

@@ -5,10 +5,13 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from hotline import agents, calls, queue_board
-from hotline.cover_gaps import gaps
+from hotline.calls import facts as calls
+from hotline.cases import rows as case_rows
+from hotline.cases.rows import Order
 from hotline.keys import Keys
-from hotline.queue_board import Order
+from hotline.queue import waiting as queue_waiting
+from hotline.roster.coverage import gaps
+from hotline.staff import states as agents
 from models import AgentStatus, Case, Database, Outcome, RecordingState
 from models.types import now
 from tests.cast import Cast
@@ -29,7 +32,7 @@ def board(db: Database, keys: Keys, staff: Cast) -> datetime:
 def test_the_longest_wait_stands_first_with_who_can_be_rung(db: Database, staff: Cast, board: datetime) -> None:
     """Ready and reachable counts; a basic speaker counts apart, and the reader is told that it is she."""
     with db.write() as session:
-        khmer, burmese = queue_board.waiting(session, staff.alice.id or 0)
+        khmer, burmese = queue_waiting.waiting(session, staff.alice.id or 0)
         assert [(w.language, w.ready, w.backups, w.you) for w in (khmer, burmese)] == [
             ("km", 0, 0, False),
             ("my", 1, 0, True),
@@ -38,25 +41,25 @@ def test_the_longest_wait_stands_first_with_who_can_be_rung(db: Database, staff:
         assert khmer.since < burmese.since <= board
         agents.set_status(session, staff.bob.id or 0, AgentStatus.READY)
         agents.set_reachable(session, staff.bob.id or 0, True)
-        khmer, burmese = queue_board.waiting(session, staff.bob.id or 0)
+        khmer, burmese = queue_waiting.waiting(session, staff.bob.id or 0)
         assert (khmer.ready, khmer.backups, khmer.you, burmese.you) == (0, 1, True, False)
 
 
 def test_answered_calls_and_ended_ones_wait_no_more(db: Database, board: datetime) -> None:
     """Each counts in its own place."""
     with db.write() as session:
-        assert (queue_board.count_waiting(session), queue_board.answered_now(session)) == (2, 1)
+        assert (queue_waiting.count_waiting(session), queue_waiting.answered_now(session)) == (2, 1)
         for contact in calls.in_progress(session):
             contact.ended_at = board
             session.add(contact)
         session.flush()
-        assert (queue_board.count_waiting(session), queue_board.answered_now(session)) == (0, 0)
+        assert (queue_waiting.count_waiting(session), queue_waiting.answered_now(session)) == (0, 0)
 
 
 def test_a_row_tells_the_newest_call_of_its_case(db: Database, board: datetime) -> None:
     """Its lengths, its recording, the first words and how sure the engine was."""
     with db.read() as session:
-        found = queue_board.unclaimed(session, at=board)
+        found = case_rows.unclaimed(session, at=board)
         rows = {row.summary or row.outcome: row for row in found.rows}
     assert found.found == found.all == len(found.rows) == 7
     held = rows["Passport and phone held, guarded dormitory"]
@@ -86,7 +89,7 @@ def test_choices_narrow_and_order_the_list(
 ) -> None:
     """A case without a level stands above P2: nobody knows yet what it is."""
     with db.read() as session:
-        found = queue_board.unclaimed(session, at=board, **choices)  # type: ignore[arg-type]
+        found = case_rows.unclaimed(session, at=board, **choices)  # type: ignore[arg-type]
     assert [row.level for row in found.rows] == levels
     assert found.all == 7
 
@@ -94,8 +97,8 @@ def test_choices_narrow_and_order_the_list(
 def test_my_cases_are_those_i_own_and_did_not_close(db: Database, staff: Cast, board: datetime) -> None:
     """Most urgent first."""
     with db.read() as session:
-        assert [row.level for row in queue_board.owned(session, staff.alice.id or 0)] == ["P2", "P3", "P4"]
-        assert queue_board.owned(session, staff.bob.id or 0) == []
+        assert [row.level for row in case_rows.owned(session, staff.alice.id or 0)] == ["P2", "P3", "P4"]
+        assert case_rows.owned(session, staff.bob.id or 0) == []
 
 
 def test_first_words_of_a_script_without_spaces_are_cut_at_a_character(db: Database, keys: Keys, staff: Cast) -> None:
@@ -103,8 +106,8 @@ def test_first_words_of_a_script_without_spaces_are_cut_at_a_character(db: Datab
     with db.write() as session:
         it = seed.Evening(session, keys, now())
         case = it.voicemail("th", 60, 30, "ก" * 300, 0.4)
-        row = queue_board.rows(session, [session.get_one(Case, case.id)])[0]
-    assert row.first_words == "ก" * queue_board.FIRST_WORDS + "…"
+        row = case_rows.rows(session, [session.get_one(Case, case.id)])[0]
+    assert row.first_words == "ก" * case_rows.FIRST_WORDS + "…"
 
 
 def test_a_gap_is_named_from_when_to_when_until_it_is_over() -> None:

@@ -6,12 +6,15 @@ from datetime import timedelta
 import pytest
 from sqlmodel import Session, col, select
 
-from hotline import agents, alerts, callers, calls, cases, reading
-from hotline.calls import Fact, Seen
+from hotline.alerts import alerts
+from hotline.calls import facts as calls
+from hotline.calls.facts import Fact, Seen
+from hotline.cases import identity, reading, work
+from hotline.cases.reading import Held
 from hotline.errors import NotAllowed, Refused
 from hotline.keys import Keys
-from hotline.reading import Held
 from hotline.settings import Settings
+from hotline.staff import states as agents
 from models import Agent, AgentStatus, Alert, AlertKind, AuditEntry, Callback, Case, Contact, Database
 from models.types import now
 from tests.cast import Cast
@@ -73,7 +76,7 @@ def test_a_look_at_a_case_of_others_is_audited_once_an_hour(
 def test_ones_own_case_is_not(db: Database, staff: Cast, keys: Keys, few: Settings) -> None:
     with db.write() as s:
         case = filed(s, keys, 1)
-        cases.claim(s, case.id or 0, staff.bob)
+        work.claim(s, case.id or 0, staff.bob)
         assert not reading.must_be_noted(s, case, staff.bob)
         assert reading.must_be_noted(s, case, staff.alice)
 
@@ -124,7 +127,7 @@ def test_taking_cases_to_read_them_counts_as_reading(db: Database, staff: Cast, 
         for n in range(3):
             case = filed(s, keys, n)
             reading.note_claim(s, case, staff.bob, few)
-            cases.claim(s, case.id or 0, staff.bob)
+            work.claim(s, case.id or 0, staff.bob)
         assert len(of_act(s, "case_claimed")) == 3
         more = filed(s, keys, 7)
         with pytest.raises(Held), s.begin_nested():
@@ -137,7 +140,7 @@ Makes = Callable[[Session, Cast, Case], None]
 
 
 def own(s: Session, staff: Cast, case: Case) -> None:
-    cases.claim(s, case.id or 0, staff.bob)
+    work.claim(s, case.id or 0, staff.bob)
 
 
 def call_on_the_line(s: Session, staff: Cast, case: Case) -> None:
@@ -162,11 +165,11 @@ def test_what_is_worked_on_is_never_held_up_but_counts(
             case = filed(s, keys, n)
             reading.note_reading(s, case, staff.bob, few)
             if n < 2:
-                callers.show_number(s, keys, case.id or 0, staff.bob, few)
+                identity.show_number(s, keys, case.id or 0, staff.bob, few)
         case = filed(s, keys, 7)
         made(s, staff, case)
         reading.note_reading(s, case, staff.bob, few)
-        assert callers.show_number(s, keys, case.id or 0, staff.bob, few)
+        assert identity.show_number(s, keys, case.id or 0, staff.bob, few)
         kinds = {a.kind for a in alerts.open_alerts(s)}
         assert kinds == ({AlertKind.NUMBERS} if made is own else {AlertKind.NUMBERS, AlertKind.CASES})
 
@@ -175,10 +178,10 @@ def test_no_number_is_shown_past_the_usual_amount(db: Database, staff: Cast, key
     with db.write() as s:
         found = [filed(s, keys, n) for n in range(3)]
         for case in found[:2]:
-            callers.show_number(s, keys, case.id or 0, staff.bob, few)
-            callers.show_number(s, keys, case.id or 0, staff.bob, few)
+            identity.show_number(s, keys, case.id or 0, staff.bob, few)
+            identity.show_number(s, keys, case.id or 0, staff.bob, few)
         with pytest.raises(Held), s.begin_nested():
-            callers.show_number(s, keys, found[2].id or 0, staff.bob, few)
+            identity.show_number(s, keys, found[2].id or 0, staff.bob, few)
         assert len(of_act(s, "number_shown")) == 4, "each time it is shown, and not when it is not"
 
 
@@ -187,12 +190,12 @@ def test_the_number_of_the_call_that_rings_is_never_held_up(
 ) -> None:
     with db.write() as s:
         for n in range(2):
-            callers.show_number(s, keys, filed(s, keys, n).id or 0, staff.bob, few)
+            identity.show_number(s, keys, filed(s, keys, n).id or 0, staff.bob, few)
         contact = calls.saw(s, keys, "now", Fact.QUEUED, now(), Seen(language="my", number="0812345678"))
         with pytest.raises(Held), s.begin_nested():
-            callers.show_number_of_call(s, keys, contact, staff.bob, few)
+            identity.show_number_of_call(s, keys, contact, staff.bob, few)
         agents.set_status(s, staff.bob.id or 0, AgentStatus.RINGING, call="now")
-        assert callers.show_number_of_call(s, keys, contact, staff.bob, few)
+        assert identity.show_number_of_call(s, keys, contact, staff.bob, few)
 
 
 # --- alerts ----------------------------------------------------------------------------------------------------------

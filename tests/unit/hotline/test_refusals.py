@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlmodel import func, select
 
-from hotline import refusals
-from hotline.refusals import OTHER, SHAPES_A_DAY, shape_of
+from hotline.line import refused_calls
+from hotline.line.refused_calls import OTHER, SHAPES_A_DAY, shape_of
 from models import Database, RefusedCalls, RefusedKind
 
 BANGKOK = ZoneInfo("Asia/Bangkok")
@@ -46,23 +46,23 @@ def test_of_a_number_that_is_not_like_ours_no_digit_is_told(dialled: str) -> Non
 
 def test_counts_add_up_by_day_and_are_told_together(db: Database) -> None:
     with db.write() as s:
-        refusals.add(s, {(UNKNOWN, "00dd"): 2}, AT - timedelta(hours=1), BANGKOK)
-        refusals.add(s, {(UNKNOWN, "00dd"): 3, (RefusedKind.WRONG_PASSWORD, OTHER): 1}, AT, BANGKOK)
-        refusals.add(s, {(UNKNOWN, "00dd"): 4}, AT, BANGKOK)
+        refused_calls.add(s, {(UNKNOWN, "00dd"): 2}, AT - timedelta(hours=1), BANGKOK)
+        refused_calls.add(s, {(UNKNOWN, "00dd"): 3, (RefusedKind.WRONG_PASSWORD, OTHER): 1}, AT, BANGKOK)
+        refused_calls.add(s, {(UNKNOWN, "00dd"): 4}, AT, BANGKOK)
     with db.read() as s:
         days = {row.day: row.count for row in s.exec(select(RefusedCalls)) if row.kind is UNKNOWN}
         assert days == {"2026-11-29": 2, "2026-11-30": 7}
-        told = {(row.kind, row.shape): row.count for row in refusals.recent(s, AT, BANGKOK)}
+        told = {(row.kind, row.shape): row.count for row in refused_calls.recent(s, AT, BANGKOK)}
         assert told == {(UNKNOWN, "00dd"): 9, (RefusedKind.WRONG_PASSWORD, OTHER): 1}
-        assert refusals.recent(s, AT + timedelta(days=7), BANGKOK) == []
+        assert refused_calls.recent(s, AT + timedelta(days=7), BANGKOK) == []
 
 
 def test_a_flood_fills_no_table_and_old_days_go(db: Database) -> None:
     with db.write() as s:
-        refusals.add(s, {(RefusedKind.FOREIGN_ADDRESS, "192.0.2.1"): 1}, AT - timedelta(days=40), BANGKOK)
+        refused_calls.add(s, {(RefusedKind.FOREIGN_ADDRESS, "192.0.2.1"): 1}, AT - timedelta(days=40), BANGKOK)
         flood = {(RefusedKind.FOREIGN_ADDRESS, f"192.0.2.{n}"): 1 for n in range(200)}
-        refusals.add(s, flood, AT, BANGKOK)
-        refusals.add(s, flood, AT, BANGKOK)
+        refused_calls.add(s, flood, AT, BANGKOK)
+        refused_calls.add(s, flood, AT, BANGKOK)
     with db.read() as s:
         assert s.exec(select(func.count()).select_from(RefusedCalls)).one() == SHAPES_A_DAY + 1
-        assert sum(row.count for row in refusals.recent(s, AT, BANGKOK)) == 400
+        assert sum(row.count for row in refused_calls.recent(s, AT, BANGKOK)) == 400

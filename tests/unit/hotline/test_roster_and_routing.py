@@ -5,10 +5,13 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from hotline import agents, queues, roster, routing
 from hotline.errors import Invalid
-from hotline.routing import Way
+from hotline.queue import members as queues
+from hotline.queue import routing
+from hotline.queue.routing import Way
+from hotline.roster import shifts
 from hotline.settings import Settings
+from hotline.staff import states as agents
 from models import AgentStatus, Database
 from tests.cast import Cast
 
@@ -24,24 +27,24 @@ def at(text: str) -> datetime:
 
 def test_a_shift_across_midnight_counts_on_both_days(db: Database, staff: Cast) -> None:
     with db.write() as s:
-        roster.add_shift(s, staff.alice.id or 0, weekday=6, starts=time(22), ends=time(6))
-        assert roster.expected(s, at("2026-11-22 23:30"), BANGKOK)["my"] == [staff.alice.id]
-        assert roster.expected(s, at("2026-11-23 05:59"), BANGKOK)["my"] == [staff.alice.id]
-        assert roster.expected(s, at("2026-11-23 06:00"), BANGKOK) == {}
-        assert roster.expected(s, at("2026-11-22 21:59"), BANGKOK) == {}
+        shifts.add_shift(s, staff.alice.id or 0, weekday=6, starts=time(22), ends=time(6))
+        assert shifts.expected(s, at("2026-11-22 23:30"), BANGKOK)["my"] == [staff.alice.id]
+        assert shifts.expected(s, at("2026-11-23 05:59"), BANGKOK)["my"] == [staff.alice.id]
+        assert shifts.expected(s, at("2026-11-23 06:00"), BANGKOK) == {}
+        assert shifts.expected(s, at("2026-11-22 21:59"), BANGKOK) == {}
 
 
 def test_a_shift_is_in_the_lines_time_zone(db: Database, staff: Cast) -> None:
     with db.write() as s:
-        roster.add_shift(s, staff.alice.id or 0, weekday=0, starts=time(8), ends=time(16))
-        assert roster.expected(s, datetime(2026, 11, 23, 1, 0, tzinfo=UTC), BANGKOK)
-        assert not roster.expected(s, datetime(2026, 11, 23, 10, 0, tzinfo=UTC), BANGKOK)
+        shifts.add_shift(s, staff.alice.id or 0, weekday=0, starts=time(8), ends=time(16))
+        assert shifts.expected(s, datetime(2026, 11, 23, 1, 0, tzinfo=UTC), BANGKOK)
+        assert not shifts.expected(s, datetime(2026, 11, 23, 10, 0, tzinfo=UTC), BANGKOK)
 
 
 def test_a_whole_day_is_midnight_to_midnight(db: Database, staff: Cast) -> None:
     with db.write() as s:
-        roster.add_shift(s, staff.alice.id or 0, on_date=date(2026, 11, 22), starts=time(0), ends=time(0))
-        counts = roster.cover(s, date(2026, 11, 22), BANGKOK, ["my", "vi"])
+        shifts.add_shift(s, staff.alice.id or 0, on_date=date(2026, 11, 22), starts=time(0), ends=time(0))
+        counts = shifts.cover(s, date(2026, 11, 22), BANGKOK, ["my", "vi"])
         assert counts["my"] == [1] * 48
         assert counts["vi"] == [0] * 48
 
@@ -49,8 +52,8 @@ def test_a_whole_day_is_midnight_to_midnight(db: Database, staff: Cast) -> None:
 def test_a_day_on_which_the_clock_changes_is_covered_whole(db: Database, staff: Cast) -> None:
     berlin = ZoneInfo("Europe/Berlin")
     with db.write() as s:
-        roster.add_shift(s, staff.alice.id or 0, on_date=date(2026, 10, 25), starts=time(0), ends=time(0))
-        assert roster.cover(s, date(2026, 10, 25), berlin, ["my"])["my"] == [1] * 50
+        shifts.add_shift(s, staff.alice.id or 0, on_date=date(2026, 10, 25), starts=time(0), ends=time(0))
+        assert shifts.cover(s, date(2026, 10, 25), berlin, ["my"])["my"] == [1] * 50
 
 
 def test_a_half_hour_is_covered_when_she_is_there_for_a_part_of_it_and_once_however_many_shifts(
@@ -58,16 +61,16 @@ def test_a_half_hour_is_covered_when_she_is_there_for_a_part_of_it_and_once_howe
 ) -> None:
     with db.write() as s:
         for starts, ends in ((time(8, 15), time(9, 45)), (time(9), time(10)), (time(23, 30), time(1))):
-            roster.add_shift(s, staff.alice.id or 0, on_date=date(2026, 11, 22), starts=starts, ends=ends)
+            shifts.add_shift(s, staff.alice.id or 0, on_date=date(2026, 11, 22), starts=starts, ends=ends)
         for day, slots in ((22, {16, 17, 18, 19, 47}), (23, {0, 1}), (24, set())):
-            counts = roster.cover(s, date(2026, 11, day), BANGKOK, ["my"])["my"]
+            counts = shifts.cover(s, date(2026, 11, day), BANGKOK, ["my"])["my"]
             assert counts == [int(slot in slots) for slot in range(48)]
 
 
 def test_a_weekly_shift_of_another_day_is_not_expected(db: Database, staff: Cast) -> None:
     with db.write() as s:
-        roster.add_shift(s, staff.alice.id or 0, weekday=6, starts=time(22), ends=time(6))
-        assert [sum(roster.cover(s, date(2026, 11, day), BANGKOK, ["my"])["my"]) for day in range(21, 25)] == [
+        shifts.add_shift(s, staff.alice.id or 0, weekday=6, starts=time(22), ends=time(6))
+        assert [sum(shifts.cover(s, date(2026, 11, day), BANGKOK, ["my"])["my"]) for day in range(21, 25)] == [
             0,
             4,
             12,
@@ -78,16 +81,16 @@ def test_a_weekly_shift_of_another_day_is_not_expected(db: Database, staff: Cast
 def test_basic_speakers_and_people_who_left_are_no_cover(db: Database, staff: Cast) -> None:
     with db.write() as s:
         for who in (staff.bob, staff.charlie):
-            roster.add_shift(s, who.id or 0, on_date=date(2026, 11, 22), starts=time(0), ends=time(0))
-        counts = roster.cover(s, date(2026, 11, 22), BANGKOK, ["km", "my"])
+            shifts.add_shift(s, who.id or 0, on_date=date(2026, 11, 22), starts=time(0), ends=time(0))
+        counts = shifts.cover(s, date(2026, 11, 22), BANGKOK, ["km", "my"])
         assert counts == {"km": [0] * 48, "my": [0] * 48}
 
 
 def test_the_same_shift_twice_is_refused(db: Database, staff: Cast) -> None:
     with db.write() as s:
-        roster.add_shift(s, staff.alice.id or 0, weekday=0, starts=time(8), ends=time(16))
+        shifts.add_shift(s, staff.alice.id or 0, weekday=0, starts=time(8), ends=time(16))
         with pytest.raises(Invalid):
-            roster.add_shift(s, staff.alice.id or 0, weekday=0, starts=time(8), ends=time(12))
+            shifts.add_shift(s, staff.alice.id or 0, weekday=0, starts=time(8), ends=time(12))
 
 
 @pytest.mark.parametrize(

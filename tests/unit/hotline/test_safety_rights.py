@@ -5,10 +5,13 @@ from datetime import datetime, timedelta
 import pytest
 from sqlmodel import Session
 
-from hotline import agents, calls, cases
-from hotline.calls import Fact, Seen
+from hotline.calls import facts as calls
+from hotline.calls.facts import Fact, Seen
+from hotline.cases import work
 from hotline.errors import NotAllowed, Refused
+from hotline.intake import safety_form
 from hotline.keys import Keys
+from hotline.staff import states as agents
 from models import AgentStatus, CallbackSafety, Case, CaseStatus, Contact, Database, Safety
 from models.types import now
 from tests.cast import Cast
@@ -49,21 +52,21 @@ def test_the_safety_of_a_colleagues_case_is_not_anybodys_to_change(db: Database,
     with db.write() as s:
         contact = filed(s, keys)
         case_id = contact.case_id or 0
-        cases.claim(s, case_id, staff.alice)
-        cases.set_safety(s, case_id, staff.alice, callback=NEVER)
+        work.claim(s, case_id, staff.alice)
+        safety_form.set_safety(s, case_id, staff.alice, callback=NEVER)
         with pytest.raises(Refused, match="Alice has this case"):
-            cases.set_safety(s, case_id, staff.bob, callback=SAFE)
+            safety_form.set_safety(s, case_id, staff.bob, callback=SAFE)
         assert safety_of(s, contact).callback is NEVER
-        cases.set_safety(s, case_id, staff.sofia, callback=UNSAFE)
+        safety_form.set_safety(s, case_id, staff.sofia, callback=UNSAFE)
         assert safety_of(s, contact).callback is UNSAFE
         with pytest.raises(NotAllowed):
-            cases.set_safety(s, case_id, staff.adam, callback=SAFE)
+            safety_form.set_safety(s, case_id, staff.adam, callback=SAFE)
 
 
 def test_a_case_that_nobody_has_is_for_everybody_who_works_cases(db: Database, staff: Cast, keys: Keys) -> None:
     with db.write() as s:
         contact = filed(s, keys)
-        cases.set_safety(s, contact.case_id or 0, staff.bob, callback=UNSAFE)
+        safety_form.set_safety(s, contact.case_id or 0, staff.bob, callback=UNSAFE)
         assert safety_of(s, contact).callback is UNSAFE
 
 
@@ -84,17 +87,17 @@ def test_who_is_on_the_line_with_the_caller_may(
     with db.write() as s:
         contact = filed(s, keys)
         case_id = contact.case_id or 0
-        cases.claim(s, case_id, staff.alice)
+        work.claim(s, case_id, staff.alice)
         call(s, keys, "b", now(), number=number, answered_by=bob if status is not AgentStatus.RINGING else 0)
         agents.set_status(s, bob, status, call="b")
         if not lets:
             with pytest.raises(Refused):
-                cases.set_safety(s, case_id, staff.bob, callback=SAFE)
+                safety_form.set_safety(s, case_id, staff.bob, callback=SAFE)
             return
-        cases.set_safety(s, case_id, staff.bob, callback=UNSAFE)
+        safety_form.set_safety(s, case_id, staff.bob, callback=UNSAFE)
         agents.set_status(s, bob, AgentStatus.READY)
         with pytest.raises(Refused):
-            cases.set_safety(s, case_id, staff.bob, callback=SAFE)
+            safety_form.set_safety(s, case_id, staff.bob, callback=SAFE)
         assert safety_of(s, contact).callback is UNSAFE
 
 
@@ -103,13 +106,13 @@ def test_a_withheld_number_is_no_telephone_that_two_callers_share(db: Database, 
     with db.write() as s:
         contact = filed(s, keys)
         s.get_one(Case, contact.case_id).caller_id = None
-        cases.claim(s, contact.case_id or 0, staff.alice)
+        work.claim(s, contact.case_id or 0, staff.alice)
         other = calls.saw(s, keys, "b", Fact.ANSWERED, now(), Seen(language="my", handler_id=bob))
         calls.answered(s, other, bob, now(), join_within_s=0)
         assert other.caller_id is None
         agents.set_status(s, bob, AgentStatus.ON_CALL, call="b")
         with pytest.raises(Refused):
-            cases.set_safety(s, contact.case_id or 0, staff.bob, callback=SAFE)
+            safety_form.set_safety(s, contact.case_id or 0, staff.bob, callback=SAFE)
 
 
 # --- a caller's key that is told late --------------------------------------------------------------------------------
@@ -128,7 +131,7 @@ def test_a_late_key_press_overwrites_no_unsafe_and_no_never(
 ) -> None:
     with db.write() as s:
         contact = filed(s, keys)
-        cases.set_safety(s, contact.case_id or 0, staff.alice, callback=written)
+        safety_form.set_safety(s, contact.case_id or 0, staff.alice, callback=written)
         reviewed = safety_of(s, contact).reviewed_at
         pressed(s, keys, contact, said)
         assert (safety_of(s, contact).callback, safety_of(s, contact).reviewed_at) == (written, reviewed)
@@ -150,7 +153,7 @@ def test_a_persons_doubt_is_not_made_safe_by_an_older_key(db: Database, staff: C
     with db.write() as s:
         contact, other = filed(s, keys), filed(s, keys, "b", number="0899999999")
         for one in (contact, other):
-            cases.set_safety(s, one.case_id or 0, staff.alice, callback=UNKNOWN, in_danger=True)
+            safety_form.set_safety(s, one.case_id or 0, staff.alice, callback=UNKNOWN, in_danger=True)
         reviewed = safety_of(s, other).reviewed_at
         pressed(s, keys, contact, SAFE)
         pressed(s, keys, other, UNSAFE)
@@ -162,7 +165,7 @@ def test_a_newer_unsafe_takes_a_safe_back_and_an_older_one_does_not(db: Database
     """A worker who was safe calls again and presses that calling back is not: that is the newest word."""
     with db.write() as s:
         contact = filed(s, keys)
-        cases.set_safety(s, contact.case_id or 0, staff.alice, callback=SAFE)
+        safety_form.set_safety(s, contact.case_id or 0, staff.alice, callback=SAFE)
         pressed(s, keys, contact, UNSAFE)
         assert safety_of(s, contact).callback is SAFE, "said before the review"
         again = call(s, keys, "b", now() + timedelta(minutes=1))

@@ -4,8 +4,8 @@ import pytest
 from sqlalchemy import delete
 from sqlmodel import Session, col, select
 
-from hotline import search
-from hotline.search import holds
+from hotline.cases import search
+from hotline.cases.search import holds
 from models import Case, Contact, Database, Note, Recording, Transcript
 from models.types import now
 from tests.cast import Cast

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from hotline import sign_ins
+from hotline.staff import sign_ins
 from models import Database, SignIn
 from tests.cast import Cast
 

@@ -6,10 +6,13 @@ from datetime import datetime, timedelta
 import pytest
 from sqlmodel import Session, select
 
-from hotline import calls, cases, directory, talks, wrap_ups
-from hotline.calls import Fact, Seen
+from hotline.calls import conversations, wrap_ups
+from hotline.calls import facts as calls
+from hotline.calls.facts import Fact, Seen
+from hotline.cases import work
 from hotline.errors import NotFound, Refused
 from hotline.keys import Keys
+from hotline.referrals import directory
 from models import (
     Agent,
     Case,
@@ -46,7 +49,7 @@ def answered(
     calls.saw(s, keys, call, Fact.ARRIVED, at, Seen(linkedid=f"l-{call}", number=number, language="my"))
     calls.saw(s, keys, call, Fact.QUEUED, at, Seen(queue="my"))
     contact = calls.saw(s, keys, call, Fact.ANSWERED, at, Seen(handler_id=agent_id))
-    talks.begin(s, call, agent_id, at)
+    conversations.begin(s, call, agent_id, at)
     calls.answered(s, contact, agent_id, at, join_within_s=900)
     return contact
 
@@ -103,7 +106,7 @@ def test_after_a_dropped_call_that_was_written_down_the_next_is_a_case_of_its_ow
     alice = staff.alice.id or 0
     with db.write() as s:
         first = answered(s, keys, "a", alice, ago_s=60)
-        cases.add_note(s, first.case_id or 0, "She was afraid.", staff.alice)
+        work.add_note(s, first.case_id or 0, "She was afraid.", staff.alice)
         calls.saw(s, keys, "a", Fact.DROPPED, T)
         calls.close(s, first, T, **LIMITS)
         assert answered(s, keys, "b", alice).case_id != first.case_id
@@ -113,12 +116,12 @@ def test_the_case_follows_the_call_to_another_agent(db: Database, keys: Keys, st
     alice, bob = staff.alice.id or 0, staff.bob.id or 0
     with db.write() as s:
         contact = answered(s, keys, "a", alice)
-        talks.add_party(s, "a", "leg1", PartyKind.AGENT, T, agent_id=bob, by=staff.alice)
-        talks.party_at(s, "leg1", Place.ROOM, T)
-        assert talks.of_agent(s, bob) is not None
-        talks.hand_to(s, "a", bob, T)
-        talks.hand_to(s, "a", bob, T)
-        now_ = talks.of_call(s, "a")
+        conversations.add_party(s, "a", "leg1", PartyKind.AGENT, T, agent_id=bob, by=staff.alice)
+        conversations.party_at(s, "leg1", Place.ROOM, T)
+        assert conversations.of_agent(s, bob) is not None
+        conversations.hand_to(s, "a", bob, T)
+        conversations.hand_to(s, "a", bob, T)
+        now_ = conversations.of_call(s, "a")
         assert now_ is not None
         assert (now_.talk.agent_id, now_.parties) == (bob, [])
         assert s.get_one(Case, contact.case_id).owner_id == bob
@@ -130,7 +133,7 @@ def test_a_case_that_a_colleague_works_on_does_not_follow_the_call(db: Database,
     with db.write() as s:
         contact = answered(s, keys, "a", staff.alice.id or 0)
         s.get_one(Case, contact.case_id).owner_id = staff.sofia.id
-        talks.hand_to(s, "a", staff.bob.id or 0, T)
+        conversations.hand_to(s, "a", staff.bob.id or 0, T)
         assert s.get_one(Case, contact.case_id).owner_id == staff.sofia.id
 
 
@@ -144,10 +147,10 @@ def test_the_case_goes_to_whoever_the_queue_gives_the_call_after_a_line_broke(
         case = s.exec(select(Case)).one()
         for n, agent_id in enumerate((bob, alice, bob)):
             assert case.owner_id != agent_id, "the premise"
-            talks.end(s, "a")
+            conversations.end(s, "a")
             calls.waits_again(s, contact, T, "my")
             again = T + timedelta(seconds=n + 1)
-            talks.begin(s, "a", agent_id, again)
+            conversations.begin(s, "a", agent_id, again)
             calls.answered(s, contact, agent_id, again, join_within_s=900)
             assert case.owner_id == agent_id
             assert wrap_ups.teller(s, contact) == agent_id
@@ -161,10 +164,10 @@ def test_a_case_that_was_claimed_stays_when_another_answers_its_call(db: Databas
     with db.write() as s:
         contact = answered(s, keys, "a", alice)
         case = s.exec(select(Case)).one()
-        cases.release(s, case.id or 0, s.get_one(Agent, alice))
-        cases.claim(s, case.id or 0, s.get_one(Agent, alice))
-        talks.end(s, "a")
-        talks.begin(s, "a", bob, T)
+        work.release(s, case.id or 0, s.get_one(Agent, alice))
+        work.claim(s, case.id or 0, s.get_one(Agent, alice))
+        conversations.end(s, "a")
+        conversations.begin(s, "a", bob, T)
         calls.answered(s, contact, bob, T, join_within_s=900)
         assert case.owner_id == alice
 
@@ -179,7 +182,7 @@ def test_two_processes_that_write_the_same_party_at_once_make_one_row(db: Databa
         barrier.wait()
         try:
             with db.write() as s:
-                assert talks.add_party(s, "a", "c0ffee", PartyKind.AGENT, T, agent_id=staff.bob.id).agent_id
+                assert conversations.add_party(s, "a", "c0ffee", PartyKind.AGENT, T, agent_id=staff.bob.id).agent_id
         except Exception as error:
             errors.append(error)
 
@@ -200,10 +203,10 @@ def test_an_outside_party_that_the_switchboard_saw_first_gets_her_entry_of_the_d
     with db.write() as s:
         entry = directory.add(s, keys, staff.sofia, name="Shelter", kind=EntryKind.SHELTER, number="+6620001111")
         answered(s, keys, "a", staff.alice.id or 0)
-        talks.add_party(s, "a", "c0ffee", PartyKind.OUTSIDE, T)
-        talks.add_party(s, "a", "c0ffee", PartyKind.OUTSIDE, T, entry_id=entry.id, by=staff.alice)
+        conversations.add_party(s, "a", "c0ffee", PartyKind.OUTSIDE, T)
+        conversations.add_party(s, "a", "c0ffee", PartyKind.OUTSIDE, T, entry_id=entry.id, by=staff.alice)
         assert s.get_one(Party, "c0ffee").entry_id == entry.id
-        talks.add_party(s, "a", "c0ffee", PartyKind.OUTSIDE, T)
+        conversations.add_party(s, "a", "c0ffee", PartyKind.OUTSIDE, T)
         assert s.get_one(Party, "c0ffee").entry_id == entry.id
         assert len(told(s, EventKind.CALLED_IN)) == 1
 
@@ -211,25 +214,27 @@ def test_an_outside_party_that_the_switchboard_saw_first_gets_her_entry_of_the_d
 def test_an_emergency_ends_when_a_supervisor_takes_the_call(db: Database, keys: Keys, staff: Cast) -> None:
     with db.write() as s:
         answered(s, keys, "a", staff.alice.id or 0)
-        talks.emergency(s, "a", staff.alice, T)
-        talks.add_party(s, "a", "c0ffee", PartyKind.SUPERVISOR, T)
-        talks.hand_to(s, "a", staff.bob.id or 0, T)
-        assert [t.contact.call for t in talks.emergencies(s)] == ["a"], "a colleague who takes it still needs one"
-        talks.party_at(s, "c0ffee", Place.ROOM, T, staff.sofia.id)
-        talks.hand_to(s, "a", staff.sofia.id or 0, T)
-        assert talks.emergencies(s) == []
+        conversations.emergency(s, "a", staff.alice, T)
+        conversations.add_party(s, "a", "c0ffee", PartyKind.SUPERVISOR, T)
+        conversations.hand_to(s, "a", staff.bob.id or 0, T)
+        assert [t.contact.call for t in conversations.emergencies(s)] == ["a"], (
+            "a colleague who takes it still needs one"
+        )
+        conversations.party_at(s, "c0ffee", Place.ROOM, T, staff.sofia.id)
+        conversations.hand_to(s, "a", staff.sofia.id or 0, T)
+        assert conversations.emergencies(s) == []
 
 
 def test_only_who_leads_may_act_on_a_conversation(db: Database, keys: Keys, staff: Cast) -> None:
     with db.write() as s:
         answered(s, keys, "a", staff.alice.id or 0)
-        assert talks.led_by(s, "a", staff.alice).contact.call == "a"
+        assert conversations.led_by(s, "a", staff.alice).contact.call == "a"
         with pytest.raises(Refused):
-            talks.led_by(s, "a", staff.bob)
-        assert talks.end(s, "a")
-        assert not talks.end(s, "a")
+            conversations.led_by(s, "a", staff.bob)
+        assert conversations.end(s, "a")
+        assert not conversations.end(s, "a")
         with pytest.raises(NotFound):
-            talks.led_by(s, "a", staff.alice)
+            conversations.led_by(s, "a", staff.alice)
 
 
 def test_a_caller_whose_agent_broke_off_waits_again_and_first(db: Database, keys: Keys, staff: Cast) -> None:
@@ -257,8 +262,8 @@ def test_who_waits_again_is_not_said_to_be_recorded(db: Database, keys: Keys, st
 def test_an_emergency_is_told_and_shown_until_the_call_is_over(db: Database, keys: Keys, staff: Cast) -> None:
     with db.write() as s:
         answered(s, keys, "a", staff.alice.id or 0)
-        talks.emergency(s, "a", staff.alice, T)
-        assert [t.contact.call for t in talks.emergencies(s)] == ["a"]
+        conversations.emergency(s, "a", staff.alice, T)
+        assert [t.contact.call for t in conversations.emergencies(s)] == ["a"]
         assert len(told(s, EventKind.EMERGENCY)) == 1
-        talks.end(s, "a")
-        assert talks.emergencies(s) == []
+        conversations.end(s, "a")
+        assert conversations.emergencies(s) == []

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import ivr.prompts
-from hotline.languages import catalogue
+from hotline.line.languages import catalogue
 from ivr import names
 from ivr.prompts.words import NUMERALS, english, spoken, texts
 

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 import pytest
 
-from hotline import agents
-from hotline.calls import Fact
-from hotline.events import Nudges
+from hotline.calls.facts import Fact
 from hotline.keys import Keys
+from hotline.nudges import Nudges
 from hotline.settings import Settings
+from hotline.staff import states as agents
 from ivr import memory
 from ivr import names as prompts
 from ivr.call import Call, House

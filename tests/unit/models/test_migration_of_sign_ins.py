@@ -4,8 +4,9 @@ from alembic import command
 from sqlalchemy import inspect, text
 from sqlmodel import Session
 
-from hotline import audit, known_browsers, sign_ins
+from hotline import audit
 from hotline.keys import Keys
+from hotline.staff import known_browsers, sign_ins
 from models import Database
 from models.types import now
 from tests.cast import Cast

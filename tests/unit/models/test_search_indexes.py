@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import delete, text
 from sqlmodel import Session, select
 
-from hotline.search import holds
+from hotline.cases.search import holds
 from models import Agent, Case, Database, Note, Role, search_indexes
 from models.types import now
 from tests.databases import on_postgresql, on_sqlite

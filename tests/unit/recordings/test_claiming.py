@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 import pytest
 from sqlmodel import Session
 
-from hotline import calls
-from hotline.calls import Fact, Seen
+from hotline.calls import facts as calls
+from hotline.calls.facts import Fact, Seen
 from hotline.keys import Keys
 from models import CaseEvent, Contact, Database, EventKind, Recording, RecordingKind, RecordingState, Transcript
 from models.types import now

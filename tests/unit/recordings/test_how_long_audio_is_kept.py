@@ -8,8 +8,8 @@ from io import BytesIO
 import pytest
 from sqlmodel import Session
 
-from hotline import calls
-from hotline.calls import Fact
+from hotline.calls import facts as calls
+from hotline.calls.facts import Fact
 from hotline.keys import Keys
 from hotline.settings import Settings
 from models import AuditEntry, Database, Recording, RecordingKind, RecordingState, Transcript

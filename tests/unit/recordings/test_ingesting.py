@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from hotline.keys import Keys
-from hotline.languages import for_no_key
+from hotline.line.languages import for_no_key
 from hotline.settings import Settings
 from models import Caller, Case, Contact, Database, Outcome, Recording
 from recordings.ingest import NET_QUIET_S, QUIET_S, REST_S, Ingest, OneIngester

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from sqlmodel import col, select
 
-from hotline.events import Nudges
 from hotline.keys import Keys
+from hotline.nudges import Nudges
 from hotline.settings import Settings
 from models import Case, Contact, Database, Outcome
 from recordings.ingest import Ingest

@@ -7,9 +7,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlmodel import Session, select
 
-from hotline import agents, callers, calls, events, talks
-from hotline.calls import Fact, Seen
+from hotline import nudges
+from hotline.callers import callers
+from hotline.calls import conversations
+from hotline.calls import facts as calls
+from hotline.calls.facts import Fact, Seen
 from hotline.numbers import AS_IF_UNSET
+from hotline.staff import states as agents
 from models import (
     AgentState,
     AgentStatus,
@@ -115,11 +119,11 @@ def test_an_answered_call_becomes_one_row_one_case_and_a_free_agent(
     assert row.case_id is not None
     assert (state(db, alice).status, state(db, alice).call) == (AgentStatus.WRAP_UP, "call-1")
     assert {
-        events.QUEUE_CHANGED,
-        events.AGENTS_CHANGED,
-        events.SPOOL_CHANGED,
-        events.call_changed(row.id or 0),
-        events.case_changed(row.case_id),
+        nudges.QUEUE_CHANGED,
+        nudges.AGENTS_CHANGED,
+        nudges.SPOOL_CHANGED,
+        nudges.call_changed(row.id or 0),
+        nudges.case_changed(row.case_id),
     } <= set(told)
 
 
@@ -297,10 +301,10 @@ def test_a_phone_that_changes_nothing_wakes_nobody(db: Database, ledger: Ledger,
     alice = staff.alice.id or 0
     ledger.put(PhoneSeen(alice, True))
     written(ledger)
-    assert told == [events.AGENTS_CHANGED]
+    assert told == [nudges.AGENTS_CHANGED]
     ledger.put(PhoneSeen(alice, True))
     written(ledger)
-    assert told == [events.AGENTS_CHANGED]
+    assert told == [nudges.AGENTS_CHANGED]
     assert state(db, alice).reachable
 
 
@@ -371,7 +375,9 @@ def test_a_party_who_answers_before_the_console_has_written_her_down_is_kept(
     ledger.put(PartyAt(call(), "c0ffee", Place.ROOM, after(9), bob))
     written(ledger)
     with db.write() as session:
-        party = talks.add_party(session, "call-1", "c0ffee", PartyKind.AGENT, after(9), agent_id=bob, by=staff.alice)
+        party = conversations.add_party(
+            session, "call-1", "c0ffee", PartyKind.AGENT, after(9), agent_id=bob, by=staff.alice
+        )
         assert party.place is Place.ROOM
     assert state(db, bob).status is AgentStatus.ON_CALL
     ledger.put(PartyGone(call(), "c0ffee", after(20)), LeftCall(bob, "call-1", after(20), wrap_up=False))
@@ -438,4 +444,4 @@ def test_wrap_ups_end_when_their_time_is_over(db: Database, ledger: Ledger, staf
     ledger.put(WrapUpsDue(after(60 + 120)))
     written(ledger)
     assert state(db, alice).status is not AgentStatus.WRAP_UP
-    assert events.AGENTS_CHANGED in told
+    assert nudges.AGENTS_CHANGED in told

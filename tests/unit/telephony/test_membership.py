@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hotline.queues import PENALTY_BUSY, Member
+from hotline.queue.members import PENALTY_BUSY, Member
 from telephony import names
 from telephony.membership import Queues, agent_of, difference, queues_in
 from tests.unit.telephony.wire import event

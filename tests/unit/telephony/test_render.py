@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from hotline.errors import SettingsWrong
-from hotline.languages import catalogue
+from hotline.line.languages import catalogue
 from hotline.settings import Settings
 from telephony import names
 from telephony.modules import module_names

@@ -6,9 +6,12 @@ from pathlib import Path
 import pytest
 from sqlmodel import select
 
-from hotline import agents, callbacks, calls, talks
-from hotline.calls import Fact, Seen
+from hotline.callbacks import items as callbacks
+from hotline.calls import conversations
+from hotline.calls import facts as calls
+from hotline.calls.facts import Fact, Seen
 from hotline.keys import Keys
+from hotline.staff import states as agents
 from models import (
     AgentState,
     AgentStatus,
@@ -245,7 +248,7 @@ def test_a_party_without_a_leg_is_gone_and_one_who_is_just_called_in_is_not(
     a_call(ledger, staff.alice.id)
     with db.write() as session:
         for leg, since in (("there", after(0)), ("rings", after(0)), ("gone", after(0)), ("new", after(595))):
-            talks.add_party(session, CALL, leg, PartyKind.OUTSIDE, since)
+            conversations.add_party(session, CALL, leg, PartyKind.OUTSIDE, since)
     hers = {**LEG, "Channel": f"PJSIP/agent{staff.alice.id}-1"}
     party = {**LEG, "Channel": "PJSIP/trunk-00000009", "Uniqueid": "9.9"}
     summons = {"Channel": "Local/call@summon-00000001;1", "Uniqueid": "rings", "Linkedid": "rings"}

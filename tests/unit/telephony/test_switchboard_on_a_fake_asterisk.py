@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterator
 import pytest
 from sqlmodel import Session, select
 
-from hotline import agents, languages, lines
 from hotline.keys import Keys
+from hotline.line import languages, lines
 from hotline.settings import Settings
+from hotline.staff import states as agents
 from models import Agent, AgentState, AgentStatus, Contact, Database, Outcome
 from telephony.notices import Notices
 from telephony.secrets import make_secrets

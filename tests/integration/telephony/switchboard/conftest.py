@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from hotline import agents, events
+from hotline import nudges
 from hotline.settings import Settings
+from hotline.staff import states as agents
 from models import Agent, Database
 from telephony.phone import Phone
 from telephony.switchboard import Switchboard
@@ -121,7 +122,7 @@ def redis(settings: Settings) -> Iterator[None]:
     settings.run.mkdir(parents=True, exist_ok=True)
     command = ["redis-server", "--port", "0", "--unixsocket", str(settings.run / "redis.sock"), "--save", ""]
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd=settings.run)
-    until(lambda: events.Nudges(settings.redis).there())
+    until(lambda: nudges.Nudges(settings.redis).there())
     yield
     server.terminate()
     server.wait()

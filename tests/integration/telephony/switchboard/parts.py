@@ -12,9 +12,9 @@ from pathlib import Path
 
 from sqlmodel import select
 
-from hotline import agents
-from hotline.people import SIP_REALM
 from hotline.settings import ROOT, Settings
+from hotline.staff import states as agents
+from hotline.staff.people import SIP_REALM
 from models import Agent, AgentState, Case, Contact, Database
 from telephony.phone import Call, Phone
 from telephony.switchboard import Switchboard

@@ -6,8 +6,10 @@ from collections.abc import Callable
 import pytest
 from sqlmodel import select
 
-from hotline import agents, events, languages
+from hotline import nudges as events
+from hotline.line import languages
 from hotline.settings import Settings
+from hotline.staff import states as agents
 from models import Agent, AgentStateChange, AgentStatus, Database, Outcome, Talk
 from telephony import ari, switchboard
 from telephony.operator import Operator

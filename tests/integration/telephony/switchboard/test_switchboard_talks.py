@@ -8,9 +8,13 @@ from datetime import datetime, time
 import pytest
 from sqlmodel import select
 
-from hotline import agents, calls, mobiles, roster, talks
+from hotline.calls import conversations
+from hotline.calls import facts as calls
 from hotline.keys import Keys
+from hotline.roster import shifts
 from hotline.settings import Settings
+from hotline.staff import mobiles
+from hotline.staff import states as agents
 from models import (
     Agent,
     AgentStatus,
@@ -166,7 +170,7 @@ def call_bob_in(floor: Floor, call: str) -> None:
     bob = floor.cast.bob.id or 0
     floor.operator.call_agent(call, floor.cast.alice.id or 0, LEG, bob)
     with floor.db.write() as session:
-        talks.add_party(session, call, LEG, PartyKind.AGENT, now(), agent_id=bob)
+        conversations.add_party(session, call, LEG, PartyKind.AGENT, now(), agent_id=bob)
 
 
 def test_a_colleague_who_is_asked_and_takes_over_leads_and_each_wraps_up_in_her_turn(floor: Floor) -> None:
@@ -306,10 +310,10 @@ def test_in_an_emergency_the_first_supervisor_joins_and_the_others_stop_ringing(
     call, worker, _ = floor.begin()
     cast = floor.cast
     with floor.db.write() as session:
-        talks.emergency(session, call, cast.alice, now())
+        conversations.emergency(session, call, cast.alice, now())
     floor.operator.call_supervisors(call, cast.alice.id or 0, LEG, [cast.sofia.id or 0, cast.bob.id or 0])
     with floor.db.write() as session:
-        talks.add_party(session, call, LEG, PartyKind.SUPERVISOR, now())
+        conversations.add_party(session, call, LEG, PartyKind.SUPERVISOR, now())
     sofia, bob = floor.sofia.wait_ring(), floor.bob.wait_ring()
     assert sofia is not None
     assert bob is not None
@@ -336,7 +340,7 @@ def test_an_emergency_that_nobody_answers_leaves_no_party(floor: Floor) -> None:
     cast = floor.cast
     floor.operator.call_supervisors(call, cast.alice.id or 0, LEG, [cast.sofia.id or 0])
     with floor.db.write() as session:
-        talks.add_party(session, call, LEG, PartyKind.SUPERVISOR, now())
+        conversations.add_party(session, call, LEG, PartyKind.SUPERVISOR, now())
     rung = floor.sofia.wait_ring()
     assert rung is not None
     rung.reject()
@@ -351,7 +355,7 @@ def test_when_the_lead_breaks_off_a_supervisor_who_is_in_the_room_has_the_worker
     cast = floor.cast
     floor.operator.call_supervisors(call, cast.alice.id or 0, LEG, [cast.sofia.id or 0])
     with floor.db.write() as session:
-        talks.add_party(session, call, LEG, PartyKind.SUPERVISOR, now())
+        conversations.add_party(session, call, LEG, PartyKind.SUPERVISOR, now())
     answered(floor.sofia)
     floor.wait(cast.sofia, ON_CALL)
     floor.break_off(cast.alice)
@@ -367,7 +371,7 @@ def test_an_outside_party_is_no_caller(floor: Floor) -> None:
     alice = floor.cast.alice.id or 0
     floor.operator.call_outside(call, alice, LEG, "0299900011")
     with floor.db.write() as session:
-        talks.add_party(session, call, LEG, PartyKind.OUTSIDE, now())
+        conversations.add_party(session, call, LEG, PartyKind.OUTSIDE, now())
     until(lambda: (talk := floor.talk()) and talk.place is Place.HELD)
     outside = answered(floor.provider)
     until(lambda: (party := floor.called_in(LEG)) and party.place is Place.ROOM)
@@ -551,7 +555,7 @@ def test_a_worker_who_was_called_back_is_kept_for_an_agent_who_breaks_off(floor:
 
 def test_an_agent_who_is_rung_at_home_has_the_call_on_her_mobile(floor: Floor, monkeypatch: pytest.MonkeyPatch) -> None:
     alice = floor.cast.alice
-    monkeypatch.setattr("hotline.queues.on_duty", lambda *_: [alice.id])
+    monkeypatch.setattr("hotline.queue.members.on_duty", lambda *_: [alice.id])
     write_tone(floor.settings.sounds / "en" / "mobile_call.sln", 2100)
     floor.operator.set_mobile(alice.id or 0, "0899999999")
     floor.alice.register(0)
@@ -578,7 +582,7 @@ def test_a_mobile_that_is_declined_twice_is_rung_no_more(floor: Floor, keys: Key
     with floor.db.write() as session:
         mobiles.set_mobile(session, keys, alice.id or 0, "0899999999", by_id=None)
         for day in range(7):
-            roster.add_shift(session, alice.id or 0, starts=time(0), ends=time(0), weekday=day, at_home=True)
+            shifts.add_shift(session, alice.id or 0, starts=time(0), ends=time(0), weekday=day, at_home=True)
     floor.operator.set_mobile(alice.id or 0, "0899999999")
     floor.alice.register(0)
     until(lambda: not state(floor.db, alice).reachable)

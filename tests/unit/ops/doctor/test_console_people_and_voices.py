@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from hotline import people as staff
 from hotline.settings import Settings
+from hotline.staff import people as staff
 from ivr import prompts
 from models import Agent, Database
 from ops import demo
@@ -146,7 +146,7 @@ def test_no_administrator_one_and_two(settings: Settings, db: Database, staff: C
 def test_the_demo_is_found_by_its_password_and_its_gap(settings: Settings, db: Database) -> None:
     """On this machine alone it is a warning; once others reach the console it must go."""
     make_secrets(settings)
-    from hotline import languages
+    from hotline.line import languages
 
     with db.write() as session:
         languages.seed(session, settings.line_numbers, demo=True)

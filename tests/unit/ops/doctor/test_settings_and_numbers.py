@@ -6,8 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from hotline import calls
-from hotline.calls import Fact, Seen
+from hotline.calls import facts as calls
+from hotline.calls.facts import Fact, Seen
 from hotline.keys import Keys
 from hotline.settings import Settings
 from models import Database

@@ -1,0 +1,109 @@
+"""What decides about call-backs, read for many of them in a handful of queries."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlmodel import Session, col, select
+
+from hotline.safety.gate import Facts, kind_of
+from models import (
+    Agent,
+    AttemptOutcome,
+    Callback,
+    CallbackAttempt,
+    CallbackKind,
+    CallbackSafety,
+    Caller,
+    Case,
+    CaseStatus,
+    Contact,
+    Safety,
+)
+
+FORBIDDEN = (CallbackSafety.UNSAFE, CallbackSafety.NEVER)
+
+
+def gather(session: Session, items: Sequence[Callback], by: Agent, at: datetime, tries: int) -> dict[int, Facts]:
+    """The facts about these items, by id, as `by` is concerned at this moment. `tries` is how often one may be tried."""
+    callers = {item.caller_id for item in items}
+    case_ids = {item.case_id for item in items}
+    known = {c.id: c for c in session.exec(select(Caller).where(col(Caller.id).in_(callers)))}
+    cases = {c.id: c for c in session.exec(select(Case).where(col(Case.id).in_(case_ids)))}
+    safety = {s.case_id: s for s in session.exec(select(Safety).where(col(Safety.case_id).in_(case_ids)))}
+    newest = {c.id: c for c in session.exec(select(Contact).where(col(Contact.id).in_({i.contact_id for i in items})))}
+    on_line = set(
+        session.exec(
+            select(Contact.caller_id).where(col(Contact.caller_id).in_(callers), col(Contact.ended_at).is_(None))
+        )
+    )
+    attempts = _newest_attempts(session, [item.id or 0 for item in items])
+    of_phones = _newest_of_phones(session, callers)
+    forbidden = _forbidden(session, callers)
+    names = {a.id: a.name for a in session.exec(select(Agent))}
+    found = {}
+    for item in items:
+        case, contact, last = cases.get(item.case_id), newest.get(item.contact_id), attempts.get(item.id or 0)
+        caller = known.get(item.caller_id)
+        locked = item.owner_id not in {None, by.id} and item.locked_until is not None and item.locked_until > at
+        unsaid = last is not None and last.outcome is None
+        found[item.id or 0] = Facts(
+            due_at=item.due_at,
+            safety=safety.get(item.case_id),
+            ended=item.ended_at is not None,
+            withheld=caller is None or not caller.number_sealed,
+            case_closed=case is None or case.status is CaseStatus.CLOSED,
+            other_unsafe=next((ref for case_id, ref in forbidden[item.caller_id] if case_id != item.case_id), None),
+            other_telephone=case is not None and case.caller_id != item.caller_id,
+            dropped=_dropped(contact, of_phones.get(item.caller_id)),
+            on_line=item.caller_id in on_line,
+            unsaid_by=names.get(last.by_id, "?") if unsaid and last is not None else None,
+            tries_used_up=item.for_supervisor_at is not None or item.attempts >= tries,
+            locked_by=names.get(item.owner_id, "?") if locked else None,
+            locked_until=item.locked_until if locked else None,
+            latest=_latest(item, contact, last),
+        )
+    return found
+
+
+def _latest(item: Callback, contact: Contact | None, last: CallbackAttempt | None) -> datetime:
+    moments = [item.created_at, contact.ended_at if contact else None, last.at if last else None]
+    return max(moment for moment in moments if moment is not None)
+
+
+def _newest_attempts(session: Session, ids: Sequence[int]) -> dict[int, CallbackAttempt]:
+    query = select(CallbackAttempt).where(col(CallbackAttempt.callback_id).in_(ids)).order_by(col(CallbackAttempt.id))
+    return {attempt.callback_id: attempt for attempt in session.exec(query)}
+
+
+def _newest_of_phones(session: Session, callers: set[int]) -> dict[int, CallbackAttempt]:
+    """The newest try of each telephone, whatever became of the item that it was made for."""
+    query = (
+        select(Callback.caller_id, CallbackAttempt)
+        .join(CallbackAttempt, col(CallbackAttempt.callback_id) == col(Callback.id))
+        .where(col(Callback.caller_id).in_(callers))
+        .order_by(col(CallbackAttempt.id))
+    )
+    return dict(session.exec(query).all())
+
+
+def _dropped(contact: Contact | None, last: CallbackAttempt | None) -> bool:
+    """Whether the line dropped when she was last spoken with: in her own call, or in ours."""
+    ours = last is not None and last.outcome is AttemptOutcome.DROPPED
+    if ours and last is not None and contact is not None and contact.answered_at is not None:
+        ours = contact.arrived_at <= last.at
+    return ours or (contact is not None and kind_of(contact) is CallbackKind.DROPPED)
+
+
+def _forbidden(session: Session, callers: set[int]) -> dict[int, list[tuple[int, str]]]:
+    """The cases of these telephones that forbid calling, closed ones too: id and reference."""
+    rows = session.exec(
+        select(Case.caller_id, Case.id, Case.reference)
+        .join(Safety, col(Safety.case_id) == col(Case.id))
+        .where(col(Case.caller_id).in_(callers), col(Safety.callback).in_(FORBIDDEN))
+        .order_by(col(Case.id))
+    )
+    found: dict[int, list[tuple[int, str]]] = defaultdict(list)
+    for caller_id, case_id, reference in rows:
+        found[caller_id or 0].append((case_id or 0, reference or "?"))
+    return found
