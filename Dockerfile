@@ -31,7 +31,8 @@ RUN chmod -R a+rX,go-w /source && .venv/bin/python -m compileall -q -s /source -
 # the fetching needs is copied, so that a change elsewhere does not fetch it again.
 FROM built AS fetched
 COPY hotline/__init__.py hotline/errors.py hotline/numbers.py hotline/settings.py hotline/
-COPY telephony/__init__.py telephony/obtain.py telephony/
+COPY telephony/__init__.py telephony/
+COPY telephony/asterisk/__init__.py telephony/asterisk/obtain.py telephony/asterisk/
 RUN FREELINE_CACHE=/opt/freeline ops/setup.sh asterisk
 
 # switchboard, transcriber, console and redis, whose program is in the locked packages

@@ -31,7 +31,7 @@ from hotline.log import log, start_log
 from hotline.nudges import Nudges
 from hotline.settings import Settings
 from models import Database
-from telephony.operator import Operator
+from telephony.operator.operator import Operator
 
 BEAT_S = 5
 

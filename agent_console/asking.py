@@ -11,7 +11,7 @@ from agent_console.console import Console
 from hotline.errors import NotFound
 from hotline.permissions import Permission, may
 from models import Agent
-from models.types import now
+from models.db.types import now
 
 BIGGEST_ID = 2**31 - 1
 ID_DIGITS = len(str(BIGGEST_ID))

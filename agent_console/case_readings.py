@@ -17,8 +17,8 @@ from hotline.cases.reading import Held
 from hotline.log import log
 from hotline.nudges import ALERTS_CHANGED
 from models import Agent, Case
-from models.database import is_writing
-from models.types import now
+from models.db.database import is_writing
+from models.db.types import now
 
 if TYPE_CHECKING:
     from agent_console.serve import Sent

@@ -18,7 +18,7 @@ from hotline.nudges import Nudges
 from hotline.settings import Settings
 from hotline.throttle import Throttle
 from models import Database
-from telephony.operator import Operator
+from telephony.operator.operator import Operator
 
 T = TypeVar("T")
 THREADS = 8

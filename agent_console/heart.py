@@ -19,7 +19,7 @@ from hotline.nudges import AGENTS_CHANGED
 from hotline.staff import sign_ins
 from hotline.staff import states as agents
 from models import AgentState
-from models.types import now
+from models.db.types import now
 
 ARE_YOU_THERE = "are-you-there"
 BEAT_S = 5.0

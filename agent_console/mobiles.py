@@ -18,8 +18,8 @@ from hotline.log import log
 from hotline.nudges import AGENTS_CHANGED
 from hotline.staff import mobiles
 from models import Agent
-from models.types import now
-from telephony.operator import LineFailed
+from models.db.types import now
+from telephony.operator.operator import LineFailed
 
 LOOK_S = 15.0
 # Agents change state many times a minute at a busy hour: one look covers all of them.

@@ -18,7 +18,7 @@ from agent_console.safe_words import is_safe, is_time, safe_hours
 from agent_console.words import gettext, marked, marked_many
 from hotline.line.languages import catalogue
 from models import CaseStatus, Outcome, Role
-from models.types import now
+from models.db.types import now
 
 HERE = Path(__file__).parent
 STATIC = HERE / "static"

@@ -27,8 +27,8 @@ from hotline.permissions import Permission
 from hotline.settings import ROOT, Settings
 from hotline.staff import states as agents
 from models import AgentState
-from models.types import now
-from telephony.operator import LineFailed
+from models.db.types import now
+from telephony.operator.operator import LineFailed
 
 routes = Routes()
 COMES_BACK_S = 5.0

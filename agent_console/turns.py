@@ -4,7 +4,7 @@ import contextlib
 import threading
 from collections.abc import Iterator
 
-from telephony.operator import LineFailed
+from telephony.operator.operator import LineFailed
 
 TURN_S = 2.0
 # Of the eight threads, so many at most: for pages that fetch a secret for their phone, and for acts on calls.

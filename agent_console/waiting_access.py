@@ -11,7 +11,7 @@ from agent_console.console import CONSOLE, Console
 from hotline.log import log
 from hotline.nudges import AGENTS_CHANGED, ALERTS_CHANGED
 from hotline.staff import access_requests
-from recordings.trusted_clock import TrustedClock
+from recordings.vault.trusted_clock import TrustedClock
 
 LOOK_S = 600.0
 CLOCK = "access-clock.json"

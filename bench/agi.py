@@ -23,7 +23,7 @@ from bench import agi_steps, bare
 from bench.callers import callers, until_called
 from bench.figures import Row, Rows, Say, Target, cpu_s, in_turns, point, spread, table, told
 from hotline.settings import ROOT, Settings
-from telephony.sound import RATE_HZ
+from telephony.softphone.g711 import RATE_HZ
 from tests.ports import free_port
 from tests.wait import until
 

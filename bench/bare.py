@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hotline.settings import Settings
-from telephony.ami import Ami, Events
-from telephony.obtain import find_asterisk
-from telephony.render import EMPTY, folders
-from telephony.run_asterisk import RunningAsterisk
+from telephony.asterisk.obtain import find_asterisk
+from telephony.asterisk.process import RunningAsterisk
+from telephony.asterisk.render import EMPTY, folders
+from telephony.clients.ami import Ami, Events
 
 QUEUE = "bare"
 AGENT = "agent1"

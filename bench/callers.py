@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from telephony.sound import RATE_HZ, pcm_to_ulaw
+from telephony.softphone.g711 import RATE_HZ, pcm_to_ulaw
 from tests.ports import free_port
 
 SCENARIO = """<?xml version="1.0"?>

@@ -16,7 +16,7 @@ from typing import Protocol
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from hotline.settings import ROOT
-from telephony.phone import Phone
+from telephony.softphone.phone import Phone
 
 JSSIP = ROOT / "agent_console" / "static" / "vendor" / "jssip.min.js"
 LEAST_PAGE = """<!doctype html><title>bare</title><script src="/jssip.min.js"></script><script>

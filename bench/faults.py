@@ -19,8 +19,8 @@ from rich.table import Table
 
 from bench.breaking import DISKS, NUMBERS, PROCESSES, Small, quick_sounds, wait_for
 from bench.figures import Row, Rows, Say, Target, table
-from ops.calling import wait_for_tone, wait_for_voice
-from telephony.phone import Call, Phone
+from ops.place_call import wait_for_tone, wait_for_voice
+from telephony.softphone.phone import Call, Phone
 from tests.e2e.callers import Story, hum, leave_message
 from tests.postgres import Postgres
 

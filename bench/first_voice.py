@@ -16,7 +16,7 @@ from pathlib import Path
 import structlog
 
 from ivr import prompts
-from telephony.phone import Phone
+from telephony.softphone.phone import Phone
 from tests.e2e.conftest import hire_before_start
 from tests.e2e.whole import Whole
 from tests.wait import until

@@ -20,8 +20,8 @@ from bench import places
 from bench.callers import Callers, callers, until_called
 from bench.figures import Row, Rows, Say, Target, cpu_s, family, memory_mb, ratios, spread, table, told
 from bench.places import PLACES, Place
-from telephony.phone import Call, Phone
-from telephony.run_asterisk import RunningAsterisk
+from telephony.asterisk.process import RunningAsterisk
+from telephony.softphone.phone import Call, Phone
 
 TOGETHER = 50  # callers of each side while both are sampled
 SAMPLES, SAMPLE_S = 5, 2.0

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bench.figures import Row
 from hotline.settings import Settings
-from telephony.obtain import find_asterisk
+from telephony.asterisk.obtain import find_asterisk
 
 NOT_TOLD = "not told"
 

@@ -31,8 +31,8 @@ from models import (
     Outcome,
     Proficiency,
     Role,
-    search_indexes,
 )
+from models.db import search_indexes
 
 CHUNK = 20_000
 STAFF = 40

@@ -19,10 +19,10 @@ from hotline.staff import states as agents
 from ivr import names as prompts
 from ivr.prompts import build
 from models import AgentStatus, Proficiency
-from models.types import now
-from telephony.obtain import find_asterisk
-from telephony.phone import Phone
-from telephony.run_asterisk import RunningAsterisk
+from models.db.types import now
+from telephony.asterisk.obtain import find_asterisk
+from telephony.asterisk.process import RunningAsterisk
+from telephony.softphone.phone import Phone
 from tests.e2e.conftest import hire_before_start
 from tests.e2e.whole import Whole
 from tests.ports import free_port

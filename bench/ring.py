@@ -32,12 +32,12 @@ from hotline.nudges import AGENTS_CHANGED, Nudges
 from hotline.settings import Settings
 from hotline.staff import states as agents
 from models import AgentStatus
-from models.types import now
-from ops.calling import wait_for_voice
+from models.db.types import now
+from ops.place_call import wait_for_voice
 from telephony import names
-from telephony.ami import Ami, Events
-from telephony.phone import Call, Phone
-from telephony.secrets import load_secrets
+from telephony.asterisk.secrets import load_secrets
+from telephony.clients.ami import Ami, Events
+from telephony.softphone.phone import Call, Phone
 from tests.cast import PASSWORD
 from tests.e2e.conftest import hire_before_start
 from tests.e2e.whole import Whole

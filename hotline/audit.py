@@ -19,9 +19,9 @@ from sqlmodel import Session, col, func, select
 from hotline.audit_anchors import Anchor, Anchors
 from hotline.errors import PartMissing
 from models import AuditEntry
-from models.database import AUDIT_KEY
-from models.locks import AUDITING, alone
-from models.types import now
+from models.db.database import AUDIT_KEY
+from models.db.locks import AUDITING, alone
+from models.db.types import now
 
 FIRST = "0" * 64
 AT_ONCE = 1000

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
-from models.types import now
+from models.db.types import now
 
 # So much of its end is read for a page: some hundred hours. The doctor reads all of it.
 TAIL_BYTES = 64 * 1024

@@ -20,12 +20,12 @@ from hotline.line import languages
 from hotline.log import log
 from hotline.nudges import SPOOL_CHANGED, Nudges
 from hotline.settings import Settings
-from ivr.memory import CallFacts, Memory, NotNow
 from ivr.names import TONE
 from ivr.session import AgiFailed, AgiRefused, Session
 from ivr.sounds import FALLBACK, plain_sound, sound
+from ivr.store import CallFacts, Memory, NotNow
 from models import CallbackSafety, MessageEnd
-from models.types import now
+from models.db.types import now
 from telephony import names
 
 ANY_KEY = "0123456789*#"

@@ -16,13 +16,13 @@ from hotline.log import log
 from hotline.nudges import Nudges
 from hotline.settings import Settings
 from ivr.call import Call, House
-from ivr.memory import BUSY_S, Memory
-from ivr.prompts.keeping import Keeper
+from ivr.prompts.rebuild import Keeper
 from ivr.scripts import SCRIPTS
 from ivr.session import AgiRefused, CallerGone, Session
+from ivr.store import BUSY_S, Memory
 from models import Database
 from telephony import names
-from telephony.secrets import agi_token
+from telephony.asterisk.secrets import agi_token
 
 SPARE = 8  # connections beyond the bound, so that the supervisor's ping is answered on a full line
 GRACE_S = 5.0  # how long calls in a script may go on after SIGTERM

@@ -7,7 +7,7 @@ from models.access import AuditEntry, KnownBrowser, SignIn
 from models.callbacks import Callback, CallbackAttempt
 from models.calls import Caller, Contact
 from models.cases import Case, CaseEvent, Note, Safety
-from models.database import Database
+from models.db.database import Database
 from models.directory import CallerLimit, DirectoryEntry
 from models.enums import (
     AccessEnd,

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import JSON, Index
 from sqlmodel import Field, SQLModel
 
-from models.types import UtcDateTime, now
+from models.db.types import UtcDateTime, now
 
 
 class SignIn(SQLModel, table=True):

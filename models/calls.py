@@ -4,8 +4,8 @@ from datetime import datetime
 
 from sqlmodel import Field, Index, SQLModel
 
+from models.db.types import UtcDateTime, now
 from models.enums import CallbackSafety, Channel, Direction, Disposition, MessageEnd, Outcome, TalkRecording, stored
-from models.types import UtcDateTime, now
 
 
 class Caller(SQLModel, table=True):

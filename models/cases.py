@@ -6,8 +6,8 @@ from typing import Any
 from sqlalchemy import JSON, text
 from sqlmodel import Field, Index, SQLModel
 
+from models.db.types import UtcDateTime, now
 from models.enums import CallbackSafety, CaseStatus, EventKind, stored
-from models.types import UtcDateTime, now
 
 
 class Case(SQLModel, table=True):

@@ -4,8 +4,8 @@ from datetime import datetime
 
 from sqlmodel import Field, SQLModel
 
+from models.db.types import UtcDateTime, now
 from models.enums import RefusedKind, stored
-from models.types import UtcDateTime, now
 
 
 class Language(SQLModel, table=True):

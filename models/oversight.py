@@ -4,8 +4,8 @@ from datetime import datetime
 
 from sqlmodel import Field, Index, SQLModel
 
+from models.db.types import UtcDateTime, now
 from models.enums import AccessEnd, AccessKind, AlertKind, Role, stored
-from models.types import UtcDateTime, now
 
 
 class Alert(SQLModel, table=True):

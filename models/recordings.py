@@ -6,8 +6,8 @@ from typing import Any
 from sqlalchemy import JSON
 from sqlmodel import Field, Index, SQLModel
 
+from models.db.types import UtcDateTime, now
 from models.enums import RecordingKind, RecordingState, stored
-from models.types import UtcDateTime, now
 
 
 class Recording(SQLModel, table=True):

@@ -4,8 +4,8 @@ from datetime import date, datetime, time
 
 from sqlmodel import Field, SQLModel, UniqueConstraint
 
+from models.db.types import UtcDateTime, now
 from models.enums import AgentStatus, Proficiency, Role, stored
-from models.types import UtcDateTime, now
 
 
 class Agent(SQLModel, table=True):

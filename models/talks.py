@@ -4,8 +4,8 @@ from datetime import datetime
 
 from sqlmodel import Field, Index, SQLModel
 
+from models.db.types import UtcDateTime, now
 from models.enums import ConsentPurpose, PartyKind, Place, stored
-from models.types import UtcDateTime, now
 
 
 class Talk(SQLModel, table=True):

@@ -62,9 +62,9 @@ def run(
 ) -> None:
     """Run one process in the foreground: redis, asterisk, ivr, switchboard, transcriber or console."""
     if keep:
-        from ops.keep import keep as run_process
+        from ops.supervision.keep_alive import keep as run_process
     else:
-        from ops.run import run as run_process
+        from ops.supervision.run import run as run_process
 
     raise typer.Exit(run_process(process, settings()))
 
@@ -84,7 +84,7 @@ def prepare(
 @app.command()
 def health(process: str) -> None:
     """Whether one process does its work; exit 0 when it does. For the health checks of containers."""
-    from ops.health import healthy
+    from ops.supervision.health import healthy
 
     raise typer.Exit(0 if healthy(settings(), process) else 1)
 
@@ -133,7 +133,7 @@ def call(
     safe: Annotated[bool, typer.Option(help="Press 1 when asked if it is safe to call back.")] = False,
 ) -> None:
     """Place a real SIP call into the line."""
-    from ops.calling import pcm_of, place
+    from ops.place_call import pcm_of, place
 
     done = place(
         settings(),
@@ -228,7 +228,7 @@ def _database(config: Settings) -> Database:
 @speech_app.command("list")
 def speech_list() -> None:
     """The models there are, and which are installed."""
-    from recordings.speech import list_models
+    from recordings.transcription.models import list_models
 
     table = Table(box=None, pad_edge=False)
     for heading in ("language", "model", "size", "installed"):

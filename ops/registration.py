@@ -3,9 +3,9 @@
 from hotline.errors import FreelineError
 from hotline.settings import Settings
 from telephony import names
-from telephony.ami import Ami
-from telephony.run_asterisk import ready as asterisk_ready
-from telephony.secrets import load_secrets
+from telephony.asterisk.process import ready as asterisk_ready
+from telephony.asterisk.secrets import load_secrets
+from telephony.clients.ami import Ami
 
 REGISTERED, REJECTED = "Registered", "Rejected"
 NONE, OK = "none", "ok"
@@ -53,14 +53,14 @@ def refused(found: str) -> bool:
 
 def why(settings: Settings) -> str:
     """Ask the carrier itself, without changing anything there: it does not answer, or why it refuses us."""
-    from ops.doctor import asking  # brings what asks STUN and TURN too, and is needed only here
+    from ops.doctor import probes  # brings what asks STUN and TURN too, and is needed only here
 
     host, _, port = settings.trunk_host.partition(":")
     try:
-        status, challenged = asking.register(
+        status, challenged = probes.register(
             host, int(port) if port.isdigit() else SIP_PORT, settings.trunk_user, settings.trunk_password
         )
-    except asking.NoAnswer:
+    except probes.NoAnswer:
         return NO_ANSWER
     if 200 <= status < 300:
         return NOT_REGISTERED  # a moment later than Asterisk was refused: it tries again

@@ -71,7 +71,7 @@ python_environment() {
 }
 
 asterisk() {
-  local ask='from hotline.settings import settings; from telephony.obtain import'
+  local ask='from hotline.settings import settings; from telephony.asterisk.obtain import'
   .venv/bin/python -c "$ask find_asterisk; find_asterisk(settings())" >/dev/null 2>&1 && return 0
   install_packages "${asterisk_packages[@]}"
   step "Asterisk: a private one, fetched once"

@@ -14,12 +14,13 @@ from hotline.keys import IDENTITY, INDEX, PUBLIC
 from hotline.nudges import Nudges
 from hotline.settings import Settings
 from models import Agent, AgentState, Case, CaseStatus, Contact, Database, Recording, RecordingState
-from models.types import now
-from ops import names, registration
-from ops.health import console_answers, healthy
-from ops.probe import ivr_answers
-from ops.supervise import kept_file
-from telephony.run_asterisk import ready as asterisk_ready
+from models.db.types import now
+from ops import registration
+from ops.supervision import processes as names
+from ops.supervision.health import console_answers, healthy
+from ops.supervision.probe import ivr_answers
+from ops.supervision.supervisor import kept_file
+from telephony.asterisk.process import ready as asterisk_ready
 
 PARTS = ("database", "redis", "asterisk", "ivr", "console")
 

@@ -19,11 +19,11 @@ from hotline.errors import FreelineError, PartMissing
 from hotline.log import log, start_log
 from hotline.settings import Settings
 from ops import demo
-from ops.nursery import Nursery
 from ops.preparing import Preparing
 from ops.status import PARTS, status
-from ops.supervise import Supervisor
-from telephony.secrets import caller_secret
+from ops.supervision.forkserver import Nursery
+from ops.supervision.supervisor import Supervisor
+from telephony.asterisk.secrets import caller_secret
 
 # A first start builds its prompts in so long; when it takes longer, the line answers meanwhile.
 PREPARED_WITHIN_S = 30.0

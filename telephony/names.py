@@ -10,7 +10,8 @@ LEG = "FREELINE_LEG"
 LEG_WORKER = "worker"  # the worker, when we called her
 LEG_RECORDER = "recorder"
 LEG_MOBILE = "mobile"  # the phone behind an agent's Local leg
-# Set by telephony.operator on the legs that it moves or calls. The first two and FREELINE_PARTY name a channel and a leg.
+# Set by telephony.operator.operator on the legs that it moves or calls. The first two and FREELINE_PARTY name a channel and
+# a leg.
 CALLER_CHANNEL = "FREELINE_CALLER"  # the worker's channel, on every leg of her conversation
 LEAD = "FREELINE_LEAD"  # the channel of the agent who leads, while somebody is held
 AGENT = "FREELINE_AGENT"  # the interface of the agent who leads: she is rung again when her line breaks off
@@ -118,7 +119,7 @@ REALM = "freeline"
 TRANSPORT_UDP = "transport-udp"
 TRANSPORT_WS = "transport-ws"
 
-# AMI and ARI users; their passwords are in telephony.secrets.
+# AMI and ARI users; their passwords are in telephony.asterisk.secrets.
 AMI_READER = "reader"
 # The events it is sent; `Notices` and the switchboard know no other.
 EVENTS_HEARD = (

@@ -17,7 +17,8 @@ from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.util import LRUCache
 
-from models import Database, database
+from models import Database
+from models.db import database
 
 SQLITE, POSTGRESQL = "sqlite", "postgresql"
 _ASKED = os.environ.get("FREELINE_TEST_DATABASE", "")

@@ -6,9 +6,9 @@ from typing import Any
 
 from hotline.settings import Settings
 from telephony import names
-from telephony.obtain import find_asterisk, install_asterisk
-from telephony.phone import Phone
-from telephony.run_asterisk import RunningAsterisk, read_menu
+from telephony.asterisk.obtain import find_asterisk, install_asterisk
+from telephony.asterisk.process import RunningAsterisk, read_menu
+from telephony.softphone.phone import Phone
 from tests.ports import free_port, rtp_range
 
 PORTS = ("console_port", "sip_port", "asterisk_http_port", "ami_port", "agi_port")

@@ -4,7 +4,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from telephony.ice import own_addresses
+from telephony.asterisk.ice import own_addresses
 from tests.ports import free_port, rtp_range
 from tests.wait import PATIENCE_S, until
 

@@ -16,7 +16,7 @@ from hotline.permissions import Permission, may
 from hotline.staff import sign_ins
 from hotline.staff import states as agents
 from models import Agent, AgentStatus
-from telephony.operator import LineFailed
+from telephony.operator.operator import LineFailed
 
 routes = Routes()
 

@@ -20,9 +20,9 @@ from hotline.errors import Refused
 from hotline.nudges import AGENTS_CHANGED, CALLBACKS_CHANGED, QUEUE_CHANGED, case_changed
 from hotline.permissions import Permission
 from models import Agent, AttemptOutcome, CallbackAttempt, Contact
-from models.types import now
-from telephony.acting import HALF_DONE
-from telephony.operator import LineFailed
+from models.db.types import now
+from telephony.operator.ami_actions import HALF_DONE
+from telephony.operator.operator import LineFailed
 
 routes = Routes()
 Find = Callable[[Session, Agent], int]

@@ -10,7 +10,7 @@ from hotline.errors import Refused
 from hotline.nudges import AGENTS_CHANGED
 from hotline.permissions import Permission
 from models import Agent, ConsentPurpose
-from telephony.operator import LineFailed
+from telephony.operator.operator import LineFailed
 
 routes = Routes()
 RECORDING = ConsentPurpose.RECORDING

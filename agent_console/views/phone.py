@@ -11,8 +11,8 @@ from hotline.nudges import AGENTS_CHANGED
 from hotline.permissions import Permission
 from hotline.staff import states as agents
 from models import AgentState, AgentStatus
-from telephony import ice
-from telephony.operator import LineFailed
+from telephony.asterisk import ice
+from telephony.operator.operator import LineFailed
 
 routes = Routes()
 # A sign-in goes on under a call; what the relay takes must not end before.

@@ -13,8 +13,8 @@ from hotline.nudges import ALERTS_CHANGED, RECORDINGS_CHANGED, case_changed
 from hotline.permissions import Permission
 from hotline.staff import sign_ins
 from models import Recording
-from recordings.listen import audio_wav
-from recordings.vault import Vault
+from recordings.vault.playback import audio_wav
+from recordings.vault.vault import Vault
 
 routes = Routes()
 

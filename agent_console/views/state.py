@@ -20,7 +20,7 @@ from hotline.queue import waiting as queue_waiting
 from hotline.referrals import directory
 from hotline.staff import states as agents
 from models import Agent, AgentStatus, Case, Contact, Party, PartyKind, Place, Speaks, TalkRecording
-from models.types import now
+from models.db.types import now
 
 routes = Routes()
 

@@ -25,8 +25,8 @@ from hotline.referrals import directory
 from hotline.staff import presence
 from hotline.staff import states as agents
 from models import Agent, Case, Contact, Party, PartyKind, Place, Talk, TalkRecording
-from models.types import now
-from telephony.operator import LineFailed, Operator
+from models.db.types import now
+from telephony.operator.operator import LineFailed, Operator
 
 routes = Routes()
 Do = Callable[[Operator, TalkNow], None]

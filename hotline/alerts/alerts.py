@@ -8,8 +8,8 @@ from hotline.audit import note_act
 from hotline.errors import NotFound, Refused
 from hotline.permissions import ALLOWED, Permission, need
 from models import AccessRequest, Agent, Alert, AlertKind
-from models.locks import AUDITING, alone
-from models.types import now
+from models.db.locks import AUDITING, alone
+from models.db.types import now
 
 # Once somebody took note, the same person is told of again only when this has passed, or as much again was shown.
 QUIET = timedelta(hours=1)

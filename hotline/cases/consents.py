@@ -15,7 +15,7 @@ from hotline.errors import Invalid, Refused
 from hotline.line.languages import catalogue
 from hotline.permissions import Permission, need
 from models import Agent, Consent, ConsentPurpose, Contact, EventKind, TalkRecording
-from models.types import now
+from models.db.types import now
 
 FALLBACK = "en"
 

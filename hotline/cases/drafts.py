@@ -8,7 +8,7 @@ from hotline.cases import work
 from hotline.errors import Invalid
 from hotline.permissions import Permission, need
 from models import Agent, Draft
-from models.types import now
+from models.db.types import now
 
 
 def keep(session: Session, case_id: int, text: str, by: Agent) -> Draft | None:

@@ -17,7 +17,7 @@ from models import (
     Recording,
     Safety,
 )
-from models.types import now
+from models.db.types import now
 
 ABANDONED = {Outcome.ABANDONED_IN_MENU, Outcome.ABANDONED_IN_QUEUE, Outcome.FAILED}
 BRIEF = "brief_abandon"

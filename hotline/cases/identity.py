@@ -9,7 +9,7 @@ from hotline.numbers import for_the_eye
 from hotline.permissions import Permission, need
 from hotline.settings import Settings
 from models import Agent, Caller, Contact, EventKind
-from models.types import now
+from models.db.types import now
 
 
 def show_number(session: Session, keys: Keys, case_id: int, by: Agent, settings: Settings) -> str:

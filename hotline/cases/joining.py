@@ -11,7 +11,7 @@ from hotline.cases.lifecycle import check_move
 from hotline.errors import NotFound, Refused
 from hotline.permissions import Permission, may, need
 from models import Agent, Callback, Case, CaseEvent, CaseStatus, Contact, EventKind
-from models.types import now
+from models.db.types import now
 
 DUPLICATE = "duplicate"
 

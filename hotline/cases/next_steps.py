@@ -7,7 +7,7 @@ from enum import StrEnum
 from hotline.cases.rows import ACT_WITHIN
 from hotline.safety.hours import safe_until
 from models import CallbackSafety, Case, CaseStatus, Contact, Outcome, Recording, Safety
-from models.types import now
+from models.db.types import now
 
 
 class StepKind(StrEnum):

@@ -141,7 +141,7 @@ def _to_hear(call: Call) -> list[Recording]:
 def _ahead(session: Session, recording: Recording) -> int:
     if recording.state is not RecordingState.WAITING:
         return 0
-    # Messages go before conversations: recordings.claims.
+    # Messages go before conversations: recordings.transcription.claims.
     sooner = col(Recording.recorded_at) < recording.recorded_at
     message = col(Recording.kind) == RecordingKind.MESSAGE
     before = select(func.count()).where(

@@ -17,7 +17,7 @@ from hotline.safety.rights import on_the_line
 from hotline.settings import Settings
 from hotline.staff.states import WITH_A_CALL
 from models import Agent, AgentState, Alert, AlertKind, AuditEntry, Callback, Case, Contact
-from models.types import now
+from models.db.types import now
 
 ONE_SITTING = timedelta(hours=1)
 READ, CLAIMED, NUMBER, AUDIO = "case_read", "case_claimed", "number_shown", "audio_heard"

@@ -7,7 +7,7 @@ from sqlalchemy import select as sql_select
 from sqlmodel import Session, col, select
 
 from models import Case, Contact, Note, Recording, Transcript
-from models.search_indexes import LETTERS
+from models.db.search_indexes import LETTERS
 
 # A word too short for any index is looked for in so many of the newest cases only; else each such search would read all.
 SHORT_WITHIN = 10_000
@@ -17,7 +17,7 @@ def holds(session: Session, word: str) -> ColumnElement[bool]:
     """The cases in which this word stands, anywhere and in any case of its letters.
 
     Part of a word is enough: Thai, Burmese, Khmer and Lao put no spaces between words. Each place is looked up in its index
-    (`models.search_indexes`). A word of one or two letters is in no index, and is looked for in the newest cases.
+    (`models.db.search_indexes`). A word of one or two letters is in no index, and is looked for in the newest cases.
     """
     if len(word) < LETTERS:
         newest = select(Case.id).order_by(col(Case.id).desc()).limit(SHORT_WITHIN)

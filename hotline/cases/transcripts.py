@@ -9,7 +9,7 @@ from hotline.cases import timeline
 from hotline.errors import Invalid, NotFound, Refused
 from hotline.permissions import Permission, need
 from models import Agent, AuditEntry, Case, Contact, EventKind, Recording, RecordingState, Transcript
-from models.types import now
+from models.db.types import now
 
 TEXT_MAX = 50_000
 BY_HAND = "person"

@@ -19,7 +19,7 @@ from models import (
     EventKind,
     Note,
 )
-from models.types import now
+from models.db.types import now
 
 # Set by a person only, and they close: docs/privacy.md says why no machine sets them.
 CLOSING = {Disposition.TEST, Disposition.SILENT, Disposition.WRONG_NUMBER, Disposition.ABUSIVE}

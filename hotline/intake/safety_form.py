@@ -16,7 +16,7 @@ from models import (
     EventKind,
     Safety,
 )
-from models.types import now
+from models.db.types import now
 
 
 def set_safety(session: Session, case_id: int, by: Agent, **values: object) -> Safety:

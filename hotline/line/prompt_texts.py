@@ -11,7 +11,7 @@ from hotline.audit import note_act
 from hotline.errors import Invalid, NotFound
 from hotline.settings import ROOT
 from models import Wording
-from models.types import now
+from models.db.types import now
 
 PROMPTS = ROOT / "ivr" / "prompts"
 TEXT_MAX = 1_000

@@ -26,7 +26,7 @@ from models import (
     Proficiency,
     Role,
 )
-from models.types import now
+from models.db.types import now
 
 PRIVILEGED = {Role.SUPERVISOR, Role.ADMINISTRATOR}
 IN_FORCE = {AccessEnd.CONFIRMED, AccessEnd.WAITED}

@@ -13,7 +13,7 @@ from sqlalchemy import delete
 from sqlmodel import Session, col, select
 
 from models import KnownBrowser
-from models.types import now
+from models.db.types import now
 
 KEPT_FOR = timedelta(days=180)
 KEPT_A_PERSON = 20

@@ -14,7 +14,7 @@ from hotline.errors import Invalid, NotFound, Refused
 from hotline.staff import known_browsers
 from hotline.staff.states import set_status, state_of
 from models import Agent, AgentStatus, Case, CaseStatus, EventKind, Proficiency, Role, SignIn, Speaks
-from models.types import now
+from models.db.types import now
 
 SIP_REALM = "freeline"
 PASSWORD_MIN = 10

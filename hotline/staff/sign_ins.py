@@ -14,7 +14,7 @@ from sqlmodel import Session, col, select
 
 from hotline.staff.states import WITH_A_CALL
 from models import Agent, AgentState, SignIn
-from models.types import now
+from models.db.types import now
 
 AT_ONCE = 500
 CONFIRMED_FOR = timedelta(minutes=10)

@@ -7,7 +7,7 @@ from sqlmodel import Session, col, or_, select
 
 from hotline.errors import Invalid, Refused
 from models import Agent, AgentState, AgentStateChange, AgentStatus, Proficiency, Speaks
-from models.types import now
+from models.db.types import now
 
 # Why she is not ready, when it was not her own choice.
 MISSED = "missed_ring"

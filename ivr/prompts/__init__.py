@@ -3,8 +3,8 @@
 The sounds are headerless 8 kHz 16-bit mono. A recording of the organisation's own wins over words spoken by a machine.
 """
 
-from ivr.prompts.building import Built, build, build_from, placeholders, problems
-from ivr.prompts.sounding import TONE_HZ, TONE_S
+from ivr.prompts.build import Built, build, build_from, placeholders, problems
+from ivr.prompts.synthesis import TONE_HZ, TONE_S
 from ivr.prompts.words import words_of
 
 __all__ = ["TONE_HZ", "TONE_S", "Built", "build", "build_from", "placeholders", "problems", "words_of"]

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TypedDict
 
 from hotline.settings import Settings
-from ivr.prompts.sounding import put
+from ivr.prompts.synthesis import put
 
 FILE = "manifest.json"
 VERSION = 1  # raise it when the same words would sound different

@@ -1,8 +1,8 @@
 from hotline.calls.facts import Fact
 from hotline.queue.routing import Way
 from ivr import names
-from ivr.asking import ask_whether_safe
 from ivr.call import ANY_KEY, Call
+from ivr.questions import ask_whether_safe
 from ivr.scripts.route import go, where_to
 from telephony.names import CHOICE, CHOICE_CALLBACK, CHOICE_MESSAGE, QUEUE_STATUS, WAY, WAY_END, WAY_MESSAGE
 

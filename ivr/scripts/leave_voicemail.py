@@ -6,8 +6,8 @@ from pathlib import Path
 from hotline.calls.facts import Fact
 from hotline.disk import can_record
 from ivr import names
-from ivr.asking import ask_whether_safe
 from ivr.call import Call
+from ivr.questions import ask_whether_safe
 from ivr.session import BYTES_PER_S, AgiFailed
 from models import MessageEnd
 from telephony.names import RECORD_STATUS, RECORDED, RECORDING, spool_sound

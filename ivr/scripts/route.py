@@ -3,8 +3,8 @@ from hotline.queue.members import PENALTY_BACKUP, PENALTY_FIRST
 from hotline.queue.routing import Route, Way
 from ivr import names
 from ivr.call import ANY_KEY, Call
-from ivr.memory import NotNow
-from models.types import now
+from ivr.store import NotNow
+from models.db.types import now
 from telephony.names import MAX_PENALTY, WAY, WAY_MESSAGE, WAY_QUEUE
 
 

@@ -13,8 +13,8 @@ from hotline.settings import settings
 from ops.whole import needs_all
 
 if TYPE_CHECKING:  # every process of ours reads this file, and needs none of these
-    from ops.backup.making import Manifest
-    from ops.backup.restoring import Secret
+    from ops.backup.create import Manifest
+    from ops.backup.restore import Secret
 
 app = typer.Typer(no_args_is_help=True, help="One sealed file with everything that cannot be made again.")
 KeyFile = Annotated[Path | None, typer.Option("--key", help="The file that `freeline backup key` made.")]
@@ -48,7 +48,8 @@ def create(
     without_keys: Annotated[bool, typer.Option("--without-keys", help="You keep the keys folder elsewhere.")] = False,
 ) -> None:
     """Make a backup in FOLDER while Freeline runs; the last line is its path."""
-    from ops.backup import making, sealing
+    from ops.backup import create as making
+    from ops.backup import sealing
     from ops.backup.sealing import BackupFailed
     from ops.status import spool_files
 
@@ -74,7 +75,7 @@ def create(
 @app.command()
 def verify(file: Path, key: KeyFile = None) -> None:
     """Open all of a backup and say what is in it. Do it where the key is kept, not on the server."""
-    from ops.backup import restoring
+    from ops.backup import restore as restoring
 
     with _bar("verify") as progress:
         found = restoring.verify(file, _secret(file, key), progress)
@@ -84,7 +85,7 @@ def verify(file: Path, key: KeyFile = None) -> None:
 @app.command()
 def restore(file: Path, key: KeyFile = None) -> None:
     """Restore a backup into an empty data folder (FREELINE_DATA), and with it the keys."""
-    from ops.backup import restoring
+    from ops.backup import restore as restoring
     from ops.prepare import wait_for_database
 
     needs_all(settings(), "backup restore FILE")
@@ -107,7 +108,8 @@ def _tell(what: str, found: "Manifest") -> None:
 
 
 def _secret(file: Path, key: Path | None) -> "Secret":
-    from ops.backup import restoring, sealing
+    from ops.backup import restore as restoring
+    from ops.backup import sealing
     from ops.backup.sealing import BackupFailed
 
     if sealing.wants_passphrase(file):

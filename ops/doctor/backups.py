@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from hotline.settings import Settings
-from models.types import now
-from ops.backup.record import last_backup
+from models.db.types import now
+from ops.backup.last_backup import last_backup
 from ops.doctor.finding import Finding, bad, ok, warn
 
 LATE, VERY_LATE = timedelta(days=2), timedelta(days=14)

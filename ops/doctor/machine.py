@@ -14,10 +14,10 @@ from sqlmodel import func, select
 
 from hotline.settings import Settings
 from models import Contact, Database
-from models.types import now
+from models.db.types import now
 from ops.doctor.finding import Finding, bad, ok, warn
-from recordings import speech
-from recordings.transcriber import CLOCK
+from recordings.transcription import models as speech_models
+from recordings.transcription.process import CLOCK
 
 AT_REST_MB = 400
 MODEL_MB = 300  # a small speech model in memory, for each worker
@@ -57,7 +57,7 @@ def _disk(settings: Settings) -> Finding:
 
 def _memory(settings: Settings) -> Finding:
     total_mb, free_mb = memory_mb(limited=not settings.apart)
-    models = any(model.installed for model in speech.list_models(settings))
+    models = any(model.installed for model in speech_models.list_models(settings))
     need_mb = AT_REST_MB + (MODEL_MB * settings.workers if models else 0)
     words = f"{need_mb} MB are needed" + (f" with {settings.workers} speech worker(s)" if models else "")
     mend = "take a larger machine" + (", or fewer FREELINE_WORKERS" if models else "")

@@ -11,10 +11,10 @@ from hotline.roster import coverage, shifts
 from hotline.settings import Settings
 from hotline.staff import people
 from models import Agent, Database, Proficiency, Role, Speaks
-from models.types import now
+from models.db.types import now
 from ops.doctor.finding import Finding, bad, ok, warn
 from ops.doctor.web import only_here
-from telephony.secrets import demo_password
+from telephony.asterisk.secrets import demo_password
 
 DAYS = 7
 

@@ -9,9 +9,9 @@ from sqlmodel import col, func, select
 from hotline.settings import Settings
 from models import Agent, Database
 from ops.doctor.finding import Finding, bad, ok, warn
-from ops.health import console_answers
-from ops.probe import ivr_answers
-from telephony.run_asterisk import ready as asterisk_ready
+from ops.supervision.health import console_answers
+from ops.supervision.probe import ivr_answers
+from telephony.asterisk.process import ready as asterisk_ready
 
 A_LEG = 2  # RTP and RTCP
 TCP, UDP = socket.SOCK_STREAM, socket.SOCK_DGRAM

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 
 from hotline.settings import Settings
-from ops.doctor import asking
+from ops.doctor import probes
 from ops.doctor.finding import Finding, bad, ok, warn
 from ops.doctor.web import only_here
-from telephony.ice import IceServer
+from telephony.asterisk.ice import IceServer
 
 FULL = {486, 508}
 
@@ -29,8 +29,8 @@ def _stun(url: str, external_ip: str) -> Finding:
     if server.transport != "udp":
         return ok(f"{url} is for browsers only; it is not asked")
     try:
-        seen = asking.seen_from_outside(server)
-    except asking.NoAnswer as error:
+        seen = probes.seen_from_outside(server)
+    except probes.NoAnswer as error:
         return bad(f"{url}: {error}", "look at the name and port, and whether the firewall lets UDP out and back")
     if external_ip and seen != external_ip:
         # Asked on the same network it sees where we come from there.
@@ -43,9 +43,9 @@ def _stun(url: str, external_ip: str) -> Finding:
 
 def _turn(url: str, secret: str) -> Finding:
     try:
-        asking.relayed_address(IceServer.of(url), secret)
+        probes.relayed_address(IceServer.of(url), secret)
         return ok(f"{url} relays")
-    except asking.TurnRefused as error:
+    except probes.TurnRefused as error:
         if error.code in FULL:
             return bad(
                 f"{url} has no room for another call", "raise user-quota, total-quota or max-port in turnserver.conf"
@@ -56,5 +56,5 @@ def _turn(url: str, secret: str) -> Finding:
                 "use-auth-secret, and the same static-auth-secret as FREELINE_TURN_SECRET; then look at both clocks",
             )
         return bad(f"{url} refuses with {error.code}", "look at the log of coturn")
-    except asking.NoAnswer as error:
+    except probes.NoAnswer as error:
         return bad(f"{url}: {error}", "look at the name and port, whether coturn runs, and at the firewall")

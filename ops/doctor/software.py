@@ -10,8 +10,8 @@ from importlib import metadata
 from hotline.errors import FreelineError
 from hotline.settings import ROOT, Settings
 from ops.doctor.finding import Finding, bad, ok, warn
-from ops.run import redis_binary
-from telephony.obtain import FLOOR, find_asterisk, version_tuple
+from ops.supervision.run import redis_binary
+from telephony.asterisk.obtain import FLOOR, find_asterisk, version_tuple
 
 PROGRAMS = ("sox", "espeak-ng")
 SETUP = "run ops/setup.sh run"

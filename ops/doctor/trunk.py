@@ -5,12 +5,12 @@ from collections.abc import Iterator
 
 from hotline.settings import Settings
 from ops import registration
-from ops.doctor import asking
+from ops.doctor import probes
 from ops.doctor.finding import Finding, bad, ok, warn
 from ops.doctor.web import LOOPBACK, only_here
 from ops.registration import REGISTERED, SIP_PORT
-from telephony.ice import own_addresses
-from telephony.run_asterisk import ready as asterisk_ready
+from telephony.asterisk.ice import own_addresses
+from telephony.asterisk.process import ready as asterisk_ready
 
 
 def look(settings: Settings) -> Iterator[Finding]:
@@ -37,9 +37,9 @@ def _carrier(settings: Settings) -> Iterator[Finding]:
         return
     registered = registration.state(settings) if settings.trunk_user else ""
     try:
-        status = asking.options(host, int(port or SIP_PORT))
+        status = probes.options(host, int(port or SIP_PORT))
         yield ok(f"the carrier answers OPTIONS ({status})")
-    except asking.NoAnswer as error:
+    except probes.NoAnswer as error:
         text = f"the carrier does not answer OPTIONS at TRUNK_HOST ({error})"
         if registered == REGISTERED:
             yield ok(f"{text}; some never do, and we are registered")
@@ -95,9 +95,9 @@ def _external(settings: Settings) -> Iterator[Finding]:
         yield bad("EXTERNAL_IP is loopback: the world cannot reach that", "give the address the world sees")
     if asterisk_ready(settings) and settings.trunk_host:
         try:
-            asking.options(settings.external_ip, settings.sip_port)
+            probes.options(settings.external_ip, settings.sip_port)
             yield ok("our own SIP port answers at EXTERNAL_IP")
-        except asking.NoAnswer:
+        except probes.NoAnswer:
             yield warn(
                 "our SIP port does not answer at EXTERNAL_IP, asked from here; not every router passes that back",
                 "pass SIP_PORT and RTP_PORTS (UDP) on to this machine; then call your number from a mobile phone",

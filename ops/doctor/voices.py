@@ -8,7 +8,7 @@ from hotline.settings import Settings
 from ivr import prompts
 from models import Database
 from ops.doctor.finding import Finding, ok, warn
-from recordings import speech
+from recordings.transcription import models as speech_models
 
 
 def look(settings: Settings) -> Iterator[Finding]:
@@ -35,10 +35,10 @@ def _models(settings: Settings) -> Iterator[Finding]:
             spoken = [(row.code, row.name) for row in languages.spoken(session)]
     finally:
         db.dispose()
-    installed = speech.installed_languages(settings)
+    installed = speech_models.installed_languages(settings)
     none = []
     for code, name in spoken:
-        offered = next((model.name for model in speech.catalogue() if model.language == code), None)
+        offered = next((model.name for model in speech_models.catalogue() if model.language == code), None)
         if code in installed:
             yield ok(f"{name}: messages become text")
         elif offered:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 from hotline.settings import Settings
-from models.types import now
+from models.db.types import now
 from ops.doctor.finding import Finding, bad, ok, warn
 
 LOOPBACK = {"127.0.0.1", "::1", "localhost"}

@@ -6,9 +6,9 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from ops.calling import wait_for_tone, wait_for_voice
-from telephony.phone import Phone
-from telephony.sound import RATE_HZ
+from ops.place_call import wait_for_tone, wait_for_voice
+from telephony.softphone.g711 import RATE_HZ
+from telephony.softphone.phone import Phone
 from tests.e2e.whole import Whole
 
 

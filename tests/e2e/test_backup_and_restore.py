@@ -6,7 +6,7 @@ from sqlmodel import select
 
 from hotline.keys import load_keys
 from models import Recording, RecordingState
-from recordings.vault import Vault
+from recordings.vault.vault import Vault
 from tests.e2e.callers import leave_message
 from tests.e2e.whole import Whole
 from tests.wait import until

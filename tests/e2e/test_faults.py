@@ -159,8 +159,8 @@ def test_kill_9_of_each_process_in_turn_during_20_calls_loses_and_doubles_nothin
 
 
 def test_asterisk_killed_in_the_middle_of_calls_keeps_what_was_said(quick: Whole) -> None:
-    from ops.calling import wait_for_tone, wait_for_voice
-    from telephony.phone import Phone
+    from ops.place_call import wait_for_tone, wait_for_voice
+    from telephony.softphone.phone import Phone
 
     with Phone(quick.line) as one, Phone(quick.line) as two:
         speaking, choosing = one.call("1800123456", "0812340001"), two.call("1800123456", "0812340002")
@@ -283,8 +283,8 @@ def test_with_postgresql_stopped_a_message_is_taken_and_filed_when_it_is_back(
 def test_fifty_callers_in_the_menu_none_refused_none_stuck(
     tmp_path: Path, quick_sounds: Path, empty_database: str
 ) -> None:
-    from telephony.phone import Phone
-    from telephony.sound import RATE_HZ
+    from telephony.softphone.g711 import RATE_HZ
+    from telephony.softphone.phone import Phone
 
     it = Whole(tmp_path / "data", quick_sounds, pairs=130, DATABASE_URL=empty_database)
     try:

@@ -10,9 +10,9 @@ from sqlmodel import col, select
 from hotline.nudges import AGENTS_CHANGED, Nudges
 from hotline.staff import states as agents
 from models import AgentStatus, Database, Outcome, Recording, RecordingState, Transcript
-from ops.calling import wait_for_voice
-from ops.names import PROCESSES
-from telephony.phone import Phone
+from ops.place_call import wait_for_voice
+from ops.supervision.processes import PROCESSES
+from telephony.softphone.phone import Phone
 from tests.databases import on_both
 from tests.e2e.whole import Whole
 from tests.wait import until

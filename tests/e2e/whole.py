@@ -15,7 +15,7 @@ from sqlmodel import col, select
 from hotline.settings import ROOT, Settings
 from hotline.staff import people
 from models import Agent, Case, Contact, Database
-from telephony.phone import Phone
+from telephony.softphone.phone import Phone
 from tests.ports import free_port, rtp_range
 from tests.wait import until
 

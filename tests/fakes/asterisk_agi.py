@@ -9,7 +9,7 @@ from pathlib import Path
 
 from hotline.settings import Settings
 from telephony import names
-from telephony.secrets import make_secrets
+from telephony.asterisk.secrets import make_secrets
 from tests.wait import PATIENCE_S
 
 ENVIRONMENT = """agi_network: yes

@@ -13,7 +13,7 @@ from hotline.intake import safety_form
 from hotline.keys import Keys
 from hotline.staff import states as agents
 from models import Agent, AgentStatus, CallbackSafety, Contact, PartyKind, Place
-from models.types import now
+from models.db.types import now
 from tests.e2e.agent_console import seed
 
 WRAP_UP_S = 120

@@ -12,9 +12,9 @@ from hotline.calls import facts as calls
 from hotline.calls.facts import Fact, Seen
 from hotline.keys import Keys
 from models import Contact, Recording, RecordingState, Transcript
-from models.types import now
-from recordings.audio import from_bytes
-from recordings.vault import Vault
+from models.db.types import now
+from recordings.vault.audio import from_bytes
+from recordings.vault.vault import Vault
 
 TEXT = (
     "I am calling from the dormitory behind the plant They lock the gate after the shift and he keeps our passports "

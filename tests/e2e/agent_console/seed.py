@@ -24,7 +24,7 @@ from models import (
     RecordingState,
     Transcript,
 )
-from models.types import now
+from models.db.types import now
 
 JOIN_S, BRIEF_S = 900, 10
 

@@ -13,7 +13,7 @@ from hotline.calls.facts import Fact, Seen, saw
 from hotline.nudges import AGENTS_CHANGED, QUEUE_CHANGED
 from hotline.staff import states as agents
 from models import AgentState, AgentStatus, Contact, Disposition, Draft, Place, Talk
-from models.types import now
+from models.db.types import now
 from tests.e2e.agent_console import on_call
 from tests.e2e.agent_console.conftest import OpenScreen, Served
 from tests.e2e.agent_console.on_call import Line, person

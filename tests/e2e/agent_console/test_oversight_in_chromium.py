@@ -12,7 +12,7 @@ from hotline.nudges import ALERTS_CHANGED
 from hotline.settings import Settings
 from hotline.staff import access_requests
 from models import AccessRequest, Agent, Callback, Case, Database, Role
-from models.types import now
+from models.db.types import now
 from tests.cast import Cast
 from tests.e2e.agent_console.conftest import OpenScreen, Served
 

@@ -10,7 +10,7 @@ from sqlmodel import col, select
 from hotline.calls import facts as calls
 from hotline.nudges import AGENTS_CHANGED, QUEUE_CHANGED
 from models import Agent, Case, SignIn
-from models.types import now
+from models.db.types import now
 from tests.e2e.agent_console import seed
 from tests.e2e.agent_console.conftest import OpenScreen, Served
 from tests.wait import until

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from hotline.settings import ROOT, Settings
-from telephony.obtain import debian_mirror
+from telephony.asterisk.obtain import debian_mirror
 
 HERE = Path(__file__).parent
 STANDINS = HERE / "standins"

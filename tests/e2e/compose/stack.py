@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from hotline.settings import ROOT
-from ops.calling import wait_for_tone, wait_for_voice
-from telephony.phone import Phone
+from ops.place_call import wait_for_tone, wait_for_voice
+from telephony.softphone.phone import Phone
 from tests.cast import PASSWORD
 from tests.e2e.callers import hum
 from tests.e2e.compose.engine import Engine
@@ -134,7 +134,7 @@ class Stack:
     def in_the_exchange(self) -> str:
         """What each call does now."""
         script = (
-            "import subprocess; from hotline.settings import Settings; from telephony.obtain import find_asterisk\n"
+            "import subprocess; from hotline.settings import Settings; from telephony.asterisk.obtain import find_asterisk\n"
             "asterisk = find_asterisk(Settings()).command\n"
             "subprocess.run([*asterisk, '-C', '/data/asterisk/etc/asterisk.conf', '-rx', 'core show channels'])"
         )

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from ops.calling import wait_for_voice
+from ops.place_call import wait_for_voice
 from tests.cast import PASSWORD
 from tests.e2e.compose.stack import Stack
 from tests.e2e.phone.seat import CALLER_HZ, HEARD, MICROPHONE_HZ, caller_hears, chirping, near, press

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 
-from telephony.phone import Phone
+from telephony.softphone.phone import Phone
 from tests import databases
 from tests.e2e.phone import shared
 from tests.e2e.phone.floor import Floor

@@ -5,7 +5,7 @@ from sqlmodel import col, select
 
 from hotline.nudges import AGENTS_CHANGED, Nudges
 from models import AgentStatus, Case, CaseEvent, Contact, EventKind
-from telephony.phone import Call, Phone
+from telephony.softphone.phone import Call, Phone
 from tests.e2e.phone.seat import CALLER_HZ, MICROPHONE_HZ, Seat, caller_hears, calls, near, pitch, take_seat
 from tests.e2e.whole import Whole
 from tests.tones import RATE_HZ

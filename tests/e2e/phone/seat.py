@@ -13,10 +13,10 @@ from playwright.sync_api import TimeoutError as TooLate
 from sqlmodel import col, select
 
 from models import Agent, AgentState, AgentStatus
-from ops.calling import wait_for_voice
-from telephony.obtain import find_asterisk
-from telephony.phone import Call, Phone
-from telephony.run_asterisk import RunningAsterisk
+from ops.place_call import wait_for_voice
+from telephony.asterisk.obtain import find_asterisk
+from telephony.asterisk.process import RunningAsterisk
+from telephony.softphone.phone import Call, Phone
 from tests.cast import PASSWORD
 from tests.e2e.whole import Whole
 from tests.tones import RATE_HZ, tone

@@ -27,7 +27,7 @@ from models import (
     SignIn,
     Talk,
 )
-from models.types import now
+from models.db.types import now
 from tests.e2e.conftest import hire_before_start
 from tests.e2e.phone.seat import asterisk
 from tests.e2e.whole import Whole

@@ -14,8 +14,8 @@ from hotline.intake import safety_form
 from hotline.keys import load_keys
 from hotline.nudges import CALLBACKS_CHANGED, Nudges
 from models import Agent, AgentStatus, AttemptOutcome, Callback, CallbackAttempt, CallbackEnd, CallbackSafety, Contact
-from models.types import now
-from telephony.phone import Phone
+from models.db.types import now
+from telephony.softphone.phone import Phone
 from tests.e2e.phone.conftest import SitDown
 from tests.e2e.phone.seat import CALLER_HZ, MICROPHONE_HZ, Seat, caller_hears
 from tests.e2e.whole import Whole

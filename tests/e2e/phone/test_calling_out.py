@@ -15,8 +15,8 @@ from models import (
     Recording,
     RecordingKind,
 )
-from ops.calling import wait_for_voice
-from telephony.phone import Phone
+from ops.place_call import wait_for_voice
+from telephony.softphone.phone import Phone
 from tests.e2e.phone.floor import Floor, press, wait_status
 from tests.e2e.phone.seat import MICROPHONE_HZ, caller_hears, calls
 from tests.e2e.test_line import assert_nothing_personal

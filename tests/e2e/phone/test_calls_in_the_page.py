@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from models import AgentStatus
-from telephony.phone import Phone
+from telephony.softphone.phone import Phone
 from tests.databases import on_both
 from tests.e2e.phone.conftest import SitDown
 from tests.e2e.phone.seat import CALLER_HZ, MICROPHONE_HZ, Seat, asterisk, caller_hears, calls, pitch

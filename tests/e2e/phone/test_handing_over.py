@@ -11,7 +11,7 @@ from hotline.keys import load_keys
 from hotline.referrals import directory
 from hotline.staff import states as agents
 from models import Agent, AgentStatus, EntryKind, EventKind, Outcome
-from telephony.phone import Phone
+from telephony.softphone.phone import Phone
 from tests.e2e.phone import shared
 from tests.e2e.phone.floor import Floor, does_not_hear, press, wait_status
 from tests.e2e.phone.seat import CALLER_HZ, MICROPHONE_HZ, caller_hears, near, pitch

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
-from telephony.phone import Phone
+from telephony.softphone.phone import Phone
 from tests.e2e.conftest import hire_before_start
 from tests.e2e.phone.seat import CALLER_HZ, MICROPHONE_HZ, Seat, caller_hears, calls, take_seat
 from tests.e2e.phone.shared import PATIENT

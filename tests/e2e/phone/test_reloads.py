@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from models import AgentStatus
-from telephony.phone import Phone
+from telephony.softphone.phone import Phone
 from tests.e2e.conftest import hire_before_start
 from tests.e2e.phone.seat import CALLER_HZ, MICROPHONE_HZ, Seat, caller_hears, calls, take_seat
 from tests.e2e.whole import Whole

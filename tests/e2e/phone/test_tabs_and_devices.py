@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, expect
 
-from telephony.phone import Phone
+from telephony.softphone.phone import Phone
 from tests.e2e.phone.conftest import SitDown
 from tests.e2e.phone.seat import MICROPHONE_HZ, caller_hears, calls, take_seat
 from tests.e2e.whole import Whole

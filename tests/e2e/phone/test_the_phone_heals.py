@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 from hotline.staff import states as agents
 from models import AgentStatus
-from telephony.phone import Phone
+from telephony.softphone.phone import Phone
 from tests.e2e.phone.conftest import SitDown
 from tests.e2e.phone.seat import CALLER_HZ, MICROPHONE_HZ, caller_hears, calls
 from tests.e2e.whole import Whole

@@ -13,12 +13,12 @@ from hotline.keys import Keys
 from hotline.log import start_log
 from hotline.nudges import Nudges
 from hotline.settings import Settings
-from ivr import memory, names
+from ivr import names, store
 from ivr.call import House
-from ivr.memory import Memory
 from ivr.server import Server
+from ivr.store import Memory
 from models import Database
-from telephony.secrets import make_secrets
+from telephony.asterisk.secrets import make_secrets
 from tests.cast import Cast
 from tests.fakes.asterisk_agi import FakeCall
 from tests.wait import PATIENCE_S
@@ -69,7 +69,7 @@ def logged(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
 @pytest.fixture(autouse=True)
 def _a_busy_machine_is_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:
     """A caller goes on without a database that takes longer than a moment; tests that mean that say so."""
-    monkeypatch.setattr(memory, "ANSWER_S", PATIENCE_S)
+    monkeypatch.setattr(store, "ANSWER_S", PATIENCE_S)
 
 
 @pytest.fixture

@@ -11,7 +11,8 @@ from hotline.errors import PartMissing
 from hotline.line import languages
 from hotline.settings import Settings
 from ivr import names
-from ivr.prompts import build, build_from, building, placeholders, problems
+from ivr.prompts import build, build_from, placeholders, problems
+from ivr.prompts import build as building
 from ivr.prompts.manifest import load
 from models import Database, Wording
 

@@ -10,8 +10,8 @@ import pytest
 from hotline.line import languages
 from hotline.nudges import MENU_CHANGED, Nudges
 from hotline.settings import Settings
-from ivr.prompts.keeping import Keeper
 from ivr.prompts.manifest import load
+from ivr.prompts.rebuild import Keeper
 from models import Database
 from tests.wait import PATIENCE_S, until
 

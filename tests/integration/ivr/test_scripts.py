@@ -11,7 +11,7 @@ from hotline.settings import Settings
 from hotline.staff import states as agents
 from ivr.scripts import SCRIPTS
 from models import AgentStatus, CallbackSafety, Caller, Contact, Database
-from models.types import now
+from models.db.types import now
 from telephony import names
 from tests.cast import Cast
 from tests.fakes.asterisk_agi import FakeCall

@@ -168,7 +168,7 @@ def test_the_process_serves_and_stops_on_sigterm(settings: Settings, caller: Cal
     import sys
 
     from hotline.keys import make_keys
-    from telephony.secrets import make_secrets
+    from telephony.asterisk.secrets import make_secrets
     from tests.ports import free_port
 
     mine = settings.model_copy(update={"data": tmp_path_factory.mktemp("ivr"), "agi_port": free_port()})

@@ -16,10 +16,10 @@ from sqlmodel import select
 from hotline.calls.facts import Fact
 from hotline.keys import Keys
 from hotline.settings import Settings
-from ivr import memory as memory_module
-from ivr.memory import CallFacts, Memory, NotNow
+from ivr import store as memory_module
+from ivr.store import CallFacts, Memory, NotNow
 from models import Contact, Database
-from models.types import now
+from models.db.types import now
 from telephony import names
 from tests import databases
 from tests.fakes.asterisk_agi import FakeCall

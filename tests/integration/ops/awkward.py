@@ -9,7 +9,7 @@ from sqlmodel import SQLModel
 from sqlmodel.sql.sqltypes import AutoString
 
 from models import Database
-from models.types import UtcDateTime
+from models.db.types import UtcDateTime
 
 TEXTS = (
     "plain",

@@ -7,17 +7,17 @@ from pathlib import Path
 
 from hotline.log import start_log
 from hotline.settings import Settings
-from ops import names, run
-from ops.nursery import Nursery
-from ops.supervise import Supervisor
+from ops.supervision import processes, run
+from ops.supervision.forkserver import Nursery
+from ops.supervision.supervisor import Supervisor
 
-run.PLACES[names.TRANSCRIBER] = "tests.integration.ops.born"
+run.PLACES[processes.TRANSCRIBER] = "tests.integration.ops.born"
 settings = Settings(data=Path(sys.argv[1]))
 nursery = Nursery(settings)
 start_log("supervisor")
 stop = threading.Event()
 signal.signal(signal.SIGTERM, lambda *_: stop.set())
-supervisor = Supervisor(settings, (names.TRANSCRIBER,), nursery=nursery)
+supervisor = Supervisor(settings, (processes.TRANSCRIBER,), nursery=nursery)
 supervisor.start()
 (settings.data / "nursery.new").write_text(str(nursery.pid))
 (settings.data / "nursery.new").rename(settings.data / "nursery")

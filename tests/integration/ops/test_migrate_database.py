@@ -14,8 +14,8 @@ from sqlalchemy import text
 from hotline import audit
 from hotline.settings import ROOT, Settings
 from models import Database, Note, Wording
-from models.copying import copy
-from models.types import now
+from models.db.copying import copy
+from models.db.types import now
 from tests.integration.ops import awkward
 from tests.postgres import Postgres
 

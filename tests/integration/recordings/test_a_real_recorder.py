@@ -10,10 +10,10 @@ from hotline.calls.facts import Fact
 from hotline.keys import Keys
 from hotline.settings import Settings
 from models import Database, RecordingKind, TalkRecording
-from recordings.spool import being_written
+from recordings.spool.files import being_written
 from telephony import names
-from telephony.ami import Ami
-from telephony.secrets import load_secrets
+from telephony.asterisk.secrets import load_secrets
+from telephony.clients.ami import Ami
 from tests.databases import on_sqlite
 from tests.integration.recordings.spooled import ARRIVED, Left, Taker
 from tests.stack import AsteriskUnderTest

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from models import Database, RecordingState
-from recordings.claims import Claims
+from recordings.transcription.claims import Claims
 from tests.databases import on_postgresql
 from tests.integration.recordings.spooled import Left, Taker, net_line
 from tests.wait import PATIENCE_S

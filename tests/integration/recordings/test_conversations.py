@@ -29,18 +29,19 @@ from models import (
     RecordingState,
     TalkRecording,
     Transcript,
-    search_indexes,
 )
-from models.types import now
-from recordings import conversations, retention
-from recordings.claims import Claims
-from recordings.consent import destroy_taken_back
-from recordings.conversations import UNKNOWN_S
-from recordings.engines import Draft
-from recordings.keeper import Keeper
-from recordings.listen import audio_wav
-from recordings.transcriber import Transcriber
-from recordings.vault import Vault
+from models.db import search_indexes
+from models.db.types import now
+from recordings.spool import conversations
+from recordings.spool.conversations import UNKNOWN_S
+from recordings.spool.sealer import Keeper
+from recordings.transcription.claims import Claims
+from recordings.transcription.engines import Draft
+from recordings.transcription.process import Transcriber
+from recordings.vault import retention
+from recordings.vault.consent_gate import destroy_taken_back
+from recordings.vault.playback import audio_wav
+from recordings.vault.vault import Vault
 from tests.cast import Cast
 from tests.databases import on_sqlite
 from tests.integration.recordings.spooled import NUMBER, Left, Taker, grep, rows

@@ -12,8 +12,8 @@ from hotline.keys import Keys
 from hotline.numbers import AS_IF_UNSET
 from hotline.settings import Settings
 from models import CallbackSafety, Case, CaseEvent, CaseStatus, Channel, Database, EventKind, Outcome, Safety
-from recordings.ingest import NET_QUIET_S
-from recordings.listen import audio_wav
+from recordings.spool.ingest import NET_QUIET_S
+from recordings.vault.playback import audio_wav
 from tests.integration.recordings.spooled import ARRIVED, NUMBER, Left, Taker, grep, net_line, rows
 
 

@@ -15,10 +15,11 @@ from hotline.calls import facts as calls
 from hotline.keys import Keys
 from hotline.settings import Settings
 from models import Case, CaseEvent, Database, EventKind, Outcome
-from models.types import now
-from recordings import ingest, retention
-from recordings.ingest import OneIngester
-from recordings.vault import Vault, VaultFull
+from models.db.types import now
+from recordings.spool import ingest
+from recordings.spool.ingest import OneIngester
+from recordings.vault import retention
+from recordings.vault.vault import Vault, VaultFull
 from tests.integration.recordings.spooled import ARRIVED, Left, Taker, net_line, rows
 
 
@@ -148,7 +149,7 @@ def test_only_one_process_ingests(tmp_path: Path) -> None:
     first = OneIngester(tmp_path / "run" / "ingest.lock")
     assert first.held()
     other = (
-        "import sys; from pathlib import Path; from recordings.ingest import OneIngester;"
+        "import sys; from pathlib import Path; from recordings.spool.ingest import OneIngester;"
         "sys.exit(OneIngester(Path(sys.argv[1])).held())"
     )
     command = [sys.executable, "-c", other, str(tmp_path / "run" / "ingest.lock")]

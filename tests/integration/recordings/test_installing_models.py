@@ -13,8 +13,8 @@ import pytest
 
 from hotline.errors import NotFound, PartMissing
 from hotline.settings import Settings
-from recordings import speech
-from recordings.speech import SpeechModel, install, list_models, model_for
+from recordings.transcription import models as speech_models
+from recordings.transcription.models import SpeechModel, install, list_models, model_for
 from tests.ports import free_port
 
 NAME = "vosk-model-small-xx-1.0"
@@ -84,7 +84,7 @@ def offer(monkeypatch: pytest.MonkeyPatch, site: Site, **changes: object) -> Non
     """Put the site's model into the catalogue."""
     digest = hashlib.sha256(WHOLE).hexdigest()
     model = SpeechModel(NAME, "xx", "zip", url=site.url, size=len(WHOLE), sha256=digest)
-    monkeypatch.setattr(speech, "catalogue", lambda: (replace(model, **changes),))  # type: ignore[arg-type]
+    monkeypatch.setattr(speech_models, "catalogue", lambda: (replace(model, **changes),))  # type: ignore[arg-type]
 
 
 def quiet(_done: int, _total: int) -> None:
@@ -224,7 +224,7 @@ def test_a_package_that_cannot_be_fetched_says_so(own: Settings, monkeypatch: py
 def test_the_catalogue_names_languages_of_the_line_and_says_what_is_not_pinned() -> None:
     from hotline.line.languages import catalogue
 
-    models = list(speech.catalogue())
+    models = list(speech_models.catalogue())
     assert {model.language for model in models} <= set(catalogue())
     assert len({model.name for model in models}) == len(models)
     for model in models:

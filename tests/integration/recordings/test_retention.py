@@ -9,9 +9,9 @@ from sqlmodel import col, select
 
 from hotline.settings import Settings
 from models import AuditEntry, Database, Recording, RecordingState
-from models.types import now
-from recordings import retention
-from recordings.trusted_clock import TrustedClock
+from models.db.types import now
+from recordings.vault import retention
+from recordings.vault.trusted_clock import TrustedClock
 from tests.integration.recordings.spooled import Left, Taker, net_line, rows
 
 
@@ -65,7 +65,7 @@ def test_a_clock_that_leaps_a_year_ahead_deletes_nothing(
     taker: Taker, left: Left, voice: bytes, db: Database, korean: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The transcriber as it runs: it has looked for two days, then somebody sets the clock."""
-    from recordings import transcriber
+    from recordings.transcription import process as transcriber
 
     left.message(voice, net_line())
     assert taker.take() == 1

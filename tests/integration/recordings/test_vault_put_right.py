@@ -9,10 +9,11 @@ from sqlmodel import select
 from hotline.keys import Keys
 from hotline.settings import Settings
 from models import Database, Recording, RecordingState
-from models.types import now
-from recordings import claims, retention
-from recordings.claims import Claims
-from recordings.vault import ASIDE, Vault, VaultDamaged, VaultMissing
+from models.db.types import now
+from recordings.transcription import claims
+from recordings.transcription.claims import Claims
+from recordings.vault import retention
+from recordings.vault.vault import ASIDE, Vault, VaultDamaged, VaultMissing
 from tests.integration.recordings.spooled import ARRIVED, Left, Taker, net_line
 
 

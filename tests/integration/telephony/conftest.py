@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from hotline.settings import Settings
-from telephony.render import folders
+from telephony.asterisk.render import folders
 from tests.integration.telephony.sharing import Shared, changes, shares
 from tests.integration.telephony.talking import Stage
 from tests.stack import AsteriskUnderTest, settings_of_a_module

@@ -6,8 +6,8 @@ import socket
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from telephony import sip
-from telephony.sip import Message
+from telephony.softphone import sip
+from telephony.softphone.sip import Message
 
 G729 = (
     "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"

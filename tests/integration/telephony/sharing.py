@@ -18,9 +18,9 @@ import pytest
 
 from hotline.settings import Settings
 from telephony import names
-from telephony.ami import Ami
-from telephony.ari import Ari
-from telephony.phone import Phone
+from telephony.clients.ami import Ami
+from telephony.clients.ari import Ari
+from telephony.softphone.phone import Phone
 from tests.ports import free_port
 from tests.stack import AsteriskUnderTest
 from tests.wait import until

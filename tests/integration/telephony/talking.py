@@ -5,12 +5,12 @@ from contextlib import ExitStack
 
 from hotline.settings import Settings
 from telephony import names
-from telephony.ami import Ami, Message
-from telephony.ari import Ari
-from telephony.legs import Legs, legs_of
-from telephony.operator import Operator
-from telephony.phone import Call, Phone
-from telephony.rtp import Audio
+from telephony.clients.ami import Ami, Message
+from telephony.clients.ari import Ari
+from telephony.operator.legs import Legs, legs_of
+from telephony.operator.operator import Operator
+from telephony.softphone.phone import Call, Phone
+from telephony.softphone.rtp import Audio
 from tests.fakes.fake_ivr import FakeIvr, Line, Script
 from tests.stack import AsteriskUnderTest
 from tests.tones import heard_tones, tone

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import pytest
 
 from hotline.settings import Settings
-from telephony import sip
-from telephony.phone import Call, Phone
-from telephony.silent_callers import SilentCallers
+from telephony.softphone import sip
+from telephony.softphone.phone import Call, Phone
+from telephony.switchboard.silent_callers import SilentCallers
 from tests.integration.telephony.talking import Stage, ivr
 from tests.ports import free_port, rtp_range
 from tests.stack import AsteriskUnderTest

@@ -8,10 +8,10 @@ import pytest
 from hotline.queue.members import PENALTY_BACKUP, PENALTY_BUSY, PENALTY_FIRST, Member
 from hotline.settings import Settings
 from telephony import names
-from telephony.ami import Ami
-from telephony.ari import Ari
-from telephony.membership import difference, queues_in
-from telephony.phone import Call, Phone
+from telephony.clients.ami import Ami
+from telephony.clients.ari import Ari
+from telephony.softphone.phone import Call, Phone
+from telephony.switchboard.queue_sync import difference, queues_in
 from tests.fakes.fake_ivr import FakeIvr, Line
 from tests.integration.telephony.conftest import HOLD
 from tests.stack import AsteriskUnderTest

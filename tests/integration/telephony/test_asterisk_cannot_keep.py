@@ -10,14 +10,14 @@ from sqlmodel import select
 from hotline.keys import Keys
 from hotline.settings import Settings
 from models import Case, Contact, Database, Outcome
-from models.types import now
+from models.db.types import now
 from telephony import names
-from telephony.ami import Ami
-from telephony.cel import CelLog
-from telephony.changes import Desk
-from telephony.ledger import Ledger
-from telephony.sweep import There, read_books, sweep
-from telephony.unkept_numbers import UnkeptNumbers
+from telephony.clients.ami import Ami
+from telephony.clients.cel import CelLog
+from telephony.switchboard.changes.calls import Desk
+from telephony.switchboard.reconcile import There, read_books, sweep
+from telephony.switchboard.unsaved_numbers import UnkeptNumbers
+from telephony.switchboard.writer import Ledger
 from tests.integration.telephony.conftest import CANNOT_RECORD_EN, TONE
 from tests.stack import AsteriskUnderTest
 from tests.tones import heard_tones

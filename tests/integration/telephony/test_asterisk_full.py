@@ -4,7 +4,7 @@ import pytest
 
 from hotline.settings import Settings
 from telephony import names
-from telephony.cel import CelLog
+from telephony.clients.cel import CelLog
 from tests.integration.telephony.conftest import CANNOT_RECORD_EN, TERMS, TONE
 from tests.stack import AsteriskUnderTest
 from tests.tones import heard_tones

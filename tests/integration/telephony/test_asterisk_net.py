@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from hotline.settings import Settings
-from telephony import render
-from telephony.phone import Call
+from telephony.asterisk import render
+from telephony.softphone.phone import Call
 from tests.fakes.fake_ivr import FakeIvr, Line
 from tests.integration.telephony.conftest import (
     CANNOT_RECORD_EN,

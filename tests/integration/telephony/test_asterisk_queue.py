@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from hotline.settings import Settings
-from telephony import names, render
-from telephony.ami import Ami
-from telephony.ari import Ari
-from telephony.phone import Phone
+from telephony import names
+from telephony.asterisk import render
+from telephony.clients.ami import Ami
+from telephony.clients.ari import Ari
+from telephony.softphone.phone import Phone
 from tests.fakes.fake_ivr import FakeIvr, Line, Script
 from tests.integration.telephony.conftest import HOLD, TERMS, THANKS, TONE
 from tests.stack import AsteriskUnderTest

@@ -14,9 +14,9 @@ from hotline.line import languages
 from hotline.settings import Settings
 from models import Database
 from telephony import names
-from telephony.phone import Phone
-from telephony.render import folders
-from telephony.run_asterisk import RunningAsterisk, read_menu, ready
+from telephony.asterisk.process import RunningAsterisk, read_menu, ready
+from telephony.asterisk.render import folders
+from telephony.softphone.phone import Phone
 from tests.databases import away
 from tests.stack import AsteriskUnderTest
 from tests.turn import Turn
@@ -178,7 +178,7 @@ def test_without_its_database_it_starts_with_the_menu_it_had(settings: Settings,
 def run_main(settings: Settings) -> subprocess.Popen[bytes]:
     """The process as the supervisor starts it."""
     told = {f"FREELINE_{name.upper()}": str(value) for name, value in settings.model_dump().items() if value != ""}
-    imports = "from telephony.run_asterisk import main; from hotline.settings import settings"
+    imports = "from telephony.asterisk.process import main; from hotline.settings import settings"
     return subprocess.Popen(
         [sys.executable, "-c", f"{imports}; raise SystemExit(main(settings()))"], env=os.environ | told
     )

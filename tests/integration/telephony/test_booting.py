@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from hotline.settings import Settings
-from telephony.run_asterisk import RunningAsterisk, ready
+from telephony.asterisk.process import RunningAsterisk, ready
 from tests.stack import AsteriskUnderTest
 
 

@@ -9,7 +9,7 @@ import pytest
 from hotline.settings import Settings
 from ops import registration
 from ops.status import status
-from telephony import sip
+from telephony.softphone import sip
 from tests.stack import AsteriskUnderTest
 from tests.wait import until
 

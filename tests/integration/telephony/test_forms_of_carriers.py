@@ -11,11 +11,11 @@ import pytest
 
 from hotline.settings import Settings
 from models import RefusedKind
-from ops.calling import place
+from ops.place_call import place
 from telephony import names
-from telephony.ami import Ami, Events, Message
-from telephony.refusals import Refusals
-from telephony.render import dialled_lines, folders
+from telephony.asterisk.render import dialled_lines, folders
+from telephony.clients.ami import Ami, Events, Message
+from telephony.switchboard.refusals import Refusals
 from tests.integration.telephony.invites import invite, inviting
 from tests.ports import free_port, rtp_range
 from tests.stack import AsteriskUnderTest

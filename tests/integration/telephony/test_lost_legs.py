@@ -5,9 +5,10 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from hotline.settings import Settings
-from telephony import ari, names
-from telephony.membership import queues_in
-from telephony.phone import Call, Phone
+from telephony import names
+from telephony.clients import ari
+from telephony.softphone.phone import Call, Phone
+from telephony.switchboard.queue_sync import queues_in
 from tests.integration.telephony.talking import ALICE, BOB, SOFIA, WORKER, Stage, both_ways, header, ivr
 from tests.ports import free_port, rtp_range
 from tests.stack import AsteriskUnderTest

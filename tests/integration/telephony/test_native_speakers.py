@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from hotline.settings import Settings
-from telephony.phone import Phone
+from telephony.softphone.phone import Phone
 from tests.fakes.fake_ivr import FakeIvr, Line
 from tests.integration.telephony.test_asterisk_queue import LINE, agent_phone_of, join  # noqa: F401
 from tests.stack import AsteriskUnderTest

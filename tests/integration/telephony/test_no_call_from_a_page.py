@@ -6,7 +6,7 @@ import aiohttp
 
 from agent_console.sip_process import to_asterisk
 from hotline.settings import Settings
-from telephony.sip import read
+from telephony.softphone.sip import read
 from tests.integration.telephony.talking import LINE
 from tests.stack import AsteriskUnderTest
 

@@ -8,8 +8,8 @@ import pytest
 
 from hotline.settings import Settings
 from telephony import names
-from telephony.operator import LineFailed
-from telephony.phone import Call, Phone
+from telephony.operator.operator import LineFailed
+from telephony.softphone.phone import Call, Phone
 from tests.integration.telephony.conftest import HOLD, TERMS
 from tests.integration.telephony.talking import (
     ALICE,

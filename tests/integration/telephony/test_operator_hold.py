@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from hotline.settings import Settings
-from telephony import names, render
-from telephony.operator import LineFailed, Operator
+from telephony import names
+from telephony.asterisk import render
+from telephony.operator.operator import LineFailed, Operator
 from tests.integration.telephony.conftest import HOLD, TERMS
 from tests.integration.telephony.talking import (
     ALICE,

@@ -4,8 +4,8 @@ import pytest
 
 from hotline.settings import Settings
 from telephony import names
-from telephony.operator import LineFailed, Operator
-from telephony.phone import Phone
+from telephony.operator.operator import LineFailed, Operator
+from telephony.softphone.phone import Phone
 from tests.integration.telephony.talking import LINE, Stage
 from tests.wait import until
 

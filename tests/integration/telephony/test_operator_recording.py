@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from telephony import names
-from telephony.operator import LineFailed
+from telephony.operator.operator import LineFailed
 from tests.integration.telephony.conftest import HOLD
 from tests.integration.telephony.talking import ALICE, BOB, WORKER, Stage, both_ways, hears, ivr, say
 from tests.tones import heard_tones

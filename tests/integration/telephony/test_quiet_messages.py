@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from hotline.settings import Settings
 from telephony import names
-from telephony.phone import Call
-from telephony.sound import pcm_to_ulaw, ulaw_to_pcm
+from telephony.softphone.g711 import pcm_to_ulaw, ulaw_to_pcm
+from telephony.softphone.phone import Call
 from tests.fakes.fake_ivr import FakeIvr, Line
 from tests.integration.telephony.conftest import MENU, THANKS, TONE
 from tests.ports import free_port, rtp_range

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from telephony import names, sip
-from telephony.ami import Ami
-from telephony.render import folders
-from telephony.sound import RATE_HZ
+from telephony import names
+from telephony.asterisk.render import folders
+from telephony.clients.ami import Ami
+from telephony.softphone import sip
+from telephony.softphone.g711 import RATE_HZ
 from tests.integration.telephony.conftest import INVITE_TH, TERMS
 from tests.integration.telephony.invites import G729, invite
 from tests.stack import AsteriskUnderTest, settings_of_a_module

@@ -11,10 +11,11 @@ from collections.abc import Iterator
 import pytest
 
 from hotline.settings import Settings
-from telephony import names, sip
-from telephony.ami import Ami
-from telephony.phone import Call, Phone
-from telephony.render import folders
+from telephony import names
+from telephony.asterisk.render import folders
+from telephony.clients.ami import Ami
+from telephony.softphone import sip
+from telephony.softphone.phone import Call, Phone
 from tests import torture
 from tests.fakes.fake_ivr import FakeIvr, Line
 from tests.integration.telephony.conftest import INVITE_TH, TERMS

@@ -3,14 +3,14 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from telephony.operator import LineFailed
+from telephony.operator.operator import LineFailed
 
 SILENT = "Asterisk does not answer. Nothing was changed; try again."
 
 
 @dataclass
 class Operated:
-    """Stands in for `telephony.operator.Operator`. `acts` are the names and arguments in the order they came."""
+    """Stands in for `telephony.operator.operator.Operator`. `acts` are the names and arguments in the order they came."""
 
     acts: list[tuple[Any, ...]] = field(default_factory=list)
     fails: bool = False

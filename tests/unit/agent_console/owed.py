@@ -14,8 +14,8 @@ from hotline.keys import Keys
 from hotline.settings import Settings
 from hotline.staff import states as agents
 from models import AgentStatus, Callback, CallbackAttempt, CallbackSafety, Case, Contact, Database, Safety
-from models.types import now
-from telephony.secrets import make_secrets
+from models.db.types import now
+from telephony.asterisk.secrets import make_secrets
 from tests.cast import Cast
 from tests.fakes.ami import FakeAmi
 

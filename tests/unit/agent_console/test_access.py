@@ -18,7 +18,7 @@ from hotline.staff import people, sign_ins
 from hotline.staff import states as agents
 from hotline.throttle import TRIES, Attempt, Throttle
 from models import Agent, AgentStatus, Database, SignIn
-from models.types import now
+from models.db.types import now
 from tests.cast import PASSWORD, Cast
 from tests.unit.agent_console.conftest import BOOSTED, HTMX, Browser
 from tests.unit.agent_console.conftest import SignIn as SignInAs

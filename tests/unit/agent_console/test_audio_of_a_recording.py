@@ -10,8 +10,8 @@ from hotline import audit
 from hotline.keys import Keys
 from hotline.settings import Settings
 from models import AuditEntry, CaseEvent, Contact, Database, EventKind, Recording
-from models.types import now
-from recordings.audio import wav
+from models.db.types import now
+from recordings.vault.audio import wav
 from tests.cast import Cast
 from tests.e2e.agent_console.recorded import leave_message
 from tests.unit.agent_console.conftest import Browser, SignIn

@@ -22,7 +22,7 @@ from models import (
     Talk,
     TalkRecording,
 )
-from models.types import now
+from models.db.types import now
 from tests.cast import Cast
 from tests.e2e.agent_console.on_call import Line, ready
 from tests.unit.agent_console.conftest import HTMX, Browser, SignIn

@@ -26,7 +26,7 @@ from models import (
     Database,
     TalkRecording,
 )
-from models.types import now
+from models.db.types import now
 from tests.cast import Cast
 from tests.unit.agent_console.conftest import HTMX, Browser, SignIn
 from tests.unit.agent_console.owed import DIGITS, NUMBER, Wire, a_call, asterisk

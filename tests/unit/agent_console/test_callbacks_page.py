@@ -23,9 +23,9 @@ from models import (
     Direction,
     Outcome,
 )
-from models.types import now
-from telephony.acting import HALF_DONE
-from telephony.operator import LineFailed
+from models.db.types import now
+from telephony.operator.ami_actions import HALF_DONE
+from telephony.operator.operator import LineFailed
 from tests.cast import Cast
 from tests.unit.agent_console.conftest import BOOSTED, HTMX, Browser, SignIn
 from tests.unit.agent_console.owed import (
@@ -241,7 +241,7 @@ async def test_an_asterisk_that_falls_silent_may_have_dialled_so_the_try_stays(
     def silent(*_: object) -> None:
         raise LineFailed(HALF_DONE)
 
-    monkeypatch.setattr("telephony.operator.Operator.call_back", silent)
+    monkeypatch.setattr("telephony.operator.operator.Operator.call_back", silent)
     assert (await alice.post(f"/callbacks/{callback_id}/dial", HTMX)).status == 409
     assert len(tries(db)) == 1
     assert "How did it go?" in await alice.text("/callbacks")

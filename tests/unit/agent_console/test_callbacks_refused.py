@@ -36,7 +36,7 @@ from models import (
     EntryKind,
     Safety,
 )
-from models.types import now
+from models.db.types import now
 from tests.cast import Cast
 from tests.unit.agent_console.conftest import HTMX, Browser, SignIn
 from tests.unit.agent_console.owed import DIGITS, NUMBER, Wire, a_call, asterisk, owe, phones_on

@@ -32,7 +32,7 @@ from models import (
     Safety,
     Transcript,
 )
-from models.types import now
+from models.db.types import now
 from tests.cast import Cast
 from tests.e2e.agent_console.recorded import leave_message, transcript_of
 from tests.unit.agent_console.conftest import HTMX, Browser, SignIn

@@ -12,7 +12,7 @@ from hotline.cases.listing import PAGE, Wanted
 from hotline.keys import Keys
 from hotline.settings import Settings
 from models import Case, CaseStatus, Contact, Database
-from models.types import now
+from models.db.types import now
 from tests.cast import Cast
 from tests.e2e.agent_console.recorded import leave_message
 from tests.unit.agent_console.conftest import Browser

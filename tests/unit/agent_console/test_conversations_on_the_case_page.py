@@ -8,8 +8,8 @@ from hotline.cases.next_steps import StepKind
 from hotline.keys import Keys
 from hotline.settings import Settings
 from models import Case, Contact, Database, EventKind, Recording, RecordingKind
-from models.types import now
-from recordings.consent import TAKEN_BACK, tell_destroyed
+from models.db.types import now
+from recordings.vault.consent_gate import TAKEN_BACK, tell_destroyed
 from tests.cast import Cast
 from tests.e2e.agent_console.recorded import leave_message
 from tests.unit.agent_console.conftest import Browser

@@ -19,8 +19,8 @@ from agent_console.serve import status_of
 from hotline.errors import PartMissing, Refused
 from hotline.log import start_log
 from hotline.queue import waiting as queue_waiting
-from models.types import now
-from recordings.vault import VaultMissing
+from models.db.types import now
+from recordings.vault.vault import VaultMissing
 from tests.unit.agent_console.conftest import Browser
 
 POLICY_FORBIDS = ("unsafe-inline", "unsafe-eval", "unsafe-hashes", "http:", "https:", "data:", "*")

@@ -18,7 +18,7 @@ from hotline import nudges
 from hotline.nudges import Nudges
 from hotline.settings import Settings
 from models import Database, SignIn
-from models.types import now
+from models.db.types import now
 from tests.cast import Cast
 from tests.unit.agent_console.conftest import Browser
 from tests.wait import PATIENCE_S

@@ -7,7 +7,7 @@ import pytest
 from hotline.line import refused_calls
 from hotline.line.refused_calls import OTHER
 from models import Database, Line, RefusedKind
-from models.types import now
+from models.db.types import now
 from tests.unit.agent_console.conftest import Browser
 
 

@@ -14,7 +14,7 @@ from hotline.cases import work
 from hotline.keys import Keys
 from hotline.settings import Settings
 from models import Alert, AlertKind, AuditEntry, Callback, Database
-from models.types import now
+from models.db.types import now
 from tests.cast import Cast
 from tests.databases import on_sqlite
 from tests.unit.agent_console.conftest import BOOSTED, HTMX, Browser, SignIn

@@ -16,9 +16,9 @@ from hotline.settings import Settings
 from hotline.staff import states as agents
 from models import AgentState, AgentStatus, Database
 from models import SignIn as SignInRow
-from models.types import now
-from telephony.acting import LineFailed
-from telephony.operator import Operator, PhoneSecret
+from models.db.types import now
+from telephony.operator.ami_actions import LineFailed
+from telephony.operator.operator import Operator, PhoneSecret
 from tests.cast import PASSWORD, Cast
 from tests.unit.agent_console.conftest import Browser, SignIn
 from tests.wait import PATIENCE_S

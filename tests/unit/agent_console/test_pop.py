@@ -9,7 +9,7 @@ from hotline.keys import Keys
 from hotline.settings import Settings
 from hotline.staff import states as agents
 from models import AuditEntry, Caller, CaseEvent, Contact, Database, EventKind, PartyKind, Place
-from models.types import now
+from models.db.types import now
 from tests.cast import Cast
 from tests.e2e.agent_console.on_call import Line, known_caller, ready
 from tests.unit.agent_console.conftest import HTMX, Browser, SignIn

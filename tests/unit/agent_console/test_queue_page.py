@@ -14,7 +14,7 @@ from hotline.keys import Keys
 from hotline.reports import today as day_report
 from hotline.staff import states as agents
 from models import AgentState, AgentStatus, Case, Contact, Database, Line
-from models.types import now
+from models.db.types import now
 from tests.cast import Cast
 from tests.e2e.agent_console import seed
 from tests.unit.agent_console.conftest import BOOSTED, HTMX, Browser

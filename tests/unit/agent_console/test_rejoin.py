@@ -7,7 +7,7 @@ from hotline.calls import conversations
 from hotline.keys import Keys
 from hotline.staff import states as agents
 from models import Contact, Database, Party
-from models.types import now
+from models.db.types import now
 from tests.cast import Cast
 from tests.e2e.agent_console.on_call import Line
 from tests.unit.agent_console.conftest import HTMX, Browser

@@ -16,7 +16,7 @@ from hotline.settings import Settings
 from hotline.staff import mobiles, people
 from hotline.staff import states as agents
 from models import Agent, AgentStatus, Database
-from models.types import now
+from models.db.types import now
 from telephony import names
 from tests.cast import Cast
 from tests.fakes.ami import Fields, Session

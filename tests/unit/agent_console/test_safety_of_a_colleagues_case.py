@@ -9,7 +9,7 @@ from hotline.intake import safety_form
 from hotline.keys import Keys
 from hotline.staff import states as agents
 from models import AgentStatus, AuditEntry, CallbackSafety, Database, Safety
-from models.types import now
+from models.db.types import now
 from tests.cast import Cast
 from tests.unit.agent_console.conftest import BOOSTED, HTMX, Browser, SignIn
 

@@ -10,8 +10,8 @@ from sqlmodel import col, select
 from agent_console import waiting_access
 from agent_console.console import CONSOLE
 from models import AccessRequest, Agent, Database, Role
-from models.types import now
-from recordings.trusted_clock import TrustedClock
+from models.db.types import now
+from recordings.vault.trusted_clock import TrustedClock
 from tests.cast import PASSWORD, Cast
 from tests.unit.agent_console.conftest import Browser, SignIn
 

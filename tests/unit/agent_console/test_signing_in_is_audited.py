@@ -14,7 +14,7 @@ from hotline.staff import people, sign_ins
 from hotline.staff import states as agents
 from models import Agent, AuditEntry, Database
 from models import SignIn as SignInRow
-from models.types import now
+from models.db.types import now
 from tests.cast import PASSWORD, Cast
 from tests.unit.agent_console.conftest import TOKEN, Browser, SignIn
 from tests.unit.agent_console.operated import Operated

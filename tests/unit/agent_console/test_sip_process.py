@@ -17,7 +17,7 @@ from agent_console.guard import SESSION
 from agent_console.sip_process import LEFT
 from agent_console.sip_proxy import CARRIER
 from hotline.settings import Settings
-from telephony.operator import Operator, PhoneSecret
+from telephony.operator.operator import Operator, PhoneSecret
 from tests.unit.agent_console.conftest import Browser
 from tests.wait import PATIENCE_S
 

@@ -10,7 +10,7 @@ from hotline.calls import facts as calls
 from hotline.keys import Keys
 from hotline.staff import states as agents
 from models import AgentState, AgentStatus, Case, CaseStatus, Contact, Database, Disposition, Draft, Note
-from models.types import now
+from models.db.types import now
 from tests.cast import Cast
 from tests.e2e.agent_console.on_call import Line
 from tests.unit.agent_console.conftest import HTMX, Browser

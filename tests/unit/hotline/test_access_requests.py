@@ -10,7 +10,7 @@ from hotline.errors import Invalid, NotAllowed, NotFound, Refused
 from hotline.settings import Settings
 from hotline.staff import access_requests, people
 from models import AccessEnd, AccessKind, AccessRequest, Agent, AlertKind, AuditEntry, Database, Role
-from models.types import now
+from models.db.types import now
 from tests.cast import PASSWORD, Cast
 
 

@@ -10,7 +10,7 @@ from hotline.queue import members as queues
 from hotline.settings import Settings
 from hotline.staff import states as agents
 from models import AgentStateChange, AgentStatus, Database
-from models.types import now
+from models.db.types import now
 from tests.cast import Cast
 
 T: datetime

@@ -30,7 +30,7 @@ from models import (
     Recording,
     Safety,
 )
-from models.types import now
+from models.db.types import now
 from tests.cast import Cast
 
 NUMBER, OTHER = "0812345678", "0899999999"

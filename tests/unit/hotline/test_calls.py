@@ -21,7 +21,7 @@ from models import (
     Recording,
     Safety,
 )
-from models.types import now
+from models.db.types import now
 from tests.cast import Cast
 from tests.wait import PATIENCE_S
 

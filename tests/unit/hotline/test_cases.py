@@ -12,7 +12,7 @@ from hotline.errors import Invalid, NotAllowed, NotFound, Refused
 from hotline.intake import safety_form
 from hotline.keys import Keys
 from models import AuditEntry, Case, CaseEvent, CaseStatus, Database, Disposition, EventKind, Role
-from models.types import now
+from models.db.types import now
 from tests.cast import Cast
 
 

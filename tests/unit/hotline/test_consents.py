@@ -11,8 +11,8 @@ from hotline.errors import Invalid, NotAllowed, Refused
 from hotline.keys import Keys
 from hotline.line import languages
 from models import AuditEntry, CaseEvent, Consent, ConsentPurpose, Contact, Database, EventKind, TalkRecording
-from models.types import now
-from recordings.consent import TAKEN_BACK, why_not
+from models.db.types import now
+from recordings.vault.consent_gate import TAKEN_BACK, why_not
 from tests.cast import Cast
 
 RECORDING = ConsentPurpose.RECORDING

@@ -10,7 +10,7 @@ from hotline.keys import Keys
 from hotline.numbers import Numbering
 from hotline.referrals import directory
 from models import AuditEntry, Database, DirectoryEntry, EntryKind
-from models.types import now
+from models.db.types import now
 from tests.cast import Cast
 
 SHELTER = {"name": "The shelter", "kind": EntryKind.SHELTER, "number": "02 123 4567", "language": "my", "note": "24 h"}

@@ -11,7 +11,7 @@ from hotline.cases import drafts, work
 from hotline.errors import Invalid, NotAllowed, NotFound
 from hotline.keys import Keys
 from models import Database, Draft
-from models.types import now
+from models.db.types import now
 from tests.cast import Cast
 from tests.wait import PATIENCE_S
 

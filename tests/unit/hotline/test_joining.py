@@ -13,7 +13,7 @@ from hotline.cases import joining, work
 from hotline.errors import NotAllowed, NotFound, Refused
 from hotline.keys import Keys
 from models import AuditEntry, Case, CaseEvent, CaseStatus, Contact, Database, EventKind
-from models.types import now
+from models.db.types import now
 from tests.cast import Cast
 
 NUMBER, OTHER = "0812345678", "0899999999"

@@ -24,7 +24,7 @@ from models import (
     Contact,
     Database,
 )
-from models.types import now
+from models.db.types import now
 from tests.cast import Cast
 
 NUMBER = "0812345678"

@@ -16,7 +16,7 @@ from hotline.queue.routing import Way
 from hotline.settings import Settings
 from hotline.staff import states as agents
 from models import AgentStatus, AuditEntry, CallerLimit, Case, CaseEvent, Database, EventKind
-from models.types import now
+from models.db.types import now
 from tests.cast import Cast
 
 BANGKOK = ZoneInfo("Asia/Bangkok")

@@ -14,7 +14,7 @@ from hotline.permissions import ALLOWED, Permission, may
 from hotline.settings import Settings
 from hotline.staff import people
 from models import Agent, AuditEntry, Database, Role, SignIn
-from models.types import now
+from models.db.types import now
 from tests.cast import PASSWORD, Cast
 
 

@@ -13,7 +13,7 @@ from hotline.queue import waiting as queue_waiting
 from hotline.roster.coverage import gaps
 from hotline.staff import states as agents
 from models import AgentStatus, Case, Database, Outcome, RecordingState
-from models.types import now
+from models.db.types import now
 from tests.cast import Cast
 from tests.e2e.agent_console import seed
 

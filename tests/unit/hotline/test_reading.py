@@ -16,7 +16,7 @@ from hotline.keys import Keys
 from hotline.settings import Settings
 from hotline.staff import states as agents
 from models import Agent, AgentStatus, Alert, AlertKind, AuditEntry, Callback, Case, Contact, Database
-from models.types import now
+from models.db.types import now
 from tests.cast import Cast
 
 

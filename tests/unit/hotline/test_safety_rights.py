@@ -13,7 +13,7 @@ from hotline.intake import safety_form
 from hotline.keys import Keys
 from hotline.staff import states as agents
 from models import AgentStatus, CallbackSafety, Case, CaseStatus, Contact, Database, Safety
-from models.types import now
+from models.db.types import now
 from tests.cast import Cast
 
 SAFE, UNSAFE, NEVER, UNKNOWN = (

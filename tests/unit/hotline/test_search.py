@@ -7,7 +7,7 @@ from sqlmodel import Session, col, select
 from hotline.cases import search
 from hotline.cases.search import holds
 from models import Case, Contact, Database, Note, Recording, Transcript
-from models.types import now
+from models.db.types import now
 from tests.cast import Cast
 
 

@@ -28,7 +28,7 @@ from models import (
     Place,
     TalkRecording,
 )
-from models.types import now
+from models.db.types import now
 from tests.cast import Cast
 
 T: datetime

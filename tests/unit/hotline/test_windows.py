@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from hotline.safety import hours as windows
-from models.types import now
+from models.db.types import now
 
 MONDAY = datetime(2026, 11, 23, tzinfo=ZoneInfo("Asia/Bangkok"))
 

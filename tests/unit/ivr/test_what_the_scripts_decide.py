@@ -16,14 +16,14 @@ from hotline.keys import Keys
 from hotline.nudges import Nudges
 from hotline.settings import Settings
 from hotline.staff import states as agents
-from ivr import memory
 from ivr import names as prompts
+from ivr import store
 from ivr.call import Call, House
-from ivr.memory import Memory
 from ivr.scripts import SCRIPTS
 from ivr.session import AgiRefused, CallerGone, Session
+from ivr.store import Memory
 from models import AgentStatus, CallbackSafety, Contact, Database
-from recordings.spool import read_note
+from recordings.spool.files import read_note
 from telephony import names
 from tests.cast import Cast
 from tests.databases import away
@@ -62,7 +62,7 @@ class Line:
 
 @pytest.fixture
 def line(settings: Settings, db: Database, keys: Keys, staff: Cast, monkeypatch: pytest.MonkeyPatch) -> Iterator[Line]:
-    monkeypatch.setattr(memory, "ANSWER_S", PATIENCE_S)
+    monkeypatch.setattr(store, "ANSWER_S", PATIENCE_S)
     settings = settings.model_copy(update={"free_space_floor_mb": 0})
     stand_in_sounds(settings.sounds, MENU)
     settings.spool.mkdir(parents=True)

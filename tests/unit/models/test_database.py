@@ -13,8 +13,9 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.types import TypeDecorator, TypeEngine
 from sqlmodel import SQLModel, select
 
-from models import CaseEvent, Database, EventKind, Wording, search_indexes
-from models.types import now
+from models import CaseEvent, Database, EventKind, Wording
+from models.db import search_indexes
+from models.db.types import now
 from tests.databases import on_sqlite
 
 

@@ -7,7 +7,7 @@ from sqlmodel import select
 
 from hotline.settings import Settings
 from models import Caller, Contact, Database
-from models.types import now
+from models.db.types import now
 
 REVISION = "0004_numbers"
 

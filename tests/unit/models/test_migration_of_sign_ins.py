@@ -8,7 +8,7 @@ from hotline import audit
 from hotline.keys import Keys
 from hotline.staff import known_browsers, sign_ins
 from models import Database
-from models.types import now
+from models.db.types import now
 from tests.cast import Cast
 
 

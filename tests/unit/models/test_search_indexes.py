@@ -9,8 +9,9 @@ from sqlalchemy import delete, text
 from sqlmodel import Session, select
 
 from hotline.cases.search import holds
-from models import Agent, Case, Database, Note, Role, search_indexes
-from models.types import now
+from models import Agent, Case, Database, Note, Role
+from models.db import search_indexes
+from models.db.types import now
 from tests.databases import on_postgresql, on_sqlite
 from tests.postgres import Postgres
 

@@ -14,12 +14,12 @@ import pytest
 from hotline.errors import PartMissing
 from hotline.settings import ROOT, Settings
 from ops import prepare
-from ops.health import healthy
 from ops.log_file import LOG_MAX_BYTES
 from ops.prepare import prepare_apart
 from ops.status import processes
-from ops.supervise import kept_file
-from telephony.secrets import make_secrets
+from ops.supervision.health import healthy
+from ops.supervision.supervisor import kept_file
+from telephony.asterisk.secrets import make_secrets
 from tests.ports import free_port
 from tests.wait import PATIENCE_S, until
 

@@ -20,12 +20,12 @@ from sqlmodel import select
 from hotline.keys import Keys, load_keys, make_keys
 from hotline.settings import ROOT, Settings
 from models import Agent, Case, Contact, Database
-from models.types import now
-from ops.backup import dumps, making, restoring, sealing
-from ops.backup.record import last_backup
-from ops.backup.restoring import Secret
+from models.db.types import now
+from ops.backup import create, dumps, restore, sealing
+from ops.backup.last_backup import last_backup
+from ops.backup.restore import Secret
 from ops.backup.sealing import BackupFailed
-from recordings.vault import Vault
+from recordings.vault.vault import Vault
 from tests import cast
 from tests.postgres import Postgres
 
@@ -72,7 +72,7 @@ def fill(settings: Settings, database: str = "") -> tuple[Settings, str]:
 
 
 def backed_up(settings: Settings, folder: Path, identity: pyrage.x25519.Identity, **options: bool) -> Path:
-    return making.create(settings, folder, sealing.for_key(str(identity.to_public())), quiet, **options)
+    return create.create(settings, folder, sealing.for_key(str(identity.to_public())), quiet, **options)
 
 
 def elsewhere(settings: Settings, tmp_path: Path, database: str = "") -> Settings:
@@ -100,16 +100,16 @@ def test_it_is_restored_into_a_new_folder(
     settings, voice = fill(settings)
     seen: list[tuple[int, int]] = []
     sealer = sealing.for_key(str(identity.to_public()))
-    file = making.create(settings, folder, sealer, lambda done, total: seen.append((done, total)))
+    file = create.create(settings, folder, sealer, lambda done, total: seen.append((done, total)))
     assert seen[-1][0] == seen[-1][1] > 0
     assert last_backup(settings) is not None
     assert [path.name for path in folder.iterdir()] == [file.name], "nothing half made beside it"
     assert file.stat().st_mode & 0o777 == 0o600
     assert not list(settings.data.glob(".backup-*"))
     secret = Secret(identity=str(identity))
-    assert restoring.verify(file, secret, quiet).recordings == 1
+    assert restore.verify(file, secret, quiet).recordings == 1
     restored = elsewhere(settings, tmp_path)
-    manifest = restoring.restore(restored, file, secret, quiet)
+    manifest = restore.restore(restored, file, secret, quiet)
     assert manifest.rows["agent"] == 5
     is_as_before(restored, voice)
 
@@ -136,12 +136,12 @@ def test_age_itself_opens_what_is_sealed_for_a_key(
 
 def test_a_passphrase_opens_it_and_no_other(settings: Settings, folder: Path, tmp_path: Path) -> None:
     settings, voice = fill(settings)
-    file = making.create(settings, folder, sealing.with_passphrase(WORDS), quiet)
+    file = create.create(settings, folder, sealing.with_passphrase(WORDS), quiet)
     assert sealing.wants_passphrase(file)
     with pytest.raises(BackupFailed, match="not its passphrase"):
-        restoring.verify(file, Secret(passphrase="another one, quite long"), quiet)
+        restore.verify(file, Secret(passphrase="another one, quite long"), quiet)
     restored = elsewhere(settings, tmp_path)
-    restoring.restore(restored, file, Secret(passphrase=WORDS), quiet)
+    restore.restore(restored, file, Secret(passphrase=WORDS), quiet)
     is_as_before(restored, voice)
 
 
@@ -155,7 +155,7 @@ def test_without_the_keys_they_are_kept_apart(
     for key in settings.keys.iterdir():
         (restored.keys / key.name).write_bytes(key.read_bytes())
         (restored.keys / key.name).chmod(0o600)
-    assert not restoring.restore(restored, file, Secret(identity=str(identity)), quiet).keys
+    assert not restore.restore(restored, file, Secret(identity=str(identity)), quiet).keys
     is_as_before(restored, voice)
 
 
@@ -165,13 +165,13 @@ def test_postgresql_is_restored_into_an_empty_database(
     settings, voice = fill(settings, postgres.create("backed_up", "freeline_template"))
     file = backed_up(settings, folder, identity)
     secret = Secret(identity=str(identity))
-    assert restoring.verify(file, secret, quiet).rows["case_file"] == 1
+    assert restore.verify(file, secret, quiet).rows["case_file"] == 1
     with pytest.raises(BackupFailed, match="not empty"):
-        restoring.restore(elsewhere(settings, tmp_path, settings.database_url), file, secret, quiet)
+        restore.restore(elsewhere(settings, tmp_path, settings.database_url), file, secret, quiet)
     with pytest.raises(BackupFailed, match="is of PostgreSQL"):
-        restoring.restore(elsewhere(settings, tmp_path), file, secret, quiet)
+        restore.restore(elsewhere(settings, tmp_path), file, secret, quiet)
     restored = elsewhere(settings, tmp_path, postgres.create("restored"))
-    restoring.restore(restored, file, secret, quiet)
+    restore.restore(restored, file, secret, quiet)
     is_as_before(restored, voice)
 
 
@@ -182,14 +182,14 @@ def test_a_sqlite_backup_is_not_poured_into_postgresql(
     file = backed_up(settings, folder, identity)
     restored = elsewhere(settings, tmp_path, postgres.create("not_for_sqlite"))
     with pytest.raises(BackupFailed, match="is of SQLite"):
-        restoring.restore(restored, file, Secret(identity=str(identity)), quiet)
+        restore.restore(restored, file, Secret(identity=str(identity)), quiet)
 
 
 def test_what_is_there_is_never_overwritten(settings: Settings, folder: Path, identity: pyrage.x25519.Identity) -> None:
     settings, voice = fill(settings)
     file = backed_up(settings, folder, identity)
     with pytest.raises(BackupFailed, match=r"freeline\.db, vault, prompts, keys, audit already"):
-        restoring.restore(settings, file, Secret(identity=str(identity)), quiet)
+        restore.restore(settings, file, Secret(identity=str(identity)), quiet)
     assert Vault(settings.vault, load_keys(settings.keys, may_open=True)).open(voice) == VOICE
 
 
@@ -201,7 +201,7 @@ def test_what_a_crash_left_beside_the_old_database_does_not_get_into_the_restore
     restored.data.mkdir(parents=True)
     (restored.data / "freeline.db-wal").write_bytes(b"of another")
     with pytest.raises(BackupFailed, match=r"freeline\.db-wal already"):
-        restoring.restore(restored, file, Secret(identity=str(identity)), quiet)
+        restore.restore(restored, file, Secret(identity=str(identity)), quiet)
 
 
 def test_keys_in_a_backup_that_says_it_has_none_do_not_take_the_place_of_ours(
@@ -211,11 +211,11 @@ def test_keys_in_a_backup_that_says_it_has_none_do_not_take_the_place_of_ours(
     restored = elsewhere(settings, tmp_path)
     make_keys(restored.keys)
     own = {path.name: path.read_bytes() for path in restored.keys.iterdir()}
-    files = making._files
-    monkeypatch.setattr(making, "_files", lambda settings, with_keys: files(settings, with_keys=True))
+    files = create._files
+    monkeypatch.setattr(create, "_files", lambda settings, with_keys: files(settings, with_keys=True))
     file = backed_up(settings, folder, identity, with_keys=False)
     with pytest.raises(BackupFailed, match="says that it has none"):
-        restoring.restore(restored, file, Secret(identity=str(identity)), quiet)
+        restore.restore(restored, file, Secret(identity=str(identity)), quiet)
     assert {path.name: path.read_bytes() for path in restored.keys.iterdir()} == own
 
 
@@ -242,7 +242,7 @@ def test_a_damaged_one_is_refused_and_nothing_stays(
     settings, _voice = fill(settings)
     restored = elsewhere(settings, tmp_path)
     with damaged(backed_up(settings, folder, identity), how) as file, pytest.raises(BackupFailed, match="cut short"):
-        restoring.restore(restored, file, Secret(identity=str(identity)), quiet)
+        restore.restore(restored, file, Secret(identity=str(identity)), quiet)
     assert list(restored.data.iterdir()) == []
 
 
@@ -250,9 +250,9 @@ def test_another_key_does_not_open_it(settings: Settings, folder: Path, identity
     settings, _voice = fill(settings)
     file = backed_up(settings, folder, identity)
     with pytest.raises(BackupFailed, match="another key"):
-        restoring.verify(file, Secret(identity=str(pyrage.x25519.Identity.generate())), quiet)
+        restore.verify(file, Secret(identity=str(pyrage.x25519.Identity.generate())), quiet)
     with pytest.raises(BackupFailed, match="--key"):
-        restoring.verify(file, Secret(), quiet)
+        restore.verify(file, Secret(), quiet)
 
 
 @pytest.mark.parametrize("name", ["../outside", "/etc/outside", "vault/../../outside", "keys/../x", "anything"])
@@ -268,7 +268,7 @@ def test_names_in_it_are_not_believed(
     file = folder / "made.age"
     file.write_bytes(pyrage.encrypt(tar.getvalue(), [identity.to_public()]))
     with pytest.raises(BackupFailed, match="did not put there"):
-        restoring.restore(elsewhere(settings, tmp_path), file, Secret(identity=str(identity)), quiet)
+        restore.restore(elsewhere(settings, tmp_path), file, Secret(identity=str(identity)), quiet)
     assert not list(tmp_path.rglob("outside"))
 
 
@@ -297,7 +297,7 @@ def test_whatever_stops_the_packing_stops_the_backup(
     def unforeseen(*_: object) -> None:
         raise RuntimeError("something else than a disk")
 
-    monkeypatch.setattr(making, "_pack", unforeseen)
+    monkeypatch.setattr(create, "_pack", unforeseen)
     with pytest.raises(RuntimeError):
         backed_up(settings, folder, identity)
     assert list(folder.iterdir()) == []
@@ -312,7 +312,7 @@ def test_how_files_beside_the_prompts_are_called_does_no_harm(
     (settings.own_prompts / name).write_bytes(b"x")
     file = backed_up(settings, folder, identity)
     restored = elsewhere(settings, tmp_path)
-    restoring.restore(restored, file, Secret(identity=str(identity)), quiet)
+    restore.restore(restored, file, Secret(identity=str(identity)), quiet)
     is_as_before(restored, voice)
     assert (restored.own_prompts / name).read_bytes() == b"x"
 
@@ -396,10 +396,10 @@ def test_a_data_folder_of_volumes_is_filled_and_emptied_again(
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patched, pytest.raises(BackupFailed, match="No space left"):
-        patched.setattr(restoring, "_restore_database", full)
-        restoring.restore(restored, file, secret, quiet)
+        patched.setattr(restore, "_restore_database", full)
+        restore.restore(restored, file, secret, quiet)
     assert [list(volume.iterdir()) for volume in volumes] == [[], [], []]
-    restoring.restore(restored, file, secret, quiet)
+    restore.restore(restored, file, secret, quiet)
     is_as_before(restored, voice)
 
 

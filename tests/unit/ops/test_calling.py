@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from ivr.prompts import TONE_HZ
-from ops.calling import has_tone, pcm_of, wait_for_voice
-from telephony.phone import Phone
+from ops.place_call import has_tone, pcm_of, wait_for_voice
+from telephony.softphone.phone import Phone
 from tests.e2e.callers import hum
 
 

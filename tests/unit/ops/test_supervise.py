@@ -6,9 +6,10 @@ from collections.abc import Iterator
 import pytest
 
 from hotline.settings import Settings
-from ops import log_file, names
-from ops.supervise import Supervisor
-from telephony.switchboard import ALIVE
+from ops import log_file
+from ops.supervision import processes as names
+from ops.supervision.supervisor import Supervisor
+from telephony.switchboard.process import ALIVE
 
 
 @pytest.fixture

@@ -16,12 +16,14 @@ import pytest
 
 from hotline.heartbeat import UP, Heartbeat, ask_supervisor
 from hotline.settings import ROOT, Settings
-from ops import log_file, names, supervise
+from ops import log_file
 from ops.log_file import LogFile
-from ops.probe import Probe
 from ops.status import processes
-from ops.supervise import Supervisor
-from telephony.secrets import make_secrets
+from ops.supervision import processes as names
+from ops.supervision import supervisor as supervise
+from ops.supervision.probe import Probe
+from ops.supervision.supervisor import Supervisor
+from telephony.asterisk.secrets import make_secrets
 from tests.wait import until
 
 

@@ -9,10 +9,10 @@ from hotline.calls import facts as calls
 from hotline.calls.facts import Fact, Seen
 from hotline.keys import Keys
 from models import CaseEvent, Contact, Database, EventKind, Recording, RecordingKind, RecordingState, Transcript
-from models.types import now
-from recordings import claims
-from recordings.claims import Claims, requeue
-from recordings.engines import Draft
+from models.db.types import now
+from recordings.transcription import claims
+from recordings.transcription.claims import Claims, requeue
+from recordings.transcription.engines import Draft
 from tests.integration.recordings.spooled import rows
 
 MINUTE = timedelta(minutes=1)

@@ -13,10 +13,10 @@ from hotline.calls.facts import Fact
 from hotline.keys import Keys
 from hotline.settings import Settings
 from models import AuditEntry, Database, Recording, RecordingKind, RecordingState, Transcript
-from models.types import now
-from recordings import retention
-from recordings.retention import ORPHAN_S, delete_old_audio, tidy_vault
-from recordings.vault import Vault
+from models.db.types import now
+from recordings.vault import retention
+from recordings.vault.retention import ORPHAN_S, delete_old_audio, tidy_vault
+from recordings.vault.vault import Vault
 from tests.integration.recordings.spooled import rows
 
 SECOND, DAY = timedelta(seconds=1), timedelta(days=1)

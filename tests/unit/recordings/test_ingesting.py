@@ -8,10 +8,10 @@ from hotline.keys import Keys
 from hotline.line.languages import for_no_key
 from hotline.settings import Settings
 from models import Caller, Case, Contact, Database, Outcome, Recording
-from recordings.ingest import NET_QUIET_S, QUIET_S, REST_S, Ingest, OneIngester
-from recordings.listen import audio_wav
-from recordings.spool import File
-from recordings.vault import VaultFull
+from recordings.spool.files import File
+from recordings.spool.ingest import NET_QUIET_S, QUIET_S, REST_S, Ingest, OneIngester
+from recordings.vault.playback import audio_wav
+from recordings.vault.vault import VaultFull
 from tests.cast import Cast
 from tests.databases import locked
 from tests.integration.recordings.spooled import ARRIVED, NUMBER, Left, Taker, grep, net_line, rows
@@ -71,7 +71,7 @@ def test_a_death_at_any_moment_is_met_again_and_doubles_nothing(
         if after == "sealing":
             patch.setattr(Ingest, "_write", die)
         else:
-            patch.setattr("recordings.ingest.remove", die)
+            patch.setattr("recordings.spool.ingest.remove", die)
         taker.take()
     assert len(left.names()) == 2, "the spool is emptied last"
     assert Taker(settings, db, keys).take() == 1

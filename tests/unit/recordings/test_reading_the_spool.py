@@ -4,7 +4,7 @@ import json
 import os
 from pathlib import Path
 
-from recordings.spool import Left, Spool, being_written, read_note, remove
+from recordings.spool.files import Left, Spool, being_written, read_note, remove
 
 CALL = "3f0b1c52-7d55-4d0e-9a53-0c6a7c1f2b11"
 

@@ -9,8 +9,8 @@ from itertools import pairwise
 
 import pytest
 
-from recordings import audio
-from recordings.audio import First, Sound, from_bytes, measure, parts, wav
+from recordings.vault import audio
+from recordings.vault.audio import First, Sound, from_bytes, measure, parts, wav
 
 
 def tone(seconds: float, height: int) -> bytes:

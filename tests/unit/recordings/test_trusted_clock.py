@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from recordings.trusted_clock import TrustedClock
+from recordings.vault.trusted_clock import TrustedClock
 
 HOUR, DAY = 3600.0, 86400.0
 BEGAN = datetime(2026, 11, 22, 3, 0, tzinfo=UTC).timestamp()

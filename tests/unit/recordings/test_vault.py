@@ -11,8 +11,8 @@ import pytest
 
 from hotline.errors import NotAllowed
 from hotline.keys import Keys
-from models.types import now
-from recordings.vault import Vault, VaultDamaged, VaultFull, VaultMissing
+from models.db.types import now
+from recordings.vault.vault import Vault, VaultDamaged, VaultFull, VaultMissing
 
 VOICE = b"a voice of a worker" * 1000
 

@@ -7,8 +7,8 @@ import pytest
 from hotline.keys import Keys
 from hotline.settings import Settings
 from models import Database
-from telephony.changes import Desk
-from telephony.ledger import Ledger
+from telephony.switchboard.changes.calls import Desk
+from telephony.switchboard.writer import Ledger
 from tests.wait import PATIENCE_S
 
 

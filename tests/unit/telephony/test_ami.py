@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from telephony.ami import BOOTED, Ami, AmiLost, AmiRefused, Events
+from telephony.clients.ami import BOOTED, Ami, AmiLost, AmiRefused, Events
 from tests.fakes.ami import FakeAmi, Fields, Session
 from tests.ports import free_port
 from tests.wait import PATIENCE_S, until

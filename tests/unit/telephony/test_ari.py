@@ -6,7 +6,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from telephony.ari import Ari
+from telephony.clients.ari import Ari
 
 SLOW_S = 0.2
 HA1 = "0" * 32

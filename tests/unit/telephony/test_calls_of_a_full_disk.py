@@ -14,12 +14,12 @@ from hotline.keys import Keys
 from hotline.nudges import Nudges
 from hotline.settings import Settings
 from models import Case, Contact, Database, Outcome
-from recordings.ingest import Ingest
-from recordings.vault import Vault
-from telephony.cel import CelLog, Trail
-from telephony.changes import Desk
-from telephony.ledger import Ledger
-from telephony.sweep import Found, There, look_in, read_books, sweep
+from recordings.spool.ingest import Ingest
+from recordings.vault.vault import Vault
+from telephony.clients.cel import CelLog, Trail
+from telephony.switchboard.changes.calls import Desk
+from telephony.switchboard.reconcile import Found, There, look_in, read_books, sweep
+from telephony.switchboard.writer import Ledger
 from tests.wait import until
 
 LINE = "1800123456"

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from telephony.cel import CelLog
+from telephony.clients.cel import CelLog
 
 T = 1795364862.0
 

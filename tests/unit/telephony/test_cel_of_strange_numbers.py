@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from telephony.cel import CelLog
+from telephony.clients.cel import CelLog
 from tests.unit.telephony.test_cel import T, row, whole_call
 
 STRANGE = "0861234567"

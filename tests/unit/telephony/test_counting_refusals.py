@@ -3,7 +3,7 @@
 import pytest
 
 from models import RefusedKind
-from telephony.refusals import KINDS, Refusals
+from telephony.switchboard.refusals import KINDS, Refusals
 from tests.unit.telephony.wire import TRUNK, event
 
 LINES = {"1800123456": "1800123456", "661800123456": "1800123456"}

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 import pytest
 
 from telephony import names
-from telephony.ami import BOOTED, Ami, Events, Message
-from telephony.changes import Ended
-from telephony.notices import Notices
-from telephony.rings import Missed
+from telephony.clients.ami import BOOTED, Ami, Events, Message
+from telephony.switchboard.ami_events import Notices
+from telephony.switchboard.changes.calls import Ended
+from telephony.switchboard.changes.rings import Missed
 from tests.fakes.ami import FakeAmi, Fields, Session
 from tests.ports import free_port
 from tests.unit.telephony.wire import CALL, CALLER, LEG, NAMED, TRUNK, UID, dial, event

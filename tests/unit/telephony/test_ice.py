@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from hotline.settings import Settings
-from telephony import ice
-from telephony.obtain import Asterisk
-from telephony.render import render
-from telephony.secrets import make_secrets
+from telephony.asterisk import ice
+from telephony.asterisk.obtain import Asterisk
+from telephony.asterisk.render import render
+from telephony.asterisk.secrets import make_secrets
 
 UNTIL = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 NOWHERE = Asterisk(("asterisk",), "22.10.1", Path("/nowhere/modules"), Path("/nowhere/share"))

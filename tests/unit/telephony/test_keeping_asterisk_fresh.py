@@ -4,7 +4,8 @@ import pytest
 
 from hotline import disk
 from hotline.settings import Settings
-from telephony import names, run_asterisk
+from telephony import names
+from telephony.asterisk import process as run_asterisk
 
 
 class Running:

@@ -27,7 +27,7 @@ from models import (
     Place,
     Talk,
 )
-from telephony.changes import (
+from telephony.switchboard.changes.calls import (
     Answered,
     Arrived,
     Call,
@@ -43,8 +43,8 @@ from telephony.changes import (
     Resumed,
     WrapUpsDue,
 )
-from telephony.ledger import Ledger
-from telephony.rings import Missed, Rings, StoppedRinging
+from telephony.switchboard.changes.rings import Missed, Rings, StoppedRinging
+from telephony.switchboard.writer import Ledger
 from tests.cast import Cast
 from tests.databases import locked
 from tests.unit.telephony.conftest import Told

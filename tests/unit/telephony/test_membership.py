@@ -3,7 +3,7 @@ from hypothesis import strategies as st
 
 from hotline.queue.members import PENALTY_BUSY, Member
 from telephony import names
-from telephony.membership import Queues, agent_of, difference, queues_in
+from telephony.switchboard.queue_sync import Queues, agent_of, difference, queues_in
 from tests.unit.telephony.wire import event
 
 QUEUES = ["my", "th", "km"]

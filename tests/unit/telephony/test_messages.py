@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from telephony.messages import PRINTED_MAX_BYTES, Messages, Printed, follow
+from telephony.asterisk.log_filter import PRINTED_MAX_BYTES, Messages, Printed, follow
 from tests.torture import NAME, NUMBER, kept_in
 
 

@@ -2,9 +2,10 @@ from datetime import timedelta
 
 import pytest
 
-from models.types import now
+from models.db.types import now
 from telephony import names
-from telephony.changes import (
+from telephony.switchboard.ami_events import COMES_BACK, Notices
+from telephony.switchboard.changes.calls import (
     Answered,
     Arrived,
     Changed,
@@ -15,9 +16,8 @@ from telephony.changes import (
     Queued,
     Resumed,
 )
-from telephony.notices import COMES_BACK, Notices
-from telephony.recorded import NotRecorded
-from telephony.rings import Missed, Rings, StoppedRinging
+from telephony.switchboard.changes.recording import NotRecorded
+from telephony.switchboard.changes.rings import Missed, Rings, StoppedRinging
 from tests.unit.telephony.wire import CALL, CALLER, LEG, NAMED, TRUNK, UID, dial, event
 
 LINES = {"1800123456": "+661800123456"}

@@ -3,10 +3,11 @@
 import pytest
 
 from models import Place
-from models.types import now
+from models.db.types import now
 from telephony import names
-from telephony.ami import Message
-from telephony.changes import (
+from telephony.clients.ami import Message
+from telephony.switchboard.ami_events import Notices
+from telephony.switchboard.changes.calls import (
     Answered,
     Arrived,
     CallingOut,
@@ -19,8 +20,7 @@ from telephony.changes import (
     Resumed,
     WorkerAt,
 )
-from telephony.notices import Notices
-from telephony.rings import Missed, Rings, StoppedRinging
+from telephony.switchboard.changes.rings import Missed, Rings, StoppedRinging
 from tests.unit.telephony.wire import CALL, CALLER, LEG, NAMED, TRUNK, dial, event
 
 LINES = {"1800123456": "1800123456"}

@@ -10,8 +10,8 @@ from hotline.keys import Keys
 from hotline.settings import Settings
 from models import Contact, Database
 from telephony import names
-from telephony.secrets import make_secrets
-from telephony.switchboard import Switchboard
+from telephony.asterisk.secrets import make_secrets
+from telephony.switchboard.process import Switchboard
 from tests.cast import Cast
 from tests.fakes.ami import FakeAmi, Fields, Session
 from tests.wait import until

@@ -6,8 +6,8 @@ import pytest
 
 from hotline.errors import PartMissing
 from hotline.settings import Settings
-from telephony import obtain
-from telephony.obtain import find_asterisk, install_asterisk, version_tuple
+from telephony.asterisk import obtain
+from telephony.asterisk.obtain import find_asterisk, install_asterisk, version_tuple
 
 APT = "echo 'Debian http://mirror.test/debian-security/'; echo 'Debian http://mirror.test/debian/'"
 

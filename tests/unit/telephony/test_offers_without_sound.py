@@ -12,9 +12,9 @@ from hotline.keys import Keys
 from hotline.settings import Settings
 from models import Database, RefusedCalls, RefusedKind
 from telephony import names
-from telephony.messages import Messages
-from telephony.secrets import make_secrets
-from telephony.switchboard import Switchboard
+from telephony.asterisk.log_filter import Messages
+from telephony.asterisk.secrets import make_secrets
+from telephony.switchboard.process import Switchboard
 from tests.cast import Cast
 from tests.fakes.ami import FakeAmi, Fields, Session
 from tests.torture import NAME, NUMBER

@@ -6,9 +6,9 @@ import pytest
 
 from hotline.settings import Settings
 from telephony import names
-from telephony.acting import LineFailed
-from telephony.operator import NOT_READY, PARTY_GONE, Operator
-from telephony.secrets import make_secrets
+from telephony.asterisk.secrets import make_secrets
+from telephony.operator.ami_actions import LineFailed
+from telephony.operator.operator import NOT_READY, PARTY_GONE, Operator
 from tests.fakes.ami import FakeAmi, Fields, Session
 
 LEG = "c0ffee"

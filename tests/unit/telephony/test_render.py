@@ -10,10 +10,10 @@ from hotline.errors import SettingsWrong
 from hotline.line.languages import catalogue
 from hotline.settings import Settings
 from telephony import names
-from telephony.modules import module_names
-from telephony.obtain import Asterisk
-from telephony.render import folders, hold_folder, render
-from telephony.secrets import Secrets, load_secrets, make_secrets
+from telephony.asterisk.modules import module_names
+from telephony.asterisk.obtain import Asterisk
+from telephony.asterisk.render import folders, hold_folder, render
+from telephony.asterisk.secrets import Secrets, load_secrets, make_secrets
 
 NOWHERE = Asterisk(("asterisk",), "22.10.1", Path("/nowhere/modules"), Path("/nowhere/share"))
 MENU = {"FREELINE_KEY_1": "my", "FREELINE_KEY_2": "", "FREELINE_MENU": "/s/my/invite", "FREELINE_NO_KEY": "th"}
@@ -168,7 +168,7 @@ def test_no_file_is_told_to_keep_calls_beyond_the_evidence(settings: Settings, s
     assert "queue_log = no" in rendered(settings, secrets, "logger.conf")
     told = rendered(settings, secrets, "logger.conf").partition("[logfiles]\n")[2]
     assert told.splitlines() == ["/dev/fd/2 => [json]error,warning,debug"], (
-        "into the pipe alone: telephony.messages reads it"
+        "into the pipe alone: telephony.asterisk.log_filter reads it"
     )
     fields = rendered(settings, secrets, "cel_custom.conf").lower()
     assert not any(word in fields for word in ("num", "ani", "appdata", "rdnis", "dnid", "peer"))

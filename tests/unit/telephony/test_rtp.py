@@ -2,7 +2,7 @@
 
 import socket
 
-from telephony.rtp import EVENT, Audio
+from telephony.softphone.rtp import EVENT, Audio
 from tests.tones import tone
 from tests.wait import PATIENCE_S
 

@@ -1,8 +1,8 @@
 """Which callers are asked whether they are still there."""
 
 from telephony import names
-from telephony.ami import Message
-from telephony.silent_callers import ASK, SilentCallers
+from telephony.clients.ami import Message
+from telephony.switchboard.silent_callers import ASK, SilentCallers
 
 
 def row(channel: str, state: str = "6") -> Message:

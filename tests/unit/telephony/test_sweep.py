@@ -29,20 +29,21 @@ from models import (
     TalkRecording,
 )
 from telephony import names
-from telephony.cel import Trail
-from telephony.changes import (
-    Alone,
-    Answered,
-    Arrived,
-    Call,
-    Ended,
-    LeftCall,
-    Queued,
+from telephony.clients.cel import Trail
+from telephony.switchboard.changes.calls import Alone, Answered, Arrived, Call, Ended, LeftCall, Queued
+from telephony.switchboard.changes.recording import NotRecorded
+from telephony.switchboard.changes.rings import Rings
+from telephony.switchboard.reconcile import (
+    OTHERS_HAVE_S,
+    Found,
+    InSpool,
+    There,
+    look_in,
+    read_books,
+    sweep,
+    warn_of_long_talks,
 )
-from telephony.ledger import Ledger
-from telephony.recorded import NotRecorded
-from telephony.rings import Rings
-from telephony.sweep import OTHERS_HAVE_S, Found, InSpool, There, look_in, read_books, sweep, warn_of_long_talks
+from telephony.switchboard.writer import Ledger
 from tests.cast import Cast
 from tests.unit.telephony.wire import CALL, CALLER, LEG, NAMED, UID, event
 from tests.wait import until

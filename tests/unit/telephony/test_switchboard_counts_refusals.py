@@ -9,8 +9,8 @@ from sqlmodel import select
 from hotline.keys import Keys
 from hotline.settings import Settings
 from models import Case, Contact, Database, RefusedCalls, RefusedKind
-from telephony.secrets import make_secrets
-from telephony.switchboard import Switchboard
+from telephony.asterisk.secrets import make_secrets
+from telephony.switchboard.process import Switchboard
 from tests.cast import Cast
 from tests.fakes.ami import FakeAmi
 from tests.unit.telephony.wire import TRUNK

@@ -14,9 +14,9 @@ from hotline.line import languages, lines
 from hotline.settings import Settings
 from hotline.staff import states as agents
 from models import Agent, AgentState, AgentStatus, Contact, Database, Outcome
-from telephony.notices import Notices
-from telephony.secrets import make_secrets
-from telephony.switchboard import ALIVE, Switchboard
+from telephony.asterisk.secrets import make_secrets
+from telephony.switchboard.ami_events import Notices
+from telephony.switchboard.process import ALIVE, Switchboard
 from tests.cast import Cast
 from tests.databases import away, locked
 from tests.fakes.ami import FakeAmi

@@ -1,7 +1,7 @@
 """A caller's channel and an agent's leg, as their AMI events look."""
 
 from telephony import names
-from telephony.ami import Message
+from telephony.clients.ami import Message
 
 CALL = "8a54a6d2-d8cb-4218-b27a-aa435d229bfc"
 UID = "asterisk-1795364862.15"

@@ -10,8 +10,8 @@ from hotline import nudges
 from hotline.settings import Settings
 from hotline.staff import states as agents
 from models import Agent, Database
-from telephony.phone import Phone
-from telephony.switchboard import Switchboard
+from telephony.softphone.phone import Phone
+from telephony.switchboard.process import Switchboard
 from tests.cast import Cast
 from tests.fakes.fake_ivr import FakeIvr, Line
 from tests.integration.telephony.switchboard.parts import SECRET, Process, give_secret

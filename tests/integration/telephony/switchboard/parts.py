@@ -16,8 +16,8 @@ from hotline.settings import ROOT, Settings
 from hotline.staff import states as agents
 from hotline.staff.people import SIP_REALM
 from models import Agent, AgentState, Case, Contact, Database
-from telephony.phone import Call, Phone
-from telephony.switchboard import Switchboard
+from telephony.softphone.phone import Call, Phone
+from telephony.switchboard.process import Switchboard
 from tests.stack import AsteriskUnderTest
 from tests.wait import until
 
@@ -96,7 +96,7 @@ class Process:
             }
         )
         environment = os.environ | {f"FREELINE_{name.upper()}": str(value) for name, value in fields.items()}
-        start = "import sys; from hotline.settings import settings; from telephony.switchboard import main; "
+        start = "import sys; from hotline.settings import settings; from telephony.switchboard.process import main; "
         self._popen = subprocess.Popen(
             [sys.executable, "-c", start + "sys.exit(main(settings()))"], cwd=ROOT, env=environment
         )

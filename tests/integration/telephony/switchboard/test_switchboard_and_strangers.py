@@ -9,8 +9,8 @@ import pytest
 from hotline.settings import Settings
 from models import Agent, AgentStatus, Database
 from telephony import names
-from telephony.phone import Phone
-from telephony.switchboard import Switchboard
+from telephony.softphone.phone import Phone
+from telephony.switchboard.process import Switchboard
 from tests.fakes.fake_ivr import FakeIvr
 from tests.integration.telephony.switchboard.parts import LINE, contacts, state, talk
 from tests.stack import AsteriskUnderTest

@@ -11,9 +11,9 @@ from hotline.keys import Keys
 from hotline.settings import Settings
 from models import Agent, AgentStatus, Case, Database, Outcome
 from telephony import names
-from telephony.changes import Answered
-from telephony.phone import Phone
-from telephony.switchboard import Switchboard
+from telephony.softphone.phone import Phone
+from telephony.switchboard.changes.calls import Answered
+from telephony.switchboard.process import Switchboard
 from tests.databases import locked
 from tests.fakes.fake_ivr import FakeIvr
 from tests.integration.telephony.switchboard.parts import (
@@ -172,7 +172,7 @@ def test_a_call_that_came_and_went_while_the_switchboard_was_dead_has_its_answer
     ring.hangup()
     until(lambda: asterisk.channels == 0)
     assert contacts(db) == [], "nobody wrote it: ivr is a fake here"
-    monkeypatch.setattr("telephony.sweep.OTHERS_HAVE_S", 0)
+    monkeypatch.setattr("telephony.switchboard.reconcile.OTHERS_HAVE_S", 0)
     serve(Switchboard(settings))
     row = until(lambda: ended(db))
     assert (row.outcome, row.handler_id, row.line) == (Outcome.ANSWERED, alice.id, LINE)

@@ -11,10 +11,11 @@ from hotline.line import languages
 from hotline.settings import Settings
 from hotline.staff import states as agents
 from models import Agent, AgentStateChange, AgentStatus, Database, Outcome, Talk
-from telephony import ari, switchboard
-from telephony.operator import Operator
-from telephony.phone import Phone
-from telephony.switchboard import Switchboard
+from telephony.clients import ari
+from telephony.operator.operator import Operator
+from telephony.softphone.phone import Phone
+from telephony.switchboard import process as switchboard
+from telephony.switchboard.process import Switchboard
 from tests.cast import Cast
 from tests.fakes.fake_ivr import FakeIvr
 from tests.integration.telephony.switchboard.parts import LINE, contacts, ended, give_secret, state, talk

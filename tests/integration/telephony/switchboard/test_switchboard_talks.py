@@ -28,12 +28,12 @@ from models import (
     Place,
     Talk,
 )
-from models.types import now
+from models.db.types import now
 from telephony import names
-from telephony.ami import Ami
-from telephony.operator import Operator
-from telephony.phone import Call, Phone
-from telephony.switchboard import Switchboard
+from telephony.clients.ami import Ami
+from telephony.operator.operator import Operator
+from telephony.softphone.phone import Call, Phone
+from telephony.switchboard.process import Switchboard
 from tests.cast import Cast
 from tests.fakes.fake_ivr import FakeIvr
 from tests.integration.telephony.switchboard.parts import LINE, SECRET, contacts, ended, give_secret, state

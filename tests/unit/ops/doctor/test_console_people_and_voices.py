@@ -15,7 +15,7 @@ from ivr import prompts
 from models import Agent, Database
 from ops import demo
 from ops.doctor import people, running, voices, web
-from telephony.secrets import make_secrets
+from telephony.asterisk.secrets import make_secrets
 from tests.cast import Cast
 from tests.ports import free_port
 from tests.unit.ops.doctor.conftest import one, said, self_made

@@ -8,8 +8,8 @@ from sqlalchemy import text
 from hotline.keys import make_keys
 from hotline.settings import Settings
 from models import Database
-from models.types import now
-from ops.backup.record import Made, keep
+from models.db.types import now
+from ops.backup.last_backup import Made, keep
 from ops.doctor import backups, database, keys
 from tests.databases import on_sqlite
 from tests.ports import free_port

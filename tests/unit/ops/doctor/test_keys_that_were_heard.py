@@ -11,7 +11,7 @@ from hotline.calls.facts import Fact, Seen
 from hotline.keys import Keys
 from hotline.settings import Settings
 from models import Database, Language
-from models.types import now
+from models.db.types import now
 from ops.doctor import AREAS, callers_keys
 from ops.doctor.callers_keys import ENOUGH, LAST
 from tests.unit.ops.doctor.conftest import said

@@ -10,9 +10,9 @@ import pytest
 
 from hotline.settings import Settings
 from models import Contact, Database
-from models.types import now
+from models.db.types import now
 from ops.doctor import machine, ports, software
-from recordings.transcriber import CLOCK
+from recordings.transcription.process import CLOCK
 from tests.cast import Cast
 from tests.unit.ops.doctor.conftest import one, said
 

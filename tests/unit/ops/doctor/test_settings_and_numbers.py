@@ -11,7 +11,7 @@ from hotline.calls.facts import Fact, Seen
 from hotline.keys import Keys
 from hotline.settings import Settings
 from models import Database
-from models.types import now
+from models.db.types import now
 from ops import in_force
 from ops.doctor import callers_numbers, settings_in_force
 from tests.unit.ops.doctor.conftest import one, said

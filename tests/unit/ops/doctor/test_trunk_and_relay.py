@@ -9,9 +9,9 @@ import pytest
 
 from hotline.settings import Settings
 from ops import registration
-from ops.doctor import asking, relay, trunk
-from telephony import sip
-from telephony.ice import IceServer, own_addresses
+from ops.doctor import probes, relay, trunk
+from telephony.asterisk.ice import IceServer, own_addresses
+from telephony.softphone import sip
 from tests.ports import free_port
 from tests.turn import SECRET, Turn
 from tests.unit.ops.doctor.conftest import one, said, self_made
@@ -141,7 +141,7 @@ def test_nobody_answers_is_told_from_a_refusal_and_why(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, way: str, finding: str, word: str
 ) -> None:
     """Asterisk says Rejected of all of them. A silent carrier is waited for, as long as the doctor waits for anybody."""
-    monkeypatch.setattr(asking, "WITHIN_S", 0.6)
+    monkeypatch.setattr(probes, "WITHIN_S", 0.6)
     monkeypatch.setattr(registration, "state", lambda _settings: "Rejected")
     carrier = Registrar(way)
     try:
@@ -218,7 +218,7 @@ def test_a_relay_with_another_secret_and_a_stun_server_that_sees_another_address
 
 @pytest.mark.parametrize("kind", ["", "?transport=tcp"])
 def test_a_relay_that_is_not_there(settings: Settings, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(asking, "WITHIN_S", 0.5)
+    monkeypatch.setattr(probes, "WITHIN_S", 0.5)
     port = free_port()
     told = {"stun_urls": f"stun:127.0.0.1:{port}", "turn_urls": f"turn:127.0.0.1:{port}{kind}", "turn_secret": "x"}
     lines = said(relay.look, settings, **told)
@@ -228,9 +228,9 @@ def test_a_relay_that_is_not_there(settings: Settings, kind: str, monkeypatch: p
 @pytest.mark.parametrize(("code", "words"), [(486, "no room"), (500, "refuses with 500")])
 def test_other_refusals_of_a_relay(settings: Settings, monkeypatch: pytest.MonkeyPatch, code: int, words: str) -> None:
     def refuses(_server: IceServer, _secret: str) -> str:
-        raise asking.TurnRefused(code)
+        raise probes.TurnRefused(code)
 
-    monkeypatch.setattr(asking, "relayed_address", refuses)
+    monkeypatch.setattr(probes, "relayed_address", refuses)
     assert words in one(said(relay.look, settings, turn_urls="turn:x", turn_secret="x"), "bad turn:x")
 
 

@@ -1,0 +1,127 @@
+"""Recorded conversations, from the spool into the vault, if the worker agreed. They say nothing about how a call ended."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from sqlalchemy.exc import OperationalError
+from sqlmodel import Session, col, select
+
+from hotline import nudges as events
+from hotline.calls import facts as calls
+from hotline.errors import FreelineError
+from hotline.log import log
+from hotline.nudges import Nudges
+from models import Contact, Database, Recording, RecordingKind
+from recordings.spool.files import Talk, being_written, remove
+from recordings.spool.sealer import Keeper
+from recordings.vault import consent_gate
+
+# Asterisk has the file open, and writes silence too, until the recorder ends. Once nobody has it open it is finished.
+CLOSED_S = 1.0
+# Where the file system cannot tell who has it open, it must not grow for so long.
+QUIET_S = 5.0
+# A conversation of a call that we never heard of has no consent. The row may still be on its way for a while.
+UNKNOWN_S = 3600.0
+# After trouble with a file it rests, so that a full disk is not asked each second.
+REST_S = 10.0
+
+
+@dataclass
+class Conversations:
+    """Takes recorded conversations. `take` never raises for what lies there: it logs and tries again later."""
+
+    db: Database
+    keeper: Keeper
+    nudges: Nudges
+    clock: Callable[[], float]
+    beat: Callable[[], None]
+    _resting: dict[str, float] = field(default_factory=dict)
+
+    def take(self, talks: list[Talk]) -> int:
+        """Take or destroy each conversation whose recorder is done; gives how many."""
+        present = {talk.file.path.name for talk in talks}
+        self._resting = {name: until for name, until in self._resting.items() if name in present}
+        taken = 0
+        for talk in talks:
+            if self._resting.get(talk.file.path.name, 0.0) <= self.clock():
+                taken += self._try(talk)
+                self.beat()
+        return taken
+
+    def _try(self, talk: Talk) -> bool:
+        try:
+            return self._done(talk) and self._take(talk)
+        except (FreelineError, OSError) as error:
+            self._rest(talk, "a conversation could not be kept; the spool keeps it", error)
+        except OperationalError as error:
+            self._rest(talk, "the database cannot be used; the spool is kept", error)
+        except Exception as error:  # noqa: BLE001  (one file never stops the others)
+            self._rest(talk, "a conversation from the spool could not be ingested", error)
+        return False
+
+    def _done(self, talk: Talk) -> bool:
+        """Whether the recorder is. The call may go on: recording was stopped, or the worker is held."""
+        written = being_written(talk.file.path)
+        return not written and talk.file.quiet_s >= (QUIET_S if written is None else CLOSED_S)
+
+    def _take(self, talk: Talk) -> bool:
+        with self.db.read() as session:
+            contact = calls.find(session, talk.call)
+        if contact is None:
+            if talk.file.quiet_s < UNKNOWN_S:
+                return False
+            log().warning("a conversation of an unknown call was destroyed unheard")
+            return remove([talk.file])
+        sound = self.keeper.measure(talk.file)
+        refused = self._why_not(contact, talk)
+        recording = self.keeper.keep(talk.file, sound) if sound.worth_keeping and refused is None else None
+        contact, why, is_new = self._write(talk, recording)
+        if refused is not None and why is None:
+            return False  # she agreed in this moment: the next look takes it
+        if why is not None and recording is not None:
+            # Taken back in the moment in which it was sealed.
+            self.keeper.vault.delete(recording.vault_key)
+        self.keeper.in_a_row(talk.file.path.stem)
+        if not remove([talk.file]):
+            log().info("a file of the spool changed while it was ingested; it is taken again")
+        if why is not None:
+            log().warning("a conversation was destroyed unheard: no consent stands", contact=contact.id, why=why)
+        elif is_new and recording is not None:
+            log().info("a conversation was ingested", contact=contact.id, seconds=round(recording.duration_s))
+        self._tell(contact, is_new=is_new)
+        return True
+
+    def _why_not(self, contact: Contact, talk: Talk) -> str | None:
+        with self.db.read() as session:
+            return consent_gate.why_not(session, contact, talk.file.began_at)
+
+    def _write(self, talk: Talk, recording: Recording | None) -> tuple[Contact, str | None, bool]:
+        """The conversation's row, or why there is none, decided while nobody else can change the call."""
+        with self.db.write() as session:
+            contact = _held(session, talk.call)
+            why = consent_gate.why_not(session, contact, talk.file.began_at)
+            if why is not None:
+                consent_gate.tell_destroyed(session, contact, why, f"talk {talk.number}")
+                return contact, why, False
+            if recording is None:
+                return contact, None, False
+            recording.kind = RecordingKind.CONVERSATION
+            recording.language = contact.language
+            return contact, None, calls.attach(session, contact, recording)
+
+    def _tell(self, contact: Contact, *, is_new: bool) -> None:
+        names = [events.call_changed(contact.id or 0)]
+        if contact.case_id is not None:
+            names.append(events.case_changed(contact.case_id))
+        if is_new:
+            names.append(events.RECORDINGS_CHANGED)
+        self.nudges.tell(*names)
+
+    def _rest(self, talk: Talk, why: str, error: Exception) -> None:
+        log().warning(why, error=error)
+        self._resting[talk.file.path.name] = self.clock() + REST_S
+
+
+def _held(session: Session, call: str) -> Contact:
+    """The call's row, kept from others until we commit: taking consent back changes it too."""
+    return session.exec(select(Contact).where(col(Contact.call) == call).with_for_update()).one()

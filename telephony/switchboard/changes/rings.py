@@ -1,0 +1,54 @@
+"""What the switchboard has to write when an agent's phone rings, and when nobody takes the call there."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlmodel import Session
+
+from hotline import nudges
+from hotline.staff import states as agents
+from telephony.switchboard.changes.calls import Desk
+
+
+@dataclass(frozen=True)
+class Rings:
+    """An agent's phone rings with a call."""
+
+    agent_id: int
+    call: str
+    at: datetime
+
+    def apply(self, session: Session, desk: Desk) -> Iterable[str]:  # noqa: ARG002
+        """She is being rung, if she was ready."""
+        return [nudges.AGENTS_CHANGED] if agents.rings(session, self.agent_id, self.call, self.at) else []
+
+
+@dataclass(frozen=True)
+class StoppedRinging:
+    """An agent's phone rings no more, and nobody answered it there. `call` is None when no event told which."""
+
+    agent_id: int
+    call: str | None
+    at: datetime
+
+    def apply(self, session: Session, desk: Desk) -> Iterable[str]:  # noqa: ARG002
+        """She is ready again, unless it is already known why not."""
+        return [nudges.AGENTS_CHANGED] if agents.stopped_ringing(session, self.agent_id, self.call, self.at) else []
+
+
+@dataclass(frozen=True)
+class Missed:
+    """An agent's phone rang for the queue and she did not take it: she is asked to say that she is there."""
+
+    agent_id: int
+    at: datetime
+    mobile: bool = False
+
+    def apply(self, session: Session, desk: Desk) -> Iterable[str]:
+        """She is not ready, and the reason says why, unless her own word or her silent page has said it before."""
+        if self.mobile:
+            missed = agents.mobile_missed(session, self.agent_id, self.at, desk.settings.mobile_rest_s)
+        else:
+            missed = agents.missed(session, self.agent_id, self.at)
+        return [nudges.AGENTS_CHANGED] if missed else []
