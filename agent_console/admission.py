@@ -9,7 +9,7 @@ from agent_console.address import address_of
 from agent_console.console import CONSOLE, Console
 from agent_console.door import Guest
 from agent_console.guard import SESSION
-from agent_console.passwords import BROWSER
+from agent_console.staff.passwords import BROWSER
 from agent_console.strangers import Crowded
 from hotline.staff import known_browsers, sign_ins
 

@@ -3,28 +3,20 @@
 import asyncio
 import contextlib
 import gc
+import importlib
+import pkgutil
 import signal
 
 from aiohttp import web
 from sqlalchemy.orm import configure_mappers
 
-from agent_console import (
-    admission,
-    anchoring,
-    door,
-    edges,
-    feed,
-    heart,
-    mobiles,
-    pages,
-    serve,
-    sign_in_log,
-    sip_proxy,
-    views,
-    waiting_access,
-)
+import agent_console
+from agent_console import admission, door, edges, feed, pages, serve
 from agent_console.console import CONSOLE, Console
-from agent_console.routes import Route
+from agent_console.phone import heartbeat as page_heartbeat
+from agent_console.phone import mobile_sync, sip_proxy
+from agent_console.routes import Route, Routes
+from agent_console.staff import anchoring, sign_in_log, waiting_access
 from hotline.heartbeat import Heartbeat
 from hotline.keys import load_keys
 from hotline.log import log, start_log
@@ -37,8 +29,13 @@ BEAT_S = 5
 
 
 def all_routes() -> list[Route]:
-    """The whole route table."""
-    return [route for module in views.ALL for route in module.routes.all] + feed.routes.all + sip_proxy.routes.all
+    """The whole route table: what each module of this room has as its `routes`."""
+    found: list[Routes] = []
+    for module in pkgutil.walk_packages(agent_console.__path__, "agent_console."):
+        routes = getattr(importlib.import_module(module.name), "routes", None)
+        if isinstance(routes, Routes) and not any(routes is other for other in found):
+            found.append(routes)
+    return [route for routes in found for route in routes.all]
 
 
 def make_app(settings: Settings) -> web.Application:
@@ -67,9 +64,9 @@ def make_app(settings: Settings) -> web.Application:
         (
             feed.hear,
             feed.beat,
-            heart.beat,
+            page_heartbeat.beat,
             sip_proxy.reach,
-            mobiles.keep,
+            mobile_sync.keep,
             anchoring.keep,
             sign_in_log.keep,
             waiting_access.keep,

@@ -9,9 +9,9 @@ from typing import TypeVar
 from aiohttp import web
 from jinja2 import Environment
 
-from agent_console.failed_sign_ins import FailedSignIns
-from agent_console.hashing import Hashing
-from agent_console.phones import Phones
+from agent_console.phone.registry import Phones
+from agent_console.staff.failed_sign_ins import FailedSignIns
+from agent_console.staff.hashing import Hashing
 from agent_console.strangers import Strangers
 from hotline.keys import Keys
 from hotline.nudges import Nudges

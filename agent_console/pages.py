@@ -14,7 +14,7 @@ from jinja2.bccache import Bucket
 
 from agent_console.asking import Ask, Page
 from agent_console.console import Console
-from agent_console.safe_words import is_safe, is_time, safe_hours
+from agent_console.labels.hours import is_safe, is_time, safe_hours
 from agent_console.words import gettext, marked, marked_many
 from hotline.line.languages import catalogue
 from models import CaseStatus, Outcome, Role

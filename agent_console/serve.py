@@ -12,14 +12,16 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlmodel import Session
 
-from agent_console import admission, bodies, case_readings, pages, passwords
+from agent_console import admission, bodies, pages
 from agent_console import guard as gate
 from agent_console.asking import Answer, Ask, Cookie, Go, Page, Raw, Visit
+from agent_console.cases import readings
 from agent_console.console import CONSOLE, Console
-from agent_console.hashing import RETRY_AFTER_S, Busy
+from agent_console.phone.asterisk_limit import LineBusy
 from agent_console.ranges import ranged
 from agent_console.routes import Opens, Route, Signed, View
-from agent_console.turns import LineBusy
+from agent_console.staff import passwords
+from agent_console.staff.hashing import RETRY_AFTER_S, Busy
 from agent_console.words import gettext as _
 from agent_console.words import read_in
 from hotline.cases.reading import Held
@@ -115,7 +117,7 @@ def serve(console: Console, route: Route, visit: Visit) -> Sent:
         # To our own page as any act that the line could not do.
         return _refusal(console, visit, REFUSED if visit.htmx else 503, str(error))
     except Held as held:
-        return case_readings.held(console, visit, held, _refusal)
+        return readings.held(console, visit, held, _refusal)
     except FreelineError as error:
         return _refusal(console, visit, status_of(error), str(error))
     except AWAY as error:

@@ -4,7 +4,7 @@ import asyncio
 
 import aiohttp
 
-from agent_console.sip_process import to_asterisk
+from agent_console.phone.sip_process import to_asterisk
 from hotline.settings import Settings
 from telephony.softphone.sip import read
 from tests.integration.telephony.talking import LINE

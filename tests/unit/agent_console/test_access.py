@@ -8,11 +8,11 @@ import pytest
 from aiohttp.test_utils import TestServer
 from sqlmodel import col, select
 
-from agent_console import sign_in_log
 from agent_console.address import address_of
 from agent_console.console import CONSOLE
 from agent_console.guard import SESSION
-from agent_console.views.access import ours
+from agent_console.staff import sign_in_log
+from agent_console.staff.sign_in import ours
 from hotline.settings import Settings
 from hotline.staff import people, sign_ins
 from hotline.staff import states as agents

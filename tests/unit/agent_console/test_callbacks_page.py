@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from sqlmodel import select
 
-from agent_console import callback_words
+from agent_console.labels import callbacks as callback_labels
 from hotline.callbacks import attempts as callback_attempts
 from hotline.keys import Keys
 from hotline.safety.gate import Reason, Refusal
@@ -346,9 +346,9 @@ async def test_there_is_no_such_call_back(alice: Browser, adam: Browser, outside
 
 def test_the_words_of_every_code_are_there() -> None:
     """A new reason or outcome without words would break the page of whoever it concerns."""
-    assert all(callback_words.refusal_words(Refusal(code, "")) for code in Reason)
-    assert all(callback_words.kind_word(kind) for kind in CallbackKind)
-    assert set(callback_words.OUTCOME_KEYS) == set(AttemptOutcome)
+    assert all(callback_labels.refusal_words(Refusal(code, "")) for code in Reason)
+    assert all(callback_labels.kind_word(kind) for kind in CallbackKind)
+    assert set(callback_labels.OUTCOME_KEYS) == set(AttemptOutcome)
     for what in [*AttemptOutcome, *CallbackEnd, "opened", "dialled", "line_failed", "for_supervisor"]:
-        assert callback_words.told({"what": what})[0] != "Call-back", what
-    assert callback_words.closed_word(callback_attempts.DROPPED_AND_NOT_AGREED)
+        assert callback_labels.told({"what": what})[0] != "Call-back", what
+    assert callback_labels.closed_word(callback_attempts.DROPPED_AND_NOT_AGREED)

@@ -13,7 +13,7 @@ from sqlmodel import col, select
 
 from agent_console import feed as feed_module
 from agent_console.feed import FEED, Feed, Page
-from agent_console.heart import ARE_YOU_THERE
+from agent_console.phone.heartbeat import ARE_YOU_THERE
 from hotline import nudges
 from hotline.nudges import Nudges
 from hotline.settings import Settings

@@ -10,8 +10,8 @@ from aiohttp import ClientResponse, ClientWebSocketResponse, WSMsgType, WSServer
 from aiohttp.test_utils import TestServer
 from sqlmodel import select
 
-from agent_console import heart, phones, sip_process, sip_proxy
 from agent_console.console import CONSOLE, Console
+from agent_console.phone import heartbeat, registry, sip_process, sip_proxy
 from hotline.settings import Settings
 from hotline.staff import states as agents
 from models import AgentState, AgentStatus, Database
@@ -188,7 +188,7 @@ async def test_a_page_that_has_the_phone_no_more_is_told_so(alice: Browser, aste
     """With a code that the page understands."""
     old = await page_of(alice)
     await page_of(alice)
-    assert await closed(await connect(alice, old)) == phones.TAKEN
+    assert await closed(await connect(alice, old)) == registry.TAKEN
     assert asterisk.connections == []
 
 
@@ -200,7 +200,7 @@ async def test_a_newer_connection_closes_the_older(
     first = await connect(alice, await page_of(alice))
     page = await page_of(alice)
     second = await connect(alice, page)
-    assert await closed(first) == phones.TAKEN
+    assert await closed(first) == registry.TAKEN
     await second.send_str("still here")
     async with asyncio.timeout(PATIENCE_S):
         while "still here" not in asterisk.heard:
@@ -220,7 +220,7 @@ async def test_when_asterisk_goes_the_page_is_asked_to_come_back(
         while not asterisk.connections:
             await asyncio.sleep(0.01)
     await asterisk.connections[0].close()
-    assert await closed(connection) == phones.AGAIN
+    assert await closed(connection) == registry.AGAIN
     async with asyncio.timeout(PATIENCE_S):
         while state(db, staff).page is not None:
             await asyncio.sleep(0.01)
@@ -229,7 +229,7 @@ async def test_when_asterisk_goes_the_page_is_asked_to_come_back(
 @pytest.mark.usefixtures("dropped")
 async def test_an_asterisk_that_is_not_there_is_no_reason_to_give_up(alice: Browser) -> None:
     """The same code."""
-    assert await closed(await connect(alice, await page_of(alice))) == phones.AGAIN
+    assert await closed(await connect(alice, await page_of(alice))) == registry.AGAIN
 
 
 @pytest.mark.usefixtures("dropped", "asterisk")
@@ -249,7 +249,7 @@ async def test_signing_out_ends_the_connection_and_the_phone(
     make_ready(db, staff)
     assert (await alice.post("/sign-out")).status == 303
     assert state(db, staff).status is AgentStatus.OFFLINE
-    assert await closed(connection) == phones.SIGNED_OUT
+    assert await closed(connection) == registry.SIGNED_OUT
     assert dropped == [staff.alice.id]
     assert state(db, staff).page is None
 
@@ -259,7 +259,7 @@ async def test_signing_in_elsewhere_ends_the_connection(alice: Browser, outsider
     """One person, one place."""
     connection = await connect(alice, await page_of(alice))
     assert (await outsider.try_sign_in("alice", PASSWORD)).status == 303
-    assert await closed(connection) == phones.SIGNED_OUT
+    assert await closed(connection) == registry.SIGNED_OUT
 
 
 @pytest.mark.usefixtures("asterisk", "dropped")
@@ -267,10 +267,10 @@ async def test_a_sign_in_that_ended_otherwise_ends_the_connection_at_the_next_be
     alice: Browser, signed_in: SignIn, staff: Cast, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Such as by another console, or by its time."""
-    monkeypatch.setattr(heart, "BEAT_S", 0.1)
+    monkeypatch.setattr(heartbeat, "BEAT_S", 0.1)
     connection = await connect(alice, await page_of(alice))
     signed_in(staff.alice)
-    assert await closed(connection) == phones.SIGNED_OUT
+    assert await closed(connection) == registry.SIGNED_OUT
 
 
 async def test_no_transaction_is_open_while_asterisk_is_asked(
@@ -299,7 +299,7 @@ async def test_a_sign_in_does_not_run_out_under_a_call(
         agents.set_status(session, staff.alice.id or 0, status, call="c")
         mine = session.exec(select(SignInRow).where(SignInRow.agent_id == staff.alice.id)).one()
         mine.expires_at = now() + timedelta(minutes=1)
-    heart._look(console_of(server), [])
+    heartbeat._look(console_of(server), [])
     with db.read() as session:
         mine = session.exec(select(SignInRow).where(SignInRow.agent_id == staff.alice.id)).one()
     assert (mine.expires_at > now() + timedelta(minutes=10)) is (status is not AgentStatus.READY)
@@ -311,18 +311,18 @@ async def test_the_beat_goes_on_after_an_error_that_nobody_thought_of(
     alice: Browser, signed_in: SignIn, staff: Cast, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without it a frozen page would stay ready."""
-    look, failures = heart._look, ["once"]
+    look, failures = heartbeat._look, ["once"]
 
-    def first_fails(console: Console, lines: list[phones.Line]) -> object:
+    def first_fails(console: Console, lines: list[registry.Line]) -> object:
         if failures:
             raise RuntimeError(failures.pop())
         return look(console, lines)
 
-    monkeypatch.setattr(heart, "_look", first_fails)
-    monkeypatch.setattr(heart, "BEAT_S", 0.1)
+    monkeypatch.setattr(heartbeat, "_look", first_fails)
+    monkeypatch.setattr(heartbeat, "BEAT_S", 0.1)
     connection = await connect(alice, await page_of(alice))
     signed_in(staff.alice)
-    assert await closed(connection) == phones.SIGNED_OUT
+    assert await closed(connection) == registry.SIGNED_OUT
     assert failures == []
 
 
@@ -345,12 +345,12 @@ async def test_a_silent_page_is_not_ready_and_one_that_speaks_again_is_told(
     console = console_of(server)
     page = await page_of(alice)
     make_ready(db, staff)
-    heart._look(console, [])
+    heartbeat._look(console, [])
     assert state(db, staff).status is AgentStatus.READY, "it was heard a moment ago"
-    long_ago = phones.clock() - 3600
+    long_ago = registry.clock() - 3600
     console.phones.turning_since = long_ago
-    monkeypatch.setattr(phones.Phones, "silent_s", lambda _self, _page: console.settings.page_silent_s + 1.0)
-    heart._look(console, [])
+    monkeypatch.setattr(registry.Phones, "silent_s", lambda _self, _page: console.settings.page_silent_s + 1.0)
+    heartbeat._look(console, [])
     now = state(db, staff)
     assert (now.status, now.reason) == (AgentStatus.NOT_READY, agents.PAGE_LOST)
     assert await here(alice, page)
@@ -384,12 +384,12 @@ async def test_a_console_that_was_held_up_itself_blames_no_page(
     console = console_of(server)
     page = await page_of(alice)
     make_ready(db, staff)
-    console.phones._heard[page] = phones.clock() - 3600
-    console.phones.turning_since = phones.clock()
-    heart._look(console, [])
+    console.phones._heard[page] = registry.clock() - 3600
+    console.phones.turning_since = registry.clock()
+    heartbeat._look(console, [])
     assert state(db, staff).status is AgentStatus.READY
     console.phones.turning_since -= 3600
-    heart._look(console, [])
+    heartbeat._look(console, [])
     assert state(db, staff).status is AgentStatus.NOT_READY
 
 
@@ -414,9 +414,9 @@ async def test_a_phone_that_asterisk_does_not_know_is_made_to_come_again(
         while not console.phones.lines():
             await asyncio.sleep(0.01)
     [line] = console.phones.lines()
-    assert heart._look(console, [line]) == ([], []), "it may still be registering"
-    line.since -= heart.REACHABLE_WITHIN_S + 1
-    assert heart._look(console, [line]) == ([], [line])
+    assert heartbeat._look(console, [line]) == ([], []), "it may still be registering"
+    line.since -= heartbeat.REACHABLE_WITHIN_S + 1
+    assert heartbeat._look(console, [line]) == ([], [line])
 
 
 @pytest.mark.parametrize(

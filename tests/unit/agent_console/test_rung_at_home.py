@@ -8,7 +8,7 @@ import pytest
 from aiohttp.test_utils import TestServer
 
 from agent_console.console import CONSOLE, Console
-from agent_console.mobiles import Told
+from agent_console.phone.mobile_sync import Told
 from hotline.keys import Keys
 from hotline.nudges import AGENTS_CHANGED, Nudges
 from hotline.roster import shifts

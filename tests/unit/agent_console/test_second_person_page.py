@@ -7,8 +7,8 @@ from pathlib import Path
 from aiohttp.test_utils import TestServer
 from sqlmodel import col, select
 
-from agent_console import waiting_access
 from agent_console.console import CONSOLE
+from agent_console.staff import waiting_access
 from models import AccessRequest, Agent, Database, Role
 from models.db.types import now
 from recordings.vault.trusted_clock import TrustedClock

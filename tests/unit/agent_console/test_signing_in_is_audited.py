@@ -7,8 +7,8 @@ from aiohttp.test_utils import TestServer
 from sqlalchemy import event
 from sqlmodel import col, select
 
-from agent_console import anchoring, sign_in_log
 from agent_console.console import CONSOLE, Console
+from agent_console.staff import anchoring, sign_in_log
 from hotline import audit, audit_anchors
 from hotline.staff import people, sign_ins
 from hotline.staff import states as agents

@@ -9,9 +9,9 @@ import pytest
 from aiohttp import ClientResponse, FormData
 from aiohttp.test_utils import TestServer
 
-from agent_console import bodies, hashing, strangers
+from agent_console import bodies, strangers
 from agent_console.console import CONSOLE
-from agent_console.views import access
+from agent_console.staff import hashing, sign_in
 from hotline import throttle
 from hotline.staff import people
 from models import Database
@@ -264,7 +264,7 @@ async def test_strangers_have_few_threads_of_their_own(
         drawn.wait(30)
         return ""
 
-    monkeypatch.setattr(access, "ours", slow)
+    monkeypatch.setattr(sign_in, "ours", slow)
     assert (await alice.get("/queue")).status == 200
     asked = [asyncio.ensure_future(outsider.get("/sign-in")) for _ in range(60)]
     try:

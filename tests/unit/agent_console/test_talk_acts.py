@@ -8,7 +8,7 @@ import pytest
 from aiohttp import ClientResponse
 from sqlmodel import select
 
-from agent_console import turns
+from agent_console.phone import asterisk_limit
 from hotline.calls import conversations
 from hotline.calls import facts as calls
 from hotline.keys import Keys
@@ -318,7 +318,7 @@ async def test_an_asterisk_that_hangs_leaves_the_pages_their_threads(
     """Of eight impatient clicks three wait for it, the others are told to try again, and a page is drawn meanwhile."""
     contact, answers = in_call(), threading.Event()
     monkeypatch.setattr(operated, "hold", lambda *_: answers.wait(PATIENCE_S), raising=False)
-    monkeypatch.setattr(turns, "TURN_S", 0.2)
+    monkeypatch.setattr(asterisk_limit, "TURN_S", 0.2)
     clicks = {asyncio.create_task(alice.post(f"/phone/calls/{contact.call}/hold")) for _ in range(8)}
     try:
         told: set[asyncio.Task[ClientResponse]] = set()

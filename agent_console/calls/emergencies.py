@@ -1,0 +1,31 @@
+"""Emergencies: what every supervisor's page shows until one of them is there, or the call is over."""
+
+from agent_console.asking import Answer, Ask, Page
+from agent_console.calls.bar import party_name
+from agent_console.routes import Routes
+from hotline.calls import conversations
+from hotline.permissions import Permission
+from models import Agent, Case, PartyKind, Place
+
+routes = Routes()
+
+
+@routes.get("/phone/emergencies", Permission.EMERGENCY_HELP)
+def emergencies(ask: Ask) -> Answer:
+    """Who asks for help, in which case, and who is with her."""
+    rows = []
+    for talk in conversations.emergencies(ask.session):
+        if talk.talk.agent_id == ask.agent.id:
+            continue
+        there = [p for p in talk.parties if p.kind is PartyKind.SUPERVISOR]
+        case = ask.session.get(Case, talk.contact.case_id) if talk.contact.case_id is not None else None
+        rows.append(
+            {
+                "talk": talk,
+                "asker": ask.session.get_one(Agent, talk.talk.agent_id).name,
+                "case": case,
+                "with_her": [party_name(ask, p) for p in there if p.place is not Place.RINGING],
+                "rings": any(p.place is Place.RINGING for p in there),
+            }
+        )
+    return Page("phone/_emergencies.html", {"emergencies": rows})

@@ -1,0 +1,49 @@
+"""Whom the worker can be handed to and who can be called in: the card under the bar, and the step before a number."""
+
+from agent_console.asking import Answer, Ask, Page
+from agent_console.labels import agents as agent_labels
+from agent_console.routes import Routes
+from hotline.calls import conversations
+from hotline.errors import NotFound
+from hotline.line import languages
+from hotline.permissions import Permission
+from hotline.referrals import directory
+from hotline.staff import presence
+from models import AgentStatus, DirectoryEntry
+
+routes = Routes()
+
+
+@routes.get("/phone/calls/{call}/transfer", Permission.USE_PHONE)
+def choices(ask: Ask) -> Answer:
+    """Languages with who is ready, colleagues by what they do, and the directory; with `entry` the step before the call."""
+    call = ask.visit.match["call"]
+    talk = conversations.led_by(ask.session, call, ask.agent)
+    if "entry" in ask.query:
+        return Page("phone/_sure.html", {"call": call, "entry": _entry(ask, ask.query["entry"]), "says": agent_labels})
+    codes = [row.code for row in languages.spoken(ask.session)]
+    ready = presence.ready_by_language(ask.session, codes, ask.agent.id or 0)
+    language = talk.contact.queue or talk.contact.language
+    colleagues = [p for p in presence.people(ask.session) if p.agent_id != ask.agent.id]
+    # Whoever is off duty is only counted: the queues and the directory must be in view without a search.
+    there = [p for p in colleagues if p.askable or p.status is not AgentStatus.OFFLINE]
+    return Page(
+        "phone/_transfer.html",
+        {
+            "call": call,
+            "talk": talk,
+            "language": language,
+            "queues": sorted(ready, key=lambda r: (r.language != language, not r.ready, not r.backups)),
+            # Who speaks her language stands first among those who do the same.
+            "colleagues": sorted(there, key=lambda p: (not p.rung, not p.askable, language not in p.languages)),
+            "off_duty": len(colleagues) - len(there),
+            "entries": directory.entries(ask.session),
+            "says": agent_labels,
+        },
+    )
+
+
+def _entry(ask: Ask, text: str) -> DirectoryEntry:
+    if not (text.isascii() and text.isdigit()) or len(text) > 9:
+        raise NotFound("There is no such entry in the directory.")
+    return directory.load(ask.session, int(text))

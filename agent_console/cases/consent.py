@@ -1,0 +1,62 @@
+"""What the worker of a case agrees to. It is asked in her own words' language, in the conversation itself."""
+
+from agent_console.asking import Answer, Ask
+from agent_console.cases import page as case
+from agent_console.phone.asterisk_limit import ACTS, turn
+from agent_console.routes import Routes
+from agent_console.words import gettext as _
+from hotline.cases import consents, work
+from hotline.errors import Refused
+from hotline.nudges import AGENTS_CHANGED
+from hotline.permissions import Permission
+from models import Agent, ConsentPurpose
+from telephony.operator.operator import LineFailed
+
+routes = Routes()
+RECORDING = ConsentPurpose.RECORDING
+
+
+@routes.post("/cases/{id}/consent", Permission.WORK_CASES, opens="nothing", on_invalid=case.case)
+def say(ask: Ask) -> Answer:
+    """She said yes or no, to the words that were read to her in this call; or she takes it back."""
+    what, case_id = ask.form.get("said", ""), ask.number("id")
+    if what not in {"yes", "no", "withdraw"}:
+        raise Refused(_("Choose what she said."))
+    work.load(ask.session, case_id)
+    agent_id, form = ask.agent.id, ask.form
+    ask.session.close()
+    with ask.console.database.write() as session:
+        by = session.get_one(Agent, agent_id)
+        runs = consents.recorded_now(session, case_id)
+        if what == "withdraw":
+            consents.withdraw(session, case_id, RECORDING, by)
+        else:
+            keep = consents.give if what == "yes" else consents.refuse
+            keep(session, case_id, _call(ask), RECORDING, by, form.get("language", ""), form.get("script", ""))
+    ask.tell(AGENTS_CHANGED)
+    case.tell(ask, case_id)
+    if what != "yes":
+        _stop(ask, runs)
+    said = {"yes": _("Kept: she agreed."), "no": _("Kept: she said no."), "withdraw": _("Kept: she took it back.")}
+    return case.done(ask, case_id, said[what])
+
+
+def _call(ask: Ask) -> int:
+    text = ask.form.get("contact", "")
+    if not (text.isascii() and text.isdigit()) or len(text) > 9:
+        raise Refused(_("She can only be asked in a call."))
+    return int(text)
+
+
+def _stop(ask: Ask, calls: list[str]) -> None:
+    """Stop the recorders. Her word is kept before, whatever the line answers."""
+    failed = False
+    for call in calls:
+        try:
+            with turn(ACTS):
+                ask.console.operator.stop_recording(call)
+        except LineFailed:
+            failed = True
+    if failed:
+        ask.console.nudges.tell(*ask.told)
+        raise Refused(_("Kept. But the recorder did not stop: end the call. What it recorded is destroyed unheard."))

@@ -1,0 +1,264 @@
+"""The page of one case, and what is done on it."""
+
+from typing import Any
+
+from agent_console.asking import Answer, Ask, Go, Page
+from agent_console.cases import panels, readings
+from agent_console.cases.waveform import bars, width
+from agent_console.labels import cases as case_labels
+from agent_console.labels.hours import days
+from agent_console.labels.timeline import told
+from agent_console.routes import Routes
+from agent_console.words import gettext as _
+from hotline.cases import drafts, identity, work
+from hotline.cases import page as case_page
+from hotline.cases.next_steps import first_action_due
+from hotline.errors import Invalid
+from hotline.intake import safety_form
+from hotline.nudges import ALERTS_CHANGED, QUEUE_CHANGED, case_changed
+from hotline.permissions import Permission
+from hotline.safety import hours
+from models import CallbackSafety, CaseStatus, Disposition, Safety
+
+routes = Routes()
+YES_NO: dict[str, bool | None] = {"yes": True, "no": False, "": None}
+
+
+def in_part(ask: Ask) -> bool:
+    """Whether a piece of the page is asked for, not the page."""
+    return ask.visit.htmx and not ask.visit.main_only and "HX-History-Restore-Request" not in ask.visit.headers
+
+
+def draw(ask: Ask, case_id: int, part: str = "_case", *, editing: str = "", changed: bool = False, **more: Any) -> Page:
+    """The case: the whole page, or the part that htmx asked for. `changed` has the page fetch the rest of itself."""
+    readings.note(ask, case_id)
+    shown = case_page.read(ask.session, case_id, ask.agent)
+    window = hours.read(shown.safety.window)
+    template = f"case/{part}.html" if in_part(ask) else "case/page.html"
+    values = {
+        "shown": shown,
+        "case": shown.case,
+        "words": case_labels,
+        "told": told,
+        "days": days(),
+        "editing": editing,
+        "due": first_action_due(shown.case),
+        "window": window,
+        "chosen_days": [hours.DAYS[d] for d in window.days] if window else [],
+        "was": reviewed(shown.safety),
+        "undescribed": next((c for c in shown.calls if c.contact.ended_at and not c.contact.disposition), None),
+        "unsure": case_page.UNSURE,
+        "bars": bars,
+        "wave_width": width(),
+        "number": None,
+        "draft": drafts.read(ask.session, case_id, ask.agent),
+    }
+    values |= panels.values(ask, shown)
+    triggers = (case_changed(case_id),) if changed else ()
+    return Page(template, values | more, triggers=triggers)
+
+
+def done(ask: Ask, case_id: int, said: str = "") -> Answer:
+    """After an act: the case anew for htmx, else back to its page. Everybody who looks at it is told."""
+    tell(ask, case_id)
+    return draw(ask, case_id) if in_part(ask) else Go(f"/cases/{case_id}", said)
+
+
+def tell(ask: Ask, case_id: int) -> None:
+    """Nudge whoever shows this case or the queue."""
+    ask.tell(case_changed(case_id), QUEUE_CHANGED)
+
+
+@routes.get("/cases/{id}", Permission.WORK_CASES)
+def case(ask: Ask) -> Answer:
+    """The case's page, and the piece of it that is fetched anew when something changed."""
+    return draw(ask, ask.number("id"))
+
+
+@routes.post("/cases/{id}/release", Permission.WORK_CASES)
+def release(ask: Ask) -> Answer:
+    """Put the case back to the unclaimed ones."""
+    work.release(ask.session, ask.number("id"), ask.agent)
+    return done(ask, ask.number("id"), _("The case is with the unclaimed ones again."))
+
+
+@routes.post("/cases/{id}/handover", Permission.WORK_CASES, on_invalid=case)
+def handover(ask: Ask) -> Answer:
+    """Give the case to a colleague."""
+    to = ask.form.get("to", "")
+    if not (to.isascii() and to.isdigit()):
+        raise Invalid(to=_("Choose a colleague who works cases."))
+    work.hand_over(ask.session, ask.number("id"), int(to[:9]), ask.agent)
+    return done(ask, ask.number("id"), _("Handed over."))
+
+
+@routes.post("/cases/{id}/status", Permission.WORK_CASES, on_invalid=case)
+def status(ask: Ask) -> Answer:
+    """Move the case on."""
+    wanted = ask.form.get("status", "")
+    if wanted not in set(CaseStatus):
+        raise Invalid(status=_("Choose where the case goes."))
+    work.move(ask.session, ask.number("id"), CaseStatus(wanted), ask.agent, ask.form.get("reason", ""))
+    return done(ask, ask.number("id"))
+
+
+@routes.get("/cases/{id}/summary", Permission.WORK_CASES)
+def summary_form(ask: Ask) -> Answer:
+    """The title as a form."""
+    return draw(ask, ask.number("id"), "_title", editing="summary")
+
+
+@routes.post("/cases/{id}/summary", Permission.WORK_CASES, on_invalid=summary_form)
+def summary(ask: Ask) -> Answer:
+    """Say in a line what the case is about."""
+    case_id = ask.number("id")
+    if ask.form.get("was", "") != work.load(ask.session, case_id).summary:
+        raise Invalid(summary=_("Somebody else changed the title a moment ago. Look at it, then save yours again."))
+    work.summarise(ask.session, case_id, ask.form.get("summary", ""), ask.agent)
+    tell(ask, case_id)
+    return draw(ask, case_id, "_title", changed=True) if in_part(ask) else Go(f"/cases/{case_id}")
+
+
+@routes.get("/cases/{id}/title", Permission.WORK_CASES)
+def title(ask: Ask) -> Answer:
+    """The title as it is, when the form is left."""
+    return draw(ask, ask.number("id"), "_title")
+
+
+@routes.get("/cases/{id}/safety", Permission.WORK_CASES)
+def safety(ask: Ask) -> Answer:
+    """What is known about safety, when the form is left."""
+    return draw(ask, ask.number("id"), "_safety")
+
+
+@routes.get("/cases/{id}/safety/form", Permission.WORK_CASES)
+def safety_as_form(ask: Ask) -> Answer:
+    """Safety as a form."""
+    return draw(ask, ask.number("id"), "_safety", editing="safety")
+
+
+@routes.post("/cases/{id}/safety", Permission.WORK_CASES, on_invalid=safety_as_form)
+def set_safety(ask: Ask) -> Answer:
+    """Keep what was asked."""
+    case_id = ask.number("id")
+    values = _safety_typed(ask)
+    kept = ask.session.get(Safety, case_id)
+    if ask.form.get("was", "") != reviewed(kept):
+        raise Invalid(was=_("Somebody else reviewed this a moment ago. Look at it, then save yours again."))
+    safety_form.set_safety(ask.session, case_id, ask.agent, **values)
+    tell(ask, case_id)
+    return draw(ask, case_id, "_safety", changed=True) if in_part(ask) else Go(f"/cases/{case_id}")
+
+
+def reviewed(kept: Safety | None) -> str:
+    """What tells one review from the next, for a form that may be stale."""
+    return kept.reviewed_at.isoformat() if kept is not None and kept.reviewed_at else ""
+
+
+def _safety_typed(ask: Ask) -> dict[str, object]:
+    """The form as values. Raises `Invalid` for what no form of ours sends, and for half a window."""
+    form = ask.form
+    near, phrase = form.get("near", "").strip(), form.get("cover_phrase", "").strip()
+    wrong: dict[str, str] = {}
+    if len(near) > 120:
+        wrong["near"] = _("Keep it under 120 characters.")
+    if len(phrase) > 200:
+        wrong["cover_phrase"] = _("Keep it under 200 characters.")
+    try:
+        window = hours.from_form(
+            form.get("window_from", ""), form.get("window_until", ""), ask.visit.lists.get("day", [])
+        )
+    except Invalid as error:
+        wrong |= error.fields
+        window = None
+    for name, known in _closed().items():
+        if form.get(name, "") not in known:
+            wrong[name] = _("Choose one of these.")
+    if wrong:
+        raise Invalid(**wrong)
+    return {
+        "in_danger": YES_NO[form.get("in_danger", "")],
+        "can_talk": YES_NO[form.get("can_talk", "")],
+        "near": near or None,
+        "phone_owner": form.get("phone_owner", "") or None,
+        "callback": CallbackSafety(form.get("callback", CallbackSafety.UNKNOWN)),
+        "window": str(window) if window else None,
+        "message": form.get("message", "") or None,
+        "cover_phrase": phrase or None,
+        "if_drops": form.get("if_drops", "") or None,
+    }
+
+
+def _closed() -> dict[str, set[str]]:
+    return {
+        "in_danger": set(YES_NO),
+        "can_talk": set(YES_NO),
+        "phone_owner": {"", *case_labels.phone_owners()},
+        "callback": set(CallbackSafety),
+        "message": {"", *case_labels.messages()},
+        "if_drops": {"", *case_labels.drops()},
+    }
+
+
+@routes.get("/cases/{id}/worker", Permission.WORK_CASES)
+def worker(ask: Ask) -> Answer:
+    """What is known about the worker, when the form is left."""
+    return draw(ask, ask.number("id"), "_worker")
+
+
+@routes.get("/cases/{id}/worker/form", Permission.WORK_CASES)
+def worker_form(ask: Ask) -> Answer:
+    """The worker as a form."""
+    return draw(ask, ask.number("id"), "_worker", editing="worker")
+
+
+@routes.post("/cases/{id}/worker", Permission.WORK_CASES, on_invalid=worker_form)
+def set_worker(ask: Ask) -> Answer:
+    """Keep what we call her and how many are concerned."""
+    case_id, many = ask.number("id"), ask.form.get("workers_affected", "").strip()
+    if many and not (many.isascii() and many.isdigit()):
+        raise Invalid(workers_affected=_("Give a number of people, or leave it empty."))
+    work.describe_worker(
+        ask.session,
+        case_id,
+        ask.agent,
+        alias=ask.form.get("alias", ""),
+        workers_affected=int(many[:9]) if many else None,
+        workers_estimated="workers_estimated" in ask.form,
+    )
+    tell(ask, case_id)
+    return draw(ask, case_id, "_worker", changed=True) if in_part(ask) else Go(f"/cases/{case_id}")
+
+
+@routes.get("/cases/{id}/notes", Permission.WORK_CASES)
+def note_form(ask: Ask) -> Answer:
+    """An empty note."""
+    return draw(ask, ask.number("id"), "_note_form")
+
+
+@routes.post("/cases/{id}/notes", Permission.WORK_CASES, on_invalid=note_form)
+def note(ask: Ask) -> Answer:
+    """Write a note."""
+    case_id = ask.number("id")
+    work.add_note(ask.session, case_id, ask.form.get("text", ""), ask.agent)
+    drafts.throw_away(ask.session, case_id, ask.agent)
+    tell(ask, case_id)
+    return draw(ask, case_id, "_note_form", changed=True) if in_part(ask) else Go(f"/cases/{case_id}#notes")
+
+
+@routes.post("/cases/{id}/contacts/{contact}/disposition", Permission.WORK_CASES, on_invalid=case)
+def disposition(ask: Ask) -> Answer:
+    """Say what a call was."""
+    said = ask.form.get("disposition", "")
+    if said not in set(Disposition):
+        raise Invalid(disposition=_("Choose what the call was."))
+    work.dispose(ask.session, ask.number("id"), ask.number("contact"), Disposition(said), ask.agent)
+    return done(ask, ask.number("id"))
+
+
+@routes.post("/cases/{id}/number", Permission.SEE_NUMBER)
+def number(ask: Ask) -> Answer:
+    """Show the caller's number, once, to this person; audited. It stands in the answer only, in no address and no log."""
+    shown = identity.show_number(ask.session, ask.console.keys, ask.number("id"), ask.agent, ask.console.settings)
+    ask.tell(case_changed(ask.number("id")), ALERTS_CHANGED)
+    return draw(ask, ask.number("id"), "_number", number=shown)

@@ -1,0 +1,69 @@
+"""My desk: my call, my cases, what I have not described yet, and who is there now."""
+
+from agent_console.asking import Answer, Ask, Go, page
+from agent_console.calls.bar import state_now
+from agent_console.calls.wrap_up import undescribed_now
+from agent_console.labels import agents as agent_labels
+from agent_console.labels import cases as case_labels
+from agent_console.routes import Open, Routes
+from agent_console.staff.sign_in import start_of
+from hotline.callers import callers
+from hotline.calls import conversations, screen_pop
+from hotline.cases import rows as case_rows
+from hotline.permissions import Permission
+from hotline.staff import presence
+from models import AgentStatus, Contact
+
+routes = Routes()
+
+
+@routes.get("/", Open.SIGNED_IN)
+def desk(ask: Ask) -> Answer:
+    """The whole page. One who works no cases starts elsewhere."""
+    if not ask.may(Permission.WORK_CASES):
+        return Go(start_of(ask.agent))
+    mine = case_rows.owned(ask.session, ask.agent.id or 0)
+    return page("desk.html", **undescribed_now(ask) | desk_now(ask) | floor_now(ask), mine=mine)
+
+
+@routes.get("/desk/state", Permission.SET_OWN_STATE)
+def state(ask: Ask) -> Answer:
+    """My state, phone and call."""
+    return page("_desk_state.html", **desk_now(ask))
+
+
+@routes.get("/desk/cases", Permission.WORK_CASES)
+def cases(ask: Ask) -> Answer:
+    """My open cases."""
+    return page("_desk_cases.html", mine=case_rows.owned(ask.session, ask.agent.id or 0))
+
+
+@routes.get("/desk/people", Permission.WORK_CASES)
+def people(ask: Ask) -> Answer:
+    """Who is there now: colleagues, or the whole floor for who supervises it."""
+    return page("_people_now.html", **floor_now(ask))
+
+
+def desk_now(ask: Ask) -> dict[str, object]:
+    """Her state, how her phone is reached, and what came before the call she has."""
+    shown = state_now(ask)
+    call = shown["call"] if isinstance(shown["call"], Contact) else None
+    return shown | {
+        "has_secret": ask.agent.phone_secret_ha1 is not None,
+        "before": screen_pop.before(ask.session, call) if call is not None else [],
+        "called_before": callers.times_called(ask.session, call.caller_id, call.arrived_at) if call is not None else 0,
+    }
+
+
+def floor_now(ask: Ask) -> dict[str, object]:
+    """Everybody who answers calls, with how many do what; who is in an emergency stands out."""
+    everybody = presence.people(ask.session)
+    counts = {status: sum(p.status is status for p in everybody) for status in AgentStatus}
+    counts[AgentStatus.READY] = sum(p.rung for p in everybody)
+    return {
+        "everybody": everybody,
+        "counts": counts,
+        "in_emergency": {talk.talk.agent_id for talk in conversations.emergencies(ask.session)},
+        "says": agent_labels,
+        "words": case_labels,
+    }

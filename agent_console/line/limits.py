@@ -1,0 +1,53 @@
+"""Telephones whose calls go to the message only: set on a case, looked at again here. No number is shown."""
+
+from agent_console.asking import Answer, Ask, Go, page
+from agent_console.cases import page as case
+from agent_console.routes import Routes
+from agent_console.words import gettext as _
+from hotline.calls import caller_limits as hotline_limits
+from hotline.nudges import case_changed
+from hotline.permissions import Permission
+from models import CallerLimit
+
+routes = Routes()
+
+
+@routes.get("/settings/limits", Permission.LIMIT_CALLERS)
+def limits(ask: Ask) -> Answer:
+    """All that were not lifted; those that somebody has to look at stand first."""
+    found = hotline_limits.all_limits(ask.session, ask.now)
+    return page("limits.html", limits=found, due=sum(not row.applies for row in found), days=_days(ask))
+
+
+@routes.post("/cases/{id}/limit", Permission.LIMIT_CALLERS, on_invalid=case.case)
+def limit(ask: Ask) -> Answer:
+    """Take only messages from the telephone of a case, for some days."""
+    case_id = ask.number("id")
+    hotline_limits.limit(ask.session, case_id, ask.form.get("reason", ""), ask.agent, ask.now, ask.console.settings)
+    return case.done(ask, case_id, _("From its next call on, this telephone can only leave a message."))
+
+
+@routes.post("/settings/limits/{id}/renewal", Permission.LIMIT_CALLERS)
+def renew(ask: Ask) -> Answer:
+    """Somebody looked, and it goes on."""
+    row = hotline_limits.renew(ask.session, ask.number("id"), ask.agent, ask.now, ask.console.settings)
+    return _back(ask, row, _("Goes on for %(n)s days from now.") % {"n": _days(ask)})
+
+
+@routes.post("/settings/limits/{id}/lifting", Permission.LIMIT_CALLERS)
+def lift(ask: Ask) -> Answer:
+    """Its calls are answered again."""
+    row = hotline_limits.lift(ask.session, ask.number("id"), ask.agent, ask.now)
+    return _back(ask, row, _("Lifted. Calls of this telephone are answered again."))
+
+
+def _back(ask: Ask, row: CallerLimit, said: str) -> Answer:
+    if row.case_id is not None:
+        ask.tell(case_changed(row.case_id))
+        if case.in_part(ask) or "from_case" in ask.form:
+            return case.done(ask, row.case_id, said)
+    return Go("/settings/limits", said=said)
+
+
+def _days(ask: Ask) -> int:
+    return ask.console.settings.limit_days

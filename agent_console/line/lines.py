@@ -1,0 +1,56 @@
+"""The numbers that workers dial."""
+
+from agent_console.asking import Answer, Ask, Go, page
+from agent_console.labels import refused_calls as refused_call_labels
+from agent_console.routes import Routes
+from agent_console.words import gettext as _
+from hotline.line import lines as hotline_lines
+from hotline.line import refused_calls
+from hotline.permissions import Permission
+
+routes = Routes()
+
+
+@routes.get("/settings/lines", Permission.MANAGE_LINE)
+def lines(ask: Ask) -> Answer:
+    """All lines, and which calls reached none of them."""
+    return page(
+        "lines.html",
+        lines=hotline_lines.all_lines(ask.session),
+        wrong=ask.visit.match.get("number"),
+        refused=refused_calls.recent(ask.session, ask.now, ask.console.settings.zone),
+        says=refused_call_labels,
+    )
+
+
+@routes.post("/settings/lines", Permission.MANAGE_LINE, on_invalid=lines)
+def add(ask: Ask) -> Answer:
+    """Add a line."""
+    hotline_lines.add_line(
+        ask.session,
+        ask.form.get("number", ""),
+        ask.form.get("name", ""),
+        toll_free="toll_free" in ask.form,
+        by_id=ask.agent.id,
+    )
+    return Go("/settings/lines", said=_("The line is on the list. Its trunk has to deliver it to this machine."))
+
+
+@routes.post("/settings/lines/{number}", Permission.MANAGE_LINE, on_invalid=lines)
+def change(ask: Ask) -> Answer:
+    """Change a line's name."""
+    hotline_lines.change_line(
+        ask.session,
+        ask.visit.match["number"],
+        ask.form.get("name", ""),
+        toll_free="toll_free" in ask.form,
+        by_id=ask.agent.id,
+    )
+    return Go("/settings/lines", said=_("Kept."))
+
+
+@routes.post("/settings/lines/{number}/removal", Permission.MANAGE_LINE)
+def remove(ask: Ask) -> Answer:
+    """Take a line off the list."""
+    hotline_lines.remove_line(ask.session, ask.visit.match["number"], by_id=ask.agent.id)
+    return Go("/settings/lines", said=_("Taken off the list. Its calls and cases stay."))
