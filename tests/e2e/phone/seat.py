@@ -152,7 +152,7 @@ def press(page: Page, what: str) -> None:
     def pressed() -> bool:
         # While a call begins the buttons move from one to the next: look again which is shown.
         try:
-            page.locator(f"button[data-phone={what}]:visible").first.click(timeout=1500)
+            page.locator(f"button[data-phone={what}]:visible").first.click(timeout=5000)
         except TooLate:
             return False
         return True
