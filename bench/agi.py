@@ -24,8 +24,8 @@ from bench.callers import callers, until_called
 from bench.figures import Row, Rows, Say, Target, cpu_s, in_turns, point, spread, table, told
 from hotline.settings import ROOT, Settings
 from telephony.softphone.g711 import RATE_HZ
-from tests.ports import free_port
-from tests.wait import until
+from tests.support.ports import free_port
+from tests.support.wait import until
 
 ROUNDS = 5
 CALLS = {"ours": 400, "bare": 400, "forked": 80}

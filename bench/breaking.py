@@ -19,7 +19,7 @@ from hotline.line import languages
 from hotline.settings import ROOT, Settings
 from ivr import prompts
 from models import Caller, Case, Contact
-from tests.e2e.whole import Whole
+from tests.support.stack import Whole
 
 DISK_MB = 160
 STOPPED_S = 30.0

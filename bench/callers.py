@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from telephony.softphone.g711 import RATE_HZ, pcm_to_ulaw
-from tests.ports import free_port
+from tests.support.ports import free_port
 
 SCENARIO = """<?xml version="1.0"?>
 <scenario name="caller">

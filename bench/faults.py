@@ -21,8 +21,8 @@ from bench.breaking import DISKS, NUMBERS, PROCESSES, Small, quick_sounds, wait_
 from bench.figures import Row, Rows, Say, Target, table
 from ops.place_call import wait_for_tone, wait_for_voice
 from telephony.softphone.phone import Call, Phone
-from tests.e2e.callers import Story, hum, leave_message
-from tests.postgres import Postgres
+from tests.support.callers import Story, hum, leave_message
+from tests.support.postgres import Postgres
 
 LINE = "1800123456"
 LONGEST_S = 3 * 3600.0

@@ -18,8 +18,8 @@ import structlog
 from ivr import prompts
 from telephony.softphone.phone import Phone
 from tests.e2e.conftest import hire_before_start
-from tests.e2e.whole import Whole
-from tests.wait import until
+from tests.support.stack import Whole
+from tests.support.wait import until
 
 CALLS = 5
 APART_S = 0.6

@@ -20,7 +20,7 @@ import aiohttp
 from aiohttp import web
 
 from hotline.settings import ROOT
-from tests.ports import free_port
+from tests.support.ports import free_port
 
 SECONDS = 8.0
 EVERY_S = 0.02

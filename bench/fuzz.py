@@ -16,10 +16,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from hotline.settings import Settings
-from tests import torture
-from tests.ports import free_port, rtp_range
-from tests.stack import AsteriskUnderTest
-from tests.tones import write_tone
+from tests.support import sip_torture as torture
+from tests.support.asterisk import AsteriskUnderTest
+from tests.support.ports import free_port, rtp_range
+from tests.support.tones import write_tone
 
 TRUNK, STRANGER = "127.0.0.1", "127.0.0.3"
 A_SECOND = 1000  # messages, at most

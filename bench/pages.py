@@ -30,7 +30,7 @@ from bench.figures import Target
 from bench.visiting import Times, Visitor, at_once, one_after_another, point
 from hotline.settings import Settings
 from models import Database
-from tests.postgres import Postgres
+from tests.support.postgres import Postgres
 
 SIZES = (1000, 1_000_000)
 ROUNDS = 3

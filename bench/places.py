@@ -24,9 +24,9 @@ from telephony.asterisk.obtain import find_asterisk
 from telephony.asterisk.process import RunningAsterisk
 from telephony.softphone.phone import Phone
 from tests.e2e.conftest import hire_before_start
-from tests.e2e.whole import Whole
-from tests.ports import free_port
-from tests.wait import until
+from tests.support.ports import free_port
+from tests.support.stack import Whole
+from tests.support.wait import until
 
 LANGUAGE = "en"  # of a caller who presses nothing
 KEYS = ["my", "th", "km", "lo", "vi", "en", "ko"]

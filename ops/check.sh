@@ -67,7 +67,7 @@ compose=tests/e2e/compose
 # The waiting tests must keep up with a call when it speaks, and the containers with their supervisors: these two take turns.
 # Both leave processor time over; the quick tests and lint take that and no more, because at nice 19 they hold up nobody.
 step "lint, the tests that wait for callers, and the quick ones; the output of each comes when it ends"
-begin waiting "${pytest[@]}" -n 4 -p tests.lanes --dist loadscope --no-loadscope-reorder -m "not alone" \
+begin waiting "${pytest[@]}" -n 4 -p tests.support.lanes --dist loadscope --no-loadscope-reorder -m "not alone" \
   --ignore="$compose" "${waiting[@]}"
 begin quick nice -n 19 "${pytest[@]}" -n 2 --dist worksteal -m "not alone" tests "${waiting[@]/#/--ignore=}"
 begin lint nice -n 19 ops/check.sh lint

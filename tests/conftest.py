@@ -16,11 +16,11 @@ from hotline.keys import Keys, load_keys, make_keys
 from hotline.settings import Settings
 from hotline.staff import people
 from models import Database
-from tests import cast as cast_of_people
-from tests import databases, made_up_time
-from tests.cast import Cast
-from tests.ports import free_port, rtp_range
-from tests.postgres import Postgres, Reused, Rows, new_name
+from tests.support import cast as cast_of_people
+from tests.support import databases, made_up_time
+from tests.support.cast import Cast
+from tests.support.ports import free_port, rtp_range
+from tests.support.postgres import Postgres, Reused, Rows, new_name
 
 TEMPLATE = "freeline_template"
 

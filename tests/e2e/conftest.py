@@ -14,12 +14,12 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from hotline.line import languages
 from hotline.settings import Settings
 from ivr import prompts
-from tests import cast as cast_of_people
-from tests import databases
-from tests.cast import PASSWORD, Cast
-from tests.e2e.whole import Whole
-from tests.postgres import Postgres
-from tests.wait import until
+from tests.support import cast as cast_of_people
+from tests.support import databases
+from tests.support.cast import PASSWORD, Cast
+from tests.support.postgres import Postgres
+from tests.support.stack import Whole
+from tests.support.wait import until
 
 # On a machine that does other things as well a page takes its time.
 expect.set_options(timeout=30_000)

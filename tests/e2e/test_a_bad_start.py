@@ -16,12 +16,12 @@ from sqlmodel import func, select
 from hotline.heartbeat import UP, ask_supervisor
 from hotline.settings import ROOT
 from models import Case
-from tests.databases import on_sqlite
-from tests.e2e.callers import leave_message
 from tests.e2e.conftest import hire_before_start
-from tests.e2e.whole import Whole
-from tests.postgres import Postgres
-from tests.wait import until
+from tests.support.callers import leave_message
+from tests.support.databases import on_sqlite
+from tests.support.postgres import Postgres
+from tests.support.stack import Whole
+from tests.support.wait import until
 
 
 def begin(it: Whole, printed: Path) -> None:

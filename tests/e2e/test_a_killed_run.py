@@ -5,12 +5,12 @@ import sys
 from pathlib import Path
 
 from hotline.settings import ROOT
-from tests.wait import until
+from tests.support.wait import until
 
 RUN = """
 import sys
 from pathlib import Path
-from tests.e2e.whole import Whole
+from tests.support.stack import Whole
 
 it = Whole(Path(sys.argv[1]))
 it.db.migrate()

@@ -5,10 +5,10 @@ import subprocess
 import pytest
 
 from models import Case, Contact, Outcome
-from tests.databases import on_sqlite
-from tests.e2e.callers import leave_message
-from tests.e2e.whole import Whole
-from tests.wait import until
+from tests.support.callers import leave_message
+from tests.support.databases import on_sqlite
+from tests.support.stack import Whole
+from tests.support.wait import until
 
 
 @on_sqlite

@@ -7,9 +7,9 @@ from sqlmodel import select
 from hotline.keys import load_keys
 from models import Recording, RecordingState
 from recordings.vault.vault import Vault
-from tests.e2e.callers import leave_message
-from tests.e2e.whole import Whole
-from tests.wait import until
+from tests.support.callers import leave_message
+from tests.support.stack import Whole
+from tests.support.wait import until
 
 
 def test_the_line_starts_from_a_backup_that_was_made_while_it_ran(

@@ -17,12 +17,12 @@ import redis
 from sqlmodel import col, func, select
 
 from models import Case, Contact, Outcome, Recording
-from tests.databases import on_both, on_sqlite
-from tests.e2e.callers import Story, all_at_once, hum, leave_message
 from tests.e2e.conftest import hire_before_start
-from tests.e2e.whole import Whole
-from tests.postgres import Postgres
-from tests.wait import until
+from tests.support.callers import Story, all_at_once, hum, leave_message
+from tests.support.databases import on_both, on_sqlite
+from tests.support.postgres import Postgres
+from tests.support.stack import Whole
+from tests.support.wait import until
 
 
 @pytest.fixture(autouse=True)

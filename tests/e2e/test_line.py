@@ -13,9 +13,9 @@ from models import AgentStatus, Database, Outcome, Recording, RecordingState, Tr
 from ops.place_call import wait_for_voice
 from ops.supervision.processes import PROCESSES
 from telephony.softphone.phone import Phone
-from tests.databases import on_both
-from tests.e2e.whole import Whole
-from tests.wait import until
+from tests.support.databases import on_both
+from tests.support.stack import Whole
+from tests.support.wait import until
 
 
 def make_ready(it: Whole, login: str) -> None:

@@ -4,10 +4,10 @@ import pytest
 from sqlmodel import select
 
 from models import RefusedCalls, RefusedKind
-from tests.databases import on_sqlite
-from tests.e2e.whole import Whole
-from tests.integration.telephony.invites import G729, invite
-from tests.wait import until
+from tests.support.databases import on_sqlite
+from tests.support.invites import G729, invite
+from tests.support.stack import Whole
+from tests.support.wait import until
 
 
 @on_sqlite

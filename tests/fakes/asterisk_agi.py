@@ -10,7 +10,7 @@ from pathlib import Path
 from hotline.settings import Settings
 from telephony import names
 from telephony.asterisk.secrets import make_secrets
-from tests.wait import PATIENCE_S
+from tests.support.wait import PATIENCE_S
 
 ENVIRONMENT = """agi_network: yes
 agi_network_script: {script}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.ports import LANE, LANES, ports_of
+from tests.support.ports import LANE, LANES, ports_of
 
 BESIDE_EACH_OTHER = {"quick": 4, "waiting": 6, "compose": 1, "alone": 2}
 

@@ -20,11 +20,11 @@ from hotline.line import languages
 from hotline.nudges import Nudges
 from hotline.settings import ROOT, Settings
 from models import Agent, Database
-from tests import cast as cast_of_people
-from tests.cast import PASSWORD
-from tests.e2e.agent_console import seed
-from tests.stack import settings_of_a_module
-from tests.wait import until
+from tests.support import cast as cast_of_people
+from tests.support import seed
+from tests.support.asterisk import settings_of_a_module
+from tests.support.cast import PASSWORD
+from tests.support.wait import until
 
 SERVE = (
     "import sys; from agent_console.app import main; from hotline.settings import settings; sys.exit(main(settings()))"

@@ -14,10 +14,10 @@ from hotline.nudges import AGENTS_CHANGED, QUEUE_CHANGED
 from hotline.staff import states as agents
 from models import AgentState, AgentStatus, Contact, Disposition, Draft, Place, Talk
 from models.db.types import now
-from tests.e2e.agent_console import on_call
 from tests.e2e.agent_console.conftest import OpenScreen, Served
-from tests.e2e.agent_console.on_call import Line, person
-from tests.wait import until
+from tests.support import on_call
+from tests.support.on_call import Line, person
+from tests.support.wait import until
 
 PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
 

@@ -8,8 +8,8 @@ from hotline.cases import work
 from hotline.nudges import case_changed
 from models import Agent, AuditEntry, Database, Note, Recording, RecordingState, Safety, Transcript
 from tests.e2e.agent_console.conftest import OpenScreen, Served
-from tests.e2e.agent_console.recorded import leave_message, transcript_of
-from tests.wait import until
+from tests.support.recorded import leave_message, transcript_of
+from tests.support.wait import until
 
 CLOCK = "voice-player"
 AT = f"document.querySelector('{CLOCK}').audio.currentTime"

@@ -13,8 +13,8 @@ from hotline.settings import Settings
 from hotline.staff import access_requests
 from models import AccessRequest, Agent, Callback, Case, Database, Role
 from models.db.types import now
-from tests.cast import Cast
 from tests.e2e.agent_console.conftest import OpenScreen, Served
+from tests.support.cast import Cast
 
 
 @pytest.fixture

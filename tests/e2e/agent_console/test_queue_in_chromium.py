@@ -11,9 +11,9 @@ from hotline.calls import facts as calls
 from hotline.nudges import AGENTS_CHANGED, QUEUE_CHANGED
 from models import Agent, Case, SignIn
 from models.db.types import now
-from tests.e2e.agent_console import seed
 from tests.e2e.agent_console.conftest import OpenScreen, Served
-from tests.wait import until
+from tests.support import seed
+from tests.support.wait import until
 
 NOT_LIVE = "#not-live"
 

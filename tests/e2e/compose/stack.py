@@ -18,11 +18,11 @@ from typing import Any
 from hotline.settings import ROOT
 from ops.place_call import wait_for_tone, wait_for_voice
 from telephony.softphone.phone import Phone
-from tests.cast import PASSWORD
-from tests.e2e.callers import hum
 from tests.e2e.compose.engine import Engine
-from tests.ports import free_port, rtp_range
-from tests.wait import until
+from tests.support.callers import hum
+from tests.support.cast import PASSWORD
+from tests.support.ports import free_port, rtp_range
+from tests.support.wait import until
 
 # Those with a Dockerfile target of their own; the others share these images.
 BUILT = ("asterisk", "ivr", "console", "caddy")

@@ -6,11 +6,11 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from ops.place_call import wait_for_voice
-from tests.cast import PASSWORD
 from tests.e2e.compose.stack import Stack
-from tests.e2e.phone.seat import CALLER_HZ, HEARD, MICROPHONE_HZ, caller_hears, chirping, near, press
-from tests.tones import tone
-from tests.wait import until
+from tests.support.agent_page import CALLER_HZ, HEARD, MICROPHONE_HZ, caller_hears, chirping, near, press
+from tests.support.cast import PASSWORD
+from tests.support.tones import tone
+from tests.support.wait import until
 
 pytestmark = pytest.mark.timeout(2400)
 

@@ -4,7 +4,7 @@ import pytest
 
 from tests.e2e.compose.engine import STANDINS, images
 from tests.e2e.compose.stack import OURS, SERVICES, Stack
-from tests.wait import until
+from tests.support.wait import until
 
 pytestmark = pytest.mark.timeout(2400)
 

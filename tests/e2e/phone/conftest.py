@@ -7,11 +7,11 @@ import pytest
 from playwright.sync_api import Browser
 
 from telephony.softphone.phone import Phone
-from tests import databases
-from tests.e2e.phone import shared
-from tests.e2e.phone.floor import Floor
-from tests.e2e.phone.seat import Seat, chirping, take_seat
-from tests.e2e.whole import Whole
+from tests.support import databases
+from tests.support import shared_stack as shared
+from tests.support.agent_page import Seat, chirping, take_seat
+from tests.support.floor import Floor
+from tests.support.stack import Whole
 
 SitDown = Callable[..., Seat]
 

@@ -17,10 +17,10 @@ from models import Agent, AgentStatus, AttemptOutcome, Callback, CallbackAttempt
 from models.db.types import now
 from telephony.softphone.phone import Phone
 from tests.e2e.phone.conftest import SitDown
-from tests.e2e.phone.seat import CALLER_HZ, MICROPHONE_HZ, Seat, caller_hears
-from tests.e2e.whole import Whole
-from tests.tones import tone
-from tests.wait import until
+from tests.support.agent_page import CALLER_HZ, MICROPHONE_HZ, Seat, caller_hears
+from tests.support.stack import Whole
+from tests.support.tones import tone
+from tests.support.wait import until
 
 HERS = "0876500011"
 

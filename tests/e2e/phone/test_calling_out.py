@@ -17,11 +17,11 @@ from models import (
 )
 from ops.place_call import wait_for_voice
 from telephony.softphone.phone import Phone
-from tests.e2e.phone.floor import Floor, press, wait_status
-from tests.e2e.phone.seat import MICROPHONE_HZ, caller_hears, calls
 from tests.e2e.test_line import assert_nothing_personal
-from tests.tones import tone
-from tests.wait import until
+from tests.support.agent_page import MICROPHONE_HZ, caller_hears, calls
+from tests.support.floor import Floor, press, wait_status
+from tests.support.tones import tone
+from tests.support.wait import until
 
 NUMBER = "0812345678"
 MOBILE = "0898765432"

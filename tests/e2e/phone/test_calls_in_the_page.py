@@ -7,11 +7,11 @@ from playwright.sync_api import expect
 
 from models import AgentStatus
 from telephony.softphone.phone import Phone
-from tests.databases import on_both
 from tests.e2e.phone.conftest import SitDown
-from tests.e2e.phone.seat import CALLER_HZ, MICROPHONE_HZ, Seat, asterisk, caller_hears, calls, pitch
-from tests.e2e.whole import Whole
-from tests.wait import until
+from tests.support.agent_page import CALLER_HZ, MICROPHONE_HZ, Seat, asterisk, caller_hears, calls, pitch
+from tests.support.databases import on_both
+from tests.support.stack import Whole
+from tests.support.wait import until
 
 
 def by_key_while_typing(seat: Seat) -> None:

@@ -12,12 +12,12 @@ from hotline.referrals import directory
 from hotline.staff import states as agents
 from models import Agent, AgentStatus, EntryKind, EventKind, Outcome
 from telephony.softphone.phone import Phone
-from tests.e2e.phone import shared
-from tests.e2e.phone.floor import Floor, does_not_hear, press, wait_status
-from tests.e2e.phone.seat import CALLER_HZ, MICROPHONE_HZ, caller_hears, near, pitch
-from tests.e2e.whole import Whole
-from tests.tones import RATE_HZ, tone
-from tests.wait import until
+from tests.support import shared_stack as shared
+from tests.support.agent_page import CALLER_HZ, MICROPHONE_HZ, caller_hears, near, pitch
+from tests.support.floor import Floor, does_not_hear, press, wait_status
+from tests.support.stack import Whole
+from tests.support.tones import RATE_HZ, tone
+from tests.support.wait import until
 
 INTERPRETER_HZ = 1300
 INTERPRETER = "022345678"

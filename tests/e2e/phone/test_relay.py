@@ -8,12 +8,12 @@ from playwright.sync_api import Browser, expect
 
 from telephony.softphone.phone import Phone
 from tests.e2e.conftest import hire_before_start
-from tests.e2e.phone.seat import CALLER_HZ, MICROPHONE_HZ, Seat, caller_hears, calls, take_seat
-from tests.e2e.phone.shared import PATIENT
-from tests.e2e.whole import Whole
-from tests.ports import free_port
-from tests.turn import SECRET, Turn
-from tests.wait import until
+from tests.support.agent_page import CALLER_HZ, MICROPHONE_HZ, Seat, caller_hears, calls, take_seat
+from tests.support.ports import free_port
+from tests.support.shared_stack import PATIENT
+from tests.support.stack import Whole
+from tests.support.turn_client import SECRET, Turn
+from tests.support.wait import until
 
 # As a firewall would have it: no way but the relay.
 RELAY_ONLY = """

@@ -10,9 +10,9 @@ from playwright.sync_api import Browser, expect
 from models import AgentStatus
 from telephony.softphone.phone import Phone
 from tests.e2e.conftest import hire_before_start
-from tests.e2e.phone.seat import CALLER_HZ, MICROPHONE_HZ, Seat, caller_hears, calls, take_seat
-from tests.e2e.whole import Whole
-from tests.wait import until
+from tests.support.agent_page import CALLER_HZ, MICROPHONE_HZ, Seat, caller_hears, calls, take_seat
+from tests.support.stack import Whole
+from tests.support.wait import until
 
 
 @pytest.fixture(scope="module")

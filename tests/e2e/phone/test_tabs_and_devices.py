@@ -8,9 +8,9 @@ from playwright.sync_api import Browser, expect
 
 from telephony.softphone.phone import Phone
 from tests.e2e.phone.conftest import SitDown
-from tests.e2e.phone.seat import MICROPHONE_HZ, caller_hears, calls, take_seat
-from tests.e2e.whole import Whole
-from tests.wait import until
+from tests.support.agent_page import MICROPHONE_HZ, caller_hears, calls, take_seat
+from tests.support.stack import Whole
+from tests.support.wait import until
 
 
 def test_a_second_tab_says_so_and_takes_the_phone_when_asked(sit_down: SitDown) -> None:

@@ -9,9 +9,9 @@ from hotline.staff import states as agents
 from models import AgentStatus
 from telephony.softphone.phone import Phone
 from tests.e2e.phone.conftest import SitDown
-from tests.e2e.phone.seat import CALLER_HZ, MICROPHONE_HZ, caller_hears, calls
-from tests.e2e.whole import Whole
-from tests.wait import until
+from tests.support.agent_page import CALLER_HZ, MICROPHONE_HZ, caller_hears, calls
+from tests.support.stack import Whole
+from tests.support.wait import until
 
 
 def test_a_page_that_is_loaded_again_in_a_call_is_back_in_it_by_itself(quick: Whole, sit_down: SitDown) -> None:

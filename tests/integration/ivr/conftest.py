@@ -19,9 +19,9 @@ from ivr.server import Server
 from ivr.store import Memory
 from models import Database
 from telephony.asterisk.secrets import make_secrets
-from tests.cast import Cast
 from tests.fakes.asterisk_agi import FakeCall
-from tests.wait import PATIENCE_S
+from tests.support.cast import Cast
+from tests.support.wait import PATIENCE_S
 
 MENU = ["my", "th", "km", "lo", "vi", "en", "ko"]
 

@@ -11,9 +11,9 @@ from hotline.staff import states as agents
 from ivr.server import Server
 from models import AgentStatus, Contact, Database
 from telephony import names
-from tests.cast import Cast
 from tests.fakes.asterisk_agi import FakeCall, Leaving
-from tests.wait import PATIENCE_S, until
+from tests.support.cast import Cast
+from tests.support.wait import PATIENCE_S, until
 
 Callers = Callable[..., FakeCall]
 NUMBER = "+66899990123"

@@ -13,7 +13,7 @@ from hotline.settings import Settings
 from ivr.prompts.manifest import load
 from ivr.prompts.rebuild import Keeper
 from models import Database
-from tests.wait import PATIENCE_S, until
+from tests.support.wait import PATIENCE_S, until
 
 
 @pytest.fixture

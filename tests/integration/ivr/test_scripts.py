@@ -13,8 +13,8 @@ from ivr.scripts import SCRIPTS
 from models import AgentStatus, CallbackSafety, Caller, Contact, Database
 from models.db.types import now
 from telephony import names
-from tests.cast import Cast
 from tests.fakes.asterisk_agi import FakeCall
+from tests.support.cast import Cast
 
 Callers = Callable[..., FakeCall]
 INVITATIONS = [f"{code}/invite" for code in ("my", "th", "km", "lo", "vi", "en", "ko")]

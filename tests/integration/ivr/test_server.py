@@ -13,7 +13,7 @@ from ivr import server as server_module
 from ivr.server import Server
 from telephony import names
 from tests.fakes.asterisk_agi import FakeCall
-from tests.wait import PATIENCE_S, until
+from tests.support.wait import PATIENCE_S, until
 
 Callers = Callable[..., FakeCall]
 
@@ -169,7 +169,7 @@ def test_the_process_serves_and_stops_on_sigterm(settings: Settings, caller: Cal
 
     from hotline.keys import make_keys
     from telephony.asterisk.secrets import make_secrets
-    from tests.ports import free_port
+    from tests.support.ports import free_port
 
     mine = settings.model_copy(update={"data": tmp_path_factory.mktemp("ivr"), "agi_port": free_port()})
     make_keys(mine.keys)

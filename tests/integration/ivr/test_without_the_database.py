@@ -21,8 +21,8 @@ from ivr.store import CallFacts, Memory, NotNow
 from models import Contact, Database
 from models.db.types import now
 from telephony import names
-from tests import databases
 from tests.fakes.asterisk_agi import FakeCall
+from tests.support import databases
 
 Callers = Callable[..., FakeCall]
 

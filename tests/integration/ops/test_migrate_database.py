@@ -16,8 +16,8 @@ from hotline.settings import ROOT, Settings
 from models import Database, Note, Wording
 from models.db.copying import copy
 from models.db.types import now
-from tests.integration.ops import awkward
-from tests.postgres import Postgres
+from tests.support import awkward_rows as awkward
+from tests.support.postgres import Postgres
 
 Command = Callable[[str], "subprocess.CompletedProcess[str]"]
 

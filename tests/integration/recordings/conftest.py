@@ -8,7 +8,7 @@ from hotline.keys import Keys
 from hotline.settings import Settings
 from models import Database
 from recordings.transcription import models as speech_models
-from tests.integration.recordings.spooled import SENTENCE, Left, Taker, speak
+from tests.support.spooled import SENTENCE, Left, Taker, speak
 
 
 @pytest.fixture(scope="session")

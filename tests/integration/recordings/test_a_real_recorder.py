@@ -14,10 +14,10 @@ from recordings.spool.files import being_written
 from telephony import names
 from telephony.asterisk.secrets import load_secrets
 from telephony.clients.ami import Ami
-from tests.databases import on_sqlite
-from tests.integration.recordings.spooled import ARRIVED, Left, Taker
-from tests.stack import AsteriskUnderTest
-from tests.wait import until
+from tests.support.asterisk import AsteriskUnderTest
+from tests.support.databases import on_sqlite
+from tests.support.spooled import ARRIVED, Left, Taker
+from tests.support.wait import until
 
 CALL = "5d2f6b1e-0f5e-4a61-8d27-6e7f0a3c9c33"
 

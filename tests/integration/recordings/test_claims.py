@@ -8,9 +8,9 @@ import pytest
 
 from models import Database, RecordingState
 from recordings.transcription.claims import Claims
-from tests.databases import on_postgresql
-from tests.integration.recordings.spooled import Left, Taker, net_line
-from tests.wait import PATIENCE_S
+from tests.support.databases import on_postgresql
+from tests.support.spooled import Left, Taker, net_line
+from tests.support.wait import PATIENCE_S
 
 
 def test_a_claim_that_was_made_a_moment_earlier_by_another_is_lost_quietly(

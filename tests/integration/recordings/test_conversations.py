@@ -42,10 +42,10 @@ from recordings.vault import retention
 from recordings.vault.consent_gate import destroy_taken_back
 from recordings.vault.playback import audio_wav
 from recordings.vault.vault import Vault
-from tests.cast import Cast
-from tests.databases import on_sqlite
-from tests.integration.recordings.spooled import NUMBER, Left, Taker, grep, rows
-from tests.wait import PATIENCE_S, until
+from tests.support.cast import Cast
+from tests.support.databases import on_sqlite
+from tests.support.spooled import NUMBER, Left, Taker, grep, rows
+from tests.support.wait import PATIENCE_S, until
 
 PURPOSE = ConsentPurpose.RECORDING
 

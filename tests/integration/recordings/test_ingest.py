@@ -14,7 +14,7 @@ from hotline.settings import Settings
 from models import CallbackSafety, Case, CaseEvent, CaseStatus, Channel, Database, EventKind, Outcome, Safety
 from recordings.spool.ingest import NET_QUIET_S
 from recordings.vault.playback import audio_wav
-from tests.integration.recordings.spooled import ARRIVED, NUMBER, Left, Taker, grep, net_line, rows
+from tests.support.spooled import ARRIVED, NUMBER, Left, Taker, grep, net_line, rows
 
 
 def cases(db: Database) -> list[Case]:

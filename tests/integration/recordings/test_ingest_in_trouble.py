@@ -20,7 +20,7 @@ from recordings.spool import ingest
 from recordings.spool.ingest import OneIngester
 from recordings.vault import retention
 from recordings.vault.vault import Vault, VaultFull
-from tests.integration.recordings.spooled import ARRIVED, Left, Taker, net_line, rows
+from tests.support.spooled import ARRIVED, Left, Taker, net_line, rows
 
 
 class Died(BaseException):

@@ -15,7 +15,7 @@ from hotline.errors import NotFound, PartMissing
 from hotline.settings import Settings
 from recordings.transcription import models as speech_models
 from recordings.transcription.models import SpeechModel, install, list_models, model_for
-from tests.ports import free_port
+from tests.support.ports import free_port
 
 NAME = "vosk-model-small-xx-1.0"
 HEART = b"the heart of a model " * 50_000

@@ -12,7 +12,7 @@ from models import AuditEntry, Database, Recording, RecordingState
 from models.db.types import now
 from recordings.vault import retention
 from recordings.vault.trusted_clock import TrustedClock
-from tests.integration.recordings.spooled import Left, Taker, net_line, rows
+from tests.support.spooled import Left, Taker, net_line, rows
 
 
 def test_audio_is_deleted_a_while_after_it_was_heard_and_transcribed_and_never_before(

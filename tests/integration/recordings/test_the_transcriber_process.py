@@ -9,9 +9,9 @@ from pathlib import Path
 from hotline.settings import Settings
 from models import CaseEvent, Database, EventKind, RecordingState, Transcript
 from models.db.types import now
-from tests.databases import on_postgresql, on_sqlite
-from tests.integration.recordings.spooled import SENTENCE, Left, Taker, grep, net_line, rows, speak
-from tests.wait import PATIENCE_S, until
+from tests.support.databases import on_postgresql, on_sqlite
+from tests.support.spooled import SENTENCE, Left, Taker, grep, net_line, rows, speak
+from tests.support.wait import PATIENCE_S, until
 
 
 def events(db: Database) -> list[EventKind]:

@@ -24,9 +24,9 @@ from recordings.transcription.engines import Draft, EngineFailed, OnProgress, su
 from recordings.transcription.engines.subprocess_engine import COMMAND, Apart
 from recordings.transcription.models import Installed
 from recordings.transcription.worker import PART_S, Scribe
-from tests.databases import on_sqlite
-from tests.integration.recordings.spooled import ARRIVED, Left, Taker, net_line, rows
-from tests.wait import PATIENCE_S, until
+from tests.support.databases import on_sqlite
+from tests.support.spooled import ARRIVED, Left, Taker, net_line, rows
+from tests.support.wait import PATIENCE_S, until
 
 CRASHES = (sys.executable, "-c", "import os; os.abort()")
 # Says that it goes on, never ends, and does not even read all it is given.

@@ -14,7 +14,7 @@ from recordings.transcription import claims
 from recordings.transcription.claims import Claims
 from recordings.vault import retention
 from recordings.vault.vault import ASIDE, Vault, VaultDamaged, VaultMissing
-from tests.integration.recordings.spooled import ARRIVED, Left, Taker, net_line
+from tests.support.spooled import ARRIVED, Left, Taker, net_line
 
 
 def everything_in(folder: Path) -> list[Path]:

@@ -8,10 +8,10 @@ import pytest
 
 from hotline.settings import Settings
 from telephony.asterisk.render import folders
-from tests.integration.telephony.sharing import Shared, changes, shares
-from tests.integration.telephony.talking import Stage
-from tests.stack import AsteriskUnderTest, settings_of_a_module
-from tests.tones import write_tone
+from tests.support.asterisk import AsteriskUnderTest, settings_of_a_module
+from tests.support.scene import Stage
+from tests.support.shared_asterisk import Shared, changes, shares
+from tests.support.tones import write_tone
 
 MENU = {"1": "my", "2": "th"}
 # What each prompt sounds like, in Hz.

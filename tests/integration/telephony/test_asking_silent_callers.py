@@ -8,10 +8,10 @@ from hotline.settings import Settings
 from telephony.softphone import sip
 from telephony.softphone.phone import Call, Phone
 from telephony.switchboard.silent_callers import SilentCallers
-from tests.integration.telephony.talking import Stage, ivr
-from tests.ports import free_port, rtp_range
-from tests.stack import AsteriskUnderTest
-from tests.wait import until
+from tests.support.asterisk import AsteriskUnderTest
+from tests.support.ports import free_port, rtp_range
+from tests.support.scene import Stage, ivr
+from tests.support.wait import until
 
 LINE = "1800123456"
 

@@ -14,9 +14,9 @@ from telephony.softphone.phone import Call, Phone
 from telephony.switchboard.queue_sync import difference, queues_in
 from tests.fakes.fake_ivr import FakeIvr, Line
 from tests.integration.telephony.conftest import HOLD
-from tests.stack import AsteriskUnderTest
-from tests.tones import heard_tones
-from tests.wait import until
+from tests.support.asterisk import AsteriskUnderTest
+from tests.support.tones import heard_tones
+from tests.support.wait import until
 
 LINE = "1800123456"
 SECRET = "a phone's secret"

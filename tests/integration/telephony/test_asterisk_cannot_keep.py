@@ -19,9 +19,9 @@ from telephony.switchboard.reconcile import There, read_books, sweep
 from telephony.switchboard.unsaved_numbers import UnkeptNumbers
 from telephony.switchboard.writer import Ledger
 from tests.integration.telephony.conftest import CANNOT_RECORD_EN, TONE
-from tests.stack import AsteriskUnderTest
-from tests.tones import heard_tones
-from tests.wait import until
+from tests.support.asterisk import AsteriskUnderTest
+from tests.support.tones import heard_tones
+from tests.support.wait import until
 
 LINE, NUMBER = "1800123456", "0812345678"
 

@@ -6,9 +6,9 @@ from hotline.settings import Settings
 from telephony import names
 from telephony.clients.cel import CelLog
 from tests.integration.telephony.conftest import CANNOT_RECORD_EN, TERMS, TONE
-from tests.stack import AsteriskUnderTest
-from tests.tones import heard_tones
-from tests.wait import until
+from tests.support.asterisk import AsteriskUnderTest
+from tests.support.tones import heard_tones
+from tests.support.wait import until
 
 
 @pytest.mark.timeout(120)

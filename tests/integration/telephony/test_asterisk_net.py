@@ -23,9 +23,9 @@ from tests.integration.telephony.conftest import (
     TONE,
     WRONG_KEY,
 )
-from tests.stack import AsteriskUnderTest
-from tests.tones import heard_tones, tone
-from tests.wait import until
+from tests.support.asterisk import AsteriskUnderTest
+from tests.support.tones import heard_tones, tone
+from tests.support.wait import until
 
 LINE = "1800123456"
 NUMBER = "0812345678"

@@ -15,9 +15,9 @@ from telephony.clients.ari import Ari
 from telephony.softphone.phone import Phone
 from tests.fakes.fake_ivr import FakeIvr, Line, Script
 from tests.integration.telephony.conftest import HOLD, TERMS, THANKS, TONE
-from tests.stack import AsteriskUnderTest
-from tests.tones import heard_tones, tone, write_tone
-from tests.wait import until
+from tests.support.asterisk import AsteriskUnderTest
+from tests.support.tones import heard_tones, tone, write_tone
+from tests.support.wait import until
 
 LINE = "1800123456"
 NUMBER = "0812345678"

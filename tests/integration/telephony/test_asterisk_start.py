@@ -17,10 +17,10 @@ from telephony import names
 from telephony.asterisk.process import RunningAsterisk, read_menu, ready
 from telephony.asterisk.render import folders
 from telephony.softphone.phone import Phone
-from tests.databases import away
-from tests.stack import AsteriskUnderTest
-from tests.turn import Turn
-from tests.wait import until
+from tests.support.asterisk import AsteriskUnderTest
+from tests.support.databases import away
+from tests.support.turn_client import Turn
+from tests.support.wait import until
 
 LINE = "1800123456"
 # The first says which machine this is. The second is wrong in Debian's own documentation files, not in ours.

@@ -6,7 +6,7 @@ import pytest
 
 from hotline.settings import Settings
 from telephony.asterisk.process import RunningAsterisk, ready
-from tests.stack import AsteriskUnderTest
+from tests.support.asterisk import AsteriskUnderTest
 
 
 def test_no_program_is_started_again_and_again_to_ask_whether_it_has_booted(

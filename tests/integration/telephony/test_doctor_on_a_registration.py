@@ -10,8 +10,8 @@ from hotline.settings import Settings
 from ops import registration
 from ops.status import status
 from telephony.softphone import sip
-from tests.stack import AsteriskUnderTest
-from tests.wait import until
+from tests.support.asterisk import AsteriskUnderTest
+from tests.support.wait import until
 
 Start = Callable[[Settings], AsteriskUnderTest]
 

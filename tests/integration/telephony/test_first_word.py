@@ -9,10 +9,10 @@ from hotline.settings import Settings
 from telephony import names
 from tests.fakes.fake_ivr import FakeIvr, Line, Script
 from tests.integration.telephony.conftest import MENU, TERMS, TONE
-from tests.ports import free_port, rtp_range
-from tests.stack import AsteriskUnderTest
-from tests.tones import heard_tones, write_tone
-from tests.wait import until
+from tests.support.asterisk import AsteriskUnderTest
+from tests.support.ports import free_port, rtp_range
+from tests.support.tones import heard_tones, write_tone
+from tests.support.wait import until
 
 LINE = "1800123456"
 

@@ -16,10 +16,10 @@ from telephony import names
 from telephony.asterisk.render import dialled_lines, folders
 from telephony.clients.ami import Ami, Events, Message
 from telephony.switchboard.refusals import Refusals
-from tests.integration.telephony.invites import invite, inviting
-from tests.ports import free_port, rtp_range
-from tests.stack import AsteriskUnderTest
-from tests.wait import until
+from tests.support.asterisk import AsteriskUnderTest
+from tests.support.invites import invite, inviting
+from tests.support.ports import free_port, rtp_range
+from tests.support.wait import until
 
 OURS, FOREIGN = "127.0.0.1", "127.0.0.9"
 CARRIER = {"trunk_match": "127.0.0.1", "trunk_international_prefixes": "00,009"}

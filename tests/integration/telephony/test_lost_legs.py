@@ -9,10 +9,10 @@ from telephony import names
 from telephony.clients import ari
 from telephony.softphone.phone import Call, Phone
 from telephony.switchboard.queue_sync import queues_in
-from tests.integration.telephony.talking import ALICE, BOB, SOFIA, WORKER, Stage, both_ways, header, ivr
-from tests.ports import free_port, rtp_range
-from tests.stack import AsteriskUnderTest
-from tests.wait import until
+from tests.support.asterisk import AsteriskUnderTest
+from tests.support.ports import free_port, rtp_range
+from tests.support.scene import ALICE, BOB, SOFIA, WORKER, Stage, both_ways, header, ivr
+from tests.support.wait import until
 
 TIMES = 2
 

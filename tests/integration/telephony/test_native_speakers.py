@@ -9,8 +9,8 @@ from hotline.settings import Settings
 from telephony.softphone.phone import Phone
 from tests.fakes.fake_ivr import FakeIvr, Line
 from tests.integration.telephony.test_asterisk_queue import LINE, agent_phone_of, join  # noqa: F401
-from tests.stack import AsteriskUnderTest
-from tests.wait import until
+from tests.support.asterisk import AsteriskUnderTest
+from tests.support.wait import until
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ import aiohttp
 from agent_console.phone.sip_process import to_asterisk
 from hotline.settings import Settings
 from telephony.softphone.sip import read
-from tests.integration.telephony.talking import LINE
-from tests.stack import AsteriskUnderTest
+from tests.support.asterisk import AsteriskUnderTest
+from tests.support.scene import LINE
 
 FORGED = "\r\n".join(
     [

@@ -11,21 +11,9 @@ from telephony import names
 from telephony.operator.operator import LineFailed
 from telephony.softphone.phone import Call, Phone
 from tests.integration.telephony.conftest import HOLD, TERMS
-from tests.integration.telephony.talking import (
-    ALICE,
-    BOB,
-    LINE,
-    NUMBER,
-    OUTSIDE,
-    WORKER,
-    Stage,
-    both_ways,
-    header,
-    hears,
-    ivr,
-)
-from tests.tones import heard_tones, write_tone
-from tests.wait import until
+from tests.support.scene import ALICE, BOB, LINE, NUMBER, OUTSIDE, WORKER, Stage, both_ways, header, hears, ivr
+from tests.support.tones import heard_tones, write_tone
+from tests.support.wait import until
 
 CALL = "6f0e8f4c-3f0b-4d8e-9a55-0c8f0f6b7a10"
 HERS = "0876500011"

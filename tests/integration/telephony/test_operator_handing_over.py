@@ -4,19 +4,9 @@ import pytest
 
 from telephony import names
 from tests.integration.telephony.conftest import HOLD, TERMS, TONE
-from tests.integration.telephony.talking import (
-    ALICE,
-    BOB,
-    LINE,
-    NUMBER,
-    WORKER,
-    Stage,
-    both_ways,
-    header,
-    ivr,
-)
-from tests.tones import heard_tones
-from tests.wait import until
+from tests.support.scene import ALICE, BOB, LINE, NUMBER, WORKER, Stage, both_ways, header, ivr
+from tests.support.tones import heard_tones
+from tests.support.wait import until
 
 pytestmark = pytest.mark.one_asterisk(ring_s=4, come_back_s=4, comfort_every_s=60, mobile_ring_s=120)
 

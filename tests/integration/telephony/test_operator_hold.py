@@ -10,20 +10,10 @@ from telephony import names
 from telephony.asterisk import render
 from telephony.operator.operator import LineFailed, Operator
 from tests.integration.telephony.conftest import HOLD, TERMS
-from tests.integration.telephony.talking import (
-    ALICE,
-    BOB,
-    LINE,
-    WORKER,
-    Stage,
-    both_ways,
-    deaf,
-    header,
-    ivr,
-)
-from tests.stack import AsteriskUnderTest
-from tests.tones import heard_tones, tone, write_tone
-from tests.wait import until
+from tests.support.asterisk import AsteriskUnderTest
+from tests.support.scene import ALICE, BOB, LINE, WORKER, Stage, both_ways, deaf, header, ivr
+from tests.support.tones import heard_tones, tone, write_tone
+from tests.support.wait import until
 
 PLEASE_HOLD = 2900
 

@@ -9,22 +9,10 @@ from telephony import names
 from telephony.operator.operator import LineFailed
 from telephony.softphone.phone import Call, Phone
 from tests.integration.telephony.conftest import HOLD
-from tests.integration.telephony.talking import (
-    ALICE,
-    BOB,
-    LINE,
-    OUTSIDE,
-    SOFIA,
-    WORKER,
-    Stage,
-    both_ways,
-    deaf,
-    header,
-    ivr,
-)
-from tests.stack import AsteriskUnderTest
-from tests.tones import heard_tones
-from tests.wait import until
+from tests.support.asterisk import AsteriskUnderTest
+from tests.support.scene import ALICE, BOB, LINE, OUTSIDE, SOFIA, WORKER, Stage, both_ways, deaf, header, ivr
+from tests.support.tones import heard_tones
+from tests.support.wait import until
 
 LEG = "c0ffee"
 SHELTER = "0299900011"

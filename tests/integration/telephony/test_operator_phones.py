@@ -6,8 +6,8 @@ from hotline.settings import Settings
 from telephony import names
 from telephony.operator.operator import LineFailed, Operator
 from telephony.softphone.phone import Phone
-from tests.integration.telephony.talking import LINE, Stage
-from tests.wait import until
+from tests.support.scene import LINE, Stage
+from tests.support.wait import until
 
 pytestmark = pytest.mark.one_asterisk
 

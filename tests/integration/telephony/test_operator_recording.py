@@ -7,9 +7,9 @@ import pytest
 from telephony import names
 from telephony.operator.operator import LineFailed
 from tests.integration.telephony.conftest import HOLD
-from tests.integration.telephony.talking import ALICE, BOB, WORKER, Stage, both_ways, hears, ivr, say
-from tests.tones import heard_tones
-from tests.wait import until
+from tests.support.scene import ALICE, BOB, WORKER, Stage, both_ways, hears, ivr, say
+from tests.support.tones import heard_tones
+from tests.support.wait import until
 
 pytestmark = pytest.mark.one_asterisk(ring_s=4, come_back_s=4, comfort_every_s=60)
 

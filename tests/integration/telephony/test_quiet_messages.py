@@ -13,10 +13,10 @@ from telephony.softphone.g711 import pcm_to_ulaw, ulaw_to_pcm
 from telephony.softphone.phone import Call
 from tests.fakes.fake_ivr import FakeIvr, Line
 from tests.integration.telephony.conftest import MENU, THANKS, TONE
-from tests.ports import free_port, rtp_range
-from tests.stack import AsteriskUnderTest
-from tests.tones import RATE_HZ, heard_tones, write_tone
-from tests.wait import until
+from tests.support.asterisk import AsteriskUnderTest
+from tests.support.ports import free_port, rtp_range
+from tests.support.tones import RATE_HZ, heard_tones, write_tone
+from tests.support.wait import until
 
 LINE = "1800123456"
 SILENCE_S = 4

@@ -12,10 +12,10 @@ from telephony.clients.ami import Ami
 from telephony.softphone import sip
 from telephony.softphone.g711 import RATE_HZ
 from tests.integration.telephony.conftest import INVITE_TH, TERMS
-from tests.integration.telephony.invites import G729, invite
-from tests.stack import AsteriskUnderTest, settings_of_a_module
-from tests.tones import heard_tones, write_tone
-from tests.wait import until
+from tests.support.asterisk import AsteriskUnderTest, settings_of_a_module
+from tests.support.invites import G729, invite
+from tests.support.tones import heard_tones, write_tone
+from tests.support.wait import until
 
 HEAD = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
 NOTHING_FOR_US = {

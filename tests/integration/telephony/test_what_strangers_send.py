@@ -16,13 +16,13 @@ from telephony.asterisk.render import folders
 from telephony.clients.ami import Ami
 from telephony.softphone import sip
 from telephony.softphone.phone import Call, Phone
-from tests import torture
 from tests.fakes.fake_ivr import FakeIvr, Line
 from tests.integration.telephony.conftest import INVITE_TH, TERMS
-from tests.ports import free_port, rtp_range
-from tests.stack import AsteriskUnderTest
-from tests.tones import heard_tones, write_tone
-from tests.wait import until
+from tests.support import sip_torture as torture
+from tests.support.asterisk import AsteriskUnderTest
+from tests.support.ports import free_port, rtp_range
+from tests.support.tones import heard_tones, write_tone
+from tests.support.wait import until
 
 LINE = torture.LINE
 TRUNK, STRANGER = "127.0.0.1", "127.0.0.3"

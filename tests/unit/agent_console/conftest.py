@@ -18,9 +18,9 @@ from hotline.keys import Keys
 from hotline.settings import Settings
 from hotline.staff import sign_ins
 from models import Agent, Database
-from tests.cast import Cast
-from tests.unit.agent_console.operated import Operated
-from tests.wait import until
+from tests.support.cast import Cast
+from tests.support.fake_operator import Operated
+from tests.support.wait import until
 
 TOKEN = re.compile(r'name="csrf" value="([^"]+)"')
 HTMX = {"HX-Request": "true"}

@@ -11,7 +11,7 @@ from agent_console import door
 from agent_console.door import Door
 from agent_console.guard import SESSION
 from hotline.log import start_log
-from tests.ports import free_port
+from tests.support.ports import free_port
 from tests.unit.agent_console.conftest import Browser
 
 HALF = b"GET /sign-in HTTP/1.1\r\nHost: x\r\nX-Slow: "

@@ -19,9 +19,9 @@ from hotline.nudges import Nudges
 from hotline.settings import Settings
 from models import Database, SignIn
 from models.db.types import now
-from tests.cast import Cast
+from tests.support.cast import Cast
+from tests.support.wait import PATIENCE_S
 from tests.unit.agent_console.conftest import Browser
-from tests.wait import PATIENCE_S
 
 StartRedis = Callable[[], "subprocess.Popen[bytes]"]
 

@@ -14,9 +14,9 @@ from hotline.keys import Keys, load_keys, make_keys
 from hotline.permissions import ALLOWED, Permission
 from hotline.settings import Settings
 from models import Database, Role
-from tests import cast as cast_of_people
-from tests.cast import Cast
 from tests.conftest import fresh_database, settings_in
+from tests.support import cast as cast_of_people
+from tests.support.cast import Cast
 from tests.unit.agent_console.conftest import Browser, SignIn, browsers
 
 ROOM = Path(console_app.__file__).parent

@@ -15,7 +15,7 @@ from agent_console.staff import hashing, sign_in
 from hotline import throttle
 from hotline.staff import people
 from models import Database
-from tests.cast import PASSWORD, Cast
+from tests.support.cast import PASSWORD, Cast
 from tests.unit.agent_console.conftest import TOKEN, Browser
 
 NEW = "another long password"

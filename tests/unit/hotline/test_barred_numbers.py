@@ -17,7 +17,7 @@ from hotline.safety.gate import Reason
 from hotline.settings import Settings
 from hotline.staff import mobiles
 from models import AuditEntry, CallbackAttempt, Caller, Case, Contact, Database, EntryKind
-from tests.cast import Cast
+from tests.support.cast import Cast
 from tests.unit.hotline.test_callback_attempts import AT, owed
 
 STRICT = Numbering()

@@ -13,7 +13,7 @@ from hotline.keys import make_keys
 from hotline.log import MESSAGES_KNOWN, Lines
 from hotline.settings import ROOT, Settings
 from models import Database
-from tests.wait import until
+from tests.support.wait import until
 
 LOGS = """
 import logging, sys

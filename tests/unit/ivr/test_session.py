@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from ivr.session import AgiFailed, AgiRefused, AgiSilent, CallerGone, Session
 from tests.fakes.asterisk_agi import split
-from tests.wait import PATIENCE_S
+from tests.support.wait import PATIENCE_S
 
 ENVIRONMENT = b"agi_network: yes\nagi_network_script: answer\nagi_uniqueid: 1.2\nagi_callerid: 0812345678\n\n"
 

@@ -25,12 +25,12 @@ from ivr.store import Memory
 from models import AgentStatus, CallbackSafety, Contact, Database
 from recordings.spool.files import read_note
 from telephony import names
-from tests.cast import Cast
-from tests.databases import away
 from tests.fakes.asterisk_agi import FakeCall, Leaving
 from tests.integration.ivr.conftest import MENU, stand_in_sounds
-from tests.integration.recordings.spooled import rows
-from tests.wait import PATIENCE_S
+from tests.support.cast import Cast
+from tests.support.databases import away
+from tests.support.spooled import rows
+from tests.support.wait import PATIENCE_S
 
 
 @dataclass

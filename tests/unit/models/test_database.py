@@ -16,7 +16,7 @@ from sqlmodel import SQLModel, select
 from models import CaseEvent, Database, EventKind, Wording
 from models.db import search_indexes
 from models.db.types import now
-from tests.databases import on_sqlite
+from tests.support.databases import on_sqlite
 
 
 def same_kind(

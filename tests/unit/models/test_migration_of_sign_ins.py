@@ -9,7 +9,7 @@ from hotline.keys import Keys
 from hotline.staff import known_browsers, sign_ins
 from models import Database
 from models.db.types import now
-from tests.cast import Cast
+from tests.support.cast import Cast
 
 
 def test_it_keeps_sign_ins_and_entries_and_the_chain_goes_on_with_a_key(db: Database, staff: Cast, keys: Keys) -> None:

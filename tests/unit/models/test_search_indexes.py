@@ -12,8 +12,8 @@ from hotline.cases.search import holds
 from models import Agent, Case, Database, Note, Role
 from models.db import search_indexes
 from models.db.types import now
-from tests.databases import on_postgresql, on_sqlite
-from tests.postgres import Postgres
+from tests.support.databases import on_postgresql, on_sqlite
+from tests.support.postgres import Postgres
 
 
 def made(session: Session) -> set[str]:

@@ -20,8 +20,8 @@ from ops.status import processes
 from ops.supervision.health import healthy
 from ops.supervision.supervisor import kept_file
 from telephony.asterisk.secrets import make_secrets
-from tests.ports import free_port
-from tests.wait import PATIENCE_S, until
+from tests.support.ports import free_port
+from tests.support.wait import PATIENCE_S, until
 
 
 def test_what_is_handed_out_opens_nothing(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

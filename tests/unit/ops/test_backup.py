@@ -26,8 +26,8 @@ from ops.backup.last_backup import last_backup
 from ops.backup.restore import Secret
 from ops.backup.sealing import BackupFailed
 from recordings.vault.vault import Vault
-from tests import cast
-from tests.postgres import Postgres
+from tests.support import cast
+from tests.support.postgres import Postgres
 
 VOICE = b"what she said on the telephone " * 1000
 ALIAS = "The one with the blue bicycle"

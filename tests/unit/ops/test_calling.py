@@ -8,7 +8,7 @@ import pytest
 from ivr.prompts import TONE_HZ
 from ops.place_call import has_tone, pcm_of, wait_for_voice
 from telephony.softphone.phone import Phone
-from tests.e2e.callers import hum
+from tests.support.callers import hum
 
 
 def test_the_tone_is_heard_and_others_are_not() -> None:

@@ -7,7 +7,7 @@ from hotline.errors import PartMissing
 from hotline.settings import Settings
 from models import Database
 from ops.prepare import UpgradeFailed, prepare
-from tests.ports import free_port
+from tests.support.ports import free_port
 
 
 def revision(db: Database) -> str:

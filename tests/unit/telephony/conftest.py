@@ -9,7 +9,7 @@ from hotline.settings import Settings
 from models import Database
 from telephony.switchboard.changes.calls import Desk
 from telephony.switchboard.writer import Ledger
-from tests.wait import PATIENCE_S
+from tests.support.wait import PATIENCE_S
 
 
 class Told(list[str]):

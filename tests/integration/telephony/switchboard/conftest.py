@@ -12,11 +12,11 @@ from hotline.staff import states as agents
 from models import Agent, Database
 from telephony.softphone.phone import Phone
 from telephony.switchboard.process import Switchboard
-from tests.cast import Cast
 from tests.fakes.fake_ivr import FakeIvr, Line
-from tests.integration.telephony.switchboard.parts import SECRET, Process, give_secret
-from tests.stack import AsteriskUnderTest
-from tests.wait import until
+from tests.support.asterisk import AsteriskUnderTest
+from tests.support.cast import Cast
+from tests.support.switchboard_floor import SECRET, Process, give_secret
+from tests.support.wait import until
 
 
 @pytest.fixture

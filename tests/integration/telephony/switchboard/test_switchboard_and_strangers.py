@@ -12,9 +12,9 @@ from telephony import names
 from telephony.softphone.phone import Phone
 from telephony.switchboard.process import Switchboard
 from tests.fakes.fake_ivr import FakeIvr
-from tests.integration.telephony.switchboard.parts import LINE, contacts, state, talk
-from tests.stack import AsteriskUnderTest
-from tests.wait import until
+from tests.support.asterisk import AsteriskUnderTest
+from tests.support.switchboard_floor import LINE, contacts, state, talk
+from tests.support.wait import until
 
 pytestmark = pytest.mark.usefixtures("keys")
 

@@ -14,9 +14,11 @@ from telephony import names
 from telephony.softphone.phone import Phone
 from telephony.switchboard.changes.calls import Answered
 from telephony.switchboard.process import Switchboard
-from tests.databases import locked
 from tests.fakes.fake_ivr import FakeIvr
-from tests.integration.telephony.switchboard.parts import (
+from tests.support.asterisk import AsteriskUnderTest
+from tests.support.databases import locked
+from tests.support.scene import header
+from tests.support.switchboard_floor import (
     LINE,
     Process,
     cel_end,
@@ -27,9 +29,7 @@ from tests.integration.telephony.switchboard.parts import (
     state,
     talk,
 )
-from tests.integration.telephony.talking import header
-from tests.stack import AsteriskUnderTest
-from tests.wait import until
+from tests.support.wait import until
 
 pytestmark = [pytest.mark.usefixtures("keys"), pytest.mark.one_asterisk(ring_s=3, wrap_up_s=1)]
 

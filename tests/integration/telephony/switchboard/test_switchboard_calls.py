@@ -16,11 +16,11 @@ from telephony.operator.operator import Operator
 from telephony.softphone.phone import Phone
 from telephony.switchboard import process as switchboard
 from telephony.switchboard.process import Switchboard
-from tests.cast import Cast
 from tests.fakes.fake_ivr import FakeIvr
-from tests.integration.telephony.switchboard.parts import LINE, contacts, ended, give_secret, state, talk
-from tests.stack import AsteriskUnderTest
-from tests.wait import until
+from tests.support.asterisk import AsteriskUnderTest
+from tests.support.cast import Cast
+from tests.support.switchboard_floor import LINE, contacts, ended, give_secret, state, talk
+from tests.support.wait import until
 
 pytestmark = [pytest.mark.usefixtures("keys"), pytest.mark.one_asterisk(ring_s=3, wrap_up_s=1)]
 

@@ -34,13 +34,13 @@ from telephony.clients.ami import Ami
 from telephony.operator.operator import Operator
 from telephony.softphone.phone import Call, Phone
 from telephony.switchboard.process import Switchboard
-from tests.cast import Cast
 from tests.fakes.fake_ivr import FakeIvr
-from tests.integration.telephony.switchboard.parts import LINE, SECRET, contacts, ended, give_secret, state
-from tests.integration.telephony.talking import header
-from tests.stack import AsteriskUnderTest
-from tests.tones import write_tone
-from tests.wait import until
+from tests.support.asterisk import AsteriskUnderTest
+from tests.support.cast import Cast
+from tests.support.scene import header
+from tests.support.switchboard_floor import LINE, SECRET, contacts, ended, give_secret, state
+from tests.support.tones import write_tone
+from tests.support.wait import until
 
 # Nobody finishes her wrap-up by herself; a trunk that calls out.
 pytestmark = [

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from hotline.settings import Settings
 from ops.doctor.finding import Finding
-from tests import made_up_time
+from tests.support import made_up_time
 
 Look = Callable[[Settings], Iterator[Finding]]
 

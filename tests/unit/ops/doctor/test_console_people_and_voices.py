@@ -16,8 +16,8 @@ from models import Agent, Database
 from ops import demo
 from ops.doctor import people, running, voices, web
 from telephony.asterisk.secrets import make_secrets
-from tests.cast import Cast
-from tests.ports import free_port
+from tests.support.cast import Cast
+from tests.support.ports import free_port
 from tests.unit.ops.doctor.conftest import one, said, self_made
 
 

@@ -11,9 +11,9 @@ from models import Database
 from models.db.types import now
 from ops.backup.last_backup import Made, keep
 from ops.doctor import backups, database, keys
-from tests.databases import on_sqlite
-from tests.ports import free_port
-from tests.postgres import Postgres
+from tests.support.databases import on_sqlite
+from tests.support.ports import free_port
+from tests.support.postgres import Postgres
 from tests.unit.ops.doctor.conftest import one, said
 
 

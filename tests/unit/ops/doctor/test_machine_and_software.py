@@ -13,7 +13,7 @@ from models import Contact, Database
 from models.db.types import now
 from ops.doctor import machine, ports, software
 from recordings.transcription.process import CLOCK
-from tests.cast import Cast
+from tests.support.cast import Cast
 from tests.unit.ops.doctor.conftest import one, said
 
 

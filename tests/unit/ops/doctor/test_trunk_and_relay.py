@@ -12,10 +12,10 @@ from ops import registration
 from ops.doctor import probes, relay, trunk
 from telephony.asterisk.ice import IceServer, own_addresses
 from telephony.softphone import sip
-from tests.ports import free_port
-from tests.turn import SECRET, Turn
+from tests.support.ports import free_port
+from tests.support.turn_client import SECRET, Turn
+from tests.support.wait import PATIENCE_S
 from tests.unit.ops.doctor.conftest import one, said, self_made
-from tests.wait import PATIENCE_S
 
 
 @pytest.fixture

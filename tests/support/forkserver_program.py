@@ -1,0 +1,27 @@
+"""A supervisor with a nursery, for the tests: `python -m tests.support.forkserver_program DATA`; until SIGTERM."""
+
+import signal
+import sys
+import threading
+from pathlib import Path
+
+from hotline.log import start_log
+from hotline.settings import Settings
+from ops.supervision import processes, run
+from ops.supervision.forkserver import Nursery
+from ops.supervision.supervisor import Supervisor
+
+run.PLACES[processes.TRANSCRIBER] = "tests.support.forked_process"
+settings = Settings(data=Path(sys.argv[1]))
+nursery = Nursery(settings)
+start_log("supervisor")
+stop = threading.Event()
+signal.signal(signal.SIGTERM, lambda *_: stop.set())
+supervisor = Supervisor(settings, (processes.TRANSCRIBER,), nursery=nursery)
+supervisor.start()
+(settings.data / "nursery.new").write_text(str(nursery.pid))
+(settings.data / "nursery.new").rename(settings.data / "nursery")
+while not stop.wait(0.05):
+    supervisor.watch_once()
+supervisor.stop()
+nursery.close()

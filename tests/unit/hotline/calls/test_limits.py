@@ -1,0 +1,111 @@
+"""Telephones that go to the message only, and never for longer than somebody looks."""
+
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from sqlmodel import Session, select
+
+from hotline.calls import caller_limits
+from hotline.calls import facts as calls
+from hotline.calls.facts import Fact, Seen
+from hotline.errors import Invalid, NotAllowed, NotFound, Refused
+from hotline.keys import Keys
+from hotline.queue import routing
+from hotline.queue.routing import Way
+from hotline.settings import Settings
+from hotline.staff import states as agents
+from models import AgentStatus, AuditEntry, CallerLimit, Case, CaseEvent, Database, EventKind
+from models.db.types import now
+from tests.support.cast import Cast
+
+BANGKOK = ZoneInfo("Asia/Bangkok")
+LINE = Settings(timezone="Asia/Bangkok")
+AT = datetime(2026, 11, 23, 10, tzinfo=BANGKOK)
+WEEK = timedelta(days=7)
+
+
+def a_case(s: Session, keys: Keys, name: str = "a", number: str | None = "0812345678") -> Case:
+    contact = calls.saw(s, keys, name, Fact.KEY, now(), Seen(language="my", number=number))
+    calls.close(s, contact, now(), join_within_s=0, brief_s=10)
+    return s.get_one(Case, contact.case_id)
+
+
+def test_a_limit_holds_for_a_week_and_ends_by_itself(db: Database, staff: Cast, keys: Keys, settings: Settings) -> None:
+    with db.write() as s:
+        case, other = a_case(s, keys), a_case(s, keys, "b", "0899999999")
+        row = caller_limits.limit(s, case.id or 0, " forty calls\nan hour ", staff.sofia, AT, settings)
+        assert (row.reason, row.review_at) == ("forty calls an hour", AT + WEEK)
+        for at, limited in (
+            (AT - timedelta(seconds=1), False),
+            (AT, True),
+            (AT + WEEK - timedelta(seconds=1), True),
+            (AT + WEEK, False),
+        ):
+            assert caller_limits.is_limited(s, case.caller_id, at) is limited
+        assert not caller_limits.is_limited(s, other.caller_id, AT)
+        assert not caller_limits.is_limited(s, None, AT)
+        assert caller_limits.of_case(s, case.id or 0, AT) is not None
+        assert caller_limits.of_case(s, other.id or 0, AT) is None
+        assert caller_limits.due_for_review(s, AT) == []
+        [due] = caller_limits.due_for_review(s, AT + WEEK)
+        assert (due.limit_id, due.applies, due.reference, due.by) == (row.id, False, case.reference, "Sofia")
+
+
+def test_renewing_and_lifting_are_told_and_audited(db: Database, staff: Cast, keys: Keys, settings: Settings) -> None:
+    with db.write() as s:
+        case = a_case(s, keys)
+        row = caller_limits.limit(s, case.id or 0, "threats", staff.sofia, AT, settings)
+        caller_limits.renew(s, row.id or 0, staff.sofia, AT + 2 * WEEK, settings)
+        assert caller_limits.is_limited(s, case.caller_id, AT + 2 * WEEK)
+        caller_limits.lift(s, row.id or 0, staff.sofia, AT + 2 * WEEK)
+        caller_limits.lift(s, row.id or 0, staff.sofia, AT + 2 * WEEK)
+        assert not caller_limits.is_limited(s, case.caller_id, AT + 2 * WEEK)
+        with pytest.raises(Refused):
+            caller_limits.renew(s, row.id or 0, staff.sofia, AT + 2 * WEEK, settings)
+        assert caller_limits.all_limits(s, AT) == []
+        told = [e.detail["what"] for e in s.exec(select(CaseEvent)) if e.kind is EventKind.LIMITED]
+        assert told == ["limited", "renewed", "lifted"]
+        acts = [e.act for e in s.exec(select(AuditEntry)) if e.act.startswith("caller_")]
+        assert acts == ["caller_limited", "caller_renewed", "caller_lifted"]
+
+
+def test_a_telephone_is_limited_once_and_anew_after_its_review(
+    db: Database, staff: Cast, keys: Keys, settings: Settings
+) -> None:
+    with db.write() as s:
+        case = a_case(s, keys)
+        caller_limits.limit(s, case.id or 0, "threats", staff.sofia, AT, settings)
+        with pytest.raises(Refused, match="already"):
+            caller_limits.limit(s, case.id or 0, "threats", staff.sofia, AT, settings)
+        caller_limits.limit(s, case.id or 0, "threats again", staff.sofia, AT + WEEK, settings)
+        assert len(caller_limits.all_limits(s, AT + WEEK)) == 1, "the old one is over"
+        assert len(s.exec(select(CallerLimit)).all()) == 2
+
+
+def test_what_cannot_be_limited_is_refused(db: Database, staff: Cast, keys: Keys, settings: Settings) -> None:
+    with db.write() as s:
+        case, withheld = a_case(s, keys), a_case(s, keys, "b", None)
+        for reason in ("", " \n", "x" * 201):
+            with pytest.raises(Invalid):
+                caller_limits.limit(s, case.id or 0, reason, staff.sofia, AT, settings)
+        with pytest.raises(Refused, match="withheld"):
+            caller_limits.limit(s, withheld.id or 0, "threats", staff.sofia, AT, settings)
+        with pytest.raises(NotFound):
+            caller_limits.limit(s, 99_999, "threats", staff.sofia, AT, settings)
+        with pytest.raises(NotFound):
+            caller_limits.lift(s, 99_999, staff.sofia, AT)
+        for outsider in (staff.alice, staff.adam, staff.charlie):
+            with pytest.raises(NotAllowed):
+                caller_limits.limit(s, case.id or 0, "threats", outsider, AT, settings)
+
+
+def test_a_limited_telephone_goes_to_the_message(db: Database, staff: Cast, keys: Keys, settings: Settings) -> None:
+    with db.write() as s:
+        case = a_case(s, keys)
+        agents.set_status(s, staff.alice.id or 0, AgentStatus.READY)
+        agents.set_reachable(s, staff.alice.id or 0, True)
+        caller_limits.limit(s, case.id or 0, "threats", staff.sofia, AT, settings)
+        assert routing.route(s, "my", AT, LINE, case.caller_id).way is Way.MESSAGE
+        assert routing.route(s, "my", AT + WEEK, LINE, case.caller_id).way is Way.QUEUE
+        assert routing.route(s, "my", AT, LINE).way is Way.QUEUE
