@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 from sqlmodel import Session
 
@@ -169,3 +170,17 @@ Answer = Page | Go | Raw
 def page(template: str, **values: Any) -> Page:
     """Draw a template with these values."""
     return Page(template, values)
+
+
+def own_path(address: str) -> str:
+    """Return the address if it is a path of this console, else an empty text: a form must not send anybody elsewhere."""
+    parts = urlsplit(address)
+    if (
+        parts.scheme
+        or parts.netloc
+        or not address.startswith("/")
+        or address.startswith(("//", "/\\"))
+        or "\\" in address
+    ):
+        return ""
+    return "" if any(ord(c) < 32 for c in address) else address

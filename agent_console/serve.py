@@ -15,9 +15,9 @@ from sqlmodel import Session
 from agent_console import admission, bodies, pages
 from agent_console import guard as gate
 from agent_console.asking import Answer, Ask, Cookie, Go, Page, Raw, Visit
+from agent_console.asterisk_limit import LineBusy
 from agent_console.cases import readings
 from agent_console.console import CONSOLE, Console
-from agent_console.phone.asterisk_limit import LineBusy
 from agent_console.ranges import ranged
 from agent_console.routes import Opens, Route, Signed, View
 from agent_console.staff import passwords

@@ -2,10 +2,9 @@
 
 from dataclasses import dataclass
 
-from agent_console.asking import Answer, Ask, Go, Page
+from agent_console.asking import Answer, Ask, Go, Page, own_path
 from agent_console.routes import Routes
 from agent_console.staff.access_requests import names_of, what
-from agent_console.staff.sign_in import ours
 from agent_console.words import gettext as _
 from agent_console.words import ngettext
 from hotline.alerts import alerts
@@ -41,7 +40,7 @@ def take_note(ask: Ask) -> Answer:
     ask.tell(ALERTS_CHANGED)
     if ask.visit.htmx and not ask.visit.boosted:
         return open_now(ask)
-    return Go(ours(ask.form.get("next", "")) or "/", said=_("Noted."))
+    return Go(own_path(ask.form.get("next", "")) or "/", said=_("Noted."))
 
 
 def shown(ask: Ask, found: list[Alert]) -> list[Shown]:

@@ -5,13 +5,12 @@ from typing import Any
 
 from sqlmodel import Session
 
-from agent_console.asking import Answer, Ask, Go, Page
+from agent_console.asking import Answer, Ask, Go, Page, own_path
+from agent_console.asterisk_limit import ACTS, turn
 from agent_console.callbacks import items as callback_items
 from agent_console.cases import page as case_view
 from agent_console.labels import callbacks as callback_labels
-from agent_console.phone.asterisk_limit import ACTS, turn
 from agent_console.routes import Routes
-from agent_console.staff.sign_in import ours
 from agent_console.words import gettext as _
 from hotline.callbacks import attempts as callback_attempts
 from hotline.callbacks import board as callback_board
@@ -205,4 +204,4 @@ def back(ask: Ask, case_id: int) -> Answer:
     if case_view.in_part(ask):
         return Page("callbacks/_list.html", owed_now(ask), triggers=(CALLBACKS_CHANGED,))
     on_case = ask.visit.path.startswith("/cases/")
-    return Go(ours(ask.form.get("next", "")) or (f"/cases/{case_id}" if on_case else "/callbacks"))
+    return Go(own_path(ask.form.get("next", "")) or (f"/cases/{case_id}" if on_case else "/callbacks"))

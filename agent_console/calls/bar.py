@@ -4,11 +4,10 @@ from typing import Any
 
 from sqlmodel import col, select
 
-from agent_console.asking import Answer, Ask, Go, Page, page
+from agent_console.asking import Answer, Ask, Go, Page, own_path, page
 from agent_console.labels import agents as agent_labels
 from agent_console.labels import cases as case_labels
 from agent_console.routes import Routes
-from agent_console.staff.sign_in import ours
 from agent_console.words import gettext as _
 from hotline.calls import conversations, wrap_ups
 from hotline.calls import facts as calls
@@ -71,7 +70,7 @@ def drawn(ask: Ask, **more: Any) -> Answer:
     """After an act: the bar anew for htmx, else the page she was on."""
     if ask.visit.htmx and not ask.visit.boosted:
         return Page("_bar.html", state_now(ask) | more, triggers=("agents-changed",))
-    return Go(ours(ask.form.get("next", "")) or "/")
+    return Go(own_path(ask.form.get("next", "")) or "/")
 
 
 def state_now(ask: Ask) -> dict[str, object]:

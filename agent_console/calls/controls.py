@@ -9,8 +9,8 @@ from collections.abc import Callable
 from sqlmodel import Session
 
 from agent_console.asking import Answer, Ask
+from agent_console.asterisk_limit import ACTS, turn
 from agent_console.calls.bar import drawn
-from agent_console.phone.asterisk_limit import ACTS, turn
 from agent_console.routes import Routes
 from agent_console.words import gettext as _
 from hotline.calls import conversations

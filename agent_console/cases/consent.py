@@ -1,8 +1,8 @@
 """What the worker of a case agrees to. It is asked in her own words' language, in the conversation itself."""
 
 from agent_console.asking import Answer, Ask
+from agent_console.asterisk_limit import ACTS, turn
 from agent_console.cases import page as case
-from agent_console.phone.asterisk_limit import ACTS, turn
 from agent_console.routes import Routes
 from agent_console.words import gettext as _
 from hotline.cases import consents, work

@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
+from agent_console.asterisk_limit import PHONES, turn
 from agent_console.console import CONSOLE, Console
-from agent_console.phone.asterisk_limit import PHONES, turn
 from agent_console.phone.registry import AGAIN, CLOSE_S, SIGNED_OUT, TAKEN, Line
 from agent_console.phone.sip_process import MESSAGE_MAX, PROTOCOL
 from agent_console.routes import Routes, Signed

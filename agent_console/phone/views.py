@@ -5,7 +5,7 @@ import secrets
 from datetime import timedelta
 
 from agent_console.asking import Answer, Ask, Raw
-from agent_console.phone.asterisk_limit import PHONES, turn
+from agent_console.asterisk_limit import PHONES, turn
 from agent_console.routes import Routes
 from hotline.nudges import AGENTS_CHANGED
 from hotline.permissions import Permission

@@ -1,11 +1,11 @@
 """One's own account: password, phone, and how the screen behaves."""
 
-from agent_console.asking import Answer, Ask, Cookie, Go, Page, page
+from agent_console.asking import Answer, Ask, Cookie, Go, Page, own_path, page
 from agent_console.guard import SESSION, session_cookie
 from agent_console.routes import Open, Routes
 from agent_console.staff import mobile_values
 from agent_console.staff.passwords import need_right, remember_browser
-from agent_console.staff.sign_in import end_phones, ours, start_of
+from agent_console.staff.sign_in import end_phones, start_of
 from agent_console.words import gettext as _
 from agent_console.words import screen_languages
 from hotline.errors import Invalid, Refused
@@ -116,7 +116,7 @@ def new_password(ask: Ask) -> Answer:
 @routes.get("/account/confirm", Open.SIGNED_IN)
 def confirm(ask: Ask) -> Answer:
     """Asks for the password again, before something that a page left open must not be enough for."""
-    return page("confirm.html", next=ours(ask.form.get("next") or ask.query.get("next", "")) or "/account")
+    return page("confirm.html", next=own_path(ask.form.get("next") or ask.query.get("next", "")) or "/account")
 
 
 @routes.post("/account/confirm", Open.SIGNED_IN, on_invalid=confirm, proves="password")
@@ -124,4 +124,4 @@ def confirmed(ask: Ask) -> Answer:
     """Whoever sits here knows the password; for some minutes that is enough."""
     need_right(ask, "password")
     sign_ins.confirm(ask.session, sign_ins.sha256(ask.visit.cookies[SESSION]))
-    return Go(ours(ask.form.get("next", "")) or "/account", said=_("Thank you. You can change it now."))
+    return Go(own_path(ask.form.get("next", "")) or "/account", said=_("Thank you. You can change it now."))

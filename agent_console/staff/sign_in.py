@@ -1,10 +1,8 @@
 """Signing in and out."""
 
-from urllib.parse import urlsplit
-
-from agent_console.asking import Answer, Ask, Cookie, Go, page
+from agent_console.asking import Answer, Ask, Cookie, Go, own_path, page
+from agent_console.asterisk_limit import PHONES, turn
 from agent_console.guard import HELLO, SESSION, session_cookie
-from agent_console.phone.asterisk_limit import PHONES, turn
 from agent_console.phone.registry import SIGNED_OUT
 from agent_console.routes import Open, Routes
 from agent_console.staff.passwords import need_right, remember_browser
@@ -24,7 +22,7 @@ routes = Routes()
 @routes.get("/sign-in", Open.PUBLIC, opens="nothing")
 def sign_in(ask: Ask) -> Answer:
     """The sign-in page. `ended`: a page was open when its sign-in ended, and nobody there had asked for that."""
-    next_page = ours(ask.form.get("next") or ask.query.get("next", ""))
+    next_page = own_path(ask.form.get("next") or ask.query.get("next", ""))
     return page("sign_in.html", next=next_page, ended=ask.query.get("ended") == "1")
 
 
@@ -43,7 +41,9 @@ def enter(ask: Ask) -> Answer:
         browser = remember_browser(ask, session, agent_id)
         told = {"failed_before": proof.failed_before} if proof.failed_before else {}
         note_act(session, "signed_in", f"agent:{agent_id}", by_id=agent_id, new_browser=not proof.known, **told)
-        to = "/account/password" if agent.must_change_password else ours(ask.form.get("next", "")) or start_of(agent)
+        to = (
+            "/account/password" if agent.must_change_password else own_path(ask.form.get("next", "")) or start_of(agent)
+        )
     # They are signed in here and nowhere else: a phone that another page has is let go of now.
     ask.console.phones.end_of(agent_id, SIGNED_OUT)
     ask.console.strangers.met(sign_ins.sha256(granted.token))
@@ -93,17 +93,3 @@ def end_phones(ask: Ask, agent_id: int, *, had_phone: bool) -> None:
 def start_of(agent: Agent) -> str:
     """Where a person begins: her desk, or the settings for one who works no cases."""
     return "/" if may(agent, Permission.WORK_CASES) else "/settings"
-
-
-def ours(address: str) -> str:
-    """A path of this console, or nothing: a sign-in must not send anybody elsewhere."""
-    parts = urlsplit(address)
-    if (
-        parts.scheme
-        or parts.netloc
-        or not address.startswith("/")
-        or address.startswith(("//", "/\\"))
-        or "\\" in address
-    ):
-        return ""
-    return "" if any(ord(c) < 32 for c in address) else address

@@ -15,7 +15,6 @@ from hotline.errors import Refused
 from hotline.permissions import Permission, may
 from hotline.safety.rights import on_the_line
 from hotline.settings import Settings
-from hotline.staff.states import WITH_A_CALL
 from models import Agent, AgentState, Alert, AlertKind, AuditEntry, Callback, Case, Contact
 from models.db.types import now
 
@@ -161,7 +160,7 @@ def is_worked(session: Session, case: Case | None, by: Agent) -> bool:
 def is_my_call(session: Session, contact: Contact, by: Agent) -> bool:
     """Whether this call rings this person, is theirs now, or is wrapped up by them."""
     state = session.get(AgentState, by.id)
-    return state is not None and state.call == contact.call and state.status in WITH_A_CALL
+    return state is not None and state.call == contact.call
 
 
 def _is_called_back(session: Session, case_id: int, by: Agent) -> bool:

@@ -8,7 +8,7 @@ import pytest
 from aiohttp import ClientResponse
 from sqlmodel import select
 
-from agent_console.phone import asterisk_limit
+from agent_console import asterisk_limit
 from hotline.calls import conversations
 from hotline.calls import facts as calls
 from hotline.keys import Keys

@@ -9,10 +9,10 @@ from aiohttp.test_utils import TestServer
 from sqlmodel import col, select
 
 from agent_console.address import address_of
+from agent_console.asking import own_path
 from agent_console.console import CONSOLE
 from agent_console.guard import SESSION
 from agent_console.staff import sign_in_log
-from agent_console.staff.sign_in import ours
 from hotline.settings import Settings
 from hotline.staff import people, sign_ins
 from hotline.staff import states as agents
@@ -222,7 +222,7 @@ async def test_sign_in_leads_back_to_the_page_that_was_asked_for(outsider: Brows
 )
 def test_a_way_back_that_leads_elsewhere_is_dropped(there: str) -> None:
     """A sign-in page must not send anybody to another site."""
-    assert ours(there) == ""
+    assert own_path(there) == ""
 
 
 async def test_a_given_password_is_changed_before_anything_else(outsider: Browser, db: Database, staff: Cast) -> None:
