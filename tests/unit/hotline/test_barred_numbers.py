@@ -18,7 +18,7 @@ from hotline.settings import Settings
 from hotline.staff import mobiles
 from models import AuditEntry, CallbackAttempt, Caller, Case, Contact, Database, EntryKind
 from tests.support.cast import Cast
-from tests.unit.hotline.test_callback_attempts import AT, owed
+from tests.unit.hotline.callbacks.test_callback_attempts import AT, owed
 
 STRICT = Numbering()
 ALLOWS = replace(STRICT, dial_countries=("LA",), dial_prefixes=("+661900",))

@@ -2,9 +2,8 @@
 
 from pathlib import Path
 
-from tests.unit.telephony.test_cel import T, row, whole_call
-
 from telephony.clients.cel import CelLog
+from tests.unit.telephony.clients.test_cel import T, row, whole_call
 
 STRANGE = "0861234567"
 
