@@ -1,11 +1,47 @@
-"""Calls we owe: one item for each worker who was missed, left or asked, and each attempt to reach her."""
+"""Call-backs: the calls we owe, and each try."""
 
 from datetime import datetime
+from enum import StrEnum
 
 from sqlmodel import Field, Index, SQLModel
 
-from models.db.types import UtcDateTime, now
-from models.enums import AttemptOutcome, CallbackEnd, CallbackKind, stored
+from models.db.types import UtcDateTime, now, stored
+
+__all__ = [
+    "AttemptOutcome",
+    "Callback",
+    "CallbackAttempt",
+    "CallbackEnd",
+    "CallbackKind",
+]
+
+
+class CallbackKind(StrEnum):
+    """Why a worker is to be called back, the most pressing first."""
+
+    REQUESTED = "requested"
+    DROPPED = "dropped"
+    MISSED = "missed"
+    ABANDONED = "abandoned"
+
+
+class AttemptOutcome(StrEnum):
+    """What came of an attempt to reach a worker."""
+
+    REACHED = "reached"
+    NOBODY = "nobody"
+    MACHINE = "machine"
+    SOMEBODY_ELSE = "somebody_else"
+    DROPPED = "dropped"
+
+
+class CallbackEnd(StrEnum):
+    """How a call-back ended."""
+
+    REACHED = "reached"
+    SHE_REACHED_US = "she_reached_us"
+    UNSAFE = "unsafe"
+    CLOSED = "closed"
 
 
 class Callback(SQLModel, table=True):

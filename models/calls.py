@@ -1,27 +1,81 @@
-"""Contacts and the tokens that stand for callers' numbers."""
+"""Contacts: each call as the line saw it."""
 
 from datetime import datetime
+from enum import StrEnum
 
 from sqlmodel import Field, Index, SQLModel
 
-from models.db.types import UtcDateTime, now
-from models.enums import CallbackSafety, Channel, Direction, Disposition, MessageEnd, Outcome, TalkRecording, stored
+from models.cases import CallbackSafety
+from models.db.types import UtcDateTime, stored
+
+__all__ = [
+    "Channel",
+    "Contact",
+    "Direction",
+    "Disposition",
+    "MessageEnd",
+    "Outcome",
+    "TalkRecording",
+]
 
 
-class Caller(SQLModel, table=True):
-    """A telephone, not a person: people share phones. The number is sealed; `number_index` is its keyed hash.
+class Channel(StrEnum):
+    """How a worker reached the hotline."""
 
-    Not `certain` is a number that was kept before numbers were read strictly, and that has not called since.
-    """
+    VOICE = "voice"
+    VOICEMAIL = "voicemail"
+    SMS = "sms"
+    CHAT = "chat"
+    SOCIAL = "social"
+    OUTREACH = "outreach"
+    WALK_IN = "walk_in"
 
-    __tablename__ = "caller"
-    id: int | None = Field(default=None, primary_key=True)
-    number_index: str = Field(max_length=64, unique=True)
-    number_sealed: bytes
-    certain: bool = True
-    last_language: str | None = Field(default=None, max_length=16)
-    first_seen_at: datetime = Field(default_factory=now, sa_type=UtcDateTime)
-    last_seen_at: datetime = Field(default_factory=now, sa_type=UtcDateTime)
+
+class Direction(StrEnum):
+    """Who called whom."""
+
+    INBOUND = "inbound"
+    OUTBOUND = "outbound"
+
+
+class Outcome(StrEnum):
+    """What the line saw of a call."""
+
+    ANSWERED = "answered"
+    VOICEMAIL = "voicemail"
+    ABANDONED_IN_MENU = "abandoned_in_menu"
+    ABANDONED_IN_QUEUE = "abandoned_in_queue"
+    CALLBACK_REQUESTED = "callback_requested"
+    FAILED = "failed"
+    NOT_REACHED = "not_reached"  # we called and nobody answered
+
+
+class Disposition(StrEnum):
+    """What a person said a contact was. Silent, test, wrong number and abusive are set by a person only."""
+
+    SUBSTANTIVE = "substantive"
+    INFORMATION = "information"
+    FOLLOW_UP = "follow_up"
+    TEST = "test"
+    SILENT = "silent"
+    WRONG_NUMBER = "wrong_number"
+    ABUSIVE = "abusive"
+
+
+class MessageEnd(StrEnum):
+    """What ended a message that was kept whole. A hang-up, or a line that failed, is none of these."""
+
+    KEY = "key"
+    SILENCE = "silence"  # nothing at all came from the caller's phone for `message_silence_s`
+    LIMIT = "limit"
+
+
+class TalkRecording(StrEnum):
+    """Whether a conversation is recorded. It never is without consent."""
+
+    OFF = "off"
+    CONSENTED = "consented"
+    RUNNING = "running"
 
 
 class Contact(SQLModel, table=True):

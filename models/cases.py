@@ -1,13 +1,86 @@
 """Cases: what is being done for a worker, and how it came about."""
 
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import JSON, text
 from sqlmodel import Field, Index, SQLModel
 
-from models.db.types import UtcDateTime, now
-from models.enums import CallbackSafety, CaseStatus, EventKind, stored
+from models.db.types import UtcDateTime, now, stored
+
+__all__ = [
+    "CallbackSafety",
+    "Case",
+    "CaseEvent",
+    "CaseStatus",
+    "Consent",
+    "ConsentPurpose",
+    "Draft",
+    "EventKind",
+    "Note",
+    "Safety",
+]
+
+
+class CallbackSafety(StrEnum):
+    """Whether the caller may be called back. Only `safe` ever allows it."""
+
+    UNKNOWN = "unknown"
+    SAFE = "safe"
+    UNSAFE = "unsafe"
+    NEVER = "never"
+
+
+class CaseStatus(StrEnum):
+    """Where a case stands. The allowed moves are data: hotline/data/case_moves.toml."""
+
+    NEW = "new"
+    TRIAGED = "triaged"
+    ASSESSED = "assessed"
+    ACTIVE = "active"
+    WITH_SUPPLIER = "with_supplier"
+    REFERRED = "referred"
+    REMEDY_PROPOSED = "remedy_proposed"
+    WORKER_VERIFICATION = "worker_verification"
+    RESOLVED = "resolved"
+    CLOSED = "closed"
+
+
+class EventKind(StrEnum):
+    """What a line of a case's timeline tells."""
+
+    FILED = "filed"
+    JOINED = "joined"
+    CLAIMED = "claimed"
+    RELEASED = "released"
+    HANDED_OVER = "handed_over"
+    MOVED = "moved"
+    NOTE = "note"
+    DISPOSITION = "disposition"
+    RECORDED = "recorded"
+    TRANSCRIBED = "transcribed"
+    NEEDS_LISTENER = "needs_listener"
+    TRANSCRIPTION_FAILED = "transcription_failed"
+    CORRECTED = "corrected"
+    SAFETY = "safety"
+    SUMMARY = "summary"
+    HEARD = "heard"
+    NUMBER_SHOWN = "number_shown"
+    ANSWERED = "answered"
+    TRANSFERRED = "transferred"
+    CALLED_IN = "called_in"
+    EMERGENCY = "emergency"
+    CONSENT = "consent"
+    CALLBACK = "callback"
+    MOVED_CALL = "moved_call"
+    LIMITED = "limited"
+
+
+class ConsentPurpose(StrEnum):
+    """What a worker may agree to."""
+
+    RECORDING = "recording"
 
 
 class Case(SQLModel, table=True):
@@ -91,3 +164,29 @@ class Note(SQLModel, table=True):
     by_id: int = Field(foreign_key="agent.id")
     at: datetime = Field(sa_type=UtcDateTime)
     text: str
+
+
+class Draft(SQLModel, table=True):
+    """A note that is being written: kept as it is typed, gone when it is saved or thrown away."""
+
+    __tablename__ = "draft"
+    agent_id: int = Field(foreign_key="agent.id", primary_key=True)
+    case_id: int = Field(foreign_key="case_file.id", primary_key=True)
+    text: str
+    at: datetime = Field(default_factory=now, sa_type=UtcDateTime)
+
+
+class Consent(SQLModel, table=True):
+    """What a worker agreed to, or took back; append-only. The newest row of a case and purpose counts."""
+
+    __tablename__ = "consent"
+    __table_args__ = (Index("ix_consent_case", "case_id", "purpose", "at"),)
+    id: int | None = Field(default=None, primary_key=True)
+    case_id: int = Field(foreign_key="case_file.id")
+    contact_id: int | None = Field(default=None, foreign_key="contact.id")
+    purpose: ConsentPurpose = Field(sa_type=stored(ConsentPurpose))
+    given: bool
+    language: str = Field(max_length=16)
+    script: str = Field(max_length=16)
+    by_id: int = Field(foreign_key="agent.id")
+    at: datetime = Field(default_factory=now, sa_type=UtcDateTime)

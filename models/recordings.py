@@ -1,13 +1,37 @@
 """Recordings in the vault and their transcripts."""
 
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import JSON
 from sqlmodel import Field, Index, SQLModel
 
-from models.db.types import UtcDateTime, now
-from models.enums import RecordingKind, RecordingState, stored
+from models.db.types import UtcDateTime, now, stored
+
+__all__ = [
+    "Recording",
+    "RecordingKind",
+    "RecordingState",
+    "Transcript",
+]
+
+
+class RecordingState(StrEnum):
+    """Where a recording stands on its way to text."""
+
+    WAITING = "waiting"
+    TRANSCRIBING = "transcribing"
+    TRANSCRIBED = "transcribed"
+    NEEDS_LISTENER = "needs_listener"
+    FAILED = "failed"
+
+
+class RecordingKind(StrEnum):
+    """What was recorded."""
+
+    MESSAGE = "message"
+    CONVERSATION = "conversation"
 
 
 class Recording(SQLModel, table=True):

@@ -1,11 +1,49 @@
-"""The people of the hotline: agents, what they speak, when they are expected, what they do now."""
+"""The people of the hotline: who they are, what they speak and what they do now."""
 
-from datetime import date, datetime, time
+from datetime import datetime
+from enum import StrEnum
 
-from sqlmodel import Field, SQLModel, UniqueConstraint
+from sqlmodel import Field, SQLModel
 
-from models.db.types import UtcDateTime, now
-from models.enums import AgentStatus, Proficiency, Role, stored
+from models.db.types import UtcDateTime, now, stored
+
+__all__ = [
+    "Agent",
+    "AgentLanguage",
+    "AgentState",
+    "AgentStateChange",
+    "AgentStatus",
+    "Proficiency",
+    "Role",
+]
+
+
+class Role(StrEnum):
+    """What a member of staff may do; see hotline.permissions."""
+
+    AGENT = "agent"
+    SUPERVISOR = "supervisor"
+    ADMINISTRATOR = "administrator"
+
+
+class Proficiency(StrEnum):
+    """How well an agent speaks a language. Basic speakers are rung as backup only."""
+
+    NATIVE = "native"
+    FLUENT = "fluent"
+    BASIC = "basic"
+
+
+class AgentStatus(StrEnum):
+    """What an agent is doing now."""
+
+    OFFLINE = "offline"
+    READY = "ready"
+    NOT_READY = "not_ready"
+    RINGING = "ringing"
+    ON_CALL = "on_call"
+    WRAP_UP = "wrap_up"
+    BREAK = "break"
 
 
 class Agent(SQLModel, table=True):
@@ -33,7 +71,7 @@ class Agent(SQLModel, table=True):
         return f"agent{self.id}"
 
 
-class Speaks(SQLModel, table=True):
+class AgentLanguage(SQLModel, table=True):
     """An agent speaks a language, so well."""
 
     __tablename__ = "speaks"
@@ -70,20 +108,3 @@ class AgentStateChange(SQLModel, table=True):
     at: datetime = Field(sa_type=UtcDateTime)
     status: AgentStatus = Field(sa_type=stored(AgentStatus))
     reason: str | None = Field(default=None, max_length=64)
-
-
-class Shift(SQLModel, table=True):
-    """When an agent is expected: each week on `weekday` (0 is Monday) or once on `on_date`, in the line's own time zone.
-
-    `ends` at or before `starts` means the next day, so 22:00-06:00 crosses midnight and 00:00-00:00 is a whole day.
-    """
-
-    __tablename__ = "shift"
-    __table_args__ = (UniqueConstraint("agent_id", "weekday", "on_date", "starts"),)
-    id: int | None = Field(default=None, primary_key=True)
-    agent_id: int = Field(foreign_key="agent.id", index=True)
-    weekday: int | None = None
-    on_date: date | None = None
-    starts: time
-    ends: time
-    at_home: bool = False

@@ -19,7 +19,7 @@ from hotline.permissions import Permission
 from hotline.queue import waiting as queue_waiting
 from hotline.referrals import directory
 from hotline.staff import states as agents
-from models import Agent, AgentStatus, Case, Contact, Party, PartyKind, Place, Speaks, TalkRecording
+from models import Agent, AgentLanguage, AgentStatus, Case, Contact, Party, PartyKind, Place, TalkRecording
 from models.db.types import now
 
 routes = Routes()
@@ -78,7 +78,7 @@ def state_now(ask: Ask) -> dict[str, object]:
     state = agents.state_of(ask.session, ask.agent.id or 0)
     contact = calls.find(ask.session, state.call) if state.call is not None else None
     talk = conversations.of_call(ask.session, state.call) if state.call is not None else None
-    speaks = ask.session.exec(select(Speaks).where(col(Speaks.agent_id) == ask.agent.id)).all()
+    speaks = ask.session.exec(select(AgentLanguage).where(col(AgentLanguage.agent_id) == ask.agent.id)).all()
     case = ask.session.get(Case, contact.case_id) if contact is not None and contact.case_id is not None else None
     return {
         "state": state,

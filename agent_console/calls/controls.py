@@ -24,7 +24,7 @@ from hotline.permissions import Permission
 from hotline.referrals import directory
 from hotline.staff import presence
 from hotline.staff import states as agents
-from models import Agent, Case, Contact, Party, PartyKind, Place, Talk, TalkRecording
+from models import Agent, Case, Contact, Conversation, Party, PartyKind, Place, TalkRecording
 from models.db.types import now
 from telephony.operator.operator import LineFailed, Operator
 
@@ -157,7 +157,7 @@ def _waits(session: Session, call: str, by: Agent, queue: str) -> Contact | None
 
     The switchboard may have seen it before us. None when somebody has her already, or she is gone.
     """
-    contact, talk = contacts.find(session, call), session.get(Talk, call)
+    contact, talk = contacts.find(session, call), session.get(Conversation, call)
     if contact is None or contact.ended_at is not None or (talk is not None and talk.agent_id != by.id):
         return None
     contacts.waits_again(session, contact, now(), queue)

@@ -18,7 +18,7 @@ from hotline.permissions import Permission
 from hotline.queue import waiting as queue_waiting
 from hotline.reports import today as day_report
 from hotline.roster import coverage, shifts
-from models import Outcome, Speaks
+from models import AgentLanguage, Outcome
 
 routes = Routes()
 AGES = {"30m": timedelta(minutes=30), "4h": timedelta(hours=4), "24h": timedelta(hours=24)}
@@ -123,7 +123,11 @@ def chosen(ask: Ask) -> dict[str, str]:
 
 def my_languages(ask: Ask) -> list[str]:
     """What the reader speaks."""
-    query = select(Speaks.language).where(col(Speaks.agent_id) == ask.agent.id).order_by(col(Speaks.language))
+    query = (
+        select(AgentLanguage.language)
+        .where(col(AgentLanguage.agent_id) == ask.agent.id)
+        .order_by(col(AgentLanguage.language))
+    )
     return list(ask.session.exec(query))
 
 

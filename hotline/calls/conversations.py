@@ -13,14 +13,14 @@ from sqlmodel import Session, col, select
 from hotline.audit import note_act
 from hotline.cases import timeline
 from hotline.errors import NotFound, Refused
-from models import Agent, Case, Contact, EventKind, Party, PartyKind, Place, Talk
+from models import Agent, Case, Contact, Conversation, EventKind, Party, PartyKind, Place
 
 
 @dataclass(frozen=True)
 class TalkNow:
     """A conversation as it is at this moment."""
 
-    talk: Talk
+    talk: Conversation
     contact: Contact
     parties: list[Party] = field(default_factory=list)
 
@@ -36,11 +36,11 @@ class TalkNow:
         return asked[-1] if asked else None
 
 
-def begin(session: Session, call: str, agent_id: int, at: datetime) -> Talk:
+def begin(session: Session, call: str, agent_id: int, at: datetime) -> Conversation:
     """An agent and a worker talk. Another agent than before leads from now on: see `hand_to`."""
-    talk = session.get(Talk, call)
+    talk = session.get(Conversation, call)
     if talk is None:
-        talk = Talk(call=call, agent_id=agent_id, since=at)
+        talk = Conversation(call=call, agent_id=agent_id, since=at)
         session.add(talk)
         session.flush()
     elif talk.agent_id != agent_id:
@@ -50,20 +50,22 @@ def begin(session: Session, call: str, agent_id: int, at: datetime) -> Talk:
 
 def of_agent(session: Session, agent_id: int) -> TalkNow | None:
     """The conversation that this agent leads or was called into; None when she is in none."""
-    talk = session.exec(select(Talk).where(col(Talk.agent_id) == agent_id).order_by(col(Talk.since).desc())).first()
+    talk = session.exec(
+        select(Conversation).where(col(Conversation.agent_id) == agent_id).order_by(col(Conversation.since).desc())
+    ).first()
     if talk is None:
         part = session.exec(
             select(Party)
             .where(col(Party.agent_id) == agent_id, col(Party.place) != Place.RINGING)
             .order_by(col(Party.since).desc())
         ).first()
-        talk = session.get(Talk, part.call) if part is not None else None
+        talk = session.get(Conversation, part.call) if part is not None else None
     return of_call(session, talk.call) if talk is not None else None
 
 
 def of_call(session: Session, call: str) -> TalkNow | None:
     """The conversation of a call; None when nobody has it."""
-    talk = session.get(Talk, call)
+    talk = session.get(Conversation, call)
     contact = session.exec(select(Contact).where(col(Contact.call) == call)).first()
     if talk is None or contact is None:
         return None
@@ -83,7 +85,7 @@ def led_by(session: Session, call: str, agent: Agent) -> TalkNow:
 
 def put(session: Session, call: str, place: Place, at: datetime) -> None:
     """Where the worker is: with the agent, or held."""
-    talk = session.get(Talk, call)
+    talk = session.get(Conversation, call)
     if talk is not None and talk.place is not place:
         talk.place, talk.held_since = place, at if place is Place.HELD else None
         session.add(talk)
@@ -158,7 +160,7 @@ def hand_to(session: Session, call: str, agent_id: int, at: datetime) -> None:
 
     A supervisor who takes the call for which she was asked ends the emergency: it would ask for her for ever.
     """
-    talk = session.get(Talk, call)
+    talk = session.get(Conversation, call)
     if talk is None or talk.agent_id == agent_id:
         return
     before, talk.agent_id = talk.agent_id, agent_id
@@ -181,7 +183,7 @@ def hand_to(session: Session, call: str, agent_id: int, at: datetime) -> None:
 
 def emergency(session: Session, call: str, by: Agent, at: datetime) -> None:
     """An agent asks for a supervisor at once. Audited, and told on the case."""
-    talk = session.get(Talk, call)
+    talk = session.get(Conversation, call)
     if talk is None:
         raise NotFound("This call is over.")
     talk.emergency_at = talk.emergency_at or at
@@ -195,13 +197,17 @@ def emergency(session: Session, call: str, by: Agent, at: datetime) -> None:
 
 def emergencies(session: Session) -> list[TalkNow]:
     """The conversations in which a supervisor was asked for, newest first."""
-    asked = session.exec(select(Talk.call).where(col(Talk.emergency_at).is_not(None)).order_by(col(Talk.since).desc()))
+    asked = session.exec(
+        select(Conversation.call)
+        .where(col(Conversation.emergency_at).is_not(None))
+        .order_by(col(Conversation.since).desc())
+    )
     return [found for call in asked.all() if (found := of_call(session, call)) is not None]
 
 
 def end(session: Session, call: str) -> bool:
     """The conversation is over, for everybody in it. False when it was already."""
-    talk = session.get(Talk, call)
+    talk = session.get(Conversation, call)
     session.execute(delete(Party).where(col(Party.call) == call))
     if talk is None:
         return False

@@ -7,7 +7,7 @@ from sqlmodel import Session, col, or_, select
 from hotline.calls import facts as calls
 from hotline.cases import work
 from hotline.errors import NotFound, Refused
-from models import Agent, Case, CaseEvent, Contact, Disposition, EventKind, Talk
+from models import Agent, Case, CaseEvent, Contact, Conversation, Disposition, EventKind
 
 REMEMBER = timedelta(days=7)
 MOST = 50
@@ -15,7 +15,7 @@ MOST = 50
 
 def teller(session: Session, contact: Contact) -> int | None:
     """Who is to say what a call was: the last agent who had it. None for a call that nobody answered."""
-    talk = session.get(Talk, contact.call)
+    talk = session.get(Conversation, contact.call)
     if talk is not None:
         return talk.agent_id
     if contact.answered_at is None or contact.case_id is None:

@@ -11,6 +11,7 @@ from hotline.permissions import Permission, may
 from hotline.safety.rights import held_by_another
 from models import (
     Agent,
+    AgentLanguage,
     Case,
     CaseEvent,
     CaseStatus,
@@ -20,7 +21,6 @@ from models import (
     RecordingKind,
     RecordingState,
     Safety,
-    Speaks,
     Transcript,
 )
 
@@ -164,7 +164,7 @@ def _others(session: Session, case: Case) -> tuple[list[Case], int]:
 def _colleagues(session: Session, case: Case) -> list[Colleague]:
     """Who works cases and does not have this one, speakers of its language first."""
     spoken: dict[int, list[str]] = {}
-    for row in session.exec(select(Speaks).order_by(col(Speaks.language))):
+    for row in session.exec(select(AgentLanguage).order_by(col(AgentLanguage.language))):
         spoken.setdefault(row.agent_id, []).append(row.language)
     people = [
         Colleague(agent, spoken.get(agent.id or 0, []))

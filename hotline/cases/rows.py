@@ -25,7 +25,7 @@ from models import (
     Safety,
     Transcript,
 )
-from models.enums import stored
+from models.db.types import stored
 
 MOST = 50  # of a list that every change fetches anew; more on demand
 MOST_OWNED = 100

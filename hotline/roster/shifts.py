@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from sqlmodel import Session, col, select
 
 from hotline.errors import Invalid, NotFound
-from models import Agent, Proficiency, Shift, Speaks
+from models import Agent, AgentLanguage, Proficiency, Shift
 
 SLOT = timedelta(minutes=30)
 
@@ -54,7 +54,7 @@ def expected(session: Session, at: datetime, zone: ZoneInfo) -> dict[str, list[i
     """Ids of the agents expected at a moment, by language."""
     there = {s.agent_id for s in spans(session, at, at + timedelta(microseconds=1), zone)}
     by_language: dict[str, list[int]] = defaultdict(list)
-    for speaks in session.exec(select(Speaks).order_by(col(Speaks.agent_id))):
+    for speaks in session.exec(select(AgentLanguage).order_by(col(AgentLanguage.agent_id))):
         if speaks.agent_id in there:
             by_language[speaks.language].append(speaks.agent_id)
     return dict(by_language)
@@ -73,7 +73,9 @@ def cover(session: Session, day: date, zone: ZoneInfo, languages: list[str]) -> 
         for slot in there[max(0, first) : after]:
             slot.add(span.agent_id)
     speak = defaultdict(set)
-    query = select(Speaks.language, Speaks.agent_id).where(col(Speaks.proficiency) != Proficiency.BASIC)
+    query = select(AgentLanguage.language, AgentLanguage.agent_id).where(
+        col(AgentLanguage.proficiency) != Proficiency.BASIC
+    )
     for language, agent_id in session.exec(query):
         speak[language].add(agent_id)
     return {language: [len(slot & speak[language]) for slot in there] for language in languages}

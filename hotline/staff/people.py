@@ -13,7 +13,7 @@ from hotline.cases import timeline
 from hotline.errors import Invalid, NotFound, Refused
 from hotline.staff import known_browsers
 from hotline.staff.states import set_status, state_of
-from models import Agent, AgentStatus, Case, CaseStatus, EventKind, Proficiency, Role, SignIn, Speaks
+from models import Agent, AgentLanguage, AgentStatus, Case, CaseStatus, EventKind, Proficiency, Role, SignIn
 from models.db.types import now
 
 SIP_REALM = "freeline"
@@ -56,11 +56,11 @@ def add_agent(
 
 def set_languages(session: Session, agent: Agent, languages: dict[str, Proficiency]) -> None:
     """Set exactly what an agent speaks."""
-    for row in session.exec(select(Speaks).where(col(Speaks.agent_id) == agent.id)):
+    for row in session.exec(select(AgentLanguage).where(col(AgentLanguage.agent_id) == agent.id)):
         if row.language not in languages:
             session.delete(row)
     for code, proficiency in languages.items():
-        row = session.get(Speaks, (agent.id, code)) or Speaks(
+        row = session.get(AgentLanguage, (agent.id, code)) or AgentLanguage(
             agent_id=agent.id or 0, language=code, proficiency=proficiency
         )
         row.proficiency = proficiency
@@ -141,10 +141,10 @@ def load(session: Session, agent_id: int) -> Agent:
     return agent
 
 
-def everybody(session: Session) -> list[tuple[Agent, list[Speaks]]]:
+def everybody(session: Session) -> list[tuple[Agent, list[AgentLanguage]]]:
     """All staff with what they speak: the active first, by name."""
-    spoken: dict[int, list[Speaks]] = {}
-    for row in session.exec(select(Speaks).order_by(col(Speaks.language))):
+    spoken: dict[int, list[AgentLanguage]] = {}
+    for row in session.exec(select(AgentLanguage).order_by(col(AgentLanguage.language))):
         spoken.setdefault(row.agent_id, []).append(row)
     agents = session.exec(select(Agent).order_by(col(Agent.active).desc(), col(Agent.name), col(Agent.id)))
     return [(agent, spoken.get(agent.id or 0, [])) for agent in agents]

@@ -8,7 +8,7 @@ from sqlmodel import Session, col, select
 
 from hotline.permissions import Permission, may
 from hotline.staff.states import IN_A_CALL, WITH_A_CALL
-from models import Agent, AgentState, AgentStatus, Contact, Proficiency, Role, Speaks
+from models import Agent, AgentLanguage, AgentState, AgentStatus, Contact, Proficiency, Role
 
 # How a floor is read: who can be rung first, who is away last.
 ORDER = [
@@ -60,7 +60,7 @@ class Ready:
 def people(session: Session) -> list[Person]:
     """Everybody who answers calls, those who can be rung first, then by name."""
     spoken: dict[int, list[str]] = defaultdict(list)
-    for row in session.exec(select(Speaks).order_by(col(Speaks.language))):
+    for row in session.exec(select(AgentLanguage).order_by(col(AgentLanguage.language))):
         spoken[row.agent_id].append(row.language)
     states = {state.agent_id: state for state in session.exec(select(AgentState))}
     talked = {s.call for s in states.values() if s.call is not None}
@@ -95,7 +95,7 @@ def ready_by_language(session: Session, codes: list[str], but: int) -> list[Read
     there = {p.agent_id for p in people(session) if p.rung and p.agent_id != but}
     ready: dict[str, int] = defaultdict(int)
     backups: dict[str, int] = defaultdict(int)
-    for row in session.exec(select(Speaks)):
+    for row in session.exec(select(AgentLanguage)):
         if row.agent_id in there:
             (backups if row.proficiency is Proficiency.BASIC else ready)[row.language] += 1
     return [Ready(code, ready[code], backups[code]) for code in codes]

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from sqlmodel import Session, col, or_, select
 
 from hotline.errors import Invalid, Refused
-from models import Agent, AgentState, AgentStateChange, AgentStatus, Proficiency, Speaks
+from models import Agent, AgentLanguage, AgentState, AgentStateChange, AgentStatus, Proficiency
 from models.db.types import now
 
 # Why she is not ready, when it was not her own choice.
@@ -315,14 +315,14 @@ class Speaker:
 def speakers(session: Session, language: str | None = None) -> list[Speaker]:
     """All active agents by language, or those of one language."""
     query = (
-        select(Speaks.agent_id, Speaks.language, col(Speaks.proficiency), AgentState)
-        .join(Agent, col(Agent.id) == col(Speaks.agent_id))
-        .join(AgentState, col(AgentState.agent_id) == col(Speaks.agent_id), isouter=True)
+        select(AgentLanguage.agent_id, AgentLanguage.language, col(AgentLanguage.proficiency), AgentState)
+        .join(Agent, col(Agent.id) == col(AgentLanguage.agent_id))
+        .join(AgentState, col(AgentState.agent_id) == col(AgentLanguage.agent_id), isouter=True)
         .where(col(Agent.active))
-        .order_by(col(Speaks.language), col(Speaks.agent_id))
+        .order_by(col(AgentLanguage.language), col(AgentLanguage.agent_id))
     )
     if language is not None:
-        query = query.where(col(Speaks.language) == language)
+        query = query.where(col(AgentLanguage.language) == language)
     return [
         Speaker(
             agent_id,

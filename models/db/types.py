@@ -1,9 +1,11 @@
 """Column types shared by all tables."""
 
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import DateTime, Dialect
+from sqlalchemy import Enum as SaEnum
 from sqlalchemy.types import TypeDecorator
 
 
@@ -35,3 +37,8 @@ class UtcDateTime(TypeDecorator[datetime]):
 def now() -> datetime:
     """This moment, aware, in UTC."""
     return datetime.now(UTC)
+
+
+def stored(kind: type[StrEnum]) -> SaEnum:
+    """A column that keeps the value as plain text, so that adding one needs no migration on either database."""
+    return SaEnum(kind, native_enum=False, length=32, values_callable=lambda e: [m.value for m in e])

@@ -10,7 +10,7 @@ from hotline.line import languages
 from hotline.roster import coverage, shifts
 from hotline.settings import Settings
 from hotline.staff import people
-from models import Agent, Database, Proficiency, Role, Speaks
+from models import Agent, AgentLanguage, Database, Proficiency, Role
 from models.db.types import now
 from ops.doctor.finding import Finding, bad, ok, warn
 from ops.doctor.web import only_here
@@ -61,9 +61,9 @@ def _demo(session: Session, settings: Settings) -> Iterator[Finding]:
 
 def _languages(session: Session, settings: Settings) -> Iterator[Finding]:
     rows = session.exec(
-        select(Speaks.language)
-        .join(Agent, col(Agent.id) == col(Speaks.agent_id))
-        .where(col(Agent.active), col(Speaks.proficiency) != Proficiency.BASIC)
+        select(AgentLanguage.language)
+        .join(Agent, col(Agent.id) == col(AgentLanguage.agent_id))
+        .where(col(Agent.active), col(AgentLanguage.proficiency) != Proficiency.BASIC)
     ).all()
     names = {row.code: row.name for row in languages.spoken(session)}
     nobody = [name for code, name in names.items() if code not in set(rows)]

@@ -77,7 +77,7 @@ class Left:
 
 
 @dataclass(frozen=True)
-class Talk:
+class Conversation:
     """A recording of a call's conversation. `number` counts them from 1."""
 
     call: str
@@ -90,7 +90,7 @@ class Looked:
     """What lies in the spool: what calls left and recorded conversations, both oldest first, and what is no call's."""
 
     left: list[Left]
-    talks: list[Talk]
+    talks: list[Conversation]
     strangers: list[File]
 
 
@@ -108,7 +108,7 @@ class Spool:
     def look(self) -> Looked:
         """What lies there now. An OSError means the folder is not there."""
         found: dict[str, dict[str, File]] = {}
-        talks: list[Talk] = []
+        talks: list[Conversation] = []
         strangers: list[File] = []
         present: dict[str, tuple[int, int, float]] = {}
         moment = self._clock()
@@ -131,7 +131,7 @@ class Spool:
                 if CALL.fullmatch(file.path.stem) and file.path.suffix in {SOUND, NOTE}:
                     found.setdefault(file.path.stem, {})[file.path.suffix] = file
                 elif (talk := TALK.fullmatch(file.path.stem)) and file.path.suffix == SOUND:
-                    talks.append(Talk(talk[1], int(talk[2]), file))
+                    talks.append(Conversation(talk[1], int(talk[2]), file))
                 else:
                     strangers.append(file)
         self._since = present

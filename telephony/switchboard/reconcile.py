@@ -12,7 +12,7 @@ from sqlmodel import Session, col, select
 from hotline.calls import facts as calls
 from hotline.calls.facts import NEAR, Fact
 from hotline.log import log
-from models import AgentState, AgentStatus, Contact, Direction, Party, Talk
+from models import AgentState, AgentStatus, Contact, Conversation, Direction, Party
 from telephony import names
 from telephony.clients.ami import Message
 from telephony.clients.cel import UUID, Trail
@@ -45,7 +45,7 @@ class Books:
     open_calls: Sequence[Contact]
     held: Sequence[AgentState]
     known: dict[str, Contact]  # by linkedid
-    talks: Sequence[Talk]
+    talks: Sequence[Conversation]
     parties: Sequence[Party]
     unmet: Sequence[Contact] = ()  # calls that came in, and whose Linkedid nobody knows
 
@@ -72,7 +72,7 @@ def read_books(session: Session, trails: Mapping[str, Trail]) -> Books:
     held = session.exec(
         select(AgentState).where(col(AgentState.status).in_([AgentStatus.ON_CALL, AgentStatus.RINGING]))
     )
-    talks, parties = session.exec(select(Talk)), session.exec(select(Party))
+    talks, parties = session.exec(select(Conversation)), session.exec(select(Party))
     books = Books(calls.in_progress(session), list(held), known, list(talks), list(parties), unmet)
     session.expunge_all()  # they are looked at after the session has ended
     return books

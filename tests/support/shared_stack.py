@@ -20,12 +20,12 @@ from models import (
     Case,
     CaseStatus,
     Contact,
+    Conversation,
     DirectoryEntry,
     Draft,
     Party,
     Shift,
     SignIn,
-    Talk,
 )
 from models.db.types import now
 from tests.e2e.conftest import hire_before_start
@@ -94,7 +94,7 @@ def _busy(it: Whole) -> bool:
     with it.db.read() as session:
         return (
             some(session, Contact, or_(col(Contact.ended_at).is_(None), col(Contact.case_id).is_(None)))
-            or some(session, Talk)
+            or some(session, Conversation)
             or some(session, Party)
             or some(session, AgentState, col(AgentState.reachable))
         )

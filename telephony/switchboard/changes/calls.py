@@ -18,7 +18,7 @@ from hotline.calls.facts import Fact, Seen
 from hotline.keys import Keys
 from hotline.settings import Settings
 from hotline.staff import states as agents
-from models import AgentStatus, Contact, Direction, Party, PartyKind, Place, Talk
+from models import AgentStatus, Contact, Conversation, Direction, Party, PartyKind, Place
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ def _told(contact: Contact | None) -> list[str]:
 def _has(session: Session, desk: Desk, contact: Contact, agent_id: int, at: datetime, *, now_first: bool) -> list[str]:
     """This agent has the call: her state, the conversation, and the case that she can write in. Again changes nothing."""
     agents.on_call(session, agent_id, contact.call, at)
-    before = session.get(Talk, contact.call)
+    before = session.get(Conversation, contact.call)
     if now_first or before is None or before.agent_id != agent_id:
         conversations.begin(session, contact.call, agent_id, at)
         calls.answered(session, contact, agent_id, at, join_within_s=desk.settings.join_within_s)
@@ -262,7 +262,7 @@ class WorkerAt:
     def apply(self, session: Session, desk: Desk) -> Iterable[str]:  # noqa: ARG002
         """Keep it, if somebody has her."""
         contact = self.call.find(session)
-        talk = session.get(Talk, contact.call) if contact is not None else None
+        talk = session.get(Conversation, contact.call) if contact is not None else None
         if contact is None or talk is None or talk.place is self.place:
             return []
         conversations.put(session, contact.call, self.place, self.at)
@@ -282,7 +282,7 @@ class PartyAt:
     def apply(self, session: Session, desk: Desk) -> Iterable[str]:  # noqa: ARG002
         """Keep it; an agent is on this call now. Whoever called her in may write it only after us."""
         contact = self.call.find(session)
-        talk = session.get(Talk, contact.call) if contact is not None else None
+        talk = session.get(Conversation, contact.call) if contact is not None else None
         if contact is None or talk is None or talk.agent_id == self.agent_id:
             return []
         if session.get(Party, self.leg) is None:

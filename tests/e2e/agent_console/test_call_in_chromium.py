@@ -12,7 +12,7 @@ from sqlmodel import select
 from hotline.calls.facts import Fact, Seen, saw
 from hotline.nudges import AGENTS_CHANGED, QUEUE_CHANGED
 from hotline.staff import states as agents
-from models import AgentState, AgentStatus, Contact, Disposition, Draft, Place, Talk
+from models import AgentState, AgentStatus, Contact, Conversation, Disposition, Draft, Place
 from models.db.types import now
 from tests.e2e.agent_console.conftest import OpenScreen, Served
 from tests.support import on_call
@@ -236,7 +236,7 @@ def test_an_exclamation_mark_is_an_emergency_only_when_no_field_has_focus(
     page.locator("#note-text").press_sequentially("help!")
     expect(page.locator("[data-draft-said]")).to_contain_text("Draft kept")
     with served.db.read() as session:
-        assert session.get_one(Talk, contact.call).emergency_at is None
+        assert session.get_one(Conversation, contact.call).emergency_at is None
     page.locator("main").focus()
     page.keyboard.press("!")
     expect(page.locator(".red-strip")).to_be_visible()
@@ -253,7 +253,7 @@ def test_what_asterisk_refuses_is_said_under_the_bar_and_nothing_is_pretended(
     expect(page.locator("#bar-said")).to_contain_text("Asterisk does not answer")
     expect(page.get_by_role("button", name="Hold")).to_be_visible()
     with served.db.read() as session:
-        assert session.get_one(Talk, contact.call).place is Place.ROOM
+        assert session.get_one(Conversation, contact.call).place is Place.ROOM
     assert screen.faults == []
 
 

@@ -9,7 +9,7 @@ import pytest
 from sqlmodel import select
 
 from hotline.settings import ROOT
-from models import Agent, Database, Speaks
+from models import Agent, AgentLanguage, Database
 
 
 def freeline(data: Path, *words: str, given: str = "", **env: str) -> subprocess.CompletedProcess[str]:
@@ -68,7 +68,7 @@ def test_the_first_administrator_is_added_from_the_command_line(tmp_path: Path) 
     db = Database(f"sqlite:///{tmp_path / 'freeline.db'}")
     with db.read() as s:
         assert s.exec(select(Agent)).one().login == "ada"
-        assert len(s.exec(select(Speaks)).all()) == 2
+        assert len(s.exec(select(AgentLanguage)).all()) == 2
     short = freeline(tmp_path, "user", "add", "eve", given="short\n")
     assert short.returncode == 2
     assert "10 characters" in short.stderr

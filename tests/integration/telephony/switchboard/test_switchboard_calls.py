@@ -10,7 +10,7 @@ from hotline import nudges as events
 from hotline.line import languages
 from hotline.settings import Settings
 from hotline.staff import states as agents
-from models import Agent, AgentStateChange, AgentStatus, Database, Outcome, Talk
+from models import Agent, AgentStateChange, AgentStatus, Conversation, Database, Outcome
 from telephony.clients import ari
 from telephony.operator.operator import Operator
 from telephony.softphone.phone import Phone
@@ -171,7 +171,7 @@ def test_an_agent_wraps_up_before_she_is_rung_again(
     assert phone.register() == 200
     _, ring = talk(db, caller, phone)
     with db.read() as session:
-        assert (led := session.get(Talk, contacts(db)[0].call)) is not None
+        assert (led := session.get(Conversation, contacts(db)[0].call)) is not None
         assert led.agent_id == alice.id
     second = caller.call(LINE, from_number="0899999999")
     until(lambda: len(contacts(db)) == 2 and contacts(db)[1].queued_at)

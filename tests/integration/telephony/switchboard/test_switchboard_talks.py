@@ -20,13 +20,13 @@ from models import (
     AgentStatus,
     Case,
     Contact,
+    Conversation,
     Database,
     Direction,
     Outcome,
     Party,
     PartyKind,
     Place,
-    Talk,
 )
 from models.db.types import now
 from telephony import names
@@ -73,9 +73,9 @@ class Floor:
     def status(self, agent: Agent) -> AgentStatus:
         return state(self.db, agent).status
 
-    def talk(self) -> Talk | None:
+    def talk(self) -> Conversation | None:
         with self.db.read() as session:
-            found = session.exec(select(Talk)).first()
+            found = session.exec(select(Conversation)).first()
             session.expunge_all()
             return found
 
@@ -456,7 +456,7 @@ def test_a_switchboard_that_starts_in_the_middle_of_a_consult_goes_on_with_it(fl
     call_bob_in(floor, call)
     rung = answered(floor.bob)
     with floor.db.write() as session:
-        session.add(Talk(call="a talk of yesterday", agent_id=floor.cast.sofia.id or 0))
+        session.add(Conversation(call="a talk of yesterday", agent_id=floor.cast.sofia.id or 0))
         agents.set_status(session, floor.cast.sofia.id or 0, RINGING, call="a talk of yesterday")
     floor.serve(Switchboard(floor.settings))
     floor.wait(floor.cast.bob, ON_CALL)

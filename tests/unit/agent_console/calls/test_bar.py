@@ -15,11 +15,11 @@ from models import (
     AgentStatus,
     ConsentPurpose,
     Contact,
+    Conversation,
     Database,
     Party,
     PartyKind,
     Place,
-    Talk,
     TalkRecording,
 )
 from models.db.types import now
@@ -230,7 +230,7 @@ async def test_an_emergency_is_on_every_supervisors_page_and_on_nobody_elses(
     assert "Alice has this call and asked you in" in hers
     assert "Emergency" not in hers, "she is there: nobody else is to be rung"
     with db.read() as session:
-        assert session.get_one(Talk, contact.call).emergency_at is not None
+        assert session.get_one(Conversation, contact.call).emergency_at is not None
 
 
 async def test_an_emergency_that_cannot_ring_says_so_and_is_asked_for_all_the_same(

@@ -19,12 +19,12 @@ from models import (
     CallbackKind,
     Case,
     Contact,
+    Conversation,
     Database,
     EntryKind,
     Party,
     PartyKind,
     Place,
-    Talk,
 )
 from models.db.types import now
 from tests.support.cast import Cast
@@ -66,9 +66,9 @@ def shelter(db: Database, keys: Keys, staff: Cast) -> int:
         return entry.id or 0
 
 
-def talk_of(db: Database, contact: Contact) -> Talk | None:
+def talk_of(db: Database, contact: Contact) -> Conversation | None:
     with db.read() as session:
-        return session.get(Talk, contact.call)
+        return session.get(Conversation, contact.call)
 
 
 def parties(db: Database) -> list[Party]:
@@ -214,7 +214,7 @@ async def test_the_case_follows_a_call_that_is_handed_over(
     await alice.post(f"/phone/calls/{contact.call}/complete", BAR, leg="ab" * 8)
     assert operated.acts == [("complete", contact.call, staff.alice.id, "ab" * 8)]
     with db.read() as session:
-        assert session.get_one(Talk, contact.call).agent_id == staff.bob.id
+        assert session.get_one(Conversation, contact.call).agent_id == staff.bob.id
         assert session.get_one(Case, contact.case_id).owner_id == staff.bob.id
     assert (await alice.post(f"/phone/calls/{contact.call}/hold")).status == 409, "it is Bob's now"
 

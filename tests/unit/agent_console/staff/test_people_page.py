@@ -8,7 +8,7 @@ from sqlmodel import col, select
 import models
 from hotline.staff import people
 from hotline.staff.people import SIP_REALM
-from models import Agent, AgentStatus, AuditEntry, Database, Proficiency, Role, Speaks
+from models import Agent, AgentLanguage, AgentStatus, AuditEntry, Database, Proficiency, Role
 from tests.support.cast import PASSWORD, Cast
 from tests.unit.agent_console.conftest import Browser, SignIn
 
@@ -17,7 +17,7 @@ NEW = {"name": "Mya <b>Mya</b>", "login": "mya", "role": "agent", "speaks-my": "
 
 def speaks(db: Database, agent_id: int | None) -> dict[str, Proficiency]:
     with db.read() as session:
-        rows = session.exec(select(Speaks).where(col(Speaks.agent_id) == agent_id))
+        rows = session.exec(select(AgentLanguage).where(col(AgentLanguage.agent_id) == agent_id))
         return {row.language: row.proficiency for row in rows}
 
 

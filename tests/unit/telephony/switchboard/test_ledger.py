@@ -20,12 +20,12 @@ from models import (
     Case,
     CaseEvent,
     Contact,
+    Conversation,
     Database,
     Outcome,
     Party,
     PartyKind,
     Place,
-    Talk,
 )
 from telephony.switchboard.changes.calls import (
     Answered,
@@ -358,7 +358,7 @@ def test_the_case_is_filed_at_the_answer_and_an_answer_that_is_told_again_change
         with db.read() as session:
             case = session.exec(select(Case)).one()
             told = session.exec(select(CaseEvent)).all()
-            return {**case.model_dump(), "told": len(told), "talks": len(session.exec(select(Talk)).all())}
+            return {**case.model_dump(), "told": len(told), "talks": len(session.exec(select(Conversation)).all())}
 
     before = filed()
     assert before["owner_id"] == alice
@@ -396,7 +396,7 @@ def test_the_end_of_a_call_ends_its_conversation_and_keeps_that_it_was_dropped(
     (row,) = contacts(db)
     assert (row.dropped_at, row.outcome) == (after(30), Outcome.ANSWERED)
     with db.read() as session:
-        assert session.exec(select(Talk)).all() == []
+        assert session.exec(select(Conversation)).all() == []
 
 
 def test_a_caller_who_was_answered_waits_again_in_the_queue_she_was_sent_to(
@@ -408,7 +408,7 @@ def test_a_caller_who_was_answered_waits_again_in_the_queue_she_was_sent_to(
     (row,) = contacts(db)
     assert (row.waits_again_at, row.queue, row.queued_at, row.language) == (after(60), "th", after(1), "my")
     with db.read() as session:
-        assert session.exec(select(Talk)).all() == []
+        assert session.exec(select(Conversation)).all() == []
     ledger.put(Answered(call(), after(70), staff.bob.id))
     written(ledger)
     (row,) = contacts(db)

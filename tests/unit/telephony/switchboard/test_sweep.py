@@ -20,12 +20,12 @@ from models import (
     CallbackKind,
     Case,
     Contact,
+    Conversation,
     Database,
     Direction,
     Outcome,
     Party,
     PartyKind,
-    Talk,
     TalkRecording,
 )
 from telephony import names
@@ -206,7 +206,7 @@ def test_an_agent_whose_call_is_gone_is_free_unless_her_caller_waits_for_her(
         state = session.get(AgentState, alice)
         assert state is not None
         assert state.status is AgentStatus.WRAP_UP
-        assert session.exec(select(Talk)).all() == []
+        assert session.exec(select(Conversation)).all() == []
 
 
 def test_an_agent_whose_phone_rings_no_more_is_ready_again(db: Database, ledger: Ledger, staff: Cast) -> None:

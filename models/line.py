@@ -1,11 +1,28 @@
-"""What a caller dials and hears: lines, languages and the words of the prompts."""
+"""The numbers that workers dial, the languages of the menu, and what callers hear."""
 
 from datetime import datetime
+from enum import StrEnum
 
 from sqlmodel import Field, SQLModel
 
-from models.db.types import UtcDateTime, now
-from models.enums import RefusedKind, stored
+from models.db.types import UtcDateTime, now, stored
+
+__all__ = [
+    "Language",
+    "Line",
+    "RefusedCalls",
+    "RefusedKind",
+    "Wording",
+]
+
+
+class RefusedKind(StrEnum):
+    """Why a call never became one of the line's."""
+
+    UNKNOWN_NUMBER = "unknown_number"
+    FOREIGN_ADDRESS = "foreign_address"
+    WRONG_PASSWORD = "wrong_password"  # noqa: S105  (a kind)
+    NO_SOUND = "no_sound"
 
 
 class Language(SQLModel, table=True):

@@ -1,27 +1,31 @@
-"""Numbers that may be called without a worker's word, and numbers that are kept from ringing an agent."""
+"""Telephones that called, as tokens, and limits on them."""
 
 from datetime import datetime
 
 from sqlmodel import Field, SQLModel
 
 from models.db.types import UtcDateTime, now
-from models.enums import EntryKind, stored
+
+__all__ = [
+    "Caller",
+    "CallerLimit",
+]
 
 
-class DirectoryEntry(SQLModel, table=True):
-    """A shelter, an interpreter, an embassy: a number that a supervisor approved. Sealed like a caller's."""
+class Caller(SQLModel, table=True):
+    """A telephone, not a person: people share phones. The number is sealed; `number_index` is its keyed hash.
 
-    __tablename__ = "directory_entry"
+    Not `certain` is a number that was kept before numbers were read strictly, and that has not called since.
+    """
+
+    __tablename__ = "caller"
     id: int | None = Field(default=None, primary_key=True)
-    name: str = Field(max_length=120)
-    kind: EntryKind = Field(sa_type=stored(EntryKind))
-    language: str | None = Field(default=None, max_length=16)
-    note: str = Field(default="", max_length=300)
+    number_index: str = Field(max_length=64, unique=True)
     number_sealed: bytes
-    number_index: str = Field(max_length=64, index=True)
-    active: bool = True
-    added_by_id: int = Field(foreign_key="agent.id")
-    added_at: datetime = Field(default_factory=now, sa_type=UtcDateTime)
+    certain: bool = True
+    last_language: str | None = Field(default=None, max_length=16)
+    first_seen_at: datetime = Field(default_factory=now, sa_type=UtcDateTime)
+    last_seen_at: datetime = Field(default_factory=now, sa_type=UtcDateTime)
 
 
 class CallerLimit(SQLModel, table=True):
