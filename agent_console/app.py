@@ -51,7 +51,7 @@ def make_app(settings: Settings) -> web.Application:
         operator=Operator(settings),
     )
     for route in all_routes():
-        if route.method == "GET" and route.keeps is None:
+        if route.method == "GET" and route.stream is None:
             app.router.add_get(route.path, serve.handler(route))
         else:
             app.router.add_route(route.method, route.path, serve.handler(route))

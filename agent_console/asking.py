@@ -32,7 +32,7 @@ class Proof:
 
 
 @dataclass(frozen=True)
-class Visit:
+class RequestData:
     """A request as plain values, so that nothing of the event loop enters the thread."""
 
     method: str
@@ -65,11 +65,11 @@ class Visit:
 
 
 @dataclass
-class Ask:
+class Request:
     """What a view gets. `agent` is who asks, until when is `until`; a public route has none, and does not use it."""
 
     console: Console
-    visit: Visit
+    visit: RequestData
     session: Session
     who: Agent | None = None
     until: datetime | None = None
@@ -136,7 +136,7 @@ class Page:
 
 
 @dataclass(frozen=True)
-class Go:
+class Redirect:
     """Go to another page of ours, and there say a line. The line holds nothing personal: it travels in a cookie."""
 
     to: str
@@ -145,7 +145,7 @@ class Go:
 
 
 @dataclass(frozen=True)
-class Raw:
+class Bytes:
     """Bytes as they are: audio, a file. With `filename` it is offered for saving. Ranges are answered."""
 
     body: bytes
@@ -164,7 +164,7 @@ class Cookie:
     same_site: str = "Lax"
 
 
-Answer = Page | Go | Raw
+Answer = Page | Redirect | Bytes
 
 
 def page(template: str, **values: Any) -> Page:

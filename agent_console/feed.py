@@ -16,7 +16,7 @@ from typing import Protocol
 from aiohttp import web
 
 from agent_console.console import CONSOLE
-from agent_console.routes import Open, Routes, Signed
+from agent_console.routes import Open, Routes, SignedIn
 from hotline.log import log
 from hotline.nudges import Nudges
 from hotline.staff import sign_ins
@@ -41,7 +41,7 @@ class Listener(Protocol):
         """There will be no more names."""
 
 
-class Page:
+class OpenPage:
     """A page that listens. The feed writes to its connection by itself, so that a page costs no task of its own at each
     name; `gone` is done when it is over. A page that does not keep up is hung up on, and comes back.
     """
@@ -83,9 +83,9 @@ class Feed:
         """Stop listening."""
         self._listeners.discard(listener)
 
-    def pages(self) -> list[Page]:
+    def pages(self) -> list[OpenPage]:
         """The pages that listen now."""
-        return [listener for listener in self._listeners if isinstance(listener, Page)]
+        return [listener for listener in self._listeners if isinstance(listener, OpenPage)]
 
     def tell(self, name: str) -> None:
         """Pass a name on to everybody; anything that is not a name and an id stays here."""
@@ -153,8 +153,8 @@ def _pass_on(nudges: Nudges, feed: Feed, loop: asyncio.AbstractEventLoop, stop: 
             asked_at = time.monotonic()
 
 
-@routes.keep("/live", Open.SIGNED_IN)
-async def live(request: web.Request, signed: Signed) -> web.StreamResponse:
+@routes.stream("/live", Open.SIGNED_IN)
+async def live(request: web.Request, signed: SignedIn) -> web.StreamResponse:
     """The feed of one page."""
     feed = request.app[FEED]
     stream = web.StreamResponse(headers={"Content-Type": "text/event-stream", "X-Accel-Buffering": "no"})
@@ -168,7 +168,7 @@ async def live(request: web.Request, signed: Signed) -> web.StreamResponse:
         return stream
     if request.transport is None:
         return stream
-    page = Page(request.transport, signed.token_sha256)
+    page = OpenPage(request.transport, signed.token_sha256)
     if feed.up is not up:
         page.hear(UP if feed.up else DOWN)
     feed.join(page)

@@ -4,7 +4,7 @@ import hmac
 
 from sqlmodel import Session
 
-from agent_console.asking import Cookie, Visit
+from agent_console.asking import Cookie, RequestData
 from agent_console.routes import Open, Route
 from hotline.errors import FreelineError
 from hotline.permissions import need
@@ -33,7 +33,7 @@ class StrangeForm(FreelineError):
     """The form was not drawn by us for this browser."""
 
 
-def signed_in(session: Session, visit: Visit) -> tuple[Agent, SignIn]:
+def signed_in(session: Session, visit: RequestData) -> tuple[Agent, SignIn]:
     """Who is signed in. Raises `SignedOut`."""
     found = sign_ins.find(session, visit.cookies.get(SESSION, ""))
     if found is None:
@@ -46,7 +46,7 @@ def session_cookie(token: str, settings: Settings) -> Cookie:
     return Cookie(SESSION, token, settings.sign_in_h * 3600 + settings.limit_talking_s)
 
 
-def guard(session: Session, route: Route, visit: Visit) -> tuple[Agent, SignIn] | None:
+def guard(session: Session, route: Route, visit: RequestData) -> tuple[Agent, SignIn] | None:
     """Let the request through or raise: `SignedOut`, `StrangeForm`, `NewPasswordFirst`, `NotAllowed`,
     `PasswordAgain`.
     """
@@ -66,7 +66,7 @@ def guard(session: Session, route: Route, visit: Visit) -> tuple[Agent, SignIn] 
     return agent, sign_in
 
 
-def _check_form(visit: Visit, token: str) -> None:
+def _check_form(visit: RequestData, token: str) -> None:
     """The token of the form, and the browser's own word on where the request comes from."""
     if visit.headers.get("Sec-Fetch-Site", "same-origin") not in {"same-origin", "none"}:
         raise StrangeForm("This form came from another site.")

@@ -1,13 +1,13 @@
 """Whether the console is alive, for the supervisor and for load balancers."""
 
-from agent_console.asking import Answer, Ask, Raw
+from agent_console.asking import Answer, Bytes, Request
 from agent_console.routes import Open, Routes
 
 routes = Routes()
 
 
-@routes.get("/alive", Open.PUBLIC, opens="nothing")
-def alive(ask: Ask) -> Answer:
+@routes.get("/alive", Open.PUBLIC, transaction="own")
+def alive(ask: Request) -> Answer:
     """200 when the database answers; else the guard against its errors says 503."""
     ask.console.database.ping()
-    return Raw(b"alive\n", "text/plain")
+    return Bytes(b"alive\n", "text/plain")

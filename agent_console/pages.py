@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from jinja2 import Environment, FileSystemBytecodeCache, FileSystemLoader, StrictUndefined, select_autoescape
 from jinja2.bccache import Bucket
 
-from agent_console.asking import Ask, Page
+from agent_console.asking import Page, Request
 from agent_console.console import Console
 from agent_console.labels.hours import is_safe, is_time, safe_hours
 from agent_console.words import gettext, marked, marked_many
@@ -93,7 +93,7 @@ def make_templates(zone: ZoneInfo) -> Environment:
     return env
 
 
-def draw(ask: Ask, answer: Page, said: str = "") -> str:
+def draw(ask: Request, answer: Page, said: str = "") -> str:
     """A page as text; only <main> when that is all that is swapped."""
     layout = "layout_main.html" if ask.visit.main_only else "layout.html"
     theme = ask.visit.cookies.get("freeline_theme", "auto")

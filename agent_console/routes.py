@@ -13,10 +13,10 @@ from typing import Literal
 
 from aiohttp import web
 
-from agent_console.asking import Answer, Ask
+from agent_console.asking import Answer, Request
 from hotline.permissions import Permission
 
-View = Callable[[Ask], Answer]
+View = Callable[[Request], Answer]
 
 
 class Open(Enum):
@@ -27,35 +27,36 @@ class Open(Enum):
 
 
 Guarded = Permission | Open
-Opens = Literal["read", "write", "nothing"]
+Transaction = Literal["read", "write", "own"]
 
 
 @dataclass(frozen=True)
-class Signed:
+class SignedIn:
     """Who keeps a connection open: ids only."""
 
     agent_id: int
     token_sha256: str
 
 
-Keeps = Callable[[web.Request, Signed], Awaitable[web.StreamResponse]]
+Stream = Callable[[web.Request, SignedIn], Awaitable[web.StreamResponse]]
 
 
 @dataclass(frozen=True)
 class Route:
     """One method on one path.
 
-    `opens` is the session that the view gets. `on_invalid` draws the form again when `Invalid` is raised.
-    `new_password_first` false lets in who must first choose a new password. `proves` is the form's field with a
-    password that is looked at before the view runs: `visit.proof`. `confirmed` wants one typed a few minutes ago.
+    `transaction` is the session that the view gets: one to read, one to write that is committed after it, or one to read
+    that the view ends itself before it asks Asterisk ("own"). `on_invalid` draws the form again when `Invalid` is raised.
+    `new_password_first` false lets in a person who must first choose a new password. `proves` is the form's field with a
+    password that is checked before the view runs: `visit.proof`. `confirmed` wants one typed a few minutes ago.
     """
 
     method: str
     path: str
     guarded: Guarded
     view: View | None = None
-    keeps: Keeps | None = None
-    opens: Opens = "read"
+    stream: Stream | None = None
+    transaction: Transaction = "read"
     on_invalid: View | None = None
     new_password_first: bool = True
     proves: str = ""
@@ -69,12 +70,14 @@ class Routes:
         self.all: list[Route] = []
 
     def get(
-        self, path: str, guarded: Guarded, *, opens: Opens = "read", new_password_first: bool = True
+        self, path: str, guarded: Guarded, *, transaction: Transaction = "read", new_password_first: bool = True
     ) -> Callable[[View], View]:
-        """A view that shows. One that must be audited says `opens="write"`."""
+        """A view that shows. One that must be audited says `transaction="write"`."""
 
         def add(view: View) -> View:
-            self.all.append(Route("GET", path, guarded, view, opens=opens, new_password_first=new_password_first))
+            self.all.append(
+                Route("GET", path, guarded, view, transaction=transaction, new_password_first=new_password_first)
+            )
             return view
 
         return add
@@ -85,7 +88,7 @@ class Routes:
         guarded: Guarded,
         *,
         on_invalid: View | None = None,
-        opens: Opens = "write",
+        transaction: Transaction = "write",
         new_password_first: bool = True,
         proves: str = "",
         confirmed: bool = False,
@@ -94,17 +97,17 @@ class Routes:
 
         def add(view: View) -> View:
             self.all.append(
-                Route("POST", path, guarded, view, None, opens, on_invalid, new_password_first, proves, confirmed)
+                Route("POST", path, guarded, view, None, transaction, on_invalid, new_password_first, proves, confirmed)
             )
             return view
 
         return add
 
-    def keep(self, path: str, guarded: Guarded) -> Callable[[Keeps], Keeps]:
+    def stream(self, path: str, guarded: Guarded) -> Callable[[Stream], Stream]:
         """A connection that stays open, such as the live feed; it gets ids and runs on the event loop."""
 
-        def add(keeps: Keeps) -> Keeps:
-            self.all.append(Route("GET", path, guarded, None, keeps))
-            return keeps
+        def add(stream: Stream) -> Stream:
+            self.all.append(Route("GET", path, guarded, None, stream))
+            return stream
 
         return add

@@ -14,12 +14,12 @@ from sqlmodel import Session
 
 from agent_console import admission, bodies, pages
 from agent_console import guard as gate
-from agent_console.asking import Answer, Ask, Cookie, Go, Page, Raw, Visit
+from agent_console.asking import Answer, Bytes, Cookie, Page, Redirect, Request, RequestData
 from agent_console.asterisk_limit import LineBusy
 from agent_console.cases import readings
 from agent_console.console import CONSOLE, Console
 from agent_console.ranges import ranged
-from agent_console.routes import Opens, Route, Signed, View
+from agent_console.routes import Route, SignedIn, Transaction, View
 from agent_console.staff import passwords
 from agent_console.staff.hashing import RETRY_AFTER_S, Busy
 from agent_console.words import gettext as _
@@ -39,7 +39,7 @@ AWAY = (OperationalError, PoolTimeout)  # locked, full, restarting or gone: the 
 
 
 @dataclass
-class Sent:
+class Reply:
     """What goes back, as plain bytes."""
 
     status: int = 200
@@ -56,13 +56,13 @@ def handler(route: Route) -> Callable[[web.Request], Awaitable[web.StreamRespons
         console = request.app[CONSOLE]
         run = console.for_stranger if admission.is_stranger(request) else console.in_thread
         visit = await visit_of(request)
-        if route.keeps is not None:
+        if route.stream is not None:
             signed = await run(lambda: let_stay(console, route, visit))
-            if isinstance(signed, Sent):
+            if isinstance(signed, Reply):
                 return response(signed, console)
             del visit  # a connection that stays open keeps nothing of how it began
             admission.leave(request)
-            return await route.keeps(request, signed)
+            return await route.stream(request, signed)
         if route.proves:
             try:
                 visit = replace(visit, proof=await passwords.check(console, run, route, visit))
@@ -75,7 +75,7 @@ def handler(route: Route) -> Callable[[web.Request], Awaitable[web.StreamRespons
     return handle
 
 
-async def visit_of(request: web.Request) -> Visit:
+async def visit_of(request: web.Request) -> RequestData:
     """The request as plain values. Raises what `bodies.read` does, and HTTPBadRequest for a body that is no form."""
     stranger = admission.is_stranger(request)
     most, within_s = (bodies.STRANGER_MOST, bodies.STRANGER_S) if stranger else (bodies.MOST, bodies.READ_S)
@@ -84,7 +84,7 @@ async def visit_of(request: web.Request) -> Visit:
         lists = bodies.parse(body, request.charset or "utf-8")
     except (ValueError, LookupError) as error:
         raise web.HTTPBadRequest from error
-    return Visit(
+    return RequestData(
         method=request.method,
         path=request.path,
         match=dict(request.match_info),
@@ -97,10 +97,10 @@ async def visit_of(request: web.Request) -> Visit:
     )
 
 
-def serve(console: Console, route: Route, visit: Visit) -> Sent:
+def serve(console: Console, route: Route, visit: RequestData) -> Reply:
     """Guard, view, template, commit, nudge. What is refused becomes a page that says so."""
     try:
-        return _answer(console, route, route.view, visit, route.opens)
+        return _answer(console, route, route.view, visit, route.transaction)
     except Invalid as error:
         if route.on_invalid is None:
             return _refusal(console, visit, 422, str(error))
@@ -110,9 +110,9 @@ def serve(console: Console, route: Route, visit: Visit) -> Sent:
     except gate.SignedOut:
         return _to_sign_in(visit)
     except gate.NewPasswordFirst:
-        return _go(visit, Go("/account/password"))
+        return _go(visit, Redirect("/account/password"))
     except gate.PasswordAgain:
-        return _go(visit, Go(f"/account/confirm?{urlencode({'next': _page_of(visit)})}"))
+        return _go(visit, Redirect(f"/account/confirm?{urlencode({'next': _page_of(visit)})}"))
     except LineBusy as error:
         # To our own page as any act that the line could not do.
         return _refusal(console, visit, REFUSED if visit.htmx else 503, str(error))
@@ -125,12 +125,17 @@ def serve(console: Console, route: Route, visit: Visit) -> Sent:
 
 
 def _answer(
-    console: Console, route: Route, view: View | None, visit: Visit, opens: Opens, errors: dict[str, str] | None = None
-) -> Sent:
+    console: Console,
+    route: Route,
+    view: View | None,
+    visit: RequestData,
+    transaction: Transaction,
+    errors: dict[str, str] | None = None,
+) -> Reply:
     if view is None:
         raise RuntimeError("this route has no view")
-    with _session(console, opens) as session:
-        ask = Ask(console, visit, session, errors=errors or {})
+    with _session(console, transaction) as session:
+        ask = Request(console, visit, session, errors=errors or {})
         through = _guarded(console, session, route, visit)
         hello: list[Cookie] = []
         if through is None:
@@ -139,7 +144,7 @@ def _answer(
         else:
             ask.who, sign_in = through
             ask.csrf, ask.until = sign_in.csrf, sign_in.expires_at
-            if opens == "write":
+            if transaction == "write":
                 sign_ins.seen(session, sign_in)
         read_in(ask.who.screen_language if ask.who else "en")
         sent = _draw(ask, view(ask))
@@ -149,7 +154,7 @@ def _answer(
     return sent
 
 
-def _guarded(console: Console, session: Session, route: Route, visit: Visit) -> tuple[Agent, SignIn] | None:
+def _guarded(console: Console, session: Session, route: Route, visit: RequestData) -> tuple[Agent, SignIn] | None:
     """The guard; whom it lets in shares no lane with strangers from the next request on."""
     try:
         through = gate.guard(session, route, visit)
@@ -162,8 +167,8 @@ def _guarded(console: Console, session: Session, route: Route, visit: Visit) -> 
 
 
 @contextlib.contextmanager
-def _session(console: Console, opens: Opens) -> Iterator[Session]:
-    if opens == "write":
+def _session(console: Console, transaction: Transaction) -> Iterator[Session]:
+    if transaction == "write":
         with console.database.write() as session:
             yield session
     else:
@@ -171,10 +176,10 @@ def _session(console: Console, opens: Opens) -> Iterator[Session]:
             yield session
 
 
-def _draw(ask: Ask, answer: Answer) -> Sent:
-    if isinstance(answer, Go):
+def _draw(ask: Request, answer: Answer) -> Reply:
+    if isinstance(answer, Redirect):
         return _go(ask.visit, answer)
-    if isinstance(answer, Raw):
+    if isinstance(answer, Bytes):
         part = ranged(answer.body, ask.visit.headers.get("Range"))
         headers = {"Accept-Ranges": "bytes"}
         if part.content_range:
@@ -182,15 +187,15 @@ def _draw(ask: Ask, answer: Answer) -> Sent:
         if answer.filename:
             headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote(answer.filename)}"
         status = answer.status if part.status == 200 else part.status
-        return Sent(status, part.body, answer.content_type, headers)
+        return Reply(status, part.body, answer.content_type, headers)
     return draw_page(ask, answer)
 
 
-def draw_page(ask: Ask, answer: Page) -> Sent:
+def draw_page(ask: Request, answer: Page) -> Reply:
     """The template, filled in. A line said on the way here is shown once."""
     fragment = ask.visit.htmx and not ask.visit.main_only and "HX-History-Restore-Request" not in ask.visit.headers
     said = "" if fragment else unquote(ask.visit.cookies.get(SAID, ""))
-    sent = Sent(answer.status, pages.draw(ask, answer, said).encode())
+    sent = Reply(answer.status, pages.draw(ask, answer, said).encode())
     if said:
         sent.cookies.append(Cookie(SAID, ""))
     if answer.triggers:
@@ -198,35 +203,35 @@ def draw_page(ask: Ask, answer: Page) -> Sent:
     return sent
 
 
-def _go(visit: Visit, answer: Go) -> Sent:
+def _go(visit: RequestData, answer: Redirect) -> Reply:
     cookies = list(answer.cookies)
     if answer.said:
         cookies.append(Cookie(SAID, quote(answer.said), SAID_AGE_S))
     if visit.htmx and not visit.boosted:
         where = {"path": answer.to, "target": "#main", "swap": "outerHTML show:window:top"}
-        return Sent(204, headers={"HX-Location": json.dumps(where)}, cookies=cookies)
-    return Sent(303, headers={"Location": answer.to}, cookies=cookies)
+        return Reply(204, headers={"HX-Location": json.dumps(where)}, cookies=cookies)
+    return Reply(303, headers={"Location": answer.to}, cookies=cookies)
 
 
-def _to_sign_in(visit: Visit, *, kept_open: bool = False) -> Sent:
+def _to_sign_in(visit: RequestData, *, kept_open: bool = False) -> Reply:
     """To the sign-in page: the whole browser, not a piece of the page."""
     back = f"?next={quote(visit.path)}" if visit.method == "GET" and not visit.htmx and visit.path != "/" else ""
     if visit.htmx or kept_open:
-        return Sent(401, headers={"HX-Redirect": "/sign-in"})
-    return Sent(303, headers={"Location": f"/sign-in{back}"})
+        return Reply(401, headers={"HX-Redirect": "/sign-in"})
+    return Reply(303, headers={"Location": f"/sign-in{back}"})
 
 
-def _away(console: Console, visit: Visit, error: Exception) -> Sent:
+def _away(console: Console, visit: RequestData, error: Exception) -> Reply:
     log().warning("the database did not answer", error=error)
     return _refusal(console, visit, 503, _("The database does not answer. Nothing was changed. Try again."))
 
 
-def _later(console: Console, visit: Visit, why: str) -> Sent:
+def _later(console: Console, visit: RequestData, why: str) -> Reply:
     sent = _refusal(console, visit, 503, why)
     return replace(sent, headers=sent.headers | {"Retry-After": str(RETRY_AFTER_S)})
 
 
-def _page_of(visit: Visit) -> str:
+def _page_of(visit: RequestData) -> str:
     """The page that a refused form stands on: every such form is one of /account or of /settings/people/N."""
     return visit.path.rpartition("/")[0]
 
@@ -236,7 +241,7 @@ def status_of(error: FreelineError) -> int:
     return next((status for kind, status in STATUS.items() if isinstance(error, kind)), REFUSED)
 
 
-def _refusal(console: Console, visit: Visit, status: int, why: str) -> Sent:
+def _refusal(console: Console, visit: RequestData, status: int, why: str) -> Reply:
     """Why not: as a line on the page for htmx, else as a page of its own."""
     # What an act on the phone could not do is said under the bar: the page below it may be about something else.
     by_the_bar = visit.headers.get("HX-Target") in {"bar", "call-card"}
@@ -244,11 +249,11 @@ def _refusal(console: Console, visit: Visit, status: int, why: str) -> Sent:
         body = console.templates.get_template("_said.html").render(said=_(why), bad=True)
         where = "#bar-said" if by_the_bar else "#said"
         headers = {"HX-Retarget": where, "HX-Reswap": "innerHTML", "HX-Push-Url": "false", "HX-Trigger": "refetch"}
-        return Sent(REFUSED if by_the_bar else status, body.encode(), headers=headers)
-    return Sent(status, pages.draw_error(console, status, _(why)).encode())
+        return Reply(REFUSED if by_the_bar else status, body.encode(), headers=headers)
+    return Reply(status, pages.draw_error(console, status, _(why)).encode())
 
 
-def let_stay(console: Console, route: Route, visit: Visit) -> Signed | Sent:
+def let_stay(console: Console, route: Route, visit: RequestData) -> SignedIn | Reply:
     """Guard a connection that stays open; ids only leave the thread."""
     try:
         with console.database.read() as session:
@@ -256,7 +261,7 @@ def let_stay(console: Console, route: Route, visit: Visit) -> Signed | Sent:
             if through is None:
                 raise gate.SignedOut("Sign in first.")
             agent, sign_in = through
-            return Signed(agent.id or 0, sign_in.token_sha256)
+            return SignedIn(agent.id or 0, sign_in.token_sha256)
     except gate.SignedOut:
         return _to_sign_in(visit, kept_open=True)
     except FreelineError as error:
@@ -265,7 +270,7 @@ def let_stay(console: Console, route: Route, visit: Visit) -> Signed | Sent:
         return _away(console, visit, error)
 
 
-def response(sent: Sent, console: Console) -> web.Response:
+def response(sent: Reply, console: Console) -> web.Response:
     """What goes back, as aiohttp wants it."""
     answer = web.Response(status=sent.status, body=sent.body, headers=sent.headers)
     if sent.status != 204:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from hotline.settings import Settings
-from ivr.call import Call, House
+from ivr.call import CallerSession, IvrServices
 from ivr.scripts import SCRIPTS
 from ivr.server import Server
 
@@ -72,7 +72,7 @@ exten => held,1,Answer()
 """
 
 
-def steps(call: Call, sound: Path) -> None:
+def steps(call: CallerSession, sound: Path) -> None:
     """The ten."""
     ask = call.session
     for name in NAMES:
@@ -83,7 +83,7 @@ def steps(call: Call, sound: Path) -> None:
     ask.exec_("NoOp", "done")
 
 
-def held(call: Call, sound: Path, times: Times) -> None:
+def held(call: CallerSession, sound: Path, times: Times) -> None:
     """As in a menu: something is played, then asked; and the same is asked with the least that can ask it.
 
     Whoever asks first wakes everybody up, so that changes each time.
@@ -118,7 +118,7 @@ def main(port: int, sound: Path, times: Path) -> None:
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     threading.stack_size(1024 * 1024)
-    with Server(House(settings, nothing, nothing, nothing), TOKEN) as server:
+    with Server(IvrServices(settings, nothing, nothing, nothing), TOKEN) as server:
         threading.Thread(target=server.serve_forever, args=(0.1,), daemon=True).start()
         stop.wait()
         server.shutdown()

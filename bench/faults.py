@@ -20,7 +20,7 @@ from rich.table import Table
 from bench.breaking import DISKS, NUMBERS, PROCESSES, Small, quick_sounds, wait_for
 from bench.figures import Row, Rows, Say, Target, table
 from ops.place_call import wait_for_tone, wait_for_voice
-from telephony.softphone.phone import Call, Phone
+from telephony.softphone.phone import Phone, SoftphoneCall
 from tests.support.callers import Story, hum, leave_message
 from tests.support.postgres import Postgres
 
@@ -154,7 +154,7 @@ def _hit(it: Small, fault: Fault) -> None:
         it.hit(fault.process, signal.SIGKILL if fault.act == "kill" else signal.SIGSTOP)
 
 
-def _speak(call: Call) -> None:
+def _speak(call: SoftphoneCall) -> None:
     if wait_for_voice(call, 10):
         call.press("6")
         if wait_for_tone(call, 30):

@@ -21,7 +21,7 @@ from bench.callers import Callers, callers, until_called
 from bench.figures import Row, Rows, Say, Target, cpu_s, family, memory_mb, ratios, spread, table, told
 from bench.places import PLACES, Place
 from telephony.asterisk.process import RunningAsterisk
-from telephony.softphone.phone import Call, Phone
+from telephony.softphone.phone import Phone, SoftphoneCall
 
 TOGETHER = 50  # callers of each side while both are sampled
 SAMPLES, SAMPLE_S = 5, 2.0
@@ -200,7 +200,7 @@ def _climb(side: Side, place: Place, first: int, step: int, say: Say) -> tuple[i
         return held, "the time was over" if held < MOST else "the ports"
 
 
-def _wrong(side: Side, place: Place, count: int, listener: Call | None) -> str:
+def _wrong(side: Side, place: Place, count: int, listener: SoftphoneCall | None) -> str:
     """What is wrong while so many are held; empty when nothing is."""
     there = _wait_there(side, place, count)
     if there < count:
@@ -223,7 +223,7 @@ def _wrong(side: Side, place: Place, count: int, listener: Call | None) -> str:
     return f"{lost} lost" if lost > 0 else ""
 
 
-def _heard(listener: Call) -> float:
+def _heard(listener: SoftphoneCall) -> float:
     """The share of what should have been heard that was: fifty packets a second."""
     packets, began = listener.audio.packets_in, time.monotonic()
     time.sleep(SAMPLE_S)
@@ -263,7 +263,7 @@ def _hung_up(*sides: Side) -> Iterator[None]:
 
 
 @contextmanager
-def _listener(side: Side) -> Iterator[Call]:
+def _listener(side: Side) -> Iterator[SoftphoneCall]:
     """One caller who counts what he hears, from before the others came."""
     with Phone(side.line) as phone:
         call = phone.call(side.number, "0899999999")

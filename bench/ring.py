@@ -37,7 +37,7 @@ from ops.place_call import wait_for_voice
 from telephony import names
 from telephony.asterisk.secrets import load_secrets
 from telephony.clients.ami import Ami, Events
-from telephony.softphone.phone import Call, Phone
+from telephony.softphone.phone import Phone, SoftphoneCall
 from tests.e2e.conftest import hire_before_start
 from tests.support.cast import PASSWORD
 from tests.support.ports import free_port, rtp_range
@@ -86,7 +86,7 @@ class Side(Protocol):
     line: tuple[str, int]
     joined: Events
 
-    def enters(self, call: Call) -> None:
+    def enters(self, call: SoftphoneCall) -> None:
         """Lead an answered caller into the queue."""
 
     def ready(self, *, is_ready: bool) -> float:
@@ -107,7 +107,7 @@ class Freeline:
         self.ami = Ami((whole.settings.ami_host, whole.settings.ami_port), names.AMI_READER, secret, self.joined)
         self.ami.connect()
 
-    def enters(self, call: Call) -> None:
+    def enters(self, call: SoftphoneCall) -> None:
         """Press the key of her language."""
         wait_for_voice(call)
         call.press(KEY)
@@ -142,7 +142,7 @@ class Bare:
         self.joined: Events = queue.Queue()
         self.ami = bare.connect(settings, self.joined)
 
-    def enters(self, call: Call) -> None:
+    def enters(self, call: SoftphoneCall) -> None:
         """She is in it already."""
 
     def ready(self, *, is_ready: bool) -> float:

@@ -23,7 +23,7 @@ from hotline.settings import Settings
 from ivr.names import TONE
 from ivr.session import AgiFailed, AgiRefused, Session
 from ivr.sounds import FALLBACK, plain_sound, sound
-from ivr.store import CallFacts, Memory, NotNow
+from ivr.store import CallFacts, DatabaseUnavailable, FactStore
 from models import CallbackSafety, MessageEnd
 from models.db.types import now
 from telephony import names
@@ -35,11 +35,11 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class House:
+class IvrServices:
     """What all calls of the process share."""
 
     settings: Settings
-    memory: Memory
+    memory: FactStore
     keys: Keys
     nudges: Nudges
 
@@ -56,10 +56,10 @@ class Menu:
         return next((key for key, code in self.keys.items() if code == language), None)
 
 
-class Call:
+class CallerSession:
     """One caller during one script."""
 
-    def __init__(self, session: Session, house: House) -> None:
+    def __init__(self, session: Session, house: IvrServices) -> None:
         self.session = session
         self.house = house
         self.settings = house.settings
@@ -103,7 +103,7 @@ class Call:
             told = self.look(_menu)
             if told.keys:
                 return told
-        except NotNow:
+        except DatabaseUnavailable:
             pass
         ask = self.session.get_variable
         codes = {key: ask(names.KEY_PREFIX + key) for key in languages.KEYS}
@@ -127,7 +127,7 @@ class Call:
             return self.look(
                 lambda db: last_language(db, self.house.keys, self.facts.number, self.settings.numbering, now())
             )
-        except NotNow:
+        except DatabaseUnavailable:
             return None
 
     # Saying and hearing
@@ -172,7 +172,7 @@ class Call:
     # Remembering
 
     def look(self, what: Callable[[DbSession], T]) -> T:
-        """Read from the database; what is looked up must be plain by the end of `what`. Raises `NotNow`."""
+        """Read from the database; what is looked up must be plain by the end of `what`. Raises `DatabaseUnavailable`."""
         return self.house.memory.look(what)
 
     def remember(

@@ -15,11 +15,11 @@ from hotline.keys import load_keys
 from hotline.log import log
 from hotline.nudges import Nudges
 from hotline.settings import Settings
-from ivr.call import Call, House
-from ivr.prompts.rebuild import Keeper
+from ivr.call import CallerSession, IvrServices
+from ivr.prompts.rebuild import PromptRebuilder
 from ivr.scripts import SCRIPTS
 from ivr.session import AgiRefused, CallerGone, Session
-from ivr.store import BUSY_S, Memory
+from ivr.store import BUSY_S, FactStore
 from models import Database
 from telephony import names
 from telephony.asterisk.secrets import agi_token
@@ -39,7 +39,7 @@ class Server(socketserver.ThreadingTCPServer):
     block_on_close = False
     request_queue_size = WAITING
 
-    def __init__(self, house: House, token: str) -> None:
+    def __init__(self, house: IvrServices, token: str) -> None:
         settings = house.settings
         self._house = house
         self._token = token.encode()
@@ -118,7 +118,7 @@ class Server(socketserver.ThreadingTCPServer):
         script = SCRIPTS.get(session.script)
         if script is None:
             raise AgiRefused("there is no such script")
-        call = Call(session, self._house)
+        call = CallerSession(session, self._house)
         try:
             script(call)
             # Asterisk says SUCCESS also for a script that died: only this says that it went well.
@@ -144,12 +144,12 @@ def serve(settings: Settings, stop: threading.Event, ready: threading.Event | No
     token = agi_token(settings)
     db = Database(settings.database, BUSY_S, settings.database_connections, audit_key=keys.audit)
     nudges = Nudges(settings.redis)
-    house = House(settings, Memory(settings, db, keys), keys, nudges)
+    house = IvrServices(settings, FactStore(settings, db, keys), keys, nudges)
     try:
         server = Server(house, token)
     except OSError as error:
         raise PartMissing(f"port {settings.agi_port} of the ivr is taken: set FREELINE_AGI_PORT") from error
-    keeper = Keeper(settings, db, nudges, stop)
+    keeper = PromptRebuilder(settings, db, nudges, stop)
     accepting = threading.Thread(target=contextvars.copy_context().run, args=(server.serve_forever, 0.1), daemon=True)
     try:
         accepting.start()

@@ -34,7 +34,7 @@ READERS = 8
 T = TypeVar("T")
 
 
-class NotNow(Exception):
+class DatabaseUnavailable(Exception):
     """The database does not answer; go on without it."""
 
 
@@ -62,9 +62,9 @@ class _Gate:
         self.shut_until: float | None = None
 
     def ask(self, what: Callable[[], T]) -> T:
-        """Do it, when it may be done now; whatever goes wrong with the database is `NotNow`."""
+        """Do it, when it may be done now; whatever goes wrong with the database is `DatabaseUnavailable`."""
         if not self._may_try():
-            raise NotNow
+            raise DatabaseUnavailable
         future = self._pool.submit(what)
         try:
             answer = future.result(timeout=ANSWER_S)
@@ -73,7 +73,7 @@ class _Gate:
             with self._lock:
                 self.shut_until = time.monotonic() + BREAK_S
             log().warning("going on without the database", error=error)
-            raise NotNow from error
+            raise DatabaseUnavailable from error
         with self._lock:
             self.shut_until = None
         return answer
@@ -90,7 +90,7 @@ class _Gate:
             return True
 
 
-class Memory:
+class FactStore:
     """One for the process. After a failure the database is left alone for `BREAK_S` seconds, then one call tries it."""
 
     def __init__(self, settings: Settings, db: Database, keys: Keys) -> None:
@@ -101,7 +101,7 @@ class Memory:
         self.writing = _Gate("writing", 1 if db.sqlite else WRITERS)
 
     def look(self, what: Callable[[DbSession], T]) -> T:
-        """Read something. Raises `NotNow` when the database cannot be read."""
+        """Read something. Raises `DatabaseUnavailable` when the database cannot be read."""
 
         def look() -> T:
             with self._db.read() as session:
@@ -141,7 +141,7 @@ class Memory:
         try:
             self.writing.ask(write)
             return True
-        except NotNow:
+        except DatabaseUnavailable:
             # Perhaps it is written all the same, only later: facts are harmless twice.
             self.note(facts, seen, language=language, callback_said=callback_said, message_end=message_end)
             return False

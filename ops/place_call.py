@@ -14,7 +14,7 @@ from ivr.prompts import TONE_HZ
 from telephony import names
 from telephony.asterisk.secrets import caller_secret
 from telephony.softphone.g711 import RATE_HZ
-from telephony.softphone.phone import Call, Phone
+from telephony.softphone.phone import Phone, SoftphoneCall
 
 LOOPBACK = "127.0.0.1"  # where our phone calls from
 
@@ -55,7 +55,7 @@ def has_tone(pcm: bytes, hz: float = TONE_HZ) -> bool:
     return energy > 200.0**2 * len(samples) and power / (energy * len(samples) / 2) > 0.8
 
 
-def wait_for_voice(call: Call, within_s: float = 20.0) -> bool:
+def wait_for_voice(call: SoftphoneCall, within_s: float = 20.0) -> bool:
     """Wait until the line says something; False when the call ended or time ran out first.
 
     A key that is pressed before that may be lost: Asterisk hands keys on only while it says something or listens.
@@ -69,7 +69,7 @@ def wait_for_voice(call: Call, within_s: float = 20.0) -> bool:
     return False
 
 
-def wait_for_tone(call: Call, within_s: float = 90.0) -> bool:
+def wait_for_tone(call: SoftphoneCall, within_s: float = 90.0) -> bool:
     """Wait until the message tone is heard; False when the call ended or time ran out first."""
     step = int(0.12 * RATE_HZ) * 2
     seen = 0

@@ -21,7 +21,7 @@ from hotline.settings import Settings
 from ops import demo
 from ops.preparing import Preparing
 from ops.status import PARTS, status
-from ops.supervision.forkserver import Nursery
+from ops.supervision.forkserver import Forkserver
 from ops.supervision.supervisor import Supervisor
 from telephony.asterisk.secrets import caller_secret
 
@@ -94,9 +94,9 @@ def up(settings: Settings, *, with_demo: bool) -> int:
     return 0
 
 
-def _nursery(settings: Settings) -> Nursery | None:
+def _nursery(settings: Settings) -> Forkserver | None:
     try:
-        return Nursery(settings)
+        return Forkserver(settings)
     except OSError:  # no memory or no descriptor: each process is started by its own command
         return None
 

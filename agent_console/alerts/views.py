@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from agent_console.asking import Answer, Ask, Go, Page, own_path
+from agent_console.asking import Answer, Page, Redirect, Request, own_path
 from agent_console.routes import Routes
 from agent_console.staff.access_requests import names_of, what
 from agent_console.words import gettext as _
@@ -28,22 +28,22 @@ class Shown:
 
 
 @routes.get("/alerts", Permission.OVERSEE)
-def open_now(ask: Ask) -> Answer:
+def open_now(ask: Request) -> Answer:
     """The strip of open alerts."""
     return Page("_alerts.html", {"alerts": shown(ask, alerts.open_alerts(ask.session))})
 
 
 @routes.post("/alerts/{id}/note", Permission.OVERSEE)
-def take_note(ask: Ask) -> Answer:
+def take_note(ask: Request) -> Answer:
     """Take note of one: it leaves every page."""
     alerts.take_note(ask.session, ask.number("id"), ask.agent)
     ask.tell(ALERTS_CHANGED)
     if ask.visit.htmx and not ask.visit.boosted:
         return open_now(ask)
-    return Go(own_path(ask.form.get("next", "")) or "/", said=_("Noted."))
+    return Redirect(own_path(ask.form.get("next", "")) or "/", said=_("Noted."))
 
 
-def shown(ask: Ask, found: list[Alert]) -> list[Shown]:
+def shown(ask: Request, found: list[Alert]) -> list[Shown]:
     """These alerts with their words."""
     names = names_of(ask)
     rows = []

@@ -6,13 +6,13 @@ from typing import Any
 
 from sqlmodel import Session, col, select
 
-from agent_console.asking import Ask
+from agent_console.asking import Request
 from agent_console.labels import callbacks as callback_labels
 from agent_console.labels import cases as case_labels
 from agent_console.words import gettext as _
 from hotline.callbacks import board as callback_board
 from hotline.callbacks import items as callbacks
-from hotline.callbacks.board import Row
+from hotline.callbacks.board import CallbackRow
 from hotline.permissions import Permission
 from hotline.staff import states as agents
 from models import (
@@ -41,13 +41,13 @@ class Tried:
 class Item:
     """One call-back on a page. `asks`: the reader is to say what came of the newest try before anything else."""
 
-    row: Row
+    row: CallbackRow
     tried: Tried | None
     asks: bool
     if_drops: str | None
 
 
-def items(ask: Ask, rows: Iterable[Row]) -> list[Item]:
+def items(ask: Request, rows: Iterable[CallbackRow]) -> list[Item]:
     """These rows with their newest tries."""
     known = list(rows)
     tries = _newest_tries(ask, [row.callback_id for row in known])
@@ -61,7 +61,7 @@ def items(ask: Ask, rows: Iterable[Row]) -> list[Item]:
     return made
 
 
-def board(ask: Ask) -> list[Item]:
+def board(ask: Request) -> list[Item]:
     """All that is owed, in the order of the list."""
     settings = ask.console.settings
     return items(ask, callback_board.board(ask.session, ask.now, settings.zone, settings, ask.agent))
@@ -79,7 +79,7 @@ class Owed:
     elsewhere: Case | None = None
 
 
-def of_case(ask: Ask, case: Case, newest: Contact | None) -> Owed:
+def of_case(ask: Request, case: Case, newest: Contact | None) -> Owed:
     """Whether the worker of a case may be called now, by the same rule, on the list or not yet."""
     if case.caller_id is None or newest is None or not ask.may(Permission.CALL_BACK):
         return Owed(None, listed=False)
@@ -106,7 +106,7 @@ def of_case(ask: Ask, case: Case, newest: Contact | None) -> Owed:
     return Owed(items(ask, [row])[0], listed=known is not None)
 
 
-def why_no_phone(ask: Ask) -> str:
+def why_no_phone(ask: Request) -> str:
     """Why this agent can call nobody at this moment, whoever it is; empty when she can."""
     state = agents.state_of(ask.session, ask.agent.id or 0)
     if state.status in agents.IN_A_CALL:
@@ -116,7 +116,7 @@ def why_no_phone(ask: Ask) -> str:
     return ""
 
 
-def values(ask: Ask) -> dict[str, Any]:
+def values(ask: Request) -> dict[str, Any]:
     """What every template of an item needs."""
     return {
         "no_phone": why_no_phone(ask),
@@ -132,7 +132,7 @@ def newest_try(session: Session, callback_id: int) -> int | None:
     return session.exec(query.order_by(col(CallbackAttempt.id).desc()).limit(1)).first()
 
 
-def _newest_tries(ask: Ask, ids: list[int]) -> dict[int, Tried]:
+def _newest_tries(ask: Request, ids: list[int]) -> dict[int, Tried]:
     query = (
         select(CallbackAttempt, Contact, Agent)
         .join(Contact, col(Contact.id) == col(CallbackAttempt.contact_id))

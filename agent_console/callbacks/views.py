@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlmodel import Session
 
-from agent_console.asking import Answer, Ask, Go, Page, own_path
+from agent_console.asking import Answer, Page, Redirect, Request, own_path
 from agent_console.asterisk_limit import ACTS, turn
 from agent_console.callbacks import items as callback_items
 from agent_console.cases import page as case_view
@@ -29,26 +29,26 @@ Find = Callable[[Session, Agent], int]
 
 
 @routes.get("/callbacks", Permission.CALL_BACK)
-def page(ask: Ask) -> Answer:
+def page(ask: Request) -> Answer:
     """The whole page."""
     return Page("callbacks/page.html", owed_now(ask))
 
 
 @routes.get("/callbacks/list", Permission.CALL_BACK)
-def listed(ask: Ask) -> Answer:
+def listed(ask: Request) -> Answer:
     """What is owed now."""
     return Page("callbacks/_list.html", owed_now(ask))
 
 
 @routes.get("/callbacks/count", Permission.CALL_BACK)
-def count(ask: Ask) -> Answer:
+def count(ask: Request) -> Answer:
     """How many workers may be called now, and how many call-backs are open, for the navigation."""
     settings = ask.console.settings
     due = callback_board.count_due(ask.session, ask.now, settings.zone, settings, ask.agent)
     return Page("callbacks/_count.html", {"due": due, "open": callback_board.count_open(ask.session)})
 
 
-def owed_now(ask: Ask) -> dict[str, Any]:
+def owed_now(ask: Request) -> dict[str, Any]:
     """What _list.html shows, each item in one place only."""
     owed = callback_items.board(ask)
     rest = [item for item in owed if not item.asks]
@@ -67,28 +67,28 @@ def owed_now(ask: Ask) -> dict[str, Any]:
     }
 
 
-@routes.post("/callbacks/{id}/dial", Permission.CALL_BACK, opens="nothing")
-def dial(ask: Ask) -> Answer:
+@routes.post("/callbacks/{id}/dial", Permission.CALL_BACK, transaction="own")
+def dial(ask: Request) -> Answer:
     """Call her, from the agent's own phone."""
     callback_id = ask.number("id")
     return back(ask, _call(ask, lambda _session, _by: callback_id))
 
 
-@routes.post("/cases/{id}/callback", Permission.CALL_BACK, opens="nothing")
-def call_from_case(ask: Ask) -> Answer:
+@routes.post("/cases/{id}/callback", Permission.CALL_BACK, transaction="own")
+def call_from_case(ask: Request) -> Answer:
     """Call the worker of a case; a call-back that was not on the list is put there with it."""
     case_id = ask.number("id")
     return back(ask, _call(ask, lambda session, by: callbacks.open_for_case(session, case_id, by, now()).id or 0))
 
 
 @routes.post("/cases/{id}/callback/listing", Permission.CALL_BACK)
-def list_case(ask: Ask) -> Answer:
+def list_case(ask: Request) -> Answer:
     """Put a call-back on the list, to be made later."""
     item = callbacks.open_for_case(ask.session, ask.number("id"), ask.agent, ask.now)
     return _done(ask, item.case_id)
 
 
-def _call(ask: Ask, find: Find) -> int:
+def _call(ask: Request, find: Find) -> int:
     """Call the worker of the item that `find` gives; its case. The rules are looked at again, and nothing else dials.
 
     Raises `Refused` with the reason, `LineFailed` with what the line said. No transaction is open while Asterisk is asked.
@@ -123,7 +123,7 @@ def _call(ask: Ask, find: Find) -> int:
     return contact.case_id or 0
 
 
-def _undo(ask: Ask, contact: Contact, why: str) -> None:
+def _undo(ask: Request, contact: Contact, why: str) -> None:
     with ask.console.database.write() as session:
         callback_attempts.attempt_failed(session, contact.id or 0, now(), why)
     ask.console.nudges.tell(*ask.told)
@@ -135,7 +135,7 @@ def _why(refused: DialRefused) -> str:
 
 
 @routes.post("/callbacks/{id}/said", Permission.CALL_BACK)
-def said(ask: Ask) -> Answer:
+def said(ask: Request) -> Answer:
     """What came of the newest try. A form that was drawn for an earlier one says nothing of it."""
     callback_id, outcome = ask.number("id"), ask.form.get("outcome", "")
     if outcome not in set(AttemptOutcome):
@@ -147,7 +147,7 @@ def said(ask: Ask) -> Answer:
     return _done(ask, item.case_id)
 
 
-def _same_try(ask: Ask, callback_id: int) -> None:
+def _same_try(ask: Request, callback_id: int) -> None:
     wanted = ask.form.get("attempt", "")
     is_id = wanted.isascii() and wanted.isdigit() and len(wanted) < 10
     attempt = ask.session.get(CallbackAttempt, int(wanted)) if is_id else None
@@ -159,18 +159,18 @@ def _same_try(ask: Ask, callback_id: int) -> None:
 
 
 @routes.post("/callbacks/{id}/lock", Permission.CALL_BACK)
-def take(ask: Ask) -> Answer:
+def take(ask: Request) -> Answer:
     """Work on it, so that nobody else calls her."""
     return _done(ask, callbacks.take(ask.session, ask.number("id"), ask.agent, ask.now).case_id)
 
 
 @routes.post("/callbacks/{id}/lock/end", Permission.CALL_BACK)
-def let_go(ask: Ask) -> Answer:
+def let_go(ask: Request) -> Answer:
     """Leave it to others."""
     return _done(ask, callbacks.let_go(ask.session, ask.number("id"), ask.agent).case_id)
 
 
-def again(ask: Ask) -> Answer:
+def again(ask: Request) -> Answer:
     """The page once more, with what is wrong."""
     if _from_case(ask):
         return case_view.draw(ask, callbacks.load(ask.session, ask.number("id")).case_id)
@@ -178,30 +178,30 @@ def again(ask: Ask) -> Answer:
 
 
 @routes.post("/callbacks/{id}/closing", Permission.CALL_BACK, on_invalid=again)
-def close(ask: Ask) -> Answer:
+def close(ask: Request) -> Answer:
     """End it without a call, with the reason."""
     item = callbacks.close_item(ask.session, ask.number("id"), ask.agent, ask.form.get("reason", ""), ask.now)
     return _done(ask, item.case_id)
 
 
-def _done(ask: Ask, case_id: int) -> Answer:
+def _done(ask: Request, case_id: int) -> Answer:
     _tell(ask, case_id)
     return back(ask, case_id)
 
 
-def _tell(ask: Ask, case_id: int) -> None:
+def _tell(ask: Request, case_id: int) -> None:
     ask.tell(CALLBACKS_CHANGED, AGENTS_CHANGED, QUEUE_CHANGED, case_changed(case_id))
 
 
-def _from_case(ask: Ask) -> bool:
+def _from_case(ask: Request) -> bool:
     return case_view.in_part(ask) and ask.visit.headers.get("HX-Target") == "case"
 
 
-def back(ask: Ask, case_id: int) -> Answer:
+def back(ask: Request, case_id: int) -> Answer:
     """Where the act was made: the case anew, the list anew, or the page."""
     if _from_case(ask):
         return case_view.draw(ask, case_id)
     if case_view.in_part(ask):
         return Page("callbacks/_list.html", owed_now(ask), triggers=(CALLBACKS_CHANGED,))
     on_case = ask.visit.path.startswith("/cases/")
-    return Go(own_path(ask.form.get("next", "")) or (f"/cases/{case_id}" if on_case else "/callbacks"))
+    return Redirect(own_path(ask.form.get("next", "")) or (f"/cases/{case_id}" if on_case else "/callbacks"))

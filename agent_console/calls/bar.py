@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlmodel import col, select
 
-from agent_console.asking import Answer, Ask, Go, Page, own_path, page
+from agent_console.asking import Answer, Page, Redirect, Request, own_path, page
 from agent_console.labels import agents as agent_labels
 from agent_console.labels import cases as case_labels
 from agent_console.routes import Routes
@@ -26,13 +26,13 @@ routes = Routes()
 
 
 @routes.get("/state", Permission.SET_OWN_STATE)
-def bar(ask: Ask) -> Answer:
+def bar(ask: Request) -> Answer:
     """The bar."""
     return page("_bar.html", **state_now(ask))
 
 
 @routes.post("/state", Permission.SET_OWN_STATE)
-def choose(ask: Ask) -> Answer:
+def choose(ask: Request) -> Answer:
     """Ready, not ready, off duty, or a break with its reason: her own choice."""
     change(ask, ask.form.get("to", ""), ask.form.get("reason", ""))
     ask.tell(AGENTS_CHANGED)
@@ -40,7 +40,7 @@ def choose(ask: Ask) -> Answer:
 
 
 @routes.post("/phone/decline", Permission.USE_PHONE)
-def decline(ask: Ask) -> Answer:
+def decline(ask: Request) -> Answer:
     """She does not take the call that rings. From a queue, or handed to her: not ready until she says so; asked by a
     colleague: as before."""
     agent_id = ask.agent.id or 0
@@ -54,7 +54,7 @@ def decline(ask: Ask) -> Answer:
     return drawn(ask)
 
 
-def change(ask: Ask, to: str, reason: str = "") -> None:
+def change(ask: Request, to: str, reason: str = "") -> None:
     """Make her what she chose. Raises `Invalid` for what no form of ours sends, `Refused` during a call."""
     if to == "break":
         agents.take_break(ask.session, ask.agent, reason)
@@ -66,14 +66,14 @@ def change(ask: Ask, to: str, reason: str = "") -> None:
         raise Invalid(to=_("Choose ready or not ready."))
 
 
-def drawn(ask: Ask, **more: Any) -> Answer:
+def drawn(ask: Request, **more: Any) -> Answer:
     """After an act: the bar anew for htmx, else the page she was on."""
     if ask.visit.htmx and not ask.visit.boosted:
         return Page("_bar.html", state_now(ask) | more, triggers=("agents-changed",))
-    return Go(own_path(ask.form.get("next", "")) or "/")
+    return Redirect(own_path(ask.form.get("next", "")) or "/")
 
 
-def state_now(ask: Ask) -> dict[str, object]:
+def state_now(ask: Request) -> dict[str, object]:
     """Her state, her languages, the call she has, and who else is in it. What the bar and the desk show."""
     state = agents.state_of(ask.session, ask.agent.id or 0)
     contact = calls.find(ask.session, state.call) if state.call is not None else None
@@ -93,7 +93,7 @@ def state_now(ask: Ask) -> dict[str, object]:
     }
 
 
-def _talk(ask: Ask, status: AgentStatus, talk: TalkNow | None, contact: Contact | None) -> dict[str, object]:
+def _talk(ask: Request, status: AgentStatus, talk: TalkNow | None, contact: Contact | None) -> dict[str, object]:
     """The conversation: who leads, who was called in, and what may be done."""
     if status is not AgentStatus.ON_CALL or talk is None or contact is None:
         return {
@@ -118,7 +118,7 @@ def _talk(ask: Ask, status: AgentStatus, talk: TalkNow | None, contact: Contact 
     }
 
 
-def party_name(ask: Ask, party: Party) -> str:
+def party_name(ask: Request, party: Party) -> str:
     """Who was called in; several supervisors ring at once, and the first to answer has the name."""
     if party.agent_id is not None:
         return ask.session.get_one(Agent, party.agent_id).name
@@ -127,7 +127,7 @@ def party_name(ask: Ask, party: Party) -> str:
     return _("a supervisor") if party.kind is PartyKind.SUPERVISOR else _("somebody outside")
 
 
-def _after(ask: Ask, status: AgentStatus, contact: Contact | None) -> dict[str, object]:
+def _after(ask: Request, status: AgentStatus, contact: Contact | None) -> dict[str, object]:
     """The wrap-up: whether she still has to say what the call was, or it goes on with somebody else."""
     wraps = status is AgentStatus.WRAP_UP
     return {

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from sqlmodel import Session
 
-from agent_console.asking import Answer, Ask
+from agent_console.asking import Answer, Request
 from agent_console.asterisk_limit import ACTS, turn
 from agent_console.calls.bar import drawn
 from agent_console.routes import Routes
@@ -33,7 +33,7 @@ Do = Callable[[Operator, TalkNow], None]
 Keep = Callable[[Session, TalkNow, Agent], None]
 
 
-def act(ask: Ask, do: Do, keep: Keep | None = None, talk: TalkNow | None = None) -> Answer:
+def act(ask: Request, do: Do, keep: Keep | None = None, talk: TalkNow | None = None) -> Answer:
     """Have something done by the agent who leads the conversation, and save it.
 
     Raises what `conversations.led_by` and the operator raise.
@@ -50,7 +50,7 @@ def act(ask: Ask, do: Do, keep: Keep | None = None, talk: TalkNow | None = None)
     return drawn(ask)
 
 
-def tell(ask: Ask, talk: TalkNow) -> None:
+def tell(ask: Request, talk: TalkNow) -> None:
     """Nudge whoever shows this call, its case, or who talks with whom."""
     ask.tell(AGENTS_CHANGED, QUEUE_CHANGED, call_changed(talk.contact.id or 0))
     if talk.contact.case_id is not None:
@@ -61,20 +61,20 @@ def _put(place: Place) -> Keep:
     return lambda session, talk, _by: conversations.put(session, talk.talk.call, place, now())
 
 
-@routes.post("/phone/calls/{call}/hold", Permission.USE_PHONE, opens="nothing")
-def hold(ask: Ask) -> Answer:
+@routes.post("/phone/calls/{call}/hold", Permission.USE_PHONE, transaction="own")
+def hold(ask: Request) -> Answer:
     """The worker hears music."""
     return act(ask, lambda line, talk: line.hold(talk.talk.call, talk.talk.agent_id), _put(Place.HELD))
 
 
-@routes.post("/phone/calls/{call}/resume", Permission.USE_PHONE, opens="nothing")
-def resume(ask: Ask) -> Answer:
+@routes.post("/phone/calls/{call}/resume", Permission.USE_PHONE, transaction="own")
+def resume(ask: Request) -> Answer:
     """The worker is back with the agent."""
     return act(ask, lambda line, talk: line.resume(talk.talk.call, talk.talk.agent_id), _put(Place.ROOM))
 
 
-@routes.post("/phone/calls/{call}/end", Permission.USE_PHONE, opens="nothing")
-def end(ask: Ask) -> Answer:
+@routes.post("/phone/calls/{call}/end", Permission.USE_PHONE, transaction="own")
+def end(ask: Request) -> Answer:
     """Who leads ends the call for everybody; who was called in leaves it."""
     call = ask.visit.match["call"]
     talk = conversations.of_call(ask.session, call)
@@ -84,8 +84,8 @@ def end(ask: Ask) -> Answer:
     return act(ask, lambda line, _talk: line.drop_party(call, mine), talk=talk)
 
 
-@routes.post("/phone/calls/{call}/consult", Permission.USE_PHONE, opens="nothing")
-def consult(ask: Ask) -> Answer:
+@routes.post("/phone/calls/{call}/consult", Permission.USE_PHONE, transaction="own")
+def consult(ask: Request) -> Answer:
     """Call a colleague or a number of the directory, while the worker hears music."""
     call, leg = ask.visit.match["call"], secrets.token_hex(8)
     talk = _free_for_a_party(ask, call)
@@ -103,7 +103,7 @@ def consult(ask: Ask) -> Answer:
     return act(ask, do, keep, talk)
 
 
-def _call_outside(ask: Ask, talk: TalkNow, leg: str, entry_id: int) -> Answer:
+def _call_outside(ask: Request, talk: TalkNow, leg: str, entry_id: int) -> Answer:
     if ask.form.get("sure") != "yes":
         raise Refused(_("Say first that you want to call this number."))
     call, agent_id = talk.talk.call, ask.agent.id
@@ -122,8 +122,8 @@ def _call_outside(ask: Ask, talk: TalkNow, leg: str, entry_id: int) -> Answer:
     return act(ask, do, keep, talk)
 
 
-@routes.post("/phone/calls/{call}/transfer", Permission.USE_PHONE, opens="nothing")
-def transfer(ask: Ask) -> Answer:
+@routes.post("/phone/calls/{call}/transfer", Permission.USE_PHONE, transaction="own")
+def transfer(ask: Request) -> Answer:
     """Hand the worker over without asking: to the queue of a language, or to a colleague who is ready."""
     call = ask.visit.match["call"]
     talk = conversations.led_by(ask.session, call, ask.agent)
@@ -164,8 +164,8 @@ def _waits(session: Session, call: str, by: Agent, queue: str) -> Contact | None
     return contact
 
 
-@routes.post("/phone/calls/{call}/rejoin", Permission.USE_PHONE, opens="nothing")
-def rejoin(ask: Ask) -> Answer:
+@routes.post("/phone/calls/{call}/rejoin", Permission.USE_PHONE, transaction="own")
+def rejoin(ask: Request) -> Answer:
     """Come back into a call whose line broke off while others were in it; who has it now keeps it."""
     call, leg = ask.visit.match["call"], secrets.token_hex(8)
     state, talk = agents.state_of(ask.session, ask.agent.id or 0), conversations.of_call(ask.session, call)
@@ -180,8 +180,8 @@ def rejoin(ask: Ask) -> Answer:
     return act(ask, lambda line, _of: line.rejoin(call, ask.agent.id or 0, leg), keep, talk)
 
 
-@routes.post("/phone/calls/{call}/swap", Permission.USE_PHONE, opens="nothing")
-def swap(ask: Ask) -> Answer:
+@routes.post("/phone/calls/{call}/swap", Permission.USE_PHONE, transaction="own")
+def swap(ask: Request) -> Answer:
     """Talk with the other of the two, while the one hears music."""
     talk, party = _with_party(ask)
 
@@ -192,8 +192,8 @@ def swap(ask: Ask) -> Answer:
     return act(ask, lambda line, of: line.swap(of.talk.call, party.leg), keep, talk)
 
 
-@routes.post("/phone/calls/{call}/merge", Permission.USE_PHONE, opens="nothing")
-def merge(ask: Ask) -> Answer:
+@routes.post("/phone/calls/{call}/merge", Permission.USE_PHONE, transaction="own")
+def merge(ask: Request) -> Answer:
     """All together: the worker, the agent, and whom she called in, such as an interpreter."""
     talk, _party = _with_party(ask)
 
@@ -206,8 +206,8 @@ def merge(ask: Ask) -> Answer:
     return act(ask, lambda line, of: line.merge(of.talk.call), keep, talk)
 
 
-@routes.post("/phone/calls/{call}/return", Permission.USE_PHONE, opens="nothing")
-def back(ask: Ask) -> Answer:
+@routes.post("/phone/calls/{call}/return", Permission.USE_PHONE, transaction="own")
+def back(ask: Request) -> Answer:
     """Send away whoever was called in, or stop calling, and be back with the worker."""
     talk = conversations.led_by(ask.session, ask.visit.match["call"], ask.agent)
     party = _party(talk, ask.form.get("leg", ""), (*Place,))
@@ -223,8 +223,8 @@ def back(ask: Ask) -> Answer:
     return act(ask, do, keep, talk)
 
 
-@routes.post("/phone/calls/{call}/complete", Permission.USE_PHONE, opens="nothing")
-def complete(ask: Ask) -> Answer:
+@routes.post("/phone/calls/{call}/complete", Permission.USE_PHONE, transaction="own")
+def complete(ask: Request) -> Answer:
     """Hand the worker to whom was called in, and leave. A colleague takes the case with the call."""
     talk, party = _with_party(ask)
     colleague = party.agent_id
@@ -239,8 +239,8 @@ def complete(ask: Ask) -> Answer:
     return act(ask, lambda line, of: line.complete(of.talk.call, of.talk.agent_id, party.leg), keep, talk)
 
 
-@routes.post("/phone/calls/{call}/emergency", Permission.USE_PHONE, opens="nothing")
-def emergency(ask: Ask) -> Answer:
+@routes.post("/phone/calls/{call}/emergency", Permission.USE_PHONE, transaction="own")
+def emergency(ask: Request) -> Answer:
     """Ask for a supervisor at once. It is kept and shown to all of them before a phone rings: one may have no phone now."""
     talk = conversations.led_by(ask.session, ask.visit.match["call"], ask.agent)
     there, call, leg = presence.helpers(ask.session, ask.agent.id or 0), talk.talk.call, secrets.token_hex(8)
@@ -263,8 +263,8 @@ def emergency(ask: Ask) -> Answer:
         return drawn(ask, line_failed=str(error))
 
 
-@routes.post("/phone/calls/{call}/record", Permission.USE_PHONE, opens="nothing")
-def record(ask: Ask) -> Answer:
+@routes.post("/phone/calls/{call}/record", Permission.USE_PHONE, transaction="own")
+def record(ask: Request) -> Answer:
     """Record the conversation from now on. Only while her consent stands."""
     talk = conversations.led_by(ask.session, ask.visit.match["call"], ask.agent)
     if not consents.may_record(ask.session, talk.contact):
@@ -293,8 +293,8 @@ def record(ask: Ask) -> Answer:
     return answer
 
 
-@routes.post("/phone/calls/{call}/record/stop", Permission.USE_PHONE, opens="nothing")
-def stop_recording(ask: Ask) -> Answer:
+@routes.post("/phone/calls/{call}/record/stop", Permission.USE_PHONE, transaction="own")
+def stop_recording(ask: Request) -> Answer:
     """Stop recording. What was recorded stays."""
 
     def keep(session: Session, of: TalkNow, _by: Agent) -> None:
@@ -316,14 +316,14 @@ def _set_recording(session: Session, call: str, to: TalkRecording) -> bool:
     return True
 
 
-def _free_for_a_party(ask: Ask, call: str) -> TalkNow:
+def _free_for_a_party(ask: Request, call: str) -> TalkNow:
     talk = conversations.led_by(ask.session, call, ask.agent)
     if talk.party is not None:
         raise Refused(_("Somebody is called in already. Send her away first."))
     return talk
 
 
-def _with_party(ask: Ask) -> tuple[TalkNow, Party]:
+def _with_party(ask: Request) -> tuple[TalkNow, Party]:
     """The conversation and who was called in, once she has answered."""
     talk = conversations.led_by(ask.session, ask.visit.match["call"], ask.agent)
     return talk, _party(talk, ask.form.get("leg", ""), (Place.ROOM, Place.HELD))
@@ -336,14 +336,14 @@ def _party(talk: TalkNow, leg: str, places: tuple[Place, ...]) -> Party:
     return found
 
 
-def _id(ask: Ask, name: str) -> int:
+def _id(ask: Request, name: str) -> int:
     text = ask.form.get(name, "")
     if not (text.isascii() and text.isdigit()) or len(text) > 9:
         raise NotFound("There is no such thing.")
     return int(text)
 
 
-def _colleague(ask: Ask, free: Callable[[presence.Person], bool]) -> presence.Person:
+def _colleague(ask: Request, free: Callable[[presence.Person], bool]) -> presence.Person:
     agent_id = _id(ask, "agent")
     found = next((p for p in presence.people(ask.session) if p.agent_id == agent_id != ask.agent.id), None)
     if found is None:

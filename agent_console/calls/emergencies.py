@@ -1,6 +1,6 @@
 """Emergencies: what every supervisor's page shows until one of them is there, or the call is over."""
 
-from agent_console.asking import Answer, Ask, Page
+from agent_console.asking import Answer, Page, Request
 from agent_console.calls.bar import party_name
 from agent_console.routes import Routes
 from hotline.calls import conversations
@@ -11,7 +11,7 @@ routes = Routes()
 
 
 @routes.get("/phone/emergencies", Permission.EMERGENCY_HELP)
-def emergencies(ask: Ask) -> Answer:
+def emergencies(ask: Request) -> Answer:
     """Who asks for help, in which case, and who is with her."""
     rows = []
     for talk in conversations.emergencies(ask.session):

@@ -1,6 +1,6 @@
 """What is shown while her phone rings: who calls, as far as it is known."""
 
-from agent_console.asking import Answer, Ask, Go, Page
+from agent_console.asking import Answer, Page, Redirect, Request
 from agent_console.labels import cases as case_labels
 from agent_console.routes import Routes
 from hotline.calls import facts as calls
@@ -15,13 +15,13 @@ routes = Routes()
 
 
 @routes.get("/phone/calls/{call}", Permission.USE_PHONE)
-def pop(ask: Ask) -> Answer:
+def pop(ask: Request) -> Answer:
     """The card of a call that rings; an empty one when that is over."""
     return _draw(ask)
 
 
 @routes.post("/phone/calls/{call}/number", Permission.SEE_NUMBER)
-def number(ask: Ask) -> Answer:
+def number(ask: Request) -> Answer:
     """Show the caller's number, once, to this person; audited. It stands in the answer only, in no address and no log."""
     contact = calls.find(ask.session, ask.visit.match["call"])
     if contact is None:
@@ -29,10 +29,10 @@ def number(ask: Ask) -> Answer:
     shown = identity.show_number_of_call(ask.session, ask.console.keys, contact, ask.agent, ask.console.settings)
     if contact.case_id is not None:
         ask.tell(case_changed(contact.case_id))
-    return _draw(ask, shown) if ask.visit.htmx else Go("/")
+    return _draw(ask, shown) if ask.visit.htmx else Redirect("/")
 
 
-def _draw(ask: Ask, number: str | None = None) -> Page:
+def _draw(ask: Request, number: str | None = None) -> Page:
     call = ask.visit.match["call"]
     shown = screen_pop.read(ask.session, call, ask.agent, ask.query.get("kind", "queue"))
     values = {"pop": shown, "words": case_labels, "late_s": queue_waiting.LATE_S, "number": number}

@@ -1,6 +1,6 @@
 """Whom the worker can be handed to and who can be called in: the card under the bar, and the step before a number."""
 
-from agent_console.asking import Answer, Ask, Page
+from agent_console.asking import Answer, Page, Request
 from agent_console.labels import agents as agent_labels
 from agent_console.routes import Routes
 from hotline.calls import conversations
@@ -15,7 +15,7 @@ routes = Routes()
 
 
 @routes.get("/phone/calls/{call}/transfer", Permission.USE_PHONE)
-def choices(ask: Ask) -> Answer:
+def choices(ask: Request) -> Answer:
     """Languages with who is ready, colleagues by what they do, and the directory; with `entry` the step before the call."""
     call = ask.visit.match["call"]
     talk = conversations.led_by(ask.session, call, ask.agent)
@@ -43,7 +43,7 @@ def choices(ask: Ask) -> Answer:
     )
 
 
-def _entry(ask: Ask, text: str) -> DirectoryEntry:
+def _entry(ask: Request, text: str) -> DirectoryEntry:
     if not (text.isascii() and text.isdigit()) or len(text) > 9:
         raise NotFound("There is no such entry in the directory.")
     return directory.load(ask.session, int(text))

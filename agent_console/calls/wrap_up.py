@@ -1,6 +1,6 @@
 """After a call: what it was, in one key, and what she does next."""
 
-from agent_console.asking import Answer, Ask, Page
+from agent_console.asking import Answer, Page, Request
 from agent_console.calls.bar import change, drawn, state_now
 from agent_console.routes import Routes
 from agent_console.words import gettext as _
@@ -16,19 +16,19 @@ routes = Routes()
 MORE_S = 60
 
 
-def again(ask: Ask) -> Answer:
+def again(ask: Request) -> Answer:
     """The bar with what is missing."""
     return Page("_bar.html", state_now(ask))
 
 
 @routes.get("/desk/undescribed", Permission.WORK_CASES)
-def undescribed(ask: Ask) -> Answer:
+def undescribed(ask: Request) -> Answer:
     """Calls of hers that nobody has described yet."""
     return Page("_undescribed.html", undescribed_now(ask))
 
 
 @routes.post("/wrap-up", Permission.SET_OWN_STATE, on_invalid=again)
-def wrap_up(ask: Ask) -> Answer:
+def wrap_up(ask: Request) -> Answer:
     """Keep what the call was; then, if she says so, be ready, take a break, or have more time.
 
     `call` names the call: a form that was drawn for an earlier one never describes the next. `then` is empty while she goes
@@ -49,7 +49,7 @@ def wrap_up(ask: Ask) -> Answer:
     return drawn(ask)
 
 
-def _go_on(ask: Ask, call: str, then: str) -> None:
+def _go_on(ask: Request, call: str, then: str) -> None:
     agent_id = ask.agent.id or 0
     state = agents.state_of(ask.session, agent_id)
     if state.status is AgentStatus.WRAP_UP:
@@ -64,7 +64,7 @@ def _go_on(ask: Ask, call: str, then: str) -> None:
     change(ask, to, reason)
 
 
-def undescribed_now(ask: Ask) -> dict[str, object]:
+def undescribed_now(ask: Request) -> dict[str, object]:
     """What _undescribed.html shows; the call that is wrapped up just now is asked about in the bar."""
     bar = state_now(ask)
     state = agents.state_of(ask.session, ask.agent.id or 0)

@@ -1,6 +1,6 @@
 """What the worker of a case agrees to. It is asked in her own words' language, in the conversation itself."""
 
-from agent_console.asking import Answer, Ask
+from agent_console.asking import Answer, Request
 from agent_console.asterisk_limit import ACTS, turn
 from agent_console.cases import page as case
 from agent_console.routes import Routes
@@ -16,8 +16,8 @@ routes = Routes()
 RECORDING = ConsentPurpose.RECORDING
 
 
-@routes.post("/cases/{id}/consent", Permission.WORK_CASES, opens="nothing", on_invalid=case.case)
-def say(ask: Ask) -> Answer:
+@routes.post("/cases/{id}/consent", Permission.WORK_CASES, transaction="own", on_invalid=case.case)
+def say(ask: Request) -> Answer:
     """She said yes or no, to the words that were read to her in this call; or she takes it back."""
     what, case_id = ask.form.get("said", ""), ask.number("id")
     if what not in {"yes", "no", "withdraw"}:
@@ -41,14 +41,14 @@ def say(ask: Ask) -> Answer:
     return case.done(ask, case_id, said[what])
 
 
-def _call(ask: Ask) -> int:
+def _call(ask: Request) -> int:
     text = ask.form.get("contact", "")
     if not (text.isascii() and text.isdigit()) or len(text) > 9:
         raise Refused(_("She can only be asked in a call."))
     return int(text)
 
 
-def _stop(ask: Ask, calls: list[str]) -> None:
+def _stop(ask: Request, calls: list[str]) -> None:
     """Stop the recorders. Her word is kept before, whatever the line answers."""
     failed = False
     for call in calls:

@@ -1,6 +1,6 @@
 """Whose call it is: a call that belongs to another case of the same telephone, and taking that back."""
 
-from agent_console.asking import Answer, Ask, Go
+from agent_console.asking import Answer, Redirect, Request
 from agent_console.cases import page as case
 from agent_console.routes import Routes
 from agent_console.words import gettext as _
@@ -15,7 +15,7 @@ routes = Routes()
 
 
 @routes.post("/cases/{id}/contacts/{contact}/join", Permission.WORK_CASES, on_invalid=case.case)
-def join(ask: Ask) -> Answer:
+def join(ask: Request) -> Answer:
     """Put the call where it belongs, and go there."""
     to = ask.form.get("case", "")
     if not (to.isascii() and to.isdigit()) or len(to) > 9:
@@ -26,19 +26,19 @@ def join(ask: Ask) -> Answer:
 
 
 @routes.post("/cases/{id}/contacts/{contact}/join/undo", Permission.WORK_CASES)
-def undo(ask: Ask) -> Answer:
+def undo(ask: Request) -> Answer:
     """Put the call back, and go there."""
     _of_this_case(ask)
     joined = hotline_joining.undo_join(ask.session, ask.number("contact"), ask.agent)
     return _go(ask, joined, _("The call is back where it was."))
 
 
-def _of_this_case(ask: Ask) -> None:
+def _of_this_case(ask: Request) -> None:
     contact = ask.session.get(Contact, ask.number("contact"))
     if contact is None or contact.case_id != ask.number("id"):
         raise NotFound("This call does not belong to the case.")
 
 
-def _go(ask: Ask, joined: Joined, said: str) -> Answer:
+def _go(ask: Request, joined: Joined, said: str) -> Answer:
     ask.tell(case_changed(joined.from_id), case_changed(joined.to_id), QUEUE_CHANGED, CALLBACKS_CHANGED, AGENTS_CHANGED)
-    return Go(f"/cases/{joined.to_id}", said=said)
+    return Redirect(f"/cases/{joined.to_id}", said=said)

@@ -1,6 +1,6 @@
 """The list of cases: finding one, and what is mine."""
 
-from agent_console.asking import Answer, Ask, page
+from agent_console.asking import Answer, Request, page
 from agent_console.routes import Routes
 from hotline.cases import listing as case_list
 from hotline.cases.listing import Wanted
@@ -13,7 +13,7 @@ TEXT_MAX = 200
 
 
 @routes.get("/cases", Permission.WORK_CASES)
-def cases(ask: Ask) -> Answer:
+def cases(ask: Request) -> Answer:
     """One page of cases, by the choices in the address; a choice that makes no sense is none."""
     choices = chosen(ask)
     wanted = Wanted(**choices, page=_page(ask.query.get("page", "")))
@@ -26,7 +26,7 @@ def cases(ask: Ask) -> Answer:
     )
 
 
-def chosen(ask: Ask) -> dict[str, str]:
+def chosen(ask: Request) -> dict[str, str]:
     """The choices that can be used; '' for none."""
     known = {
         "status": {case_list.OPEN, *CaseStatus},

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from agent_console.asking import Answer, Ask, Go, Page
+from agent_console.asking import Answer, Page, Redirect, Request
 from agent_console.cases import panels, readings
 from agent_console.cases.waveform import bars, width
 from agent_console.labels import cases as case_labels
@@ -24,12 +24,14 @@ routes = Routes()
 YES_NO: dict[str, bool | None] = {"yes": True, "no": False, "": None}
 
 
-def in_part(ask: Ask) -> bool:
+def in_part(ask: Request) -> bool:
     """Whether a piece of the page is asked for, not the page."""
     return ask.visit.htmx and not ask.visit.main_only and "HX-History-Restore-Request" not in ask.visit.headers
 
 
-def draw(ask: Ask, case_id: int, part: str = "_case", *, editing: str = "", changed: bool = False, **more: Any) -> Page:
+def draw(
+    ask: Request, case_id: int, part: str = "_case", *, editing: str = "", changed: bool = False, **more: Any
+) -> Page:
     """The case: the whole page, or the part that htmx asked for. `changed` has the page fetch the rest of itself."""
     readings.note(ask, case_id)
     shown = case_page.read(ask.session, case_id, ask.agent)
@@ -58,32 +60,32 @@ def draw(ask: Ask, case_id: int, part: str = "_case", *, editing: str = "", chan
     return Page(template, values | more, triggers=triggers)
 
 
-def done(ask: Ask, case_id: int, said: str = "") -> Answer:
+def done(ask: Request, case_id: int, said: str = "") -> Answer:
     """After an act: the case anew for htmx, else back to its page. Everybody who looks at it is told."""
     tell(ask, case_id)
-    return draw(ask, case_id) if in_part(ask) else Go(f"/cases/{case_id}", said)
+    return draw(ask, case_id) if in_part(ask) else Redirect(f"/cases/{case_id}", said)
 
 
-def tell(ask: Ask, case_id: int) -> None:
+def tell(ask: Request, case_id: int) -> None:
     """Nudge whoever shows this case or the queue."""
     ask.tell(case_changed(case_id), QUEUE_CHANGED)
 
 
 @routes.get("/cases/{id}", Permission.WORK_CASES)
-def case(ask: Ask) -> Answer:
+def case(ask: Request) -> Answer:
     """The case's page, and the piece of it that is fetched anew when something changed."""
     return draw(ask, ask.number("id"))
 
 
 @routes.post("/cases/{id}/release", Permission.WORK_CASES)
-def release(ask: Ask) -> Answer:
+def release(ask: Request) -> Answer:
     """Put the case back to the unclaimed ones."""
     work.release(ask.session, ask.number("id"), ask.agent)
     return done(ask, ask.number("id"), _("The case is with the unclaimed ones again."))
 
 
 @routes.post("/cases/{id}/handover", Permission.WORK_CASES, on_invalid=case)
-def handover(ask: Ask) -> Answer:
+def handover(ask: Request) -> Answer:
     """Give the case to a colleague."""
     to = ask.form.get("to", "")
     if not (to.isascii() and to.isdigit()):
@@ -93,7 +95,7 @@ def handover(ask: Ask) -> Answer:
 
 
 @routes.post("/cases/{id}/status", Permission.WORK_CASES, on_invalid=case)
-def status(ask: Ask) -> Answer:
+def status(ask: Request) -> Answer:
     """Move the case on."""
     wanted = ask.form.get("status", "")
     if wanted not in set(CaseStatus):
@@ -103,42 +105,42 @@ def status(ask: Ask) -> Answer:
 
 
 @routes.get("/cases/{id}/summary", Permission.WORK_CASES)
-def summary_form(ask: Ask) -> Answer:
+def summary_form(ask: Request) -> Answer:
     """The title as a form."""
     return draw(ask, ask.number("id"), "_title", editing="summary")
 
 
 @routes.post("/cases/{id}/summary", Permission.WORK_CASES, on_invalid=summary_form)
-def summary(ask: Ask) -> Answer:
+def summary(ask: Request) -> Answer:
     """Say in a line what the case is about."""
     case_id = ask.number("id")
     if ask.form.get("was", "") != work.load(ask.session, case_id).summary:
         raise Invalid(summary=_("Somebody else changed the title a moment ago. Look at it, then save yours again."))
     work.summarise(ask.session, case_id, ask.form.get("summary", ""), ask.agent)
     tell(ask, case_id)
-    return draw(ask, case_id, "_title", changed=True) if in_part(ask) else Go(f"/cases/{case_id}")
+    return draw(ask, case_id, "_title", changed=True) if in_part(ask) else Redirect(f"/cases/{case_id}")
 
 
 @routes.get("/cases/{id}/title", Permission.WORK_CASES)
-def title(ask: Ask) -> Answer:
+def title(ask: Request) -> Answer:
     """The title as it is, when the form is left."""
     return draw(ask, ask.number("id"), "_title")
 
 
 @routes.get("/cases/{id}/safety", Permission.WORK_CASES)
-def safety(ask: Ask) -> Answer:
+def safety(ask: Request) -> Answer:
     """What is known about safety, when the form is left."""
     return draw(ask, ask.number("id"), "_safety")
 
 
 @routes.get("/cases/{id}/safety/form", Permission.WORK_CASES)
-def safety_as_form(ask: Ask) -> Answer:
+def safety_as_form(ask: Request) -> Answer:
     """Safety as a form."""
     return draw(ask, ask.number("id"), "_safety", editing="safety")
 
 
 @routes.post("/cases/{id}/safety", Permission.WORK_CASES, on_invalid=safety_as_form)
-def set_safety(ask: Ask) -> Answer:
+def set_safety(ask: Request) -> Answer:
     """Keep what was asked."""
     case_id = ask.number("id")
     values = _safety_typed(ask)
@@ -147,7 +149,7 @@ def set_safety(ask: Ask) -> Answer:
         raise Invalid(was=_("Somebody else reviewed this a moment ago. Look at it, then save yours again."))
     safety_form.set_safety(ask.session, case_id, ask.agent, **values)
     tell(ask, case_id)
-    return draw(ask, case_id, "_safety", changed=True) if in_part(ask) else Go(f"/cases/{case_id}")
+    return draw(ask, case_id, "_safety", changed=True) if in_part(ask) else Redirect(f"/cases/{case_id}")
 
 
 def reviewed(kept: Safety | None) -> str:
@@ -155,7 +157,7 @@ def reviewed(kept: Safety | None) -> str:
     return kept.reviewed_at.isoformat() if kept is not None and kept.reviewed_at else ""
 
 
-def _safety_typed(ask: Ask) -> dict[str, object]:
+def _safety_typed(ask: Request) -> dict[str, object]:
     """The form as values. Raises `Invalid` for what no form of ours sends, and for half a window."""
     form = ask.form
     near, phrase = form.get("near", "").strip(), form.get("cover_phrase", "").strip()
@@ -201,19 +203,19 @@ def _closed() -> dict[str, set[str]]:
 
 
 @routes.get("/cases/{id}/worker", Permission.WORK_CASES)
-def worker(ask: Ask) -> Answer:
+def worker(ask: Request) -> Answer:
     """What is known about the worker, when the form is left."""
     return draw(ask, ask.number("id"), "_worker")
 
 
 @routes.get("/cases/{id}/worker/form", Permission.WORK_CASES)
-def worker_form(ask: Ask) -> Answer:
+def worker_form(ask: Request) -> Answer:
     """The worker as a form."""
     return draw(ask, ask.number("id"), "_worker", editing="worker")
 
 
 @routes.post("/cases/{id}/worker", Permission.WORK_CASES, on_invalid=worker_form)
-def set_worker(ask: Ask) -> Answer:
+def set_worker(ask: Request) -> Answer:
     """Keep what we call her and how many are concerned."""
     case_id, many = ask.number("id"), ask.form.get("workers_affected", "").strip()
     if many and not (many.isascii() and many.isdigit()):
@@ -227,27 +229,27 @@ def set_worker(ask: Ask) -> Answer:
         workers_estimated="workers_estimated" in ask.form,
     )
     tell(ask, case_id)
-    return draw(ask, case_id, "_worker", changed=True) if in_part(ask) else Go(f"/cases/{case_id}")
+    return draw(ask, case_id, "_worker", changed=True) if in_part(ask) else Redirect(f"/cases/{case_id}")
 
 
 @routes.get("/cases/{id}/notes", Permission.WORK_CASES)
-def note_form(ask: Ask) -> Answer:
+def note_form(ask: Request) -> Answer:
     """An empty note."""
     return draw(ask, ask.number("id"), "_note_form")
 
 
 @routes.post("/cases/{id}/notes", Permission.WORK_CASES, on_invalid=note_form)
-def note(ask: Ask) -> Answer:
+def note(ask: Request) -> Answer:
     """Write a note."""
     case_id = ask.number("id")
     work.add_note(ask.session, case_id, ask.form.get("text", ""), ask.agent)
     drafts.throw_away(ask.session, case_id, ask.agent)
     tell(ask, case_id)
-    return draw(ask, case_id, "_note_form", changed=True) if in_part(ask) else Go(f"/cases/{case_id}#notes")
+    return draw(ask, case_id, "_note_form", changed=True) if in_part(ask) else Redirect(f"/cases/{case_id}#notes")
 
 
 @routes.post("/cases/{id}/contacts/{contact}/disposition", Permission.WORK_CASES, on_invalid=case)
-def disposition(ask: Ask) -> Answer:
+def disposition(ask: Request) -> Answer:
     """Say what a call was."""
     said = ask.form.get("disposition", "")
     if said not in set(Disposition):
@@ -257,7 +259,7 @@ def disposition(ask: Ask) -> Answer:
 
 
 @routes.post("/cases/{id}/number", Permission.SEE_NUMBER)
-def number(ask: Ask) -> Answer:
+def number(ask: Request) -> Answer:
     """Show the caller's number, once, to this person; audited. It stands in the answer only, in no address and no log."""
     shown = identity.show_number(ask.session, ask.console.keys, ask.number("id"), ask.agent, ask.console.settings)
     ask.tell(case_changed(ask.number("id")), ALERTS_CHANGED)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from agent_console.asking import Ask
+from agent_console.asking import Request
 from agent_console.callbacks import items as callback_items
 from hotline.calls import caller_limits, screen_pop
 from hotline.cases import consents, joining
@@ -26,7 +26,7 @@ class Agreed:
         return self.call is not None and self.said is not None and self.said.contact_id == self.call.id
 
 
-def values(ask: Ask, shown: CasePage) -> dict[str, Any]:
+def values(ask: Request, shown: CasePage) -> dict[str, Any]:
     """The values of these panels, for the template of a case."""
     case = shown.case
     contacts = [call.contact for call in shown.calls]

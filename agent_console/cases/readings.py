@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from agent_console.asking import Ask, Visit
+from agent_console.asking import Request, RequestData
 from agent_console.console import Console
 from agent_console.words import gettext as _
 from agent_console.words import ngettext
@@ -21,14 +21,14 @@ from models.db.database import is_writing
 from models.db.types import now
 
 if TYPE_CHECKING:
-    from agent_console.serve import Sent
+    from agent_console.serve import Reply
 
-Refuse = Callable[[Console, Visit, int, str], "Sent"]
+Refuse = Callable[[Console, RequestData, int, str], "Reply"]
 TOO_MANY = 429
 DID_NOT_HAPPEN = 409
 
 
-def note(ask: Ask, case_id: int) -> None:
+def note(ask: Request, case_id: int) -> None:
     """Audit that this case is shown to who asks. Writes at most once an hour; what fetches itself again only looks.
 
     A database that cannot be written stops no page: it is logged. Raises `Held` for an unusual amount, `NotFound`.
@@ -52,7 +52,7 @@ def note(ask: Ask, case_id: int) -> None:
         ask.tell(ALERTS_CHANGED)
 
 
-def held(console: Console, visit: Visit, why: Held, refuse: Refuse) -> "Sent":
+def held(console: Console, visit: RequestData, why: Held, refuse: Refuse) -> "Reply":
     """Tell supervisors, and the reader when to go on. No thread and no transaction waits for that."""
     try:
         _alert(console, why)
@@ -80,7 +80,7 @@ def _alert(console: Console, why: Held) -> None:
         console.nudges.tell(ALERTS_CHANGED)
 
 
-def _page(console: Console, visit: Visit, words: str, wait_s: int) -> bytes:
+def _page(console: Console, visit: RequestData, words: str, wait_s: int) -> bytes:
     again = visit.path if visit.method == "GET" else "/"
     until = now() + timedelta(seconds=wait_s)
     return (

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from agent_console.asking import Answer, Ask, Go, Page, Raw
+from agent_console.asking import Answer, Bytes, Page, Redirect, Request
 from agent_console.cases import page as case
 from agent_console.guard import SESSION
 from agent_console.routes import Routes
@@ -20,7 +20,7 @@ routes = Routes()
 
 
 @routes.get("/recordings/{id}/audio", Permission.HEAR_AUDIO)
-def audio(ask: Ask) -> Answer:
+def audio(ask: Request) -> Answer:
     """The voice as a WAV, decrypted for this answer only. Audited before a byte leaves, once a sitting."""
     recording = transcripts.load(ask.session, ask.number("id"))
     name = sign_ins.sha256(ask.visit.cookies[SESSION])
@@ -34,18 +34,18 @@ def audio(ask: Ask) -> Answer:
         if noted and of is not None:
             ask.tell(case_changed(of.id or 0))
     vault = Vault(ask.console.settings.vault, ask.console.keys)
-    return Raw(audio_wav(ask.session, ask.console.keys, vault, recording.id or 0), "audio/wav")
+    return Bytes(audio_wav(ask.session, ask.console.keys, vault, recording.id or 0), "audio/wav")
 
 
 @routes.post("/recordings/{id}/hearing", Permission.HEAR_AUDIO)
-def hearing(ask: Ask) -> Answer:
+def hearing(ask: Request) -> Answer:
     """Say that a person heard it to the end."""
     recording = transcripts.mark_heard(ask.session, ask.number("id"), ask.agent)
     return case.done(ask, _case_id(ask, recording))
 
 
 @routes.post("/recordings/{id}/try", Permission.WORK_CASES)
-def another_try(ask: Ask) -> Answer:
+def another_try(ask: Request) -> Answer:
     """Give it to the transcriber again."""
     recording = transcripts.try_again(ask.session, ask.number("id"), ask.agent)
     ask.tell(RECORDINGS_CHANGED)
@@ -53,19 +53,19 @@ def another_try(ask: Ask) -> Answer:
 
 
 @routes.get("/recordings/{id}/transcript", Permission.WORK_CASES)
-def transcript(ask: Ask) -> Answer:
+def transcript(ask: Request) -> Answer:
     """The transcript as it stands, when the form is left."""
     return _draw(ask)
 
 
 @routes.get("/recordings/{id}/correction", Permission.WORK_CASES)
-def correction_form(ask: Ask) -> Answer:
+def correction_form(ask: Request) -> Answer:
     """The transcript as a form."""
     return _draw(ask, editing=True)
 
 
 @routes.post("/recordings/{id}/correction", Permission.WORK_CASES, on_invalid=correction_form)
-def correction(ask: Ask) -> Answer:
+def correction(ask: Request) -> Answer:
     """Keep what a person heard, beside the draft."""
     recording = transcripts.load(ask.session, ask.number("id"))
     case_id = _case_id(ask, recording)
@@ -74,11 +74,11 @@ def correction(ask: Ask) -> Answer:
     )
     case.tell(ask, case_id)
     if not case.in_part(ask):
-        return Go(f"/cases/{case_id}#recording-{recording.id}")
+        return Redirect(f"/cases/{case_id}#recording-{recording.id}")
     return replace(_draw(ask), triggers=(case_changed(case_id),))
 
 
-def _draw(ask: Ask, *, editing: bool = False) -> Page:
+def _draw(ask: Request, *, editing: bool = False) -> Page:
     recording = transcripts.load(ask.session, ask.number("id"))
     message = case_page.message(ask.session, recording)
     return case.draw(
@@ -90,7 +90,7 @@ def _draw(ask: Ask, *, editing: bool = False) -> Page:
     )
 
 
-def _case_id(ask: Ask, recording: Recording) -> int:
+def _case_id(ask: Request, recording: Recording) -> int:
     """The case whose page shows the recording. Raises `NotFound` while its call goes on."""
     found = transcripts.case_of(ask.session, recording)
     if found is None or found.id is None:

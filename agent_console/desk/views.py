@@ -1,6 +1,6 @@
 """My desk: my call, my cases, what I have not described yet, and who is there now."""
 
-from agent_console.asking import Answer, Ask, Go, page
+from agent_console.asking import Answer, Redirect, Request, page
 from agent_console.calls.bar import state_now
 from agent_console.calls.wrap_up import undescribed_now
 from agent_console.labels import agents as agent_labels
@@ -18,33 +18,33 @@ routes = Routes()
 
 
 @routes.get("/", Open.SIGNED_IN)
-def desk(ask: Ask) -> Answer:
+def desk(ask: Request) -> Answer:
     """The whole page. One who works no cases starts elsewhere."""
     if not ask.may(Permission.WORK_CASES):
-        return Go(start_of(ask.agent))
+        return Redirect(start_of(ask.agent))
     mine = case_rows.owned(ask.session, ask.agent.id or 0)
     return page("desk.html", **undescribed_now(ask) | desk_now(ask) | floor_now(ask), mine=mine)
 
 
 @routes.get("/desk/state", Permission.SET_OWN_STATE)
-def state(ask: Ask) -> Answer:
+def state(ask: Request) -> Answer:
     """My state, phone and call."""
     return page("_desk_state.html", **desk_now(ask))
 
 
 @routes.get("/desk/cases", Permission.WORK_CASES)
-def cases(ask: Ask) -> Answer:
+def cases(ask: Request) -> Answer:
     """My open cases."""
     return page("_desk_cases.html", mine=case_rows.owned(ask.session, ask.agent.id or 0))
 
 
 @routes.get("/desk/people", Permission.WORK_CASES)
-def people(ask: Ask) -> Answer:
+def people(ask: Request) -> Answer:
     """Who is there now: colleagues, or the whole floor for who supervises it."""
     return page("_people_now.html", **floor_now(ask))
 
 
-def desk_now(ask: Ask) -> dict[str, object]:
+def desk_now(ask: Request) -> dict[str, object]:
     """Her state, how her phone is reached, and what came before the call she has."""
     shown = state_now(ask)
     call = shown["call"] if isinstance(shown["call"], Contact) else None
@@ -55,7 +55,7 @@ def desk_now(ask: Ask) -> dict[str, object]:
     }
 
 
-def floor_now(ask: Ask) -> dict[str, object]:
+def floor_now(ask: Request) -> dict[str, object]:
     """Everybody who answers calls, with how many do what; who is in an emergency stands out."""
     everybody = presence.people(ask.session)
     counts = {status: sum(p.status is status for p in everybody) for status in AgentStatus}

@@ -11,69 +11,71 @@ from models import CaseEvent, EventKind
 
 
 @dataclass(frozen=True)
-class Told:
+class TimelineLine:
     """A line of the timeline: what happened, then the rest of the sentence."""
 
     what: str
     rest: str = ""
 
 
-def told(event: CaseEvent, names: dict[int, str]) -> Told:
+def told(event: CaseEvent, names: dict[int, str]) -> TimelineLine:
     """A line of the timeline in the reader's language."""
     detail = event.detail
     by = _("by %(name)s") % {"name": names.get(event.by_id, "?")} if event.by_id else ""
     match event.kind:
         case EventKind.FILED:
             ended = detail.get("outcome")
-            return Told(outcome_word(ended) if ended else _("Call taken"), _("filed as this case"))
+            return TimelineLine(outcome_word(ended) if ended else _("Call taken"), _("filed as this case"))
         case EventKind.JOINED:
-            return Told(_("Called again"), outcome_word(detail.get("outcome")).lower())
+            return TimelineLine(_("Called again"), outcome_word(detail.get("outcome")).lower())
         case EventKind.HANDED_OVER:
-            return Told(_("Handed over"), f"{_to(detail, names)} {by}".strip())
+            return TimelineLine(_("Handed over"), f"{_to(detail, names)} {by}".strip())
         case EventKind.MOVED:
             what = _("Moved to %(status)s") % {"status": status_word(detail["to"]).lower()}
             reason = reason_word(str(detail["reason"])) if detail.get("reason") else ""
-            return Told(what, f"{by}: {reason}" if reason else by)
+            return TimelineLine(what, f"{by}: {reason}" if reason else by)
         case EventKind.DISPOSITION:
-            return Told(disposition_word(detail["disposition"]), by)
+            return TimelineLine(disposition_word(detail["disposition"]), by)
         case EventKind.RECORDED if detail.get("destroyed"):
             taken_back = detail["destroyed"] == "taken_back"
             why = _("consent was taken back") if taken_back else _("there is no consent to it")
-            return Told(_("Conversation destroyed unheard"), why)
+            return TimelineLine(_("Conversation destroyed unheard"), why)
         case EventKind.RECORDED if detail.get("what") == "conversation":
-            return Told(_("Conversation recorded"), length_of(detail.get("seconds")))
+            return TimelineLine(_("Conversation recorded"), length_of(detail.get("seconds")))
         case EventKind.RECORDED:
-            return Told(_("Recorded"), length_of(detail.get("seconds")))
+            return TimelineLine(_("Recorded"), length_of(detail.get("seconds")))
         case EventKind.TRANSCRIBED:
             took = detail.get("took_s", detail.get("seconds"))
-            return Told(_("Transcribed"), _("offline in %(seconds)s s") % {"seconds": round(took)} if took else "")
+            return TimelineLine(
+                _("Transcribed"), _("offline in %(seconds)s s") % {"seconds": round(took)} if took else ""
+            )
         case EventKind.NEEDS_LISTENER:
-            return Told(_("Needs a listener"), _no_model(detail.get("language")))
+            return TimelineLine(_("Needs a listener"), _no_model(detail.get("language")))
         case EventKind.SUMMARY if detail.get("about") == "worker":
-            return Told(_("Worker described"), by)
+            return TimelineLine(_("Worker described"), by)
         case EventKind.HEARD if detail.get("whole"):
-            return Told(_("Heard to the end"), by)
-    return _of_calls(event, names, by) or Told(_plain(event.kind), by)
+            return TimelineLine(_("Heard to the end"), by)
+    return _of_calls(event, names, by) or TimelineLine(_plain(event.kind), by)
 
 
-def _of_calls(event: CaseEvent, names: dict[int, str], by: str) -> Told | None:
+def _of_calls(event: CaseEvent, names: dict[int, str], by: str) -> TimelineLine | None:
     """What was done in calls and about calling her; None for every other kind."""
     detail = event.detail
     match event.kind:
         case EventKind.CALLBACK:
             what, rest = callback_labels.told(detail)
-            return Told(what, f"{rest} {by}".strip())
+            return TimelineLine(what, f"{rest} {by}".strip())
         case EventKind.CONSENT:
             what = _("Agreed to be recorded") if detail.get("given") else _("Does not agree to be recorded")
-            return Told(what, f"{language(detail.get('language'))} {by}".strip())
+            return TimelineLine(what, f"{language(detail.get('language'))} {by}".strip())
         case EventKind.MOVED_CALL:
             return _moved_call(detail, by)
         case EventKind.LIMITED:
-            return Told(_limited(str(detail.get("what"))), by)
+            return TimelineLine(_limited(str(detail.get("what"))), by)
         case EventKind.TRANSFERRED:
-            return Told(_("Handed over in the call"), f"{_to(detail, names)} {by}".strip())
+            return TimelineLine(_("Handed over in the call"), f"{_to(detail, names)} {by}".strip())
         case EventKind.CALLED_IN:
-            return Told(_("Called in"), _called_in(detail, names))
+            return TimelineLine(_("Called in"), _called_in(detail, names))
     return None
 
 
@@ -81,7 +83,7 @@ def _to(detail: dict[str, Any], names: dict[int, str]) -> str:
     return _("to %(name)s") % {"name": names.get(detail.get("to", 0), "?")}
 
 
-def _moved_call(detail: dict[str, Any], by: str) -> Told:
+def _moved_call(detail: dict[str, Any], by: str) -> TimelineLine:
     """A call that was joined by hand, as either case tells it."""
     other = {"reference": detail.get("reference") or "?"}
     if detail.get("undo"):
@@ -90,7 +92,7 @@ def _moved_call(detail: dict[str, Any], by: str) -> Told:
     else:
         what = _("Call joined by hand")
         where = _("it went to %(reference)s") if "to" in detail else _("it came from %(reference)s")
-    return Told(what, f"{where % other} {by}".strip())
+    return TimelineLine(what, f"{where % other} {by}".strip())
 
 
 def _limited(what: str) -> str:

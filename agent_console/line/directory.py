@@ -1,6 +1,6 @@
 """The directory: numbers outside that an agent may call in, such as an interpreter. A supervisor approves each."""
 
-from agent_console.asking import Answer, Ask, Go, Page, page
+from agent_console.asking import Answer, Page, Redirect, Request, page
 from agent_console.labels import agents as agent_labels
 from agent_console.routes import Routes
 from agent_console.words import gettext as _
@@ -15,7 +15,7 @@ HERE = "/settings/directory"
 
 
 @routes.get("/settings/directory", Permission.CHANGE_DIRECTORY)
-def directory(ask: Ask) -> Answer:
+def directory(ask: Request) -> Answer:
     """All entries; those switched off stand last."""
     return page(
         "directory/page.html", entries=hotline_directory.entries(ask.session, all_of_them=True), **_choices(ask)
@@ -23,7 +23,7 @@ def directory(ask: Ask) -> Answer:
 
 
 @routes.post("/settings/directory", Permission.CHANGE_DIRECTORY, on_invalid=directory)
-def add(ask: Ask) -> Answer:
+def add(ask: Request) -> Answer:
     """Add a number; it is sealed, and never shown again unless somebody asks for it."""
     hotline_directory.add(
         ask.session,
@@ -36,17 +36,17 @@ def add(ask: Ask) -> Answer:
         note=ask.form.get("note", ""),
         numbering=ask.console.settings.numbering,
     )
-    return Go(HERE, said=_("Added. Agents can call it in from now on."))
+    return Redirect(HERE, said=_("Added. Agents can call it in from now on."))
 
 
 @routes.get("/settings/directory/{id}", Permission.CHANGE_DIRECTORY)
-def entry(ask: Ask) -> Answer:
+def entry(ask: Request) -> Answer:
     """One entry as a form."""
     return page("directory/entry.html", entry=hotline_directory.load(ask.session, ask.number("id")), **_choices(ask))
 
 
 @routes.post("/settings/directory/{id}", Permission.CHANGE_DIRECTORY, on_invalid=entry)
-def change(ask: Ask) -> Answer:
+def change(ask: Request) -> Answer:
     """Change an entry; without a new number it keeps its own."""
     hotline_directory.change(
         ask.session,
@@ -60,25 +60,25 @@ def change(ask: Ask) -> Answer:
         note=ask.form.get("note", ""),
         numbering=ask.console.settings.numbering,
     )
-    return Go(HERE, said=_("Kept."))
+    return Redirect(HERE, said=_("Kept."))
 
 
 @routes.post("/settings/directory/{id}/off", Permission.CHANGE_DIRECTORY)
-def switch_off(ask: Ask) -> Answer:
+def switch_off(ask: Request) -> Answer:
     """Nobody can call it from now on. Nothing is deleted."""
     hotline_directory.switch(ask.session, ask.number("id"), ask.agent, active=False)
-    return Go(HERE, said=_("Switched off. Nobody can call it."))
+    return Redirect(HERE, said=_("Switched off. Nobody can call it."))
 
 
 @routes.post("/settings/directory/{id}/on", Permission.CHANGE_DIRECTORY)
-def switch_on(ask: Ask) -> Answer:
+def switch_on(ask: Request) -> Answer:
     """It can be called again."""
     hotline_directory.switch(ask.session, ask.number("id"), ask.agent, active=True)
-    return Go(HERE, said=_("Switched on."))
+    return Redirect(HERE, said=_("Switched on."))
 
 
 @routes.post("/settings/directory/{id}/number", Permission.CHANGE_DIRECTORY)
-def number(ask: Ask) -> Answer:
+def number(ask: Request) -> Answer:
     """Show the number, once, to this person; audited. It stands in the answer only, in no address and no log."""
     shown = hotline_directory.show_number(ask.session, ask.console.keys, ask.number("id"), ask.agent)
     found = hotline_directory.load(ask.session, ask.number("id"))
@@ -87,14 +87,14 @@ def number(ask: Ask) -> Answer:
     return Page("directory/entry.html", {"entry": found, "number": shown, **_choices(ask)})
 
 
-def _choices(ask: Ask) -> dict[str, object]:
+def _choices(ask: Request) -> dict[str, object]:
     """The kinds, and the languages: those of the line first."""
     ours = [row.code for row in languages.spoken(ask.session)]
     others = [code for code in languages.catalogue() if code not in ours]
     return {"kinds": list(EntryKind), "codes": ours + others, "says": agent_labels}
 
 
-def _kind(ask: Ask) -> EntryKind:
+def _kind(ask: Request) -> EntryKind:
     if ask.form.get("kind", "") not in set(EntryKind):
         raise Invalid(kind=_("Choose what it is."))
     return EntryKind(ask.form["kind"])

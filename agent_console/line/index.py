@@ -1,6 +1,6 @@
 """The settings: where a person with this role begins."""
 
-from agent_console.asking import Answer, Ask, Go
+from agent_console.asking import Answer, Redirect, Request
 from agent_console.routes import Open, Routes
 from hotline.errors import NotAllowed
 from hotline.permissions import Permission
@@ -14,9 +14,9 @@ FIRST = {
 
 
 @routes.get("/settings", Open.SIGNED_IN)
-def settings(ask: Ask) -> Answer:
+def settings(ask: Request) -> Answer:
     """To the first settings page that the reader may see."""
     for permission, where in FIRST.items():
         if ask.may(permission):
-            return Go(where)
+            return Redirect(where)
     raise NotAllowed("Your role does not allow this. Ask a supervisor.")

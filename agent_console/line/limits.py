@@ -1,6 +1,6 @@
 """Telephones whose calls go to the message only: set on a case, looked at again here. No number is shown."""
 
-from agent_console.asking import Answer, Ask, Go, page
+from agent_console.asking import Answer, Redirect, Request, page
 from agent_console.cases import page as case
 from agent_console.routes import Routes
 from agent_console.words import gettext as _
@@ -13,14 +13,14 @@ routes = Routes()
 
 
 @routes.get("/settings/limits", Permission.LIMIT_CALLERS)
-def limits(ask: Ask) -> Answer:
+def limits(ask: Request) -> Answer:
     """All that were not lifted; those that somebody has to look at stand first."""
     found = hotline_limits.all_limits(ask.session, ask.now)
     return page("limits.html", limits=found, due=sum(not row.applies for row in found), days=_days(ask))
 
 
 @routes.post("/cases/{id}/limit", Permission.LIMIT_CALLERS, on_invalid=case.case)
-def limit(ask: Ask) -> Answer:
+def limit(ask: Request) -> Answer:
     """Take only messages from the telephone of a case, for some days."""
     case_id = ask.number("id")
     hotline_limits.limit(ask.session, case_id, ask.form.get("reason", ""), ask.agent, ask.now, ask.console.settings)
@@ -28,26 +28,26 @@ def limit(ask: Ask) -> Answer:
 
 
 @routes.post("/settings/limits/{id}/renewal", Permission.LIMIT_CALLERS)
-def renew(ask: Ask) -> Answer:
+def renew(ask: Request) -> Answer:
     """Somebody looked, and it goes on."""
     row = hotline_limits.renew(ask.session, ask.number("id"), ask.agent, ask.now, ask.console.settings)
     return _back(ask, row, _("Goes on for %(n)s days from now.") % {"n": _days(ask)})
 
 
 @routes.post("/settings/limits/{id}/lifting", Permission.LIMIT_CALLERS)
-def lift(ask: Ask) -> Answer:
+def lift(ask: Request) -> Answer:
     """Its calls are answered again."""
     row = hotline_limits.lift(ask.session, ask.number("id"), ask.agent, ask.now)
     return _back(ask, row, _("Lifted. Calls of this telephone are answered again."))
 
 
-def _back(ask: Ask, row: CallerLimit, said: str) -> Answer:
+def _back(ask: Request, row: CallerLimit, said: str) -> Answer:
     if row.case_id is not None:
         ask.tell(case_changed(row.case_id))
         if case.in_part(ask) or "from_case" in ask.form:
             return case.done(ask, row.case_id, said)
-    return Go("/settings/limits", said=said)
+    return Redirect("/settings/limits", said=said)
 
 
-def _days(ask: Ask) -> int:
+def _days(ask: Request) -> int:
     return ask.console.settings.limit_days

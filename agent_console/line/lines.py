@@ -1,6 +1,6 @@
 """The numbers that workers dial."""
 
-from agent_console.asking import Answer, Ask, Go, page
+from agent_console.asking import Answer, Redirect, Request, page
 from agent_console.labels import refused_calls as refused_call_labels
 from agent_console.routes import Routes
 from agent_console.words import gettext as _
@@ -12,7 +12,7 @@ routes = Routes()
 
 
 @routes.get("/settings/lines", Permission.MANAGE_LINE)
-def lines(ask: Ask) -> Answer:
+def lines(ask: Request) -> Answer:
     """All lines, and which calls reached none of them."""
     return page(
         "lines.html",
@@ -24,7 +24,7 @@ def lines(ask: Ask) -> Answer:
 
 
 @routes.post("/settings/lines", Permission.MANAGE_LINE, on_invalid=lines)
-def add(ask: Ask) -> Answer:
+def add(ask: Request) -> Answer:
     """Add a line."""
     hotline_lines.add_line(
         ask.session,
@@ -33,11 +33,11 @@ def add(ask: Ask) -> Answer:
         toll_free="toll_free" in ask.form,
         by_id=ask.agent.id,
     )
-    return Go("/settings/lines", said=_("The line is on the list. Its trunk has to deliver it to this machine."))
+    return Redirect("/settings/lines", said=_("The line is on the list. Its trunk has to deliver it to this machine."))
 
 
 @routes.post("/settings/lines/{number}", Permission.MANAGE_LINE, on_invalid=lines)
-def change(ask: Ask) -> Answer:
+def change(ask: Request) -> Answer:
     """Change a line's name."""
     hotline_lines.change_line(
         ask.session,
@@ -46,11 +46,11 @@ def change(ask: Ask) -> Answer:
         toll_free="toll_free" in ask.form,
         by_id=ask.agent.id,
     )
-    return Go("/settings/lines", said=_("Kept."))
+    return Redirect("/settings/lines", said=_("Kept."))
 
 
 @routes.post("/settings/lines/{number}/removal", Permission.MANAGE_LINE)
-def remove(ask: Ask) -> Answer:
+def remove(ask: Request) -> Answer:
     """Take a line off the list."""
     hotline_lines.remove_line(ask.session, ask.visit.match["number"], by_id=ask.agent.id)
-    return Go("/settings/lines", said=_("Taken off the list. Its calls and cases stay."))
+    return Redirect("/settings/lines", said=_("Taken off the list. Its calls and cases stay."))

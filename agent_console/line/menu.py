@@ -1,6 +1,6 @@
 """The languages of the line and the keys that choose them."""
 
-from agent_console.asking import Answer, Ask, Go, page
+from agent_console.asking import Answer, Redirect, Request, page
 from agent_console.pages import language
 from agent_console.routes import Routes
 from agent_console.words import gettext as _
@@ -16,7 +16,7 @@ routes = Routes()
 
 
 @routes.get("/settings/menu", Permission.MANAGE_LINE)
-def menu(ask: Ask) -> Answer:
+def menu(ask: Request) -> Answer:
     """The menu as a caller hears it."""
     spoken = languages.spoken(ask.session)
     speakers: dict[str, int] = {}
@@ -42,7 +42,7 @@ def menu(ask: Ask) -> Answer:
 
 
 @routes.post("/settings/menu", Permission.MANAGE_LINE, on_invalid=menu)
-def arrange(ask: Ask) -> Answer:
+def arrange(ask: Request) -> Answer:
     """Keep keys, order and what is heard without a key."""
     places, wrong = {}, {}
     for row in languages.spoken(ask.session):
@@ -55,11 +55,11 @@ def arrange(ask: Ask) -> Answer:
         raise Invalid(**wrong)
     languages.set_menu(ask.session, places, ask.form.get("for_no_key", ""))
     _changed(ask, "menu")
-    return Go("/settings/menu", said=_("The menu is changed. Callers hear it from the next call on."))
+    return Redirect("/settings/menu", said=_("The menu is changed. Callers hear it from the next call on."))
 
 
 @routes.post("/settings/menu/languages", Permission.MANAGE_LINE, on_invalid=menu)
-def add(ask: Ask) -> Answer:
+def add(ask: Request) -> Answer:
     """Add a language of the catalogue, with the next free key."""
     code = ask.form.get("language", "")
     if code not in languages.catalogue():
@@ -76,18 +76,18 @@ def add(ask: Ask) -> Answer:
     )
     _changed(ask, code)
     if key is None:
-        return Go("/settings/menu", said=_("Added. All nine keys are taken: it is not in the menu yet."))
-    return Go("/settings/menu", said=_("Added, with the next free key."))
+        return Redirect("/settings/menu", said=_("Added. All nine keys are taken: it is not in the menu yet."))
+    return Redirect("/settings/menu", said=_("Added, with the next free key."))
 
 
 @routes.post("/settings/menu/languages/{code}/removal", Permission.MANAGE_LINE)
-def remove(ask: Ask) -> Answer:
+def remove(ask: Request) -> Answer:
     """Take a language off the line."""
     languages.remove_language(ask.session, ask.visit.match["code"])
     _changed(ask, ask.visit.match["code"])
-    return Go("/settings/menu", said=_("Taken off the line."))
+    return Redirect("/settings/menu", said=_("Taken off the line."))
 
 
-def _changed(ask: Ask, what: str) -> None:
+def _changed(ask: Request, what: str) -> None:
     note_act(ask.session, "menu_changed", f"language:{what}"[:64], by_id=ask.agent.id)
     ask.tell(MENU_CHANGED, PROMPTS_CHANGED)

@@ -1,6 +1,6 @@
 """The words that callers hear, by language: the text in the tree, or the organisation's own."""
 
-from agent_console.asking import Answer, Ask, Go, page
+from agent_console.asking import Answer, Redirect, Request, page
 from agent_console.routes import Routes
 from agent_console.words import gettext as _
 from hotline.errors import NotFound
@@ -12,14 +12,14 @@ routes = Routes()
 
 
 @routes.get("/settings/wording", Permission.MANAGE_LINE)
-def first(ask: Ask) -> Answer:
+def first(ask: Request) -> Answer:
     """The words of the first language."""
     spoken = languages.spoken(ask.session)
-    return Go(f"/settings/wording/{spoken[0].code if spoken else 'en'}")
+    return Redirect(f"/settings/wording/{spoken[0].code if spoken else 'en'}")
 
 
 @routes.get("/settings/wording/{language}", Permission.MANAGE_LINE)
-def wording(ask: Ask) -> Answer:
+def wording(ask: Request) -> Answer:
     """All announcements in a language."""
     code = ask.visit.match["language"]
     if code not in languages.catalogue():
@@ -42,7 +42,7 @@ def wording(ask: Ask) -> Answer:
 
 
 @routes.post("/settings/wording/{language}/{prompt}", Permission.MANAGE_LINE, on_invalid=wording)
-def change(ask: Ask) -> Answer:
+def change(ask: Request) -> Answer:
     """Keep own words, or go back to the text in the tree when they are empty."""
     code, prompt = ask.visit.match["language"], ask.visit.match["prompt"]
     if code not in languages.catalogue():
@@ -51,7 +51,7 @@ def change(ask: Ask) -> Answer:
     prompt_texts.put(ask.session, code, prompt, text, by_id=ask.agent.id)
     ask.tell(PROMPTS_CHANGED)
     said = _("Kept. It is spoken from the next call on.") if text.strip() else _("Back to the built-in words.")
-    return Go(f"/settings/wording/{code}#{prompt}", said=said)
+    return Redirect(f"/settings/wording/{code}#{prompt}", said=said)
 
 
 def titles() -> dict[str, str]:

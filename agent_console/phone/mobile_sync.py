@@ -24,7 +24,7 @@ from telephony.operator.operator import LineFailed
 LOOK_S = 15.0
 # Agents change state many times a minute at a busy hour: one look covers all of them.
 REST_S = 1.0
-LOUD_AT = 2
+WARN_AFTER = 2
 
 
 async def keep(app: web.Application) -> AsyncIterator[None]:
@@ -37,7 +37,7 @@ async def keep(app: web.Application) -> AsyncIterator[None]:
 
 
 async def _keep(app: web.Application) -> None:
-    console, feed, told, changed = app[CONSOLE], app[FEED], Told(), _Changed()
+    console, feed, told, changed = app[CONSOLE], app[FEED], MobileSync(), _Changed()
     # Joined all the while: what changes during a look or a rest is looked at next, not fifteen seconds later.
     feed.join(changed)
     try:
@@ -73,7 +73,7 @@ class _Changed:
 
 
 @dataclass
-class Told:
+class MobileSync:
     """What Asterisk was told: agents, each with the keyed hash of her number, so that no number is kept here.
 
     `suspects` are agents whose number may be in Asterisk from before: everybody at first.
@@ -99,7 +99,7 @@ class Told:
         except LineFailed:
             self.failures += 1
             # Once while both start is nothing to say.
-            if self.failures == LOUD_AT:
+            if self.failures == WARN_AFTER:
                 log().warning("Asterisk cannot be told who is rung at home")
             return
         self.failures = 0

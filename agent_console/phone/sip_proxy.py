@@ -20,7 +20,7 @@ from agent_console.asterisk_limit import PHONES, turn
 from agent_console.console import CONSOLE, Console
 from agent_console.phone.registry import AGAIN, CLOSE_S, SIGNED_OUT, TAKEN, Line
 from agent_console.phone.sip_process import MESSAGE_MAX, PROTOCOL
-from agent_console.routes import Routes, Signed
+from agent_console.routes import Routes, SignedIn
 from hotline.log import log
 from hotline.nudges import AGENTS_CHANGED
 from hotline.permissions import Permission
@@ -189,8 +189,8 @@ class _HandedOver(web.StreamResponse):
         return None
 
 
-@routes.keep("/phone/sip", Permission.USE_PHONE)
-async def sip(request: web.Request, signed: Signed) -> web.StreamResponse:
+@routes.stream("/phone/sip", Permission.USE_PHONE)
+async def sip(request: web.Request, signed: SignedIn) -> web.StreamResponse:
     """A page's phone. `page` is what /phone/credentials gave it."""
     console, carrier = request.app[CONSOLE], request.app[CARRIER]
     if not from_us(request, console.settings):

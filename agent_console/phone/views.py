@@ -4,7 +4,7 @@ import json
 import secrets
 from datetime import timedelta
 
-from agent_console.asking import Answer, Ask, Raw
+from agent_console.asking import Answer, Bytes, Request
 from agent_console.asterisk_limit import PHONES, turn
 from agent_console.routes import Routes
 from hotline.nudges import AGENTS_CHANGED
@@ -19,8 +19,8 @@ routes = Routes()
 A_LONG_CALL = timedelta(hours=1)
 
 
-@routes.post("/phone/credentials", Permission.USE_PHONE, opens="nothing")
-def credentials(ask: Ask) -> Answer:
+@routes.post("/phone/credentials", Permission.USE_PHONE, transaction="own")
+def credentials(ask: Request) -> Answer:
     """A fresh secret for this page, each time it opens its connection. Whoever had one before is refused from now on.
 
     With it go the servers that lead through firewalls, and what the relay takes from her while she is signed in.
@@ -45,8 +45,8 @@ def credentials(ask: Ask) -> Answer:
     return _json({**given, "ice": servers})
 
 
-@routes.post("/phone/here", Permission.USE_PHONE, opens="nothing")
-def here(ask: Ask) -> Answer:
+@routes.post("/phone/here", Permission.USE_PHONE, transaction="own")
+def here(ask: Request) -> Answer:
     """The page with the phone is there. One that was silent and speaks again is told what became of it."""
     agent_id, page = ask.agent.id or 0, ask.form.get("page", "")
     state = ask.session.get(AgentState, agent_id)
@@ -60,5 +60,5 @@ def here(ask: Ask) -> Answer:
     return _json({"yours": True})
 
 
-def _json(what: dict[str, object], status: int = 200) -> Raw:
-    return Raw(json.dumps(what).encode(), "application/json", status=status)
+def _json(what: dict[str, object], status: int = 200) -> Bytes:
+    return Bytes(json.dumps(what).encode(), "application/json", status=status)

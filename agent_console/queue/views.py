@@ -5,7 +5,7 @@ from datetime import UTC, datetime, time, timedelta
 
 from sqlmodel import col, select
 
-from agent_console.asking import Answer, Ask, Go, page
+from agent_console.asking import Answer, Redirect, Request, page
 from agent_console.routes import Routes
 from agent_console.words import gettext as _
 from hotline import disk
@@ -26,31 +26,31 @@ MOST_EVER = 1000
 
 
 @routes.get("/queue", Permission.SEE_QUEUE)
-def queue(ask: Ask) -> Answer:
+def queue(ask: Request) -> Answer:
     """The whole page."""
     return page("queue.html", **waiting_now(ask), **unclaimed_now(ask), **day_now(ask))
 
 
 @routes.get("/queue/waiting", Permission.SEE_QUEUE)
-def waiting(ask: Ask) -> Answer:
+def waiting(ask: Request) -> Answer:
     """Callers waiting."""
     return page("_waiting.html", **waiting_now(ask))
 
 
 @routes.get("/queue/unclaimed", Permission.SEE_QUEUE)
-def unclaimed(ask: Ask) -> Answer:
+def unclaimed(ask: Request) -> Answer:
     """Cases nobody has claimed."""
     return page("_unclaimed.html", **unclaimed_now(ask))
 
 
 @routes.get("/queue/today", Permission.SEE_QUEUE)
-def today(ask: Ask) -> Answer:
+def today(ask: Request) -> Answer:
     """The day's figures and its cover."""
     return page("_today.html", **day_now(ask))
 
 
 @routes.get("/queue/count", Permission.SEE_QUEUE)
-def count(ask: Ask) -> Answer:
+def count(ask: Request) -> Answer:
     """How many wait and how many cases are unclaimed, for the navigation and the window's title."""
     return page(
         "_count.html",
@@ -60,17 +60,17 @@ def count(ask: Ask) -> Answer:
 
 
 @routes.post("/cases/{id}/claim", Permission.WORK_CASES)
-def claim(ask: Ask) -> Answer:
+def claim(ask: Request) -> Answer:
     """Take a case; of two who click, one wins. It is shown with that, so it counts as read."""
     found = work.load(ask.session, ask.number("id"))
     if reading.note_claim(ask.session, found, ask.agent, ask.console.settings) is not None:
         ask.tell(ALERTS_CHANGED)
     case = work.claim(ask.session, ask.number("id"), ask.agent)
     ask.tell(QUEUE_CHANGED, case_changed(case.id or 0))
-    return Go(f"/cases/{case.id}", said=_("The case is yours."))
+    return Redirect(f"/cases/{case.id}", said=_("The case is yours."))
 
 
-def waiting_now(ask: Ask) -> dict[str, object]:
+def waiting_now(ask: Request) -> dict[str, object]:
     """What _waiting.html shows."""
     return {
         "waiting": queue_waiting.waiting(ask.session, ask.agent.id or 0),
@@ -80,7 +80,7 @@ def waiting_now(ask: Ask) -> dict[str, object]:
     }
 
 
-def unclaimed_now(ask: Ask) -> dict[str, object]:
+def unclaimed_now(ask: Request) -> dict[str, object]:
     """What _unclaimed.html shows, by the choices in the address; a choice that makes no sense is none."""
     choices = chosen(ask)
     mine = my_languages(ask)
@@ -106,7 +106,7 @@ def unclaimed_now(ask: Ask) -> dict[str, object]:
     }
 
 
-def chosen(ask: Ask) -> dict[str, str]:
+def chosen(ask: Request) -> dict[str, str]:
     """The choices that can be used, as they stand in the address."""
     known: dict[str, Collection[str]] = {
         "language": {"mine", *languages.catalogue()},
@@ -121,7 +121,7 @@ def chosen(ask: Ask) -> dict[str, str]:
     return choices
 
 
-def my_languages(ask: Ask) -> list[str]:
+def my_languages(ask: Request) -> list[str]:
     """What the reader speaks."""
     query = (
         select(AgentLanguage.language)
@@ -131,7 +131,7 @@ def my_languages(ask: Ask) -> list[str]:
     return list(ask.session.exec(query))
 
 
-def day_now(ask: Ask) -> dict[str, object]:
+def day_now(ask: Request) -> dict[str, object]:
     """What _today.html shows: the local day's figures, its cover by half hours, and the gaps still ahead."""
     zone = ask.console.settings.zone
     local = ask.now.astimezone(zone)

@@ -2,7 +2,7 @@
 
 from datetime import UTC, date, datetime, time, timedelta
 
-from agent_console.asking import Answer, Ask, Go, page
+from agent_console.asking import Answer, Redirect, Request, page
 from agent_console.labels.hours import days
 from agent_console.routes import Routes
 from agent_console.words import gettext as _
@@ -22,7 +22,7 @@ A_DAY = timedelta(days=1)
 
 
 @routes.get("/roster", Permission.SEE_ROSTER)
-def roster(ask: Ask) -> Answer:
+def roster(ask: Request) -> Answer:
     """A week of shifts, and the cover of one of its days."""
     zone = ask.console.settings.zone
     today = ask.now.astimezone(zone).date()
@@ -59,7 +59,7 @@ def day_word(day: date) -> str:
 
 
 @routes.post("/roster/shifts", Permission.CHANGE_ROSTER, on_invalid=roster)
-def add(ask: Ask) -> Answer:
+def add(ask: Request) -> Answer:
     """Expect somebody, each week or once."""
     form = ask.form
     starts, ends = time_of_day(form.get("starts", "")), time_of_day(form.get("ends", ""))
@@ -88,17 +88,17 @@ def add(ask: Ask) -> Answer:
 
 
 @routes.post("/roster/shifts/{id}/removal", Permission.CHANGE_ROSTER)
-def remove(ask: Ask) -> Answer:
+def remove(ask: Request) -> Answer:
     """No longer expect somebody then."""
     hotline_roster.remove_shift(ask.session, ask.number("id"))
     return _changed(ask, ask.number("id"), _("Taken off the roster."))
 
 
-def _changed(ask: Ask, about: int, said: str) -> Go:
+def _changed(ask: Request, about: int, said: str) -> Redirect:
     note_act(ask.session, "roster_changed", f"roster:{about}", by_id=ask.agent.id)
     ask.tell(AGENTS_CHANGED)
     day = _day(ask.form.get("day", ""))
-    return Go(f"/roster?day={day.isoformat()}" if day else "/roster", said=said)
+    return Redirect(f"/roster?day={day.isoformat()}" if day else "/roster", said=said)
 
 
 def _cells(shifts: list[Shift], monday: date) -> dict[tuple[int, int], list[Shift]]:

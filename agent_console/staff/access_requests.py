@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlmodel import select
 
-from agent_console.asking import Answer, Ask, Go, page
+from agent_console.asking import Answer, Redirect, Request, page
 from agent_console.routes import Routes
 from agent_console.words import gettext as _
 from hotline.nudges import AGENTS_CHANGED, ALERTS_CHANGED
@@ -32,7 +32,7 @@ class Shown:
 
 
 @routes.get(HERE, Permission.OVERSEE)
-def listed(ask: Ask) -> Answer:
+def listed(ask: Request) -> Answer:
     """What waits, and what was decided lately."""
     names = names_of(ask)
     decided = [shown(ask, row, names) for row in access_requests.decided(ask.session)]
@@ -40,7 +40,7 @@ def listed(ask: Ask) -> Answer:
 
 
 @routes.post(HERE + "/{id}/confirmation", Permission.OVERSEE)
-def confirm(ask: Ask) -> Answer:
+def confirm(ask: Request) -> Answer:
     """Be the second person."""
     row = access_requests.confirm(ask.session, ask.number("id"), ask.agent)
     said = (
@@ -52,18 +52,18 @@ def confirm(ask: Ask) -> Answer:
 
 
 @routes.post(HERE + "/{id}/refusal", Permission.OVERSEE)
-def refuse(ask: Ask) -> Answer:
+def refuse(ask: Request) -> Answer:
     """Say no, or take back what one asked for."""
     row = access_requests.refuse(ask.session, ask.number("id"), ask.agent)
     return _done(ask, _("Taken back.") if row.end is AccessEnd.WITHDRAWN else _("Refused: nothing changes."))
 
 
-def _done(ask: Ask, said: str) -> Answer:
+def _done(ask: Request, said: str) -> Answer:
     ask.tell(ALERTS_CHANGED, AGENTS_CHANGED)
-    return Go(HERE, said=said)
+    return Redirect(HERE, said=said)
 
 
-def waiting_now(ask: Ask) -> dict[str, Any]:
+def waiting_now(ask: Request) -> dict[str, Any]:
     """What _requests.html shows: everything that waits."""
     names = names_of(ask)
     return {
@@ -72,7 +72,7 @@ def waiting_now(ask: Ask) -> dict[str, Any]:
     }
 
 
-def of_person(ask: Ask, agent_id: int) -> dict[str, Any]:
+def of_person(ask: Request, agent_id: int) -> dict[str, Any]:
     """What waits for one person, and whether the reader can fetch a password for them now."""
     row = access_requests.open_of(ask.session, agent_id)
     names = names_of(ask)
@@ -84,12 +84,12 @@ def of_person(ask: Ask, agent_id: int) -> dict[str, Any]:
     }
 
 
-def names_of(ask: Ask) -> dict[int, str]:
+def names_of(ask: Request) -> dict[int, str]:
     """The names of all staff, by id."""
     return {agent.id or 0: agent.name for agent in ask.session.exec(select(Agent))}
 
 
-def shown(ask: Ask, row: AccessRequest, names: dict[int, str]) -> Shown:
+def shown(ask: Request, row: AccessRequest, names: dict[int, str]) -> Shown:
     """A request with its words."""
     about = names.get(row.agent_id, "?")
     return Shown(

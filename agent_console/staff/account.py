@@ -1,6 +1,6 @@
 """One's own account: password, phone, and how the screen behaves."""
 
-from agent_console.asking import Answer, Ask, Cookie, Go, Page, own_path, page
+from agent_console.asking import Answer, Cookie, Page, Redirect, Request, own_path, page
 from agent_console.guard import SESSION, session_cookie
 from agent_console.routes import Open, Routes
 from agent_console.staff import mobile_values
@@ -20,13 +20,13 @@ A_YEAR_S = 365 * 24 * 3600
 
 
 @routes.get("/account", Open.SIGNED_IN)
-def account(ask: Ask) -> Answer:
+def account(ask: Request) -> Answer:
     """The whole page."""
     return _page(ask)
 
 
 @routes.post("/account/screen", Open.SIGNED_IN, on_invalid=account)
-def screen(ask: Ask) -> Answer:
+def screen(ask: Request) -> Answer:
     """How the screen looks and which keys it takes: of this browser; its language: of the person."""
     language = ask.form.get("screen_language", "en")
     if language not in screen_languages():
@@ -38,11 +38,11 @@ def screen(ask: Ask) -> Answer:
         Cookie("freeline_theme", theme if theme in {"light", "dark"} else "", A_YEAR_S),
         Cookie("freeline_keys", "" if ask.form.get("letter_keys") else "off", A_YEAR_S),
     )
-    return Go("/account", said=_("Kept."), cookies=cookies)
+    return Redirect("/account", said=_("Kept."), cookies=cookies)
 
 
 @routes.post("/account/phone", Permission.SET_OWN_STATE, on_invalid=account, confirmed=True)
-def phone(ask: Ask) -> Answer:
+def phone(ask: Request) -> Answer:
     """A new secret for one's own phone, shown this once and not kept."""
     secret = people.new_phone_secret(ask.session, ask.agent.id or 0, by_id=ask.agent.id)
     ask.tell(AGENTS_CHANGED)
@@ -50,14 +50,14 @@ def phone(ask: Ask) -> Answer:
 
 
 @routes.post("/account/mobile", Permission.SET_OWN_STATE, on_invalid=account, confirmed=True)
-def mobile(ask: Ask) -> Answer:
+def mobile(ask: Request) -> Answer:
     """The number on which one is rung at home; an empty one forgets it."""
     kept = mobile_values.keep(ask, ask.agent.id or 0)
     ask.tell(AGENTS_CHANGED)
-    return Go("/account", said=_("The number is kept, sealed.") if kept else _("The number is forgotten."))
+    return Redirect("/account", said=_("The number is kept, sealed.") if kept else _("The number is forgotten."))
 
 
-def _page(ask: Ask, secret: str | None = None) -> Page:
+def _page(ask: Request, secret: str | None = None) -> Page:
     return page(
         "account.html",
         screen_languages=screen_languages(),
@@ -68,7 +68,7 @@ def _page(ask: Ask, secret: str | None = None) -> Page:
 
 
 @routes.get("/account/password", Open.SIGNED_IN, new_password_first=False)
-def password(_ask: Ask) -> Answer:
+def password(_ask: Request) -> Answer:
     """The form for a new password."""
     return page("password.html")
 
@@ -77,11 +77,11 @@ def password(_ask: Ask) -> Answer:
     "/account/password",
     Open.SIGNED_IN,
     on_invalid=password,
-    opens="nothing",
+    transaction="own",
     new_password_first=False,
     proves="old",
 )
-def new_password(ask: Ask) -> Answer:
+def new_password(ask: Request) -> Answer:
     """Change one's own password. Every other sign-in and every phone's secret ends; this browser gets a new sign-in.
 
     Refused in a call: the phone's line hangs on the sign-in that ends.
@@ -110,18 +110,18 @@ def new_password(ask: Ask) -> Answer:
     end_phones(ask, agent_id, had_phone=had_phone)
     ask.console.strangers.met(sign_ins.sha256(granted.token))
     cookies = (session_cookie(granted.token, ask.console.settings), browser)
-    return Go(start_of(ask.agent), said=_("Your password is changed."), cookies=cookies)
+    return Redirect(start_of(ask.agent), said=_("Your password is changed."), cookies=cookies)
 
 
 @routes.get("/account/confirm", Open.SIGNED_IN)
-def confirm(ask: Ask) -> Answer:
+def confirm(ask: Request) -> Answer:
     """Asks for the password again, before something that a page left open must not be enough for."""
     return page("confirm.html", next=own_path(ask.form.get("next") or ask.query.get("next", "")) or "/account")
 
 
 @routes.post("/account/confirm", Open.SIGNED_IN, on_invalid=confirm, proves="password")
-def confirmed(ask: Ask) -> Answer:
+def confirmed(ask: Request) -> Answer:
     """Whoever sits here knows the password; for some minutes that is enough."""
     need_right(ask, "password")
     sign_ins.confirm(ask.session, sign_ins.sha256(ask.visit.cookies[SESSION]))
-    return Go(own_path(ask.form.get("next", "")) or "/account", said=_("Thank you. You can change it now."))
+    return Redirect(own_path(ask.form.get("next", "")) or "/account", said=_("Thank you. You can change it now."))

@@ -1,7 +1,7 @@
 """What was done and looked at, and whether the record is whole."""
 
 from agent_console.alerts import views as alerts_view
-from agent_console.asking import BIGGEST_ID, ID_DIGITS, Answer, Ask, page
+from agent_console.asking import BIGGEST_ID, ID_DIGITS, Answer, Request, page
 from agent_console.routes import Routes
 from agent_console.words import gettext as _
 from hotline import audit as hotline_audit
@@ -18,7 +18,7 @@ CHECKED = 1000  # a page must not take longer with every year
 
 
 @routes.get("/audit", Permission.SEE_AUDIT)
-def audit(ask: Ask) -> Answer:
+def audit(ask: Request) -> Answer:
     """The newest entries, those about `subject` or `by` one person when asked; the alerts stand before them."""
     before_id = _id(ask.query.get("before", ""))
     subject, by_id = ask.query.get("subject", "")[:64], _id(ask.query.get("by", ""))
@@ -46,7 +46,7 @@ def _id(text: str) -> int | None:
 
 
 @routes.get("/audit/chain", Permission.SEE_AUDIT)
-def chain(ask: Ask) -> Answer:
+def chain(ask: Request) -> Answer:
     """Whether the newest entries fit each other, the key and what is written down outside; the doctor reads all."""
     verdict = _verdict(ask)
     template = "audit/_chain.html" if ask.visit.htmx and not ask.visit.main_only else "audit/chain.html"
@@ -58,7 +58,7 @@ def chain(ask: Ask) -> Answer:
     )
 
 
-def _verdict(ask: Ask) -> hotline_audit.Verdict:
+def _verdict(ask: Request) -> hotline_audit.Verdict:
     path, key = ask.console.settings.audit_anchors, ask.console.keys.audit
     try:
         anchors = audit_anchors.read(path, key, all_of_it=False)

@@ -2,14 +2,14 @@
 
 from sqlmodel import col, func, select
 
-from agent_console.asking import Ask
+from agent_console.asking import Request
 from hotline.staff import mobiles
 from models import Agent, Shift
 
 END = 2
 
 
-def of(ask: Ask, agent: Agent) -> dict[str, object]:
+def of(ask: Request, agent: Agent) -> dict[str, object]:
     """What _mobile.html needs about this person."""
     at_home = select(func.count()).select_from(Shift).where(col(Shift.agent_id) == agent.id, col(Shift.at_home))
     number = mobiles.show(ask.console.keys, agent) or ""
@@ -21,7 +21,7 @@ def of(ask: Ask, agent: Agent) -> dict[str, object]:
     }
 
 
-def keep(ask: Ask, agent_id: int) -> bool:
+def keep(ask: Request, agent_id: int) -> bool:
     """Keep what was typed, or forget the number; True when one is kept. Raises `Invalid`, `NotFound`."""
     number = ask.form.get("mobile", "").strip()
     mobiles.set_mobile(

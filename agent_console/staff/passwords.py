@@ -10,7 +10,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlmodel import Session
 
 from agent_console import guard
-from agent_console.asking import Ask, Cookie, Proof, Visit
+from agent_console.asking import Cookie, Proof, Request, RequestData
 from agent_console.console import Console
 from agent_console.routes import Open, Route
 from agent_console.words import gettext as _
@@ -41,7 +41,7 @@ class _Claim:
     browser: str
 
 
-async def check(console: Console, run: Run, route: Route, visit: Visit) -> Proof | None:
+async def check(console: Console, run: Run, route: Route, visit: RequestData) -> Proof | None:
     """Look at the password; None when the guard would not let the form through, or the database is away.
 
     `run` says in which threads the database is asked. A try counts before it is looked at. Raises `Busy`.
@@ -70,7 +70,7 @@ async def check(console: Console, run: Run, route: Route, visit: Visit) -> Proof
     return Proof(claim.agent_id, known=bool(claim.browser), failed_before=console.failed_sign_ins.told(claim.agent_id))
 
 
-def _claim(console: Console, route: Route, visit: Visit) -> _Claim | None:
+def _claim(console: Console, route: Route, visit: RequestData) -> _Claim | None:
     try:
         with console.database.read() as session:
             through = guard.guard(session, route, visit)
@@ -81,13 +81,13 @@ def _claim(console: Console, route: Route, visit: Visit) -> _Claim | None:
         return None  # what refuses it here refuses it again before the view, and draws the page that says so
 
 
-def _known(console: Console, session: Session, visit: Visit, agent_id: int | None) -> str:
+def _known(console: Console, session: Session, visit: RequestData, agent_id: int | None) -> str:
     mark = known_browsers.mark_of(visit.cookies.get(BROWSER, ""), console.keys.index)
     # Asked of an unknown name too, so that both cost the same.
     return mark if known_browsers.is_known(session, mark, agent_id or 0) else ""
 
 
-def need_right(ask: Ask, field: str) -> Proof:
+def need_right(ask: Request, field: str) -> Proof:
     """The proof of a right password. Raises `Invalid` at this field otherwise, in words that tell nothing more."""
     proof = ask.visit.proof
     if proof is not None and proof.wait_s:
@@ -103,7 +103,7 @@ def need_right(ask: Ask, field: str) -> Proof:
     return proof
 
 
-def remember_browser(ask: Ask, session: Session, agent_id: int) -> Cookie:
+def remember_browser(ask: Request, session: Session, agent_id: int) -> Cookie:
     """This person signed in here with the right password: their browser is known from now on."""
     key = ask.console.keys.index
     mark = known_browsers.mark_of(ask.visit.cookies.get(BROWSER, ""), key)

@@ -1,6 +1,6 @@
 """The people of the hotline: adding them, what they speak, their access and their phones."""
 
-from agent_console.asking import Answer, Ask, Go, Page, page
+from agent_console.asking import Answer, Page, Redirect, Request, page
 from agent_console.routes import Routes
 from agent_console.staff import access_requests as requests
 from agent_console.staff import mobile_values
@@ -17,20 +17,20 @@ SPEAKS = "speaks-"
 
 
 @routes.get("/settings/people", Permission.MANAGE_PEOPLE)
-def everybody(ask: Ask) -> Answer:
+def everybody(ask: Request) -> Answer:
     """All staff, and the access that waits for a second person."""
     found = {"everybody": people.everybody(ask.session)}
     return page("people/page.html", **found | requests.waiting_now(ask))
 
 
 @routes.get("/settings/people/new", Permission.MANAGE_PEOPLE)
-def new(ask: Ask) -> Answer:
+def new(ask: Request) -> Answer:
     """The form for somebody new."""
     return page("people/new.html", **_choices(ask), speaks={})
 
 
 @routes.post("/settings/people", Permission.MANAGE_PEOPLE, on_invalid=new)
-def add(ask: Ask) -> Answer:
+def add(ask: Request) -> Answer:
     """Add somebody; the first password is told once and must be changed. A supervisor or administrator waits for a second
     person.
     """
@@ -51,13 +51,13 @@ def add(ask: Ask) -> Answer:
 
 
 @routes.get("/settings/people/{id}", Permission.MANAGE_PEOPLE)
-def person(ask: Ask) -> Answer:
+def person(ask: Request) -> Answer:
     """One person."""
     return _person(ask, ask.number("id"))
 
 
 @routes.post("/settings/people/{id}", Permission.MANAGE_PEOPLE, on_invalid=person)
-def change(ask: Ask) -> Answer:
+def change(ask: Request) -> Answer:
     """Change a person's name, role and languages. A higher role waits for a second person."""
     request = access_requests.change(
         ask.session,
@@ -69,18 +69,18 @@ def change(ask: Ask) -> Answer:
         ask.console.settings,
     )
     ask.tell(AGENTS_CHANGED)
-    return _waits(ask, ask.number("id")) if request is not None else Go("/settings/people", said=_("Kept."))
+    return _waits(ask, ask.number("id")) if request is not None else Redirect("/settings/people", said=_("Kept."))
 
 
 @routes.post("/settings/people/{id}/password", Permission.MANAGE_PEOPLE)
-def password(ask: Ask) -> Answer:
+def password(ask: Request) -> Answer:
     """A temporary password, shown once; that of a supervisor or administrator waits for a second person."""
     told = access_requests.reset_password(ask.session, ask.number("id"), ask.agent, ask.console.settings)
     return _person(ask, ask.number("id"), password=told) if isinstance(told, str) else _waits(ask, ask.number("id"))
 
 
 @routes.post("/settings/people/{id}/first-password", Permission.MANAGE_PEOPLE)
-def first_password(ask: Ask) -> Answer:
+def first_password(ask: Request) -> Answer:
     """The temporary password that was asked for and is in force by now, shown once, to who asked for it."""
     request = ask.form.get("request", "")
     if not (request.isascii() and request.isdigit()) or len(request) > 9:
@@ -90,7 +90,7 @@ def first_password(ask: Ask) -> Answer:
 
 
 @routes.post("/settings/people/{id}/phone", Permission.MANAGE_PEOPLE, confirmed=True)
-def phone(ask: Ask) -> Answer:
+def phone(ask: Request) -> Answer:
     """A new secret for a person's phone, shown once."""
     secret = people.new_phone_secret(ask.session, ask.number("id"), by_id=ask.agent.id)
     ask.tell(AGENTS_CHANGED)
@@ -98,39 +98,41 @@ def phone(ask: Ask) -> Answer:
 
 
 @routes.post("/settings/people/{id}/mobile", Permission.MANAGE_PEOPLE, on_invalid=person, confirmed=True)
-def mobile(ask: Ask) -> Answer:
+def mobile(ask: Request) -> Answer:
     """The number on which a person is rung at home; an empty one forgets it."""
     kept = mobile_values.keep(ask, ask.number("id"))
     ask.tell(AGENTS_CHANGED)
     said = _("The number is kept, sealed.") if kept else _("The number is forgotten.")
-    return Go(f"/settings/people/{ask.number('id')}", said=said)
+    return Redirect(f"/settings/people/{ask.number('id')}", said=said)
 
 
 @routes.post("/settings/people/{id}/deactivation", Permission.MANAGE_PEOPLE)
-def deactivation(ask: Ask) -> Answer:
+def deactivation(ask: Request) -> Answer:
     """End a person's access."""
     people.deactivate(ask.session, ask.number("id"), by_id=ask.agent.id)
     ask.tell(AGENTS_CHANGED, QUEUE_CHANGED)
-    return Go("/settings/people", said=_("Access ended. Open cases are with the unclaimed ones again."))
+    return Redirect("/settings/people", said=_("Access ended. Open cases are with the unclaimed ones again."))
 
 
 @routes.post("/settings/people/{id}/activation", Permission.MANAGE_PEOPLE)
-def activation(ask: Ask) -> Answer:
+def activation(ask: Request) -> Answer:
     """Let a person in again; a supervisor or administrator waits for a second person."""
     request = access_requests.let_in(ask.session, ask.number("id"), ask.agent, ask.console.settings)
     ask.tell(AGENTS_CHANGED)
     if request is not None:
         return _waits(ask, ask.number("id"))
-    return Go(f"/settings/people/{ask.number('id')}", said=_("Let in again, with the old password."))
+    return Redirect(f"/settings/people/{ask.number('id')}", said=_("Let in again, with the old password."))
 
 
-def _waits(ask: Ask, agent_id: int) -> Answer:
+def _waits(ask: Request, agent_id: int) -> Answer:
     ask.tell(ALERTS_CHANGED)
-    return Go(f"/settings/people/{agent_id}", said=_("Asked for. It is in force when a second person confirms it."))
+    return Redirect(
+        f"/settings/people/{agent_id}", said=_("Asked for. It is in force when a second person confirms it.")
+    )
 
 
 def _person(
-    ask: Ask, agent_id: int, *, password: str | None = None, secret: str | None = None, added: bool = False
+    ask: Request, agent_id: int, *, password: str | None = None, secret: str | None = None, added: bool = False
 ) -> Page:
     agent = people.load(ask.session, agent_id)
     spoken = {
@@ -150,20 +152,20 @@ def _person(
     )
 
 
-def _choices(ask: Ask) -> dict[str, object]:
+def _choices(ask: Request) -> dict[str, object]:
     """Roles, and all languages: those of the line first."""
     ours = [row.code for row in languages.spoken(ask.session)]
     others = [code for code in languages.catalogue() if code not in ours]
     return {"roles": list(Role), "ours": ours, "others": others, "proficiencies": list(Proficiency)}
 
 
-def _role(ask: Ask) -> Role:
+def _role(ask: Request) -> Role:
     if ask.form.get("role", "") not in set(Role):
         raise Invalid(role=_("Choose a role."))
     return Role(ask.form["role"])
 
 
-def _speaks(ask: Ask) -> dict[str, Proficiency]:
+def _speaks(ask: Request) -> dict[str, Proficiency]:
     """What was chosen for each language of the catalogue; nothing chosen means she does not speak it."""
     chosen = {code: ask.form.get(SPEAKS + code, "") for code in languages.catalogue()}
     return {code: Proficiency(how) for code, how in chosen.items() if how in set(Proficiency)}

@@ -1,6 +1,6 @@
 """Signing in and out."""
 
-from agent_console.asking import Answer, Ask, Cookie, Go, own_path, page
+from agent_console.asking import Answer, Cookie, Redirect, Request, own_path, page
 from agent_console.asterisk_limit import PHONES, turn
 from agent_console.guard import HELLO, SESSION, session_cookie
 from agent_console.phone.registry import SIGNED_OUT
@@ -19,15 +19,15 @@ from telephony.operator.operator import LineFailed
 routes = Routes()
 
 
-@routes.get("/sign-in", Open.PUBLIC, opens="nothing")
-def sign_in(ask: Ask) -> Answer:
+@routes.get("/sign-in", Open.PUBLIC, transaction="own")
+def sign_in(ask: Request) -> Answer:
     """The sign-in page. `ended`: a page was open when its sign-in ended, and nobody there had asked for that."""
     next_page = own_path(ask.form.get("next") or ask.query.get("next", ""))
     return page("sign_in.html", next=next_page, ended=ask.query.get("ended") == "1")
 
 
-@routes.post("/sign-in", Open.PUBLIC, opens="nothing", on_invalid=sign_in, proves="password")
-def enter(ask: Ask) -> Answer:
+@routes.post("/sign-in", Open.PUBLIC, transaction="own", on_invalid=sign_in, proves="password")
+def enter(ask: Request) -> Answer:
     """Let in who has given the right password; it was looked at before this view."""
     proof = need_right(ask, "login")
     agent_id = proof.agent_id or 0
@@ -47,11 +47,11 @@ def enter(ask: Ask) -> Answer:
     # They are signed in here and nowhere else: a phone that another page has is let go of now.
     ask.console.phones.end_of(agent_id, SIGNED_OUT)
     ask.console.strangers.met(sign_ins.sha256(granted.token))
-    return Go(to, cookies=(session_cookie(granted.token, ask.console.settings), browser, Cookie(HELLO, "")))
+    return Redirect(to, cookies=(session_cookie(granted.token, ask.console.settings), browser, Cookie(HELLO, "")))
 
 
-@routes.post("/sign-out", Open.SIGNED_IN, opens="nothing", new_password_first=False)
-def leave(ask: Ask) -> Answer:
+@routes.post("/sign-out", Open.SIGNED_IN, transaction="own", new_password_first=False)
+def leave(ask: Request) -> Answer:
     """Sign this browser out, and take its phone away."""
     agent_id = ask.agent.id or 0
     # No transaction stays open while Asterisk is asked.
@@ -69,10 +69,10 @@ def leave(ask: Ask) -> Answer:
     if had_phone:
         ask.tell(AGENTS_CHANGED)
         drop_phone(ask, agent_id)
-    return Go("/sign-in", said=_("You are signed out."), cookies=(Cookie(SESSION, ""),))
+    return Redirect("/sign-in", said=_("You are signed out."), cookies=(Cookie(SESSION, ""),))
 
 
-def drop_phone(ask: Ask, agent_id: int) -> None:
+def drop_phone(ask: Request, agent_id: int) -> None:
     """Take the secret of a page's phone out of Asterisk, as far as it answers."""
     try:
         with turn(PHONES):
@@ -82,7 +82,7 @@ def drop_phone(ask: Ask, agent_id: int) -> None:
         log().warning("a phone stays in Asterisk after its sign-out", error=error)
 
 
-def end_phones(ask: Ask, agent_id: int, *, had_phone: bool) -> None:
+def end_phones(ask: Request, agent_id: int, *, had_phone: bool) -> None:
     """A person's password is a new one: whatever phone was registered with the old one is told to come again."""
     ask.console.phones.end_of(agent_id, SIGNED_OUT)
     ask.tell(AGENTS_CHANGED)

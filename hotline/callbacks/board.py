@@ -18,7 +18,7 @@ MOST = 200
 
 
 @dataclass(frozen=True)
-class Row:
+class CallbackRow:
     """A call-back in the list. `refusal` is why the reader may not call now; None: she may.
 
     `opens_at` is the next moment she may be called as far as safety and time go; None when time alone does not help.
@@ -51,7 +51,7 @@ class Row:
     locked_until: datetime | None
 
 
-def board(session: Session, at: datetime, zone: ZoneInfo, settings: Settings, by: Agent) -> list[Row]:
+def board(session: Session, at: datetime, zone: ZoneInfo, settings: Settings, by: Agent) -> list[CallbackRow]:
     """Open call-backs for this reader: those she may call now, then by when they open, then those no time helps.
 
     At most `MOST`, the safe ones first; `count_open` says how many there are.
@@ -68,7 +68,9 @@ def board(session: Session, at: datetime, zone: ZoneInfo, settings: Settings, by
     return _rows(session, session.exec(query).all(), at, zone, settings, by)
 
 
-def row(session: Session, callback: Callback, at: datetime, zone: ZoneInfo, settings: Settings, by: Agent) -> Row:
+def row(
+    session: Session, callback: Callback, at: datetime, zone: ZoneInfo, settings: Settings, by: Agent
+) -> CallbackRow:
     """One call-back as a row, ended or not."""
     return _rows(session, [callback], at, zone, settings, by)[0]
 
@@ -97,7 +99,7 @@ def count_open(session: Session) -> int:
 
 def _rows(
     session: Session, items: Sequence[Callback], at: datetime, zone: ZoneInfo, settings: Settings, by: Agent
-) -> list[Row]:
+) -> list[CallbackRow]:
     supervisor = may(by, Permission.HAND_OVER_ANY)
     facts = callback_facts.gather(session, items, by, at, settings.callback_tries)
     cases = {c.id: c for c in session.exec(select(Case).where(col(Case.id).in_({i.case_id for i in items})))}
@@ -108,7 +110,7 @@ def _rows(
         safety = known.safety or Safety(case_id=item.case_id)
         locked = item.owner_id is not None and item.locked_until is not None and item.locked_until > at
         rows.append(
-            Row(
+            CallbackRow(
                 callback_id=item.id or 0,
                 case_id=item.case_id,
                 reference=case.reference,
@@ -138,7 +140,7 @@ def _rows(
     return sorted(rows, key=_order)
 
 
-def _order(row: Row) -> tuple[bool, bool, datetime, int, datetime, int]:
+def _order(row: CallbackRow) -> tuple[bool, bool, datetime, int, datetime, int]:
     """Those who may be called now first; then the soonest to open; the most pressing kind, and who waits longest."""
     return (
         row.refusal is not None,

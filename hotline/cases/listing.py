@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement
 from sqlmodel import Session, col, func, select
 from sqlmodel.sql.expression import SelectOfScalar
 
-from hotline.cases.rows import Row, is_open, rows
+from hotline.cases.rows import CaseRow, is_open, rows
 from hotline.cases.search import holds
 from hotline.permissions import Permission, need
 from models import Agent, Case, CaseStatus
@@ -32,13 +32,13 @@ class Wanted:
 
 
 @dataclass(frozen=True)
-class Found:
+class CaseListing:
     """One page of what was found. `owners` maps ids of cases to names of staff.
 
     `total` is how many there are, counted up to `COUNTED`; `beyond` says that there are more, and `pages` is None then.
     """
 
-    rows: list[Row]
+    rows: list[CaseRow]
     owners: dict[int, str]
     total: int
     beyond: bool
@@ -46,7 +46,7 @@ class Found:
     pages: int | None
 
 
-def find(session: Session, wanted: Wanted, by: Agent) -> Found:
+def find(session: Session, wanted: Wanted, by: Agent) -> CaseListing:
     """One page of the cases that fit, newest first. A page past the end is the last one."""
     need(by, Permission.WORK_CASES)
     named = _named(session, wanted.text)
@@ -70,7 +70,9 @@ def find(session: Session, wanted: Wanted, by: Agent) -> Found:
     owned = {case.owner_id for case in cases if case.owner_id}
     names = {a.id: a.name for a in session.exec(select(Agent).where(col(Agent.id).in_(owned)))}
     owners = {case.id or 0: names[case.owner_id] for case in cases if case.owner_id}
-    return Found(rows(session, cases), owners, min(total, COUNTED), beyond, page, None if beyond else _pages(total))
+    return CaseListing(
+        rows(session, cases), owners, min(total, COUNTED), beyond, page, None if beyond else _pages(total)
+    )
 
 
 def _named(session: Session, text: str) -> ColumnElement[bool] | None:

@@ -29,7 +29,7 @@ UNSURE = 0.6
 
 
 @dataclass(frozen=True)
-class Message:
+class MessageWithRecording:
     """A recording, of a message or of a conversation, with its transcript. `ahead`: how many are transcribed before it."""
 
     recording: Recording
@@ -38,11 +38,11 @@ class Message:
 
 
 @dataclass(frozen=True)
-class Call:
+class ContactWithRecordings:
     """A contact of the case and what was recorded in it, newest recording last."""
 
     contact: Contact
-    messages: list[Message]
+    messages: list[MessageWithRecording]
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class CasePage:
 
     case: Case
     safety: Safety
-    calls: list[Call]
+    calls: list[ContactWithRecordings]
     notes: list[Note]
     events: list[CaseEvent]
     others: list[Case]
@@ -84,7 +84,7 @@ def read(session: Session, case_id: int, by: Agent) -> CasePage:
     contacts = session.exec(
         select(Contact).where(col(Contact.case_id) == case_id).order_by(col(Contact.arrived_at).desc())
     ).all()
-    calls = [Call(contact, messages(session, contact.id or 0)) for contact in contacts]
+    calls = [ContactWithRecordings(contact, messages(session, contact.id or 0)) for contact in contacts]
     safety = session.get(Safety, case_id) or Safety(case_id=case_id)
     mine = case.owner_id == by.id
     may_change = mine or may(by, Permission.HAND_OVER_ANY)
@@ -117,7 +117,7 @@ def read(session: Session, case_id: int, by: Agent) -> CasePage:
     )
 
 
-def messages(session: Session, contact_id: int) -> list[Message]:
+def messages(session: Session, contact_id: int) -> list[MessageWithRecording]:
     """The recordings of a call with their transcripts, oldest first."""
     rows = session.exec(
         select(Recording, Transcript)
@@ -125,15 +125,15 @@ def messages(session: Session, contact_id: int) -> list[Message]:
         .where(col(Recording.contact_id) == contact_id)
         .order_by(col(Recording.recorded_at), col(Recording.id))
     )
-    return [Message(recording, transcript, _ahead(session, recording)) for recording, transcript in rows]
+    return [MessageWithRecording(recording, transcript, _ahead(session, recording)) for recording, transcript in rows]
 
 
-def message(session: Session, recording: Recording) -> Message:
+def message(session: Session, recording: Recording) -> MessageWithRecording:
     """One recording as its panel shows it."""
-    return Message(recording, session.get(Transcript, recording.id), _ahead(session, recording))
+    return MessageWithRecording(recording, session.get(Transcript, recording.id), _ahead(session, recording))
 
 
-def _to_hear(call: Call) -> list[Recording]:
+def _to_hear(call: ContactWithRecordings) -> list[Recording]:
     """What nobody has heard unless she listened to it: a conversation was heard by the agent who had it."""
     return [m.recording for m in call.messages if m.recording.kind is RecordingKind.MESSAGE]
 

@@ -44,7 +44,7 @@ ACT_WITHIN = {
 
 
 @dataclass(frozen=True)
-class Row:
+class CaseRow:
     """A case in a list. Facts of its newest call come with it; lengths are seconds, `sure` is 0 to 1.
 
     `first_words` is the start of a draft transcript. `act_by` is when somebody should have acted first; None: no clock.
@@ -86,7 +86,7 @@ class Row:
 class Board:
     """A list of cases: the rows shown, how many there are with these choices, and how many without."""
 
-    rows: list[Row]
+    rows: list[CaseRow]
     found: int
     all: int
 
@@ -161,13 +161,13 @@ def _newest_outcome() -> Any:
     return newest.scalar_subquery()
 
 
-def owned(session: Session, agent_id: int, most: int = MOST_OWNED) -> list[Row]:
+def owned(session: Session, agent_id: int, most: int = MOST_OWNED) -> list[CaseRow]:
     """The open cases of an agent, most urgent first."""
     mine = select(Case.id).where(col(Case.owner_id) == agent_id, is_open())
     return rows(session, _first(session, mine, Order.URGENT, most))
 
 
-def rows(session: Session, cases: Sequence[Case]) -> list[Row]:
+def rows(session: Session, cases: Sequence[Case]) -> list[CaseRow]:
     """These cases as rows, in the same order, in a handful of queries however many there are."""
     ids = [c.id for c in cases]
     contacts: dict[int, list[Contact]] = defaultdict(list)
@@ -196,11 +196,11 @@ def _row(
     contacts: list[Contact],
     recordings: dict[int, tuple[Recording, Transcript | None]],
     safety: Safety | None,
-) -> Row:
+) -> CaseRow:
     last = contacts[-1] if contacts else None
     recording, transcript = recordings.get(last.id or 0, (None, None)) if last else (None, None)
     within = ACT_WITHIN.get(case.level)
-    return Row(
+    return CaseRow(
         case_id=case.id or 0,
         reference=case.reference,
         level=case.level,

@@ -15,7 +15,7 @@ from hotline.line import languages
 from hotline.log import log
 from hotline.settings import Settings
 from ivr import names
-from ivr.prompts.manifest import OWN, PLACEHOLDER, VERSION, VOICE, Manifest, Row, load, store
+from ivr.prompts.manifest import OWN, PLACEHOLDER, VERSION, VOICE, Manifest, PromptRow, load, store
 from ivr.prompts.synthesis import NoSound, convert, hold, put, speak, tone
 from ivr.prompts.words import ENGLISH, Spoken, Wordings, english, spoken
 from models import Database, Wording
@@ -128,7 +128,7 @@ def _job(settings: Settings, language: str, prompt: str, key: str, wordings: Wor
     )
 
 
-def _made(settings: Settings, jobs: list[_Job]) -> Iterator[tuple[_Job, Row]]:
+def _made(settings: Settings, jobs: list[_Job]) -> Iterator[tuple[_Job, PromptRow]]:
     with ThreadPoolExecutor(WORKERS, thread_name_prefix="prompt") as pool:
         waiting = {pool.submit(_make, settings, job): job for job in jobs}
         try:
@@ -138,7 +138,7 @@ def _made(settings: Settings, jobs: list[_Job]) -> Iterator[tuple[_Job, Row]]:
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _make(settings: Settings, job: _Job) -> Row:
+def _make(settings: Settings, job: _Job) -> PromptRow:
     """Make one sound, from the best source that works; what is kept of it in the manifest."""
     mark, problem = job.mark, ""
     tries: list[tuple[str, Callable[[], bytes]]] = []
@@ -151,14 +151,14 @@ def _make(settings: Settings, job: _Job) -> Row:
     for source, made in tries:
         try:
             put(settings.sounds / f"{job.name}.sln", made())
-            return Row(mark=mark, source=source, problem=problem)
+            return PromptRow(mark=mark, source=source, problem=problem)
         except NoSound as error:
             what = (
                 f"prompts/{job.language}/{job.own.name}" if source == OWN and job.own else f"the voice for {job.name}"
             )
             problem = problem or f"{what} cannot be used ({error}); something else is spoken in its place"
             log().warning("a prompt could not be made from its source", prompt=job.name, source=source)
-    return Row(mark=mark, source="", problem=problem)
+    return PromptRow(mark=mark, source="", problem=problem)
 
 
 def _plain_sounds(settings: Settings, before: Manifest) -> int:
@@ -171,7 +171,7 @@ def _plain_sounds(settings: Settings, before: Manifest) -> int:
     return made
 
 
-def _drop_keyless(settings: Settings, sounds: dict[str, Row], wanted: set[str]) -> None:
+def _drop_keyless(settings: Settings, sounds: dict[str, PromptRow], wanted: set[str]) -> None:
     """An invitation of a language that lost its key would say a key of another."""
     for name in [n for n in sounds if n not in wanted and n.partition("/")[2] in names.OF_THE_KEY]:
         del sounds[name]

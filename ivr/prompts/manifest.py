@@ -12,7 +12,7 @@ VERSION = 1  # raise it when the same words would sound different
 OWN, VOICE, PLACEHOLDER = "own", "voice", "placeholder"
 
 
-class Row(TypedDict):
+class PromptRow(TypedDict):
     """One sound: `mark` changes when it would sound different, `source` is what spoke, `problem` is in words or empty."""
 
     mark: str
@@ -26,7 +26,7 @@ class Manifest:
 
     version: int = 0
     languages: list[str] = field(default_factory=list)
-    sounds: dict[str, Row] = field(default_factory=dict)
+    sounds: dict[str, PromptRow] = field(default_factory=dict)
 
     def placeholders(self) -> list[str]:
         """Sounds that are English in place of another language."""
@@ -36,7 +36,7 @@ class Manifest:
         """What went wrong, in words."""
         return [row["problem"] for _, row in self._here() if row["problem"]]
 
-    def _here(self) -> list[tuple[str, Row]]:
+    def _here(self) -> list[tuple[str, PromptRow]]:
         return [(name, self.sounds[name]) for name in sorted(self.sounds) if name.partition("/")[0] in self.languages]
 
 
@@ -46,7 +46,7 @@ def load(settings: Settings) -> Manifest:
         found = json.loads((settings.sounds / FILE).read_text())
         manifest = Manifest(int(found["version"]), list(found["languages"]), dict(found["sounds"]))
         if manifest.version == VERSION and all(
-            set(row) == set(Row.__annotations__) for row in manifest.sounds.values()
+            set(row) == set(PromptRow.__annotations__) for row in manifest.sounds.values()
         ):
             return manifest
     except (OSError, ValueError, KeyError, TypeError):

@@ -18,7 +18,7 @@ NUDGE_WAIT_S = 1.0
 CHANGES = {MENU_CHANGED, PROMPTS_CHANGED}
 
 
-class Keeper:
+class PromptRebuilder:
     """A thread that builds what changed: at the start, on a nudge and each minute."""
 
     def __init__(self, settings: Settings, db: Database, nudges: Nudges, stop: threading.Event) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from ivr.call import Call
+from ivr.call import CallerSession
 from ivr.scripts.after_queue import after_queue
 from ivr.scripts.answer import answer
 from ivr.scripts.choose_language import choose_language
@@ -11,7 +11,7 @@ from ivr.scripts.ping import ping
 from ivr.scripts.route import route
 from telephony import names
 
-SCRIPTS: dict[str, Callable[[Call], None]] = {
+SCRIPTS: dict[str, Callable[[CallerSession], None]] = {
     names.ANSWER: answer,
     names.CHOOSE_LANGUAGE: choose_language,
     names.ROUTE: route,

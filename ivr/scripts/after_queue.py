@@ -1,7 +1,7 @@
 from hotline.calls.facts import Fact
 from hotline.queue.routing import Way
 from ivr import names
-from ivr.call import ANY_KEY, Call
+from ivr.call import ANY_KEY, CallerSession
 from ivr.questions import ask_whether_safe
 from ivr.scripts.route import go, where_to
 from telephony.names import CHOICE, CHOICE_CALLBACK, CHOICE_MESSAGE, QUEUE_STATUS, WAY, WAY_END, WAY_MESSAGE
@@ -11,7 +11,7 @@ ANSWERED = "CONTINUE"  # app_queue: the agent hung up first
 OVER = "TIMEOUT"
 
 
-def after_queue(call: Call) -> None:
+def after_queue(call: CallerSession) -> None:
     """She left the queue: for a call-back, for a message, because she was answered, or because the queue let her out."""
     choice = call.session.get_variable(CHOICE)
     status = call.session.get_variable(QUEUE_STATUS)
@@ -25,7 +25,7 @@ def after_queue(call: Call) -> None:
         _again(call, over=status == OVER)
 
 
-def _call_back(call: Call) -> None:
+def _call_back(call: CallerSession) -> None:
     if call.withheld:
         call.session.set_variable(WAY, WAY_MESSAGE)
         call.play(names.NUMBER_WITHHELD, ANY_KEY)
@@ -37,12 +37,12 @@ def _call_back(call: Call) -> None:
     _part(call)
 
 
-def _part(call: Call) -> None:
+def _part(call: CallerSession) -> None:
     call.session.set_variable(WAY, WAY_END)
     call.play(names.GOODBYE)
 
 
-def _again(call: Call, *, over: bool) -> None:
+def _again(call: CallerSession, *, over: bool) -> None:
     told = call.session.get_variable(names.TURNS)
     turns = int(told) if told.isdecimal() else 0
     if not over and turns < TURNS:

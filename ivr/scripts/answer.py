@@ -1,9 +1,9 @@
 from hotline.calls.facts import Fact
 from ivr import names
-from ivr.call import ANY_KEY, Call
+from ivr.call import ANY_KEY, CallerSession
 
 
-def answer(call: Call) -> None:
+def answer(call: CallerSession) -> None:
     """The call is there: keep its arrival and greet. A key pressed already now counts in the menu."""
     last = call.last_language()
     call.session.set_variable(names.LAST, last or "")

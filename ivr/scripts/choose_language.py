@@ -1,10 +1,10 @@
 from hotline.calls.facts import Fact
 from ivr import names
-from ivr.call import ANY_KEY, Call
+from ivr.call import ANY_KEY, CallerSession
 from telephony.names import QUEUE, QUIET
 
 
-def choose_language(call: Call) -> None:
+def choose_language(call: CallerSession) -> None:
     """Each language invites in itself, and any key may be pressed at any time. Every caller comes out with a language.
 
     0 is for who cannot speak: her last language, else the one for no key, without more waiting. After
@@ -32,12 +32,12 @@ def choose_language(call: Call) -> None:
     _settle(call, menu.no_key, chosen=False, keyed=False)
 
 
-def _introduce(call: Call, *, repeat: bool) -> str | None:
+def _introduce(call: CallerSession, *, repeat: bool) -> str | None:
     """Tell who cannot speak what to press, and offer a repeat caller the language she chose last."""
     return call.play(names.QUIET, ANY_KEY) or (call.play(names.AGAIN, ANY_KEY) if repeat else None)
 
 
-def _invite(call: Call) -> str | None:
+def _invite(call: CallerSession) -> str | None:
     for code in call.menu.keys.values():
         pressed = call.play(names.INVITE, ANY_KEY, language=code)
         if pressed:
@@ -45,7 +45,7 @@ def _invite(call: Call) -> str | None:
     return call.hear(call.settings.menu_wait_s)
 
 
-def _settle(call: Call, language: str, *, chosen: bool, keyed: bool) -> None:
+def _settle(call: CallerSession, language: str, *, chosen: bool, keyed: bool) -> None:
     call.session.set_variable(QUEUE, language)
     call.session.set_variable("CHANNEL(language)", language)
     facts = (Fact.KEY, Fact.LANGUAGE) if keyed else (Fact.LANGUAGE,)

@@ -6,7 +6,7 @@ from pathlib import Path
 from hotline.calls.facts import Fact
 from hotline.disk import can_record
 from ivr import names
-from ivr.call import Call
+from ivr.call import CallerSession
 from ivr.questions import ask_whether_safe
 from ivr.session import BYTES_PER_S, AgiFailed
 from models import MessageEnd
@@ -25,7 +25,7 @@ PACKET_S = 0.02
 PACKETS = "CHANNEL(rtcp,rxcount)"
 
 
-def leave_voicemail(call: Call) -> None:
+def leave_voicemail(call: CallerSession) -> None:
     """Say what becomes of a message, record it, and ask whether she may be called back. Hanging up keeps what was said."""
     if not _has_room(call):
         return
@@ -47,7 +47,7 @@ def leave_voicemail(call: Call) -> None:
     call.play(names.GOODBYE)
 
 
-def _record(call: Call) -> tuple[bool, MessageEnd | None]:
+def _record(call: CallerSession) -> tuple[bool, MessageEnd | None]:
     """Record to the spool. Whether all that was said is there, and what ended it; None when nobody saw that.
 
     It never ends because it is quiet: after some time in which nothing at all came, a key, the hang-up or the limit. Record
@@ -102,7 +102,7 @@ def sounds(path: Path, start: int) -> bool:
     return bool(samples) and (max(samples) > NOTHING or min(samples) < -NOTHING)
 
 
-def _packets(call: Call) -> int | None:
+def _packets(call: CallerSession) -> int | None:
     """How many packets of sound the caller's phone has sent; None when Asterisk does not say."""
     told = call.session.get_variable(PACKETS)
     return int(told) if told.isdecimal() else None
@@ -123,7 +123,7 @@ def _cut_short(status: str, kept_s: float, took_s: float, came_s: float | None) 
     return kept_s + OPENED_AND_CLOSED_S < took_s * (0.9 if status in GOES_ON else 0.5)
 
 
-def _has_room(call: Call) -> bool:
+def _has_room(call: CallerSession) -> bool:
     """Whether a message can be kept; else that is said and noted."""
     if can_record(call.settings):
         return True
@@ -132,6 +132,6 @@ def _has_room(call: Call) -> bool:
     return False
 
 
-def _apologise(call: Call) -> None:
+def _apologise(call: CallerSession) -> None:
     call.play(names.CANNOT_RECORD)
     call.play(names.GOODBYE)

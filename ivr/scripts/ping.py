@@ -1,5 +1,5 @@
-from ivr.call import Call
+from ivr.call import CallerSession
 
 
-def ping(call: Call) -> None:
+def ping(call: CallerSession) -> None:
     """Answer the supervisor: that this was reached is the answer."""

@@ -43,7 +43,7 @@ def options(host: str, port: int) -> int:
             ("Contact", f"<sip:doctor@{own}:{own_port}>"),
             ("Max-Forwards", "70"),
         ]
-        request = sip.Message(f"OPTIONS sip:{host}:{port} SIP/2.0", headers).to_bytes()
+        request = sip.SipMessage(f"OPTIONS sip:{host}:{port} SIP/2.0", headers).to_bytes()
         reply = sip.read(_ask(line, request))
     return reply.status if reply else 0
 
@@ -70,7 +70,7 @@ def register(host: str, port: int, user: str, password: str) -> tuple[int, bool]
                 ("Max-Forwards", "70"),
                 *credentials,
             ]
-            reply = sip.read(_ask(line, sip.Message(f"REGISTER {uri} SIP/2.0", headers).to_bytes()))
+            reply = sip.read(_ask(line, sip.SipMessage(f"REGISTER {uri} SIP/2.0", headers).to_bytes()))
             # Something provisional, or the answer to what was asked before, comes first.
             while reply is not None and (reply.status < 200 or not reply.get("CSeq").startswith(f"{cseq} ")):
                 reply = sip.read(_hear(line))

@@ -65,7 +65,7 @@ class Forked:
             os.kill(self.pid, number)
 
 
-class Nursery:
+class Forkserver:
     """The supervisor's side. To be made first of all, while this process has one thread and nothing open.
 
     What it gives is a child of this process, not of the nursery: a nursery that dies takes nobody with it.

@@ -24,7 +24,7 @@ from hotline.settings import ROOT, Settings
 from models.db.types import now
 from ops.log_file import LogFile
 from ops.supervision import processes as names
-from ops.supervision.forkserver import Forked, Nursery, reap
+from ops.supervision.forkserver import Forked, Forkserver, reap
 from ops.supervision.probe import Probe
 from ops.supervision.run import PARENT
 
@@ -77,7 +77,7 @@ class Supervisor:
         which: tuple[str, ...] = names.PROCESSES,
         *,
         alone: bool = False,
-        nursery: Nursery | None = None,
+        nursery: Forkserver | None = None,
     ) -> None:
         self.settings = settings
         self.held: Collection[str] = ()

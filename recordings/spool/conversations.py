@@ -13,7 +13,7 @@ from hotline.log import log
 from hotline.nudges import Nudges
 from models import Contact, Database, Recording, RecordingKind
 from recordings.spool.files import Conversation, being_written, remove
-from recordings.spool.sealer import Keeper
+from recordings.spool.sealer import Sealer
 from recordings.vault import consent_gate
 
 # Asterisk has the file open, and writes silence too, until the recorder ends. Once nobody has it open it is finished.
@@ -31,7 +31,7 @@ class Conversations:
     """Takes recorded conversations. `take` never raises for what lies there: it logs and tries again later."""
 
     db: Database
-    keeper: Keeper
+    keeper: Sealer
     nudges: Nudges
     clock: Callable[[], float]
     beat: Callable[[], None]

@@ -28,7 +28,7 @@ from hotline.settings import Settings
 from models import Contact, Database, Recording
 from recordings.spool.conversations import Conversations
 from recordings.spool.files import NET, REJECTED, File, Left, Looked, Note, Spool, being_written, read_note, remove
-from recordings.spool.sealer import Keeper
+from recordings.spool.sealer import Sealer
 from recordings.vault.vault import Vault
 
 # How long files must be unchanged before they are taken as finished, in seconds.
@@ -93,7 +93,7 @@ class Ingest:
 
     def __post_init__(self) -> None:
         self._spool = Spool(self.settings.spool, self.clock)
-        self._keeper = Keeper(self.db, self.vault)
+        self._keeper = Sealer(self.db, self.vault)
         self._conversations = Conversations(self.db, self._keeper, self.nudges, self.clock, self.beat)
 
     def once(self) -> int:

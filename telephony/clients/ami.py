@@ -44,7 +44,7 @@ class AmiRefused(FreelineError):
     """Asterisk answered that it will not do this."""
 
 
-class Message(ManagerMsg):  # type: ignore[misc]  # pyst2 carries no types
+class AmiMessage(ManagerMsg):  # type: ignore[misc]  # pyst2 carries no types
     """An event or an answer. `at` is when it was read.
 
     `variables` are the variables of its (first) channel, `dest_variables` those of the channel that is dialled.
@@ -95,7 +95,7 @@ class Message(ManagerMsg):  # type: ignore[misc]  # pyst2 carries no types
 
 
 # A list is put by whoever has read a snapshot, so that it keeps its place among the events; None is a lost connection.
-Events = queue.Queue[Message | list[Message] | None]
+Events = queue.Queue[AmiMessage | list[AmiMessage] | None]
 
 
 @dataclass
@@ -104,8 +104,8 @@ class _Asked:
 
     listing: bool
     done: threading.Event = field(default_factory=threading.Event)
-    answer: Message | None = None
-    rows: list[Message] = field(default_factory=list)
+    answer: AmiMessage | None = None
+    rows: list[AmiMessage] = field(default_factory=list)
 
 
 class Ami:
@@ -174,13 +174,13 @@ class Ami:
         if connection is not None:
             self._lost(connection)
 
-    def send_action(self, fields: Mapping[str, str]) -> Message:
+    def send_action(self, fields: Mapping[str, str]) -> AmiMessage:
         """Do one thing and return its answer. Raises `AmiRefused`, `AmiLost`, and ValueError for a line break."""
         answer = self._ask(fields, listing=False).answer
         assert answer is not None  # noqa: S101  (_ask raises otherwise)
         return answer
 
-    def list_action(self, fields: Mapping[str, str]) -> list[Message]:
+    def list_action(self, fields: Mapping[str, str]) -> list[AmiMessage]:
         """Ask for a list and return its rows when it is complete. Raises as `send_action`."""
         return self._ask(fields, listing=True).rows
 
@@ -210,13 +210,13 @@ class Ami:
             with contextlib.suppress(OSError, ValueError), stream:
                 while (lines := _lines(stream)) is not None:
                     if lines:
-                        message = Message(lines)
+                        message = AmiMessage(lines)
                         self._deliver(message, connection)
         finally:
             # Whatever ended it: a connection that nobody reads has to be made anew.
             self._lost(connection)
 
-    def _deliver(self, message: Message, connection: socket.socket) -> None:
+    def _deliver(self, message: AmiMessage, connection: socket.socket) -> None:
         number = message.get("ActionID")
         with self._lock:
             asked = self._asked.get(number)
@@ -235,7 +235,7 @@ class Ami:
         if asked is None and (message.event or message.get("Response") == UNNAMED):
             self._believe(message, connection)
 
-    def _believe(self, message: Message, connection: socket.socket) -> None:
+    def _believe(self, message: AmiMessage, connection: socket.socket) -> None:
         """Hand an event on. What is neither an event nor an answer is what is left of one that was torn apart."""
         # Told to each connection by itself, with nobody's words in it, and without the name.
         booted = message.event == BOOTED and message.sound

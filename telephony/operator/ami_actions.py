@@ -9,7 +9,7 @@ from hotline.errors import FreelineError, PartMissing
 from hotline.settings import Settings
 from telephony import names
 from telephony.asterisk.secrets import Secrets, load_secrets
-from telephony.clients.ami import Ami, AmiLost, AmiRefused, Message
+from telephony.clients.ami import Ami, AmiLost, AmiMessage, AmiRefused
 from telephony.clients.ari import Ari, AriFailed
 from telephony.operator.legs import Leg
 
@@ -50,7 +50,7 @@ class Actor:
                 self._connected.close()
                 self._connected = None
 
-    def channels(self) -> list[Message]:
+    def channels(self) -> list[AmiMessage]:
         """The rows of CoreShowChannels. Raises `LineFailed`, as all here do."""
         return self._ask(lambda ami: ami.list_action({"Action": "CoreShowChannels"}))
 
@@ -171,7 +171,7 @@ class Actor:
             raise LineFailed(SILENT) from error
 
 
-def _there(row: Message, move: Move) -> bool:
+def _there(row: AmiMessage, move: Move) -> bool:
     leg, context, extension = move
     if context == names.CONTEXT_ROOM:
         # At priority 1 the application is still the one that it is leaving.

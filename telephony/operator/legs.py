@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from telephony import names
-from telephony.clients.ami import Message
+from telephony.clients.ami import AmiMessage
 from telephony.switchboard.queue_sync import agent_of
 
 UP = "6"
@@ -75,19 +75,19 @@ class Legs:
         return [worker, *others] if worker is not None else others
 
 
-def legs_of(rows: Iterable[Message], call: str) -> Legs:
+def legs_of(rows: Iterable[AmiMessage], call: str) -> Legs:
     """What CoreShowChannels shows of one call."""
     found = [_leg(row) for row in rows if row.variables.get(names.CALL) == call]
     behind = [leg for leg in found if leg.channel.endswith(BEHIND) or leg.leg == names.LEG_MOBILE]
     return Legs(tuple(leg for leg in found if leg not in behind), tuple(behind))
 
 
-def ringing_for(rows: Iterable[Message], leg: str) -> list[str]:
+def ringing_for(rows: Iterable[AmiMessage], leg: str) -> list[str]:
     """The channels by which a party is called: by its own id, which she carries, or which the call for her was given."""
     return [row.get("Channel") for row in rows if row.variables.get(names.LEG) == leg or row.get("Uniqueid") == leg]
 
 
-def _leg(row: Message) -> Leg:
+def _leg(row: AmiMessage) -> Leg:
     channel = row.get("Channel")
     return Leg(
         channel,

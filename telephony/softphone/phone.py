@@ -15,12 +15,12 @@ from types import TracebackType
 
 from telephony.softphone import sip
 from telephony.softphone.rtp import Audio
-from telephony.softphone.sip import Message
+from telephony.softphone.sip import SipMessage
 
 T1_S = 0.5
 
 
-class Call:
+class SoftphoneCall:
     """One call of a phone. `status` is the last SIP status seen; 200 once answered."""
 
     def __init__(self, phone: "Phone", call_id: str, ours: str, theirs: str, target: str) -> None:
@@ -31,8 +31,8 @@ class Call:
         self.cseq = 1
         self.answered = threading.Event()
         self.ended = threading.Event()
-        self.invite: Message | None = None
-        self.last_answer: Message | None = None
+        self.invite: SipMessage | None = None
+        self.last_answer: SipMessage | None = None
         self.incoming = False
         self.from_uri = ""
 
@@ -101,7 +101,7 @@ class Call:
         self.ended.set()
         self.audio.stop()
 
-    def __enter__(self) -> "Call":
+    def __enter__(self) -> "SoftphoneCall":
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -128,16 +128,16 @@ class Phone:
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.bind((host, port))
         self.port: int = self._socket.getsockname()[1]
-        self.calls: dict[str, Call] = {}
-        self.incoming: queue.Queue[Call] = queue.Queue()
-        self.on_ring: Callable[[Call], None] | None = None
-        self._replies: dict[tuple[str, str], queue.Queue[Message]] = {}
+        self.calls: dict[str, SoftphoneCall] = {}
+        self.incoming: queue.Queue[SoftphoneCall] = queue.Queue()
+        self.on_ring: Callable[[SoftphoneCall], None] | None = None
+        self._replies: dict[tuple[str, str], queue.Queue[SipMessage]] = {}
         self._closed = threading.Event()
         self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._receive, daemon=True, name="sip")
         self._thread.start()
 
-    def call(self, number: str, from_number: str | None = "0812345678") -> Call:
+    def call(self, number: str, from_number: str | None = "0812345678") -> SoftphoneCall:
         """Call a number; None withholds ours. Returns at once: wait with `wait_answered`."""
         host, port = self.server
         target = f"sip:{number}@{host}:{port}"
@@ -148,12 +148,12 @@ class Phone:
             ours = f'"Anonymous" <sip:anonymous@anonymous.invalid>;tag={tag}'
         else:
             ours = f"<sip:{from_number}@{self.host}>;tag={tag}"
-        call = Call(self, f"{secrets.token_hex(10)}@{self.host}", ours, f"<{target}>", target)
+        call = SoftphoneCall(self, f"{secrets.token_hex(10)}@{self.host}", ours, f"<{target}>", target)
         self.calls[call.call_id] = call
         threading.Thread(target=self._invite, args=(call, target), daemon=True, name="invite").start()
         return call
 
-    def wait_ring(self, within_s: float = 60.0) -> Call | None:
+    def wait_ring(self, within_s: float = 60.0) -> SoftphoneCall | None:
         """The next incoming call, or None when none came in time."""
         with contextlib.suppress(queue.Empty):
             return self.incoming.get(timeout=within_s)
@@ -170,7 +170,7 @@ class Phone:
             headers += [("Contact", f"<sip:{self.user}@{self.host}:{self.port}>"), ("Expires", str(expires_s))]
             if authorization:
                 headers.append(("Authorization", authorization))
-            reply = self._ask(Message(f"REGISTER sip:{host}:{port} SIP/2.0", headers), call_id)
+            reply = self._ask(SipMessage(f"REGISTER sip:{host}:{port} SIP/2.0", headers), call_id)
             status = reply.status if reply else 408
             if reply is None or status != 401:
                 break
@@ -196,7 +196,7 @@ class Phone:
 
     # Sending
 
-    def send(self, message: Message) -> None:
+    def send(self, message: SipMessage) -> None:
         """Put a message on the wire."""
         with contextlib.suppress(OSError):
             self._socket.sendto(message.to_bytes(), self.server)
@@ -212,13 +212,15 @@ class Phone:
             ("User-Agent", "freeline-phone"),
         ]
 
-    def request(self, method: str, target: str, call: Call, branch: str = "") -> Message:
+    def request(self, method: str, target: str, call: SoftphoneCall, branch: str = "") -> SipMessage:
         """A request inside a call."""
         headers = self._start(method, call.call_id, call.cseq, call.ours, branch)
         headers.insert(2, ("To", call.theirs))
-        return Message(f"{method} {target} SIP/2.0", headers)
+        return SipMessage(f"{method} {target} SIP/2.0", headers)
 
-    def respond(self, call: Call, request: Message, status: int, reason: str, *, with_sdp: bool = False) -> None:
+    def respond(
+        self, call: SoftphoneCall, request: SipMessage, status: int, reason: str, *, with_sdp: bool = False
+    ) -> None:
         """Answer a request of a call, and keep the answer for when the request comes again."""
         reply = sip.answer_to(request, status, reason, tag=call.ours.partition("tag=")[2])
         reply.headers.append(("Contact", f"<sip:{self.user}@{self.host}:{self.port}>"))
@@ -229,15 +231,15 @@ class Phone:
             call.last_answer = reply
         self.send(reply)
 
-    def cancel(self, call: Call) -> None:
+    def cancel(self, call: SoftphoneCall) -> None:
         """Take back a call that was not answered."""
         if call.invite is not None:
             branch = call.invite.get("Via").partition("branch=")[2]
             self.send(self.request("CANCEL", call.invite.first.split()[1], call, branch))
 
-    def _ask(self, request: Message, call_id: str, within_s: float = 8.0) -> Message | None:
+    def _ask(self, request: SipMessage, call_id: str, within_s: float = 8.0) -> SipMessage | None:
         """Send a request again and again until a final response comes."""
-        waiting: queue.Queue[Message] = queue.Queue()
+        waiting: queue.Queue[SipMessage] = queue.Queue()
         key = (call_id, request.get("CSeq"))
         self._replies[key] = waiting
         end, pause = time.monotonic() + within_s, T1_S
@@ -256,7 +258,7 @@ class Phone:
         finally:
             self._replies.pop(key, None)
 
-    def _invite(self, call: Call, target: str) -> None:
+    def _invite(self, call: SoftphoneCall, target: str) -> None:
         authorization: tuple[str, str] | None = None
         for _ in range(2):
             request = self.request("INVITE", target, call)
@@ -295,7 +297,7 @@ class Phone:
             call.theirs = f"<{target}>"
             call.cseq += 1
 
-    def _acknowledge(self, call: Call) -> None:
+    def _acknowledge(self, call: SoftphoneCall) -> None:
         ack = self.request("ACK", call.target, call)
         ack.headers = [("CSeq", f"{call.cseq} ACK") if k == "CSeq" else (k, v) for k, v in ack.headers]
         self.send(ack)
@@ -319,7 +321,7 @@ class Phone:
             else:
                 self._request(message)
 
-    def _reply(self, message: Message) -> None:
+    def _reply(self, message: SipMessage) -> None:
         call = self.calls.get(message.get("Call-ID"))
         if call is not None and message.method == "INVITE":
             call.status = message.status
@@ -329,7 +331,7 @@ class Phone:
         if waiting is not None:
             waiting.put(message)
 
-    def _request(self, message: Message) -> None:
+    def _request(self, message: SipMessage) -> None:
         call = self.calls.get(message.get("Call-ID"))
         if message.method == "INVITE":
             self._rung(message, call)
@@ -345,7 +347,7 @@ class Phone:
             if message.method in {"BYE", "CANCEL"}:
                 call.over()
 
-    def _rung(self, message: Message, call: Call | None) -> None:
+    def _rung(self, message: SipMessage, call: SoftphoneCall | None) -> None:
         if call is not None:
             if call.answered.is_set() and call.invite is not None and call.invite.get("CSeq") != message.get("CSeq"):
                 call.invite = message  # a change of the media while we talk
@@ -358,7 +360,7 @@ class Phone:
             return
         ours = f"{message.get('To')};tag={secrets.token_hex(6)}"
         target = sip.uri_of(message.get("Contact")) or sip.uri_of(message.get("From"))
-        call = Call(self, message.get("Call-ID"), ours, message.get("From"), target)
+        call = SoftphoneCall(self, message.get("Call-ID"), ours, message.get("From"), target)
         call.incoming, call.invite, call.from_uri = True, message, sip.uri_of(message.get("From"))
         call.cseq = 100
         with self._lock:

@@ -9,7 +9,7 @@ LINE = "\r\n"
 
 
 @dataclass
-class Message:
+class SipMessage:
     """A SIP message. `first` is its first line; headers keep their order, names in their usual spelling."""
 
     first: str
@@ -44,7 +44,7 @@ class Message:
 SHORT = {"v": "Via", "f": "From", "t": "To", "i": "Call-ID", "m": "Contact", "l": "Content-Length", "c": "Content-Type"}
 
 
-def read(packet: bytes) -> Message | None:
+def read(packet: bytes) -> SipMessage | None:
     """The message in a packet, or None when it is none (a keep-alive, garbage)."""
     head, _, body = packet.decode(errors="replace").partition(LINE * 2)
     lines = head.split(LINE)
@@ -55,10 +55,10 @@ def read(packet: bytes) -> Message | None:
         name, colon, value = line.partition(":")
         if colon:
             headers.append((SHORT.get(name.strip().lower(), name.strip()), value.strip()))
-    return Message(lines[0], [h for h in headers if h[0].lower() != "content-length"], body)
+    return SipMessage(lines[0], [h for h in headers if h[0].lower() != "content-length"], body)
 
 
-def answer_to(request: Message, status: int, reason: str, tag: str = "") -> Message:
+def answer_to(request: SipMessage, status: int, reason: str, tag: str = "") -> SipMessage:
     """A response to a request: the same Via, From, Call-ID and CSeq; the To gets our tag."""
     to = request.get("To")
     if tag and "tag=" not in to:
@@ -66,7 +66,7 @@ def answer_to(request: Message, status: int, reason: str, tag: str = "") -> Mess
     headers = [("Via", via) for via in request.all("Via")]
     headers += [("From", request.get("From")), ("To", to)]
     headers += [("Call-ID", request.get("Call-ID")), ("CSeq", request.get("CSeq"))]
-    return Message(f"SIP/2.0 {status} {reason}", headers)
+    return SipMessage(f"SIP/2.0 {status} {reason}", headers)
 
 
 def digest(challenge: str, method: str, uri: str, user: str, secret: str) -> str:

@@ -13,27 +13,27 @@ from hotline import nudges
 from models import Place
 from models.db.types import now
 from telephony import names
-from telephony.clients.ami import Message
+from telephony.clients.ami import AmiMessage
 from telephony.switchboard.call_state import UP, Conversation, Leg, dialled_leg_of, leg_of
 from telephony.switchboard.changes.calls import (
     Answered,
     Arrived,
-    Call,
-    CallingOut,
+    CallbackDialled,
+    CallRef,
     Change,
     Changed,
     Dropped,
     Ended,
     LeftCall,
-    PartyAt,
     PartyGone,
+    PartyMoved,
     PhoneSeen,
     Queued,
     Resumed,
-    WorkerAt,
+    WorkerMoved,
 )
 from telephony.switchboard.changes.recording import NotRecorded
-from telephony.switchboard.changes.rings import Missed, Rings, StoppedRinging
+from telephony.switchboard.changes.rings import Missed, RingStarted, StoppedRinging
 from telephony.switchboard.queue_sync import agent_of
 
 NORMAL = "16"
@@ -43,7 +43,7 @@ OUT_OF_REACH = {"0", "4", "5"}  # app_queue's numbers for unknown, invalid and u
 # The dialplan waits for the agent and then rings her; by now she has answered or somebody else was rung.
 COMES_BACK = timedelta(seconds=45)
 # The events of a channel that is surely there: what comes after its hang-up must not bring it back.
-_OF_A_LIVE_ONE = {"Newstate", "BridgeEnter", "MusicOnHoldStart", "QueueCallerJoin", "DialBegin"}
+LIVE_CHANNEL_EVENTS = {"Newstate", "BridgeEnter", "MusicOnHoldStart", "QueueCallerJoin", "DialBegin"}
 
 
 class Notices:
@@ -56,12 +56,12 @@ class Notices:
 
     def __init__(self, lines: Mapping[str, str], comes_back: timedelta = COMES_BACK) -> None:
         self._lines, self._comes_back = lines, comes_back
-        self._callers: dict[str, Call] = {}
+        self._callers: dict[str, CallRef] = {}
         self._talks: dict[str, Conversation] = {}
         self._lost: dict[int, tuple[str, datetime]] = {}
         self._reachable: dict[int, bool] = {}
         self._vain: list[str] = []
-        self._kinds: dict[str, Callable[[Message], list[Change]]] = {
+        self._kinds: dict[str, Callable[[AmiMessage], list[Change]]] = {
             "Newchannel": self._new,
             "Newstate": self._state,
             "QueueCallerJoin": self._queued,
@@ -78,14 +78,14 @@ class Notices:
             "Hangup": self._hangup,
         }
 
-    def changes(self, event: Message) -> list[Change]:
+    def changes(self, event: AmiMessage) -> list[Change]:
         """What this event changes, in order; the arrival first when it is the first to name the call."""
         arrived = self._named(event)
-        if event.event in _OF_A_LIVE_ONE:
+        if event.event in LIVE_CHANNEL_EVENTS:
             self._keep(leg_of(event), _call_id(event))
         return [*arrived, *(kind(event) if (kind := self._kinds.get(event.event)) else [])]
 
-    def vain_rings(self) -> list[str]:
+    def orphaned_rings(self) -> list[str]:
         """The channels that ring for a conversation whose worker and agents are gone since this was asked last."""
         vain, self._vain = self._vain, []
         return vain
@@ -94,7 +94,7 @@ class Notices:
         """Agents whose leg broke off a moment ago and whose caller is held for them: nobody else may ring them."""
         return {agent_id for agent_id, (_, since) in list(self._lost.items()) if at - since < self._comes_back}
 
-    def in_progress(self, channels: list[Message]) -> list[Change]:
+    def in_progress(self, channels: list[AmiMessage]) -> list[Change]:
         """The calls that CoreShowChannels shows: their arrival, who talks with whom, and whose phone rings."""
         changes: list[Change] = []
         for row in channels:
@@ -107,7 +107,7 @@ class Notices:
             leg = self._keep(leg_of(row), _call_id(row))
             if leg is not None and leg.agent_id is not None and row.get("ChannelState") not in {"", UP}:
                 self._talks[_call_id(row)].rung.add(leg.agent_id)
-                changes.append(Rings(leg.agent_id, _call_id(row), row.at))
+                changes.append(RingStarted(leg.agent_id, _call_id(row), row.at))
         up = {row.get("Uniqueid") for row in channels if row.get("ChannelState") == UP}
         for talk in self._talks.values():
             changes += self._as_it_is(talk, up, now())
@@ -126,12 +126,12 @@ class Notices:
             talk.led_by(lead)
             if lead in {leg.agent_id for leg in talk.with_worker}:
                 changes.append(Answered(talk.call, at, lead) if own else Resumed(talk.call, at, lead))
-        changes += [PartyAt(talk.call, leg.party, Place.ROOM, at, leg.agent_id) for leg in bridged if leg.party]
+        changes += [PartyMoved(talk.call, leg.party, Place.ROOM, at, leg.agent_id) for leg in bridged if leg.party]
         return changes
 
     # Arrivals
 
-    def _named(self, event: Message) -> list[Change]:
+    def _named(self, event: AmiMessage) -> list[Change]:
         """The arrival, at the first event of a caller's channel that carries the call's id."""
         known = self._callers.get(event.get("Uniqueid"))
         if not _call_id(event) or not _is_callers(event) or (known and known.call):
@@ -140,15 +140,15 @@ class Notices:
         self._callers[event.get("Uniqueid")] = call
         return [Arrived(call, event.at)]
 
-    def _new(self, event: Message) -> list[Change]:
+    def _new(self, event: AmiMessage) -> list[Change]:
         if _is_callers(event) and self._dialled(event):
             self._callers[event.get("Uniqueid")] = self._call(event, event.at)
         return []
 
-    def _call(self, event: Message, arrived_at: datetime) -> Call:
-        return Call(event.get("Linkedid"), _call_id(event) or None, arrived_at, self._dialled(event))
+    def _call(self, event: AmiMessage, arrived_at: datetime) -> CallRef:
+        return CallRef(event.get("Linkedid"), _call_id(event) or None, arrived_at, self._dialled(event))
 
-    def _dialled(self, event: Message) -> str | None:
+    def _dialled(self, event: AmiMessage) -> str | None:
         """The line, while the channel is still where the trunk put it; a call that goes out has none."""
         return self._lines.get(event.get("Exten")) if event.get("Context") == names.CONTEXT_TRUNK else None
 
@@ -159,39 +159,39 @@ class Notices:
         if not call or not leg.uniqueid or leg.behind:
             return None
         if call not in self._talks:
-            self._talks[call] = Conversation(Call(leg.uniqueid if leg.first else None, call))
+            self._talks[call] = Conversation(CallRef(leg.uniqueid if leg.first else None, call))
         talk = self._talks[call]
         leg = talk.keep(leg)
         if leg.uniqueid in self._callers:
             talk.call = self._callers[leg.uniqueid]
         elif leg.calls_back or leg.word == names.LEG_WORKER:
             linkedid = leg.uniqueid if leg.calls_back else talk.call.linkedid
-            talk.call = Call(linkedid, call, ours=True)
+            talk.call = CallRef(linkedid, call, ours=True)
         return leg
 
-    def _talk(self, event: Message) -> Conversation | None:
+    def _talk(self, event: AmiMessage) -> Conversation | None:
         """The conversation that an event is about."""
         known = self._callers.get(event.get("Linkedid"))
         return self._talks.get(_call_id(event) or (known.call if known and known.call else ""))
 
-    def _caller(self, event: Message) -> Call | None:
+    def _caller(self, event: AmiMessage) -> CallRef | None:
         talk = self._talk(event)
         if talk is not None:
             return talk.call
         known = self._callers.get(event.get("Linkedid"))
         if known is None and _call_id(event):
-            known = Call(event.get("Linkedid"), _call_id(event))
+            known = CallRef(event.get("Linkedid"), _call_id(event))
         return known
 
-    def _state(self, event: Message) -> list[Change]:
+    def _state(self, event: AmiMessage) -> list[Change]:
         """An agent who calls a worker has picked up her own phone."""
         talk, leg = self._talk(event), leg_of(event)
         if talk is None or event.get("ChannelState") != UP or leg.agent_id is None or not leg.calls_back:
             return []
         talk.led_by(leg.agent_id)
-        return [CallingOut(talk.call, event.at, leg.agent_id)]
+        return [CallbackDialled(talk.call, event.at, leg.agent_id)]
 
-    def _together(self, event: Message) -> list[Change]:
+    def _together(self, event: AmiMessage) -> list[Change]:
         """A leg is with others: the worker's, a party's, or an agent's who now has the worker to herself."""
         talk = self._talk(event)
         leg = talk.legs.get(event.get("Uniqueid")) if talk else None
@@ -203,25 +203,25 @@ class Notices:
             if leg.word == names.LEG_WORKER and not talk.answered:
                 talk.answered = True
                 changes.append(Answered(talk.call, event.at, talk.lead))
-            changes.append(WorkerAt(talk.call, Place.ROOM, event.at))
+            changes.append(WorkerMoved(talk.call, Place.ROOM, event.at))
         if leg.party:
-            changes.append(PartyAt(talk.call, leg.party, Place.ROOM, event.at, leg.agent_id))
+            changes.append(PartyMoved(talk.call, leg.party, Place.ROOM, event.at, leg.agent_id))
         return [*changes, *self._take_over(talk, event.at)]
 
-    def _apart(self, event: Message) -> list[Change]:
+    def _apart(self, event: AmiMessage) -> list[Change]:
         talk = self._talk(event)
         leg = talk.legs.get(event.get("Uniqueid")) if talk else None
         if leg is not None and leg.bridge == event.get("BridgeUniqueid"):
             leg.bridge = ""
         return []
 
-    def _held(self, event: Message) -> list[Change]:
+    def _held(self, event: AmiMessage) -> list[Change]:
         talk, leg = self._talk(event), leg_of(event)
         if talk is None or event.get("Context") != names.CONTEXT_HELD:
             return []
         if leg.worker:
-            return [WorkerAt(talk.call, Place.HELD, event.at)]
-        return [PartyAt(talk.call, leg.party, Place.HELD, event.at, leg.agent_id)] if leg.party else []
+            return [WorkerMoved(talk.call, Place.HELD, event.at)]
+        return [PartyMoved(talk.call, leg.party, Place.HELD, event.at, leg.agent_id)] if leg.party else []
 
     def _take_over(self, talk: Conversation, at: datetime) -> list[Change]:
         """The lead is gone, and another agent is with the worker: she has her now."""
@@ -231,15 +231,15 @@ class Notices:
                 if leg.agent_id is not None and not leg.party:
                     talk.led_by(leg.agent_id)
             return []
-        heir = talk.heir
-        if heir is None:
+        successor = talk.successor
+        if successor is None:
             return []
-        talk.led_by(heir)
-        return [*self._release(talk, at), Resumed(talk.call, at, heir)]
+        talk.led_by(successor)
+        return [*self._release(talk, at), Resumed(talk.call, at, successor)]
 
     # Queues and rings
 
-    def _queued(self, event: Message) -> list[Change]:
+    def _queued(self, event: AmiMessage) -> list[Change]:
         call, talk = self._caller(event), self._talk(event)
         if call is None:
             return []
@@ -249,10 +249,10 @@ class Notices:
         talk.lead = None
         return [*self._release(talk, event.at), queued]
 
-    def _looked_at(self, _event: Message) -> list[Change]:
+    def _looked_at(self, _event: AmiMessage) -> list[Change]:
         return [Changed((nudges.QUEUE_CHANGED,))]
 
-    def _answered(self, event: Message) -> list[Change]:
+    def _answered(self, event: AmiMessage) -> list[Change]:
         call, talk, agent_id = self._caller(event), self._talk(event), agent_of(event.get("Interface"))
         if call is None or agent_id is None:
             return []
@@ -268,15 +268,15 @@ class Notices:
             del self._lost[agent_id]
         return [LeftCall(agent_id, talk.call.call, at) for agent_id in waited_for if agent_id != talk.lead]
 
-    def _rings(self, event: Message) -> list[Change]:
+    def _rings(self, event: AmiMessage) -> list[Change]:
         call = event.dest_variables.get(names.CALL) or _call_id(event)
         leg = self._keep(dialled_leg_of(event), call)
         if leg is None or leg.agent_id is None:
             return []
         self._talks[call].rung.add(leg.agent_id)
-        return [Rings(leg.agent_id, call, event.at)]
+        return [RingStarted(leg.agent_id, call, event.at)]
 
-    def _resumed(self, event: Message) -> list[Change]:
+    def _resumed(self, event: AmiMessage) -> list[Change]:
         """An agent who was rung from the worker's own channel has answered; who was called in comes another way."""
         talk, agent_id = self._talk(event), agent_of(event.get("DestChannel"))
         by_worker = talk is not None and (leg := talk.legs.get(event.get("Uniqueid"))) is not None and leg.worker
@@ -293,14 +293,14 @@ class Notices:
         resumed = Resumed(talk.call, event.at, agent_id)
         return [*self._release(talk, event.at), resumed, NotRecorded(talk.call, event.at)]
 
-    def _missed(self, event: Message) -> list[Change]:
+    def _missed(self, event: AmiMessage) -> list[Change]:
         """Somebody did not answer: only who was heard to ring, for a caller who is there."""
         talk, agent_id = self._talk(event), agent_of(event.get("Interface"))
         if talk is None or event.get("Uniqueid") not in talk.legs or agent_id not in talk.rung:
             return []
         return [Missed(agent_id, event.at, mobile=event.get("Interface") == names.mobile_interface(agent_id))]
 
-    def _phone(self, event: Message) -> list[Change]:
+    def _phone(self, event: AmiMessage) -> list[Change]:
         agent_id, reachable = agent_of(event.get("Interface")), event.get("Status") not in OUT_OF_REACH
         # It comes for each queue and for each step of a call; and that a mobile could be rung says nothing of her phone.
         if agent_id is None or event.get("Interface") != names.agent_interface(agent_id):
@@ -312,7 +312,7 @@ class Notices:
 
     # Ends
 
-    def _hangup(self, event: Message) -> list[Change]:
+    def _hangup(self, event: AmiMessage) -> list[Change]:
         call = _call_id(event)
         talk, leg = self._talk(event), leg_of(event)
         if talk is not None:
@@ -325,7 +325,9 @@ class Notices:
             return [Ended(caller, event.at)]
         if talk is None:
             # Nothing else was heard of this leg: the connection was lost in between.
-            talk = Conversation(Call(event.get("Linkedid"), call, ours=leg.calls_back or leg.word == names.LEG_WORKER))
+            talk = Conversation(
+                CallRef(event.get("Linkedid"), call, ours=leg.calls_back or leg.word == names.LEG_WORKER)
+            )
         if caller is not None or (leg.worker and leg.word):
             return self._worker_gone(talk, caller or talk.call, event)
         changes: list[Change] = []
@@ -336,7 +338,7 @@ class Notices:
         self._vain += talk.rings_for_nobody
         return changes
 
-    def _worker_gone(self, talk: Conversation, call: Call, event: Message) -> list[Change]:
+    def _worker_gone(self, talk: Conversation, call: CallRef, event: AmiMessage) -> list[Change]:
         talked = talk.lead is not None and (talk.answered or not call.ours)
         hers_broke = talked and not talk.marked and event.get("Cause") in LINE_BROKE
         dropped = [Dropped(call, event.at)] if talk.broken or hers_broke else []
@@ -344,16 +346,16 @@ class Notices:
         self._vain += talk.rings_for_nobody
         return [*dropped, *self._release(talk, event.at), Ended(call, event.at)]
 
-    def _agent_gone(self, talk: Conversation, leg: Leg, agent_id: int, event: Message) -> list[Change]:
+    def _agent_gone(self, talk: Conversation, leg: Leg, agent_id: int, event: AmiMessage) -> list[Change]:
         if talk.has(agent_id):
             return []
-        call, heir = talk.call.call, self._take_over(talk, event.at)
+        call, successor = talk.call.call, self._take_over(talk, event.at)
         ended: list[Change] = []
         if talk.call.ours and talk.worker is None and not talk.over and leg.calls_back:
             # Nobody has answered; and nobody was rung, when it is her own phone that rang in vain.
             talk.over, ended = True, [Ended(talk.call, event.at, dialled=event.get("ChannelState") == UP)]
         if event.get("ChannelState") != UP:
-            return [*heir, StoppedRinging(agent_id, call, event.at), *ended]
+            return [*successor, StoppedRinging(agent_id, call, event.at), *ended]
         broke_off = event.get("Cause") != NORMAL and talk.worker is not None
         talk.marked = talk.marked or broke_off
         if broke_off and talk.lead == agent_id:
@@ -362,19 +364,23 @@ class Notices:
         # Not AgentComplete: it also comes for a leg that broke off, and before the leg's end can say so.
         wrap_up = not leg.party or agent_id in talk.led
         # Only while somebody else has the worker can there be anything to rejoin.
-        return [*heir, LeftCall(agent_id, call, event.at, wrap_up, broke=broke_off and talk.lead is not None), *ended]
+        return [
+            *successor,
+            LeftCall(agent_id, call, event.at, wrap_up, broke=broke_off and talk.lead is not None),
+            *ended,
+        ]
 
 
-def _is_callers(event: Message) -> bool:
+def _is_callers(event: AmiMessage) -> bool:
     leg = leg_of(event)
     return leg.first and leg.worker
 
 
-def _call_id(event: Message) -> str:
+def _call_id(event: AmiMessage) -> str:
     return event.variables.get(names.CALL, "")
 
 
-def _duration(row: Message) -> timedelta:
+def _duration(row: AmiMessage) -> timedelta:
     with contextlib.suppress(ValueError):
         hours, minutes, seconds = (int(part) for part in row.get("Duration").split(":"))
         return timedelta(hours=hours, minutes=minutes, seconds=seconds)

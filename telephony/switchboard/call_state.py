@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 
 from telephony import names
-from telephony.clients.ami import Message
-from telephony.switchboard.changes.calls import Call
+from telephony.clients.ami import AmiMessage
+from telephony.switchboard.changes.calls import CallRef
 from telephony.switchboard.queue_sync import agent_of
 
 UP = "6"
@@ -55,14 +55,14 @@ class Leg:
         return self.first and not self.word and self.agent_id is not None
 
 
-def leg_of(event: Message) -> Leg:
+def leg_of(event: AmiMessage) -> Leg:
     """The (first) channel of an event or of a row of CoreShowChannels."""
     uniqueid = event.get("Uniqueid")
     first = bool(uniqueid) and uniqueid == event.get("Linkedid")
     return Leg(uniqueid, event.get("Channel"), event.variables.get(names.LEG, ""), first, event.get("BridgeId"))
 
 
-def dialled_leg_of(event: Message) -> Leg:
+def dialled_leg_of(event: AmiMessage) -> Leg:
     """The channel that an event says is dialled."""
     uniqueid = event.get("DestUniqueid")
     first = bool(uniqueid) and uniqueid == event.get("DestLinkedid")
@@ -78,7 +78,7 @@ class Conversation:
     its cause may stay on the worker's channel, so that hers says nothing any more. `over`: the worker is gone.
     """
 
-    call: Call
+    call: CallRef
     legs: dict[str, Leg] = field(default_factory=dict)
     lead: int | None = None
     led: set[int] = field(default_factory=set)
@@ -109,7 +109,7 @@ class Conversation:
         return [leg for leg in self.legs.values() if leg.agent_id is not None and leg.bridge == worker.bridge]
 
     @property
-    def heir(self) -> int | None:
+    def successor(self) -> int | None:
         """Who has the worker, when the lead is gone and somebody else is with her; None when nothing changes."""
         here = [leg.agent_id for leg in self.with_worker]
         return None if self.lead is None or self.has(self.lead) or not here else here[0]

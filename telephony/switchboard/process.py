@@ -33,13 +33,13 @@ from telephony import names
 from telephony.asterisk.menu import menu_globals
 from telephony.asterisk.render import dialled_lines
 from telephony.asterisk.secrets import load_secrets
-from telephony.clients.ami import BOOTED, Ami, AmiRefused, Events, Message
+from telephony.clients.ami import BOOTED, Ami, AmiMessage, AmiRefused, Events
 from telephony.clients.ari import Ari
 from telephony.clients.cel import CelLog
 from telephony.switchboard.ami_events import Notices
-from telephony.switchboard.changes.calls import Desk, PhoneSeen, WrapUpsDue
+from telephony.switchboard.changes.calls import ChangeContext, PhoneSeen, WrapUpsDue
 from telephony.switchboard.queue_sync import INVALID, agent_of, can_be_rung, difference, queues_in
-from telephony.switchboard.reconcile import There, look_in, read_books, sweep, warn_of_long_talks
+from telephony.switchboard.reconcile import AsteriskSnapshot, look_in, read_books, sweep, warn_of_long_talks
 from telephony.switchboard.refusals import CallsRefused, Refusals
 from telephony.switchboard.silent_callers import LOOK_S, SilentCallers
 from telephony.switchboard.unsaved_numbers import UnkeptNumbers
@@ -87,7 +87,7 @@ class Switchboard:
             ami, names.AMI_WATCHER, secrets.ami_reader, counted, timeout_s=3.0, asterisk=secrets.asterisk
         )
         self.ari = Ari((settings.asterisk_http_host, settings.asterisk_http_port), names.ARI_USER, secrets.ari)
-        self.ledger = Ledger(self.db, Desk(keys, settings), self._tell)
+        self.ledger = Ledger(self.db, ChangeContext(keys, settings), self._tell)
         self._lines = dict(dialled_lines(settings))
         self.notices = self._new_notices()
         self.cel = CelLog(names.cel_path(settings.asterisk), settings.run / "switchboard.cel.json")
@@ -144,7 +144,7 @@ class Switchboard:
                 return
             self._heard(event)
 
-    def _heard(self, event: Message | list[Message] | None) -> None:
+    def _heard(self, event: AmiMessage | list[AmiMessage] | None) -> None:
         if event is None:
             if self._linked:
                 log().warning("the connection to Asterisk is lost")
@@ -160,10 +160,10 @@ class Switchboard:
                 self.ledger.put(*self.notices.changes(event))
         except Exception as error:  # noqa: BLE001  (the next event may be a hang-up that has to be seen)
             log().error("an event was not understood", error=error)
-        if vain := self.notices.vain_rings():
+        if vain := self.notices.orphaned_rings():
             self._vain.extend(vain)
             self._wake.set()
-        if isinstance(event, Message) and event.event == BOOTED:
+        if isinstance(event, AmiMessage) and event.event == BOOTED:
             self._wake.set()
 
     def _new_notices(self) -> Notices:
@@ -233,7 +233,7 @@ class Switchboard:
             self._refused_before = self.reader.refused
         self._try("refusals", self._count_refusals)
         self._try("numbers", lambda: self.ledger.put(*self._unkept.look()))
-        self._try("rings", self._end_vain_rings)
+        self._try("rings", self._end_orphaned_rings)
         self._try("phones", self._keep_phones)
         self._try("wrap-ups", self._end_wrap_ups)
         self._try("queues", self._keep_queues)
@@ -309,10 +309,10 @@ class Switchboard:
         with contextlib.suppress(AmiRefused):
             self.actor.send_action({"Action": "Setvar", "Channel": channel, "Variable": variable, "Value": value})
 
-    def _channels(self) -> list[Message]:
+    def _channels(self) -> list[AmiMessage]:
         return self.reader.list_action({"Action": "CoreShowChannels"})
 
-    def _end_vain_rings(self) -> None:
+    def _end_orphaned_rings(self) -> None:
         """Stop the phones of who was called into a conversation that is over."""
         while self._vain:
             with contextlib.suppress(AmiRefused):  # it has ended by itself
@@ -355,7 +355,7 @@ class Switchboard:
             books = read_books(session, trails)
             # Read after the records: a line that was added before one of them was written is known by now.
             self._lines.update(dialled_lines(self.settings, menu_globals(session, self.settings)[names.LINES]))
-        there = There.of(self._channels())
+        there = AsteriskSnapshot.of(self._channels())
         lost = self.notices.lost_agents(now())
         found = sweep(
             books,

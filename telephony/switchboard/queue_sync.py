@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from hotline.queue.members import Member
 from telephony import names
-from telephony.clients.ami import Message
+from telephony.clients.ami import AmiMessage
 
 # A phone of her own, or her mobile behind a Local channel: as a queue's member, a device or a channel.
 _OURS = re.compile(rf"PJSIP/agent(\d+)(?:-[0-9a-f]+)?|Local/m(\d+)@{names.CONTEXT_CONFIRM}(?:/n|-[0-9a-f]+;[12])?")
@@ -29,7 +29,7 @@ class Queues:
     members: frozenset[Member]
 
 
-def queues_in(status: Iterable[Message]) -> Queues:
+def queues_in(status: Iterable[AmiMessage]) -> Queues:
     """What the rows of QueueStatus say."""
     rows = list(status)
     return Queues(

@@ -14,14 +14,14 @@ from hotline.calls.facts import NEAR, Fact
 from hotline.log import log
 from models import AgentState, AgentStatus, Contact, Conversation, Direction, Party
 from telephony import names
-from telephony.clients.ami import Message
+from telephony.clients.ami import AmiMessage
 from telephony.clients.cel import UUID, Trail
 from telephony.switchboard.call_state import leg_of
 from telephony.switchboard.changes.calls import (
-    Alone,
+    AgentsGone,
     Answered,
     Arrived,
-    Call,
+    CallRef,
     Change,
     Dropped,
     Ended,
@@ -39,7 +39,7 @@ CALLED_IN_S = 10
 
 
 @dataclass(frozen=True)
-class Books:
+class DatabaseSnapshot:
     """What the database said, read *before* Asterisk was asked: a call that is missing there afterwards is over."""
 
     open_calls: Sequence[Contact]
@@ -50,7 +50,7 @@ class Books:
     unmet: Sequence[Contact] = ()  # calls that came in, and whose Linkedid nobody knows
 
 
-def read_books(session: Session, trails: Mapping[str, Trail]) -> Books:
+def read_books(session: Session, trails: Mapping[str, Trail]) -> DatabaseSnapshot:
     """Read what a sweep needs; `trails` are what the records show, by Linkedid."""
     linkedids = sorted(trails)
     by_name = {trail.call: linkedid for linkedid, trail in trails.items() if trail.call is not None}
@@ -73,13 +73,13 @@ def read_books(session: Session, trails: Mapping[str, Trail]) -> Books:
         select(AgentState).where(col(AgentState.status).in_([AgentStatus.ON_CALL, AgentStatus.RINGING]))
     )
     talks, parties = session.exec(select(Conversation)), session.exec(select(Party))
-    books = Books(calls.in_progress(session), list(held), known, list(talks), list(parties), unmet)
+    books = DatabaseSnapshot(calls.in_progress(session), list(held), known, list(talks), list(parties), unmet)
     session.expunge_all()  # they are looked at after the session has ended
     return books
 
 
 @dataclass(frozen=True)
-class There:
+class AsteriskSnapshot:
     """The channels that Asterisk has now, from CoreShowChannels.
 
     `workers` are the calls whose worker is there, `agents` who has a leg of which call, `callers_back` the calls from whose
@@ -94,7 +94,7 @@ class There:
     queues: frozenset[str] = frozenset()
 
     @classmethod
-    def of(cls, channels: Iterable[Message]) -> "There":
+    def of(cls, channels: Iterable[AmiMessage]) -> "AsteriskSnapshot":
         """Read the rows."""
         rows = [(leg_of(row), row.variables.get(names.CALL, ""), row) for row in channels]
         return cls(
@@ -117,7 +117,7 @@ class There:
 
 
 @dataclass(frozen=True)
-class Found:
+class Reconciliation:
     """What a sweep has to write, and the trails it has to see again."""
 
     changes: list[Change]
@@ -125,8 +125,8 @@ class Found:
 
 
 def sweep(
-    books: Books,
-    there: There,
+    books: DatabaseSnapshot,
+    there: AsteriskSnapshot,
     trails: dict[str, Trail],
     noted: set[str],
     at: datetime,
@@ -135,7 +135,7 @@ def sweep(
     unmet: Sequence[datetime] = (),
     lost_at: datetime | None = None,
     lost_agents: Set[int] = frozenset(),
-) -> Found:
+) -> Reconciliation:
     """Compare. `noted` are the Linkedids and call ids that wait in the spool for the transcriber; `lost_at` is when Asterisk
     was last heard, if it was silent since: the end of a call whose end nobody recorded. `lost_agents` broke off and are
     waited for; `lines` maps what was dialled to the line's number. `unmet` is when what lies in the spool without a Linkedid
@@ -172,15 +172,15 @@ def sweep(
         in_spool = linkedid in noted or trail.call in noted or (trail.call is None and _take_near(trail, waiting, at))
         if line is not None and row is None and gone and not in_spool and _old(trail, at):
             name = trail.call or _take_row_near(trail, rows, at)
-            call = Call(linkedid, name, arrived_at=trail.started_at, line=line)
+            call = CallRef(linkedid, name, arrived_at=trail.started_at, line=line)
             changes.append(Arrived(call, at))
             changes += _answer(call, None, trail)
             changes += _failed(call, None, trail)
             changes.append(Ended(call, trail.ended_at or trail.last_at or at))
-    return Found(changes, unsettled)
+    return Reconciliation(changes, unsettled)
 
 
-def _trail_of(contact: Contact, books: Books, trails: Mapping[str, Trail]) -> Trail | None:
+def _trail_of(contact: Contact, books: DatabaseSnapshot, trails: Mapping[str, Trail]) -> Trail | None:
     linkedid = contact.linkedid or next((key for key, row in books.known.items() if row.id == contact.id), "")
     return trails.get(linkedid)
 
@@ -208,17 +208,17 @@ def _take_row_near(trail: Trail, rows: list[Contact], at: datetime) -> str | Non
     return found.call
 
 
-def _talks_over(books: Books, there: There, at: datetime, lost_agents: Set[int]) -> list[Change]:
+def _talks_over(books: DatabaseSnapshot, there: AsteriskSnapshot, at: datetime, lost_agents: Set[int]) -> list[Change]:
     """Conversations that no agent is in any more, and parties without a leg."""
     changes: list[Change] = []
     has_agent = {call for _, call in there.agents}
     for talk in books.talks:
         if talk.call not in has_agent and talk.agent_id not in lost_agents:
-            changes.append(Alone(talk.call, at, waits=talk.call in there.queues))
+            changes.append(AgentsGone(talk.call, at, waits=talk.call in there.queues))
     for party in books.parties:
         # Supervisors who ring have no word yet: the call for them has the party's id for its own.
         if party.leg not in there.parties | there.uniqueids and (at - party.since).total_seconds() > CALLED_IN_S:
-            changes.append(PartyGone(Call(None, party.call), party.leg, at))
+            changes.append(PartyGone(CallRef(None, party.call), party.leg, at))
     return changes
 
 
@@ -255,7 +255,7 @@ def _linkedid_in(note: bytes) -> str:
     return ""
 
 
-def warn_of_long_talks(books: Books, limit_talking_s: int, at: datetime, warned: set[int]) -> None:
+def warn_of_long_talks(books: DatabaseSnapshot, limit_talking_s: int, at: datetime, warned: set[int]) -> None:
     """Say once in the log that a conversation is ten minutes from its limit."""
     near = timedelta(seconds=limit_talking_s - WARN_BEFORE_S)
     for contact in books.open_calls:
@@ -271,19 +271,19 @@ def _about_to_ring(contact: Contact, at: datetime) -> bool:
     return contact.direction is Direction.OUTBOUND and contact.linkedid is None and young
 
 
-def _call_of(contact: Contact) -> Call:
+def _call_of(contact: Contact) -> CallRef:
     named = None if contact.call.startswith(calls.UNNAMED) else contact.call
-    return Call(contact.linkedid, named, contact.arrived_at, ours=contact.direction is Direction.OUTBOUND)
+    return CallRef(contact.linkedid, named, contact.arrived_at, ours=contact.direction is Direction.OUTBOUND)
 
 
-def _answer(call: Call, contact: Contact | None, trail: Trail | None) -> list[Change]:
+def _answer(call: CallRef, contact: Contact | None, trail: Trail | None) -> list[Change]:
     if trail is None or trail.answered is None or (contact is not None and contact.answered_at is not None):
         return []
     agent_id, at = trail.answered
     return [Answered(call, at, agent_id, still=False)]
 
 
-def _failed(call: Call, contact: Contact | None, trail: Trail) -> list[Change]:
+def _failed(call: CallRef, contact: Contact | None, trail: Trail) -> list[Change]:
     if trail.failed_at is None or (contact is not None and contact.failed_at is not None):
         return []
     return [Failed(call, trail.failed_at)]

@@ -17,8 +17,8 @@ from hotline.line import refused_calls
 from hotline.line.refused_calls import OTHER, Counts, shape_of
 from models import RefusedKind
 from telephony import names
-from telephony.clients.ami import Message
-from telephony.switchboard.changes.calls import Desk
+from telephony.clients.ami import AmiMessage
+from telephony.switchboard.changes.calls import ChangeContext
 
 KINDS = 200
 NO_SOUND_STATUS = "488"  # all that is known of them is what they were answered
@@ -31,9 +31,9 @@ class Refusals:
         self._counts: Counter[tuple[RefusedKind, str]] = Counter()
         self._lock = threading.Lock()
 
-    def put(self, event: Message | list[Message] | None) -> None:
+    def put(self, event: AmiMessage | list[AmiMessage] | None) -> None:
         """A security event of the watcher's connection, as its queue: counted at once."""
-        if not isinstance(event, Message) or event.event not in names.EVENTS_WATCHED:
+        if not isinstance(event, AmiMessage) or event.event not in names.EVENTS_WATCHED:
             return
         address = _address(event.get("RemoteAddress"))
         if event.get("Service") != "PJSIP" or address is None:
@@ -41,7 +41,7 @@ class Refusals:
         stranger = event.event == "InvalidAccountID"
         self._count(RefusedKind.FOREIGN_ADDRESS if stranger else RefusedKind.WRONG_PASSWORD, address)
 
-    def heard(self, event: Message, lines: Mapping[str, str]) -> None:
+    def heard(self, event: AmiMessage, lines: Mapping[str, str]) -> None:
         """An event of a call: one that came from the trunk and is for no line of ours is counted."""
         if event.event != "Newchannel" or event.get("Context") != names.CONTEXT_TRUNK:
             return
@@ -72,7 +72,7 @@ class CallsRefused:
     counts: Counts
     at: datetime
 
-    def apply(self, session: Session, desk: Desk) -> Iterable[str]:
+    def apply(self, session: Session, desk: ChangeContext) -> Iterable[str]:
         """Add them to their day."""
         refused_calls.add(session, self.counts, self.at, desk.settings.zone)
         return []

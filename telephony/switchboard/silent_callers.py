@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterable
 
 from telephony import names
-from telephony.clients.ami import Message
+from telephony.clients.ami import AmiMessage
 
 SILENT_S = 60.0
 LOOK_S = 15.0
@@ -31,7 +31,7 @@ class SilentCallers:
         self._read, self._put, self._silent_s, self._clock = read, put, silent_s, clock
         self._seen: dict[str, tuple[str, float]] = {}
 
-    def look(self, channels: Iterable[Message]) -> int:
+    def look(self, channels: Iterable[AmiMessage]) -> int:
         """Ask in the dialog of every call that was silent for so long; again each time it was. How many were asked."""
         before, self._seen, asked = self._seen, {}, 0
         for row in channels:

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable
 from hotline import disk
 from hotline.settings import Settings
 from telephony import names
-from telephony.clients.ami import Message
-from telephony.switchboard.changes.calls import Call, NumberSeen
+from telephony.clients.ami import AmiMessage
+from telephony.switchboard.changes.calls import CallRef, NumberSeen
 
 _CALLERS = (f"PJSIP/{names.TRUNK}-", f"PJSIP/{names.CALLER}-")
 
@@ -19,7 +19,7 @@ class UnkeptNumbers:
     """Asks once a call. `read` is of a variable, on a channel; `channels` gives the rows of those that are there."""
 
     def __init__(
-        self, settings: Settings, read: Callable[[str, str], str], channels: Callable[[], Iterable[Message]]
+        self, settings: Settings, read: Callable[[str, str], str], channels: Callable[[], Iterable[AmiMessage]]
     ) -> None:
         self._settings, self._read, self._channels = settings, read, channels
         self._asked: set[str] = set()
@@ -34,5 +34,5 @@ class UnkeptNumbers:
             call, channel = row.variables.get(names.CALL, ""), row.get("Channel")
             if call and call not in self._asked and not row.variables.get(names.LEG) and channel.startswith(_CALLERS):
                 self._asked.add(call)
-                found.append(NumberSeen(Call(row.get("Linkedid"), call), row.at, self._read(names.NUMBER, channel)))
+                found.append(NumberSeen(CallRef(row.get("Linkedid"), call), row.at, self._read(names.NUMBER, channel)))
         return found

@@ -9,7 +9,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from hotline.log import log
 from models import Database
-from telephony.switchboard.changes.calls import Change, Desk
+from telephony.switchboard.changes.calls import Change, ChangeContext
 
 # Weeks of calls. Past it `put` waits; what Asterisk then no longer tells us, the sweep finds in its records.
 LIMIT = 100_000
@@ -28,7 +28,7 @@ def _will_pass(error: Exception) -> bool:
 class Ledger:
     """One thread that writes. `put` never waits for the database; `tell` is given the nudges of what is committed."""
 
-    def __init__(self, db: Database, desk: Desk, tell: Callable[..., None], limit: int = LIMIT) -> None:
+    def __init__(self, db: Database, desk: ChangeContext, tell: Callable[..., None], limit: int = LIMIT) -> None:
         self._db, self._desk, self._tell = db, desk, tell
         self._waiting: queue.Queue[Change] = queue.Queue(limit)
         self._quit, self._given_up = threading.Event(), threading.Event()

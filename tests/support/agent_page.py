@@ -16,7 +16,7 @@ from models import Agent, AgentState, AgentStatus
 from ops.place_call import wait_for_voice
 from telephony.asterisk.obtain import find_asterisk
 from telephony.asterisk.process import RunningAsterisk
-from telephony.softphone.phone import Call, Phone
+from telephony.softphone.phone import Phone, SoftphoneCall
 from tests.support.cast import PASSWORD
 from tests.support.stack import Whole
 from tests.support.tones import RATE_HZ, tone
@@ -160,7 +160,7 @@ def press(page: Page, what: str) -> None:
     until(pressed)
 
 
-def caller_hears(call: Call, hz: int, within_s: float = 10) -> None:
+def caller_hears(call: SoftphoneCall, hz: int, within_s: float = 10) -> None:
     """Wait until the last second of what the caller heard is this pitch."""
     until(lambda: near(pitch(call.heard[-RATE_HZ * 2 :]), hz), within_s)
 
@@ -174,7 +174,7 @@ def pitch(pcm: bytes) -> float:
     return float(spectrum.argmax()) * RATE_HZ / len(samples)
 
 
-def calls(phone: Phone, key: str = "1", number: str | None = "0812345678") -> Call:
+def calls(phone: Phone, key: str = "1", number: str | None = "0812345678") -> SoftphoneCall:
     """A worker calls and presses the key of her language; she hums until she hangs up."""
     call = phone.call("1800123456", number)
     assert call.wait_answered()

@@ -5,7 +5,7 @@ from sqlmodel import col, select
 
 from hotline.nudges import AGENTS_CHANGED, Nudges
 from models import AgentStatus, Case, CaseEvent, Contact, EventKind
-from telephony.softphone.phone import Call, Phone
+from telephony.softphone.phone import Phone, SoftphoneCall
 from tests.support.agent_page import CALLER_HZ, MICROPHONE_HZ, Seat, caller_hears, calls, near, pitch, take_seat
 from tests.support.stack import Whole
 from tests.support.tones import RATE_HZ
@@ -29,7 +29,7 @@ class Floor:
             seat.until_reachable()
         return seat
 
-    def answered(self, seat: Seat, worker: Phone, key: str = "1") -> Call:
+    def answered(self, seat: Seat, worker: Phone, key: str = "1") -> SoftphoneCall:
         """A worker's call that this agent has answered from her page."""
         call = calls(worker, key)
         seat.until_phone("ringing", 60)
@@ -65,7 +65,7 @@ class Floor:
         assert faults == [], faults
 
 
-def does_not_hear(call: Call, hz: int, seconds: float = 2.0) -> None:
+def does_not_hear(call: SoftphoneCall, hz: int, seconds: float = 2.0) -> None:
     """For some seconds from now this pitch is not what the caller hears."""
     start = len(call.heard)
     until(lambda: len(call.heard) - start > RATE_HZ * 2 * (seconds + 0.5))

@@ -8,12 +8,12 @@ from pathlib import Path
 from hotline.log import start_log
 from hotline.settings import Settings
 from ops.supervision import processes, run
-from ops.supervision.forkserver import Nursery
+from ops.supervision.forkserver import Forkserver
 from ops.supervision.supervisor import Supervisor
 
 run.PLACES[processes.TRANSCRIBER] = "tests.support.forked_process"
 settings = Settings(data=Path(sys.argv[1]))
-nursery = Nursery(settings)
+nursery = Forkserver(settings)
 start_log("supervisor")
 stop = threading.Event()
 signal.signal(signal.SIGTERM, lambda *_: stop.set())

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from telephony.softphone import sip
-from telephony.softphone.sip import Message
+from telephony.softphone.sip import SipMessage
 
 G729 = (
     "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
@@ -54,7 +54,7 @@ def inviting(
                 ("Max-Forwards", "70"),
             ]
             sent += [*headers, ("Content-Type", "application/sdp")] if body else []
-            line.sendto(Message(f"{method} {to_uri} SIP/2.0", sent, body).to_bytes(), server)
+            line.sendto(SipMessage(f"{method} {to_uri} SIP/2.0", sent, body).to_bytes(), server)
 
         branch = secrets.token_hex(8)
         send("INVITE", target, f"<{target}>", 1, branch, sip.sdp(host, 40000) if sdp is None else sdp)
@@ -73,7 +73,7 @@ def inviting(
                 send("BYE", remote, final.get("To"), 2, secrets.token_hex(8))
 
 
-def _final(line: socket.socket, call_id: str) -> Message | None:
+def _final(line: socket.socket, call_id: str) -> SipMessage | None:
     with contextlib.suppress(TimeoutError):
         while True:
             answer = sip.read(line.recv(65535))

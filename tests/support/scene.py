@@ -5,11 +5,11 @@ from contextlib import ExitStack
 
 from hotline.settings import Settings
 from telephony import names
-from telephony.clients.ami import Ami, Message
+from telephony.clients.ami import Ami, AmiMessage
 from telephony.clients.ari import Ari
 from telephony.operator.legs import Legs, legs_of
 from telephony.operator.operator import Operator
-from telephony.softphone.phone import Call, Phone
+from telephony.softphone.phone import Phone, SoftphoneCall
 from telephony.softphone.rtp import Audio
 from tests.fakes.fake_ivr import FakeIvr, Line, Script
 from tests.support.asterisk import AsteriskUnderTest
@@ -63,7 +63,7 @@ class Stage:
         """Somebody on the trunk."""
         return self._open.enter_context(self.asterisk.phone())
 
-    def talk(self, agent: Phone, caller: Phone | None = None) -> tuple[Call, Call]:
+    def talk(self, agent: Phone, caller: Phone | None = None) -> tuple[SoftphoneCall, SoftphoneCall]:
         """A call from the queue that this agent has answered: the worker's side and hers."""
         worker = (caller or self.caller()).call(LINE, from_number=NUMBER)
         rung = agent.wait_ring()
@@ -74,7 +74,7 @@ class Stage:
         return worker, rung
 
     @property
-    def rows(self) -> list[Message]:
+    def rows(self) -> list[AmiMessage]:
         """The channels now."""
         return self.ami.list_action({"Action": "CoreShowChannels"})
 
@@ -139,14 +139,14 @@ def ivr(settings: Settings, ways: dict[str, str] | None = None, *, heard: list[s
     return FakeIvr(settings.agi_port, scripts)
 
 
-def hears(ear: Call, mouth: Call, hz: int, within_s: float = 10.0) -> None:
+def hears(ear: SoftphoneCall, mouth: SoftphoneCall, hz: int, within_s: float = 10.0) -> None:
     """Wait until one phone hears what another says from now on."""
     start = len(ear.audio.heard)
     say(mouth, hz)
     until(lambda: hz in heard_tones(ear.heard[start:]) or (mouth.audio.quiet and say(mouth, hz)), within_s)
 
 
-def both_ways(one: tuple[Call, int], other: tuple[Call, int]) -> None:
+def both_ways(one: tuple[SoftphoneCall, int], other: tuple[SoftphoneCall, int]) -> None:
     """Wait until each of two hears the other."""
     (a, a_hz), (b, b_hz) = one, other
     hears(b, a, a_hz)
@@ -155,18 +155,18 @@ def both_ways(one: tuple[Call, int], other: tuple[Call, int]) -> None:
     hush(b)
 
 
-def say(mouth: Call, hz: int) -> None:
+def say(mouth: SoftphoneCall, hz: int) -> None:
     """Begin to say something."""
     mouth.say(tone(hz, 1.0))
 
 
-def hush(mouth: Call) -> None:
+def hush(mouth: SoftphoneCall) -> None:
     """Stop saying what was begun."""
     audio: Audio = mouth.audio
     audio._queued.clear()
 
 
-def deaf(ear: Call, mouth: Call, hz: int) -> None:
+def deaf(ear: SoftphoneCall, mouth: SoftphoneCall, hz: int) -> None:
     """One phone hears nothing of another's whole second."""
     hush(mouth)
     start = len(ear.audio.heard)
@@ -177,7 +177,7 @@ def deaf(ear: Call, mouth: Call, hz: int) -> None:
     assert hz not in heard_tones(ear.heard[start:])
 
 
-def header(call: Call, name: str) -> str:
+def header(call: SoftphoneCall, name: str) -> str:
     """A header of the INVITE that rang a phone."""
     assert call.invite is not None
     return call.invite.get(name)

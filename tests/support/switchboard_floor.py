@@ -16,7 +16,7 @@ from hotline.settings import ROOT, Settings
 from hotline.staff import states as agents
 from hotline.staff.people import SIP_REALM
 from models import Agent, AgentState, Case, Contact, Database
-from telephony.softphone.phone import Call, Phone
+from telephony.softphone.phone import Phone, SoftphoneCall
 from telephony.switchboard.process import Switchboard
 from tests.support.asterisk import AsteriskUnderTest
 from tests.support.wait import until
@@ -54,7 +54,7 @@ def state(db: Database, agent: Agent) -> AgentState:
         return found
 
 
-def talk(db: Database, caller: Phone, phone: Phone) -> tuple[Call, Call]:
+def talk(db: Database, caller: Phone, phone: Phone) -> tuple[SoftphoneCall, SoftphoneCall]:
     """A call that has been answered, from both sides; returns when the database knows it."""
     before = len(contacts(db))
     call = caller.call(LINE)

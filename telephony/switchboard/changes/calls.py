@@ -22,7 +22,7 @@ from models import AgentStatus, Contact, Conversation, Direction, Party, PartyKi
 
 
 @dataclass(frozen=True)
-class Desk:
+class ChangeContext:
     """What every change needs: the keys that seal, and the organisation's settings."""
 
     keys: Keys
@@ -32,13 +32,13 @@ class Desk:
 class Change(Protocol):
     """Something that happened and has to be in the database."""
 
-    def apply(self, session: Session, desk: Desk) -> Iterable[str]:
+    def apply(self, session: Session, desk: ChangeContext) -> Iterable[str]:
         """Write it; the names of the nudges it causes."""
         ...
 
 
 @dataclass(frozen=True)
-class Call:
+class CallRef:
     """How a call is known: by the Linkedid, and by its own id once Asterisk has said it; never by neither.
 
     The rest is from its arrival, for a row that nobody else has made. Never the caller's number: events do not say
@@ -61,7 +61,9 @@ class Call:
         """Its row, if there is one."""
         return calls.find(session, self.call, self.linkedid)
 
-    def saw(self, session: Session, desk: Desk, fact: Fact, at: datetime, seen: Seen | None = None) -> Contact | None:
+    def saw(
+        self, session: Session, desk: ChangeContext, fact: Fact, at: datetime, seen: Seen | None = None
+    ) -> Contact | None:
         """Keep a fact; never before the arrival, however the clock was moved. None for a call of ours without a row."""
         contact = self.find(session)
         if contact is None and self.ours:
@@ -75,12 +77,12 @@ class Call:
         seen = replace(seen or Seen(), linkedid=self.linkedid)
         return calls.saw(session, desk.keys, name, fact, at, seen, desk.settings.numbering)
 
-    def arrive(self, session: Session, desk: Desk, at: datetime) -> Contact | None:
+    def arrive(self, session: Session, desk: ChangeContext, at: datetime) -> Contact | None:
         """Keep the arrival with all that is known of it; `at` when its moment was not seen."""
         return self.saw(session, desk, Fact.ARRIVED, self.arrived_at or at, Seen(line=self.line))
 
 
-def _close(session: Session, desk: Desk, contact: Contact, at: datetime) -> Contact:
+def _close(session: Session, desk: ChangeContext, contact: Contact, at: datetime) -> Contact:
     ours = desk.settings
     calls.close(session, contact, at, join_within_s=ours.join_within_s, brief_s=ours.brief_abandon_s)
     callback_attempts.unanswered(session, contact, at, ours)
@@ -94,7 +96,9 @@ def _told(contact: Contact | None) -> list[str]:
     return [*names, events.case_changed(contact.case_id)] if contact.case_id else names
 
 
-def _has(session: Session, desk: Desk, contact: Contact, agent_id: int, at: datetime, *, now_first: bool) -> list[str]:
+def _has(
+    session: Session, desk: ChangeContext, contact: Contact, agent_id: int, at: datetime, *, now_first: bool
+) -> list[str]:
     """This agent has the call: her state, the conversation, and the case that she can write in. Again changes nothing."""
     agents.on_call(session, agent_id, contact.call, at)
     before = session.get(Conversation, contact.call)
@@ -108,10 +112,10 @@ def _has(session: Session, desk: Desk, contact: Contact, agent_id: int, at: date
 class Arrived:
     """A call came in."""
 
-    call: Call
+    call: CallRef
     at: datetime
 
-    def apply(self, session: Session, desk: Desk) -> Iterable[str]:
+    def apply(self, session: Session, desk: ChangeContext) -> Iterable[str]:
         """Make or fill in its row."""
         return _told(self.call.arrive(session, desk, self.at))
 
@@ -120,11 +124,11 @@ class Arrived:
 class NumberSeen:
     """The number of a call, as the dialplan has it; empty when it is withheld."""
 
-    call: Call
+    call: CallRef
     at: datetime
     number: str = field(repr=False)
 
-    def apply(self, session: Session, desk: Desk) -> Iterable[str]:
+    def apply(self, session: Session, desk: ChangeContext) -> Iterable[str]:
         """Fill it in where nobody else has, sealed."""
         return _told(self.call.saw(session, desk, Fact.ARRIVED, self.at, Seen(number=self.number)))
 
@@ -133,10 +137,10 @@ class NumberSeen:
 class Failed:
     """A caller was told that no message can be kept."""
 
-    call: Call
+    call: CallRef
     at: datetime
 
-    def apply(self, session: Session, desk: Desk) -> Iterable[str]:
+    def apply(self, session: Session, desk: ChangeContext) -> Iterable[str]:
         """Keep it; the outcome of a call that is over is worked out again with it."""
         return _told(self.call.saw(session, desk, Fact.FAILED, self.at))
 
@@ -145,11 +149,11 @@ class Failed:
 class Queued:
     """A caller waits in the queue of a language, for the first time or again."""
 
-    call: Call
+    call: CallRef
     at: datetime
     queue: str
 
-    def apply(self, session: Session, desk: Desk) -> Iterable[str]:
+    def apply(self, session: Session, desk: ChangeContext) -> Iterable[str]:
         """Keep since when. Which queue does not tell whether she chose its language or pressed nothing."""
         seen = Seen(queue=self.queue, language=self.queue, chosen=False)
         contact = self.call.saw(session, desk, Fact.QUEUED, self.at, seen)
@@ -167,12 +171,12 @@ class Answered:
     `agent_id` is None when nobody saw whose leg it is: then the row of a call that we made says it.
     """
 
-    call: Call
+    call: CallRef
     at: datetime
     agent_id: int | None
     still: bool = True
 
-    def apply(self, session: Session, desk: Desk) -> Iterable[str]:
+    def apply(self, session: Session, desk: ChangeContext) -> Iterable[str]:
         """Keep who answered, and that she has this call."""
         before = self.call.find(session)
         now_first = before is None or before.answered_at is None
@@ -191,11 +195,11 @@ class Answered:
 class Resumed:
     """An agent has a worker who was answered before: the same whose leg broke off, or another to whom she was handed."""
 
-    call: Call
+    call: CallRef
     at: datetime
     agent_id: int
 
-    def apply(self, session: Session, desk: Desk) -> Iterable[str]:
+    def apply(self, session: Session, desk: ChangeContext) -> Iterable[str]:
         """The call is hers now. Before the first answer it means nothing: the queue has not given it to her yet."""
         contact = self.call.find(session)
         if contact is None or contact.answered_at is None or contact.ended_at is not None:
@@ -204,14 +208,14 @@ class Resumed:
 
 
 @dataclass(frozen=True)
-class CallingOut:
+class CallbackDialled:
     """An agent has picked up her own phone, and from there the worker is called."""
 
-    call: Call
+    call: CallRef
     at: datetime
     agent_id: int
 
-    def apply(self, session: Session, desk: Desk) -> Iterable[str]:  # noqa: ARG002
+    def apply(self, session: Session, desk: ChangeContext) -> Iterable[str]:  # noqa: ARG002
         """She is on this call, before anybody answers it."""
         contact = self.call.find(session)
         if contact is None or contact.direction is not Direction.OUTBOUND or contact.ended_at is not None:
@@ -237,7 +241,7 @@ class LeftCall:
     wrap_up: bool = True
     broke: bool = False
 
-    def apply(self, session: Session, desk: Desk) -> Iterable[str]:
+    def apply(self, session: Session, desk: ChangeContext) -> Iterable[str]:
         """She wraps it up, or is free again."""
         state = agents.state_of(session, self.agent_id)
         if self.call and state.call and state.call != self.call:
@@ -252,14 +256,14 @@ class LeftCall:
 
 
 @dataclass(frozen=True)
-class WorkerAt:
+class WorkerMoved:
     """Where the worker is in a conversation."""
 
-    call: Call
+    call: CallRef
     place: Place
     at: datetime
 
-    def apply(self, session: Session, desk: Desk) -> Iterable[str]:  # noqa: ARG002
+    def apply(self, session: Session, desk: ChangeContext) -> Iterable[str]:  # noqa: ARG002
         """Keep it, if somebody has her."""
         contact = self.call.find(session)
         talk = session.get(Conversation, contact.call) if contact is not None else None
@@ -270,16 +274,16 @@ class WorkerAt:
 
 
 @dataclass(frozen=True)
-class PartyAt:
+class PartyMoved:
     """Somebody who was called into a conversation is in it, or is held. `leg` is her FREELINE_LEG."""
 
-    call: Call
+    call: CallRef
     leg: str
     place: Place
     at: datetime
     agent_id: int | None = None
 
-    def apply(self, session: Session, desk: Desk) -> Iterable[str]:  # noqa: ARG002
+    def apply(self, session: Session, desk: ChangeContext) -> Iterable[str]:  # noqa: ARG002
         """Keep it; an agent is on this call now. Whoever called her in may write it only after us."""
         contact = self.call.find(session)
         talk = session.get(Conversation, contact.call) if contact is not None else None
@@ -300,11 +304,11 @@ class PartyAt:
 class PartyGone:
     """The last leg of somebody who was called into a conversation is gone."""
 
-    call: Call
+    call: CallRef
     leg: str
     at: datetime
 
-    def apply(self, session: Session, desk: Desk) -> Iterable[str]:  # noqa: ARG002
+    def apply(self, session: Session, desk: ChangeContext) -> Iterable[str]:  # noqa: ARG002
         """She is in it no more."""
         return _told(self.call.find(session)) if conversations.party_gone(session, self.leg) is not None else []
 
@@ -313,23 +317,23 @@ class PartyGone:
 class Dropped:
     """A conversation broke off: the worker is gone before anybody came back to her."""
 
-    call: Call
+    call: CallRef
     at: datetime
 
-    def apply(self, session: Session, desk: Desk) -> Iterable[str]:
+    def apply(self, session: Session, desk: ChangeContext) -> Iterable[str]:
         """Keep it, before the call is closed: whoever sees to call-backs has to know."""
         return _told(self.call.saw(session, desk, Fact.DROPPED, self.at))
 
 
 @dataclass(frozen=True)
-class Alone:
+class AgentsGone:
     """A conversation in which nobody is left, found by the sweep. `waits`: the worker is there, in a queue."""
 
     call: str
     at: datetime
     waits: bool
 
-    def apply(self, session: Session, desk: Desk) -> Iterable[str]:  # noqa: ARG002
+    def apply(self, session: Session, desk: ChangeContext) -> Iterable[str]:  # noqa: ARG002
         """It is over; who waits shows among those who wait."""
         contact = calls.find(session, self.call)
         ended = conversations.end(session, self.call)
@@ -344,7 +348,7 @@ class WrapUpsDue:
 
     at: datetime
 
-    def apply(self, session: Session, desk: Desk) -> Iterable[str]:  # noqa: ARG002
+    def apply(self, session: Session, desk: ChangeContext) -> Iterable[str]:  # noqa: ARG002
         """Their agents are what they were before the call."""
         return [events.AGENTS_CHANGED, events.QUEUE_CHANGED] if agents.end_due_wrap_ups(session, self.at) else []
 
@@ -356,7 +360,7 @@ class PhoneSeen:
     agent_id: int
     reachable: bool
 
-    def apply(self, session: Session, desk: Desk) -> Iterable[str]:  # noqa: ARG002
+    def apply(self, session: Session, desk: ChangeContext) -> Iterable[str]:  # noqa: ARG002
         """Keep it."""
         return [events.AGENTS_CHANGED] if agents.set_reachable(session, self.agent_id, self.reachable) else []
 
@@ -365,11 +369,11 @@ class PhoneSeen:
 class Ended:
     """The caller's channel is gone. Not `dialled`: the agent did not pick up her own phone, so no worker was rung."""
 
-    call: Call
+    call: CallRef
     at: datetime
     dialled: bool = True
 
-    def apply(self, session: Session, desk: Desk) -> Iterable[str]:
+    def apply(self, session: Session, desk: ChangeContext) -> Iterable[str]:
         """Close the call: its outcome and its one case. The conversation is over for whoever is still in it."""
         contact = self.call.find(session)
         if contact is None or (self.call.call and contact.call != self.call.call):
@@ -389,6 +393,6 @@ class Changed:
 
     names: tuple[str, ...]
 
-    def apply(self, session: Session, desk: Desk) -> Iterable[str]:  # noqa: ARG002
+    def apply(self, session: Session, desk: ChangeContext) -> Iterable[str]:  # noqa: ARG002
         """Nothing but the nudges."""
         return self.names

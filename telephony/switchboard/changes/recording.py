@@ -8,17 +8,17 @@ from sqlmodel import Session
 
 from hotline import nudges
 from hotline.calls import facts as calls
-from telephony.switchboard.changes.calls import Call, Desk
+from telephony.switchboard.changes.calls import CallRef, ChangeContext
 
 
 @dataclass(frozen=True)
 class NotRecorded:
     """The worker is with an agent who was rung from her own channel: not in the room, where a recorder would hear her."""
 
-    call: Call
+    call: CallRef
     at: datetime
 
-    def apply(self, session: Session, desk: Desk) -> Iterable[str]:  # noqa: ARG002
+    def apply(self, session: Session, desk: ChangeContext) -> Iterable[str]:  # noqa: ARG002
         """She agreed as before; whoever has her starts it again."""
         contact = self.call.find(session)
         return [nudges.AGENTS_CHANGED] if contact is not None and calls.not_recorded(contact) else []

@@ -8,18 +8,18 @@ from sqlmodel import Session
 
 from hotline import nudges
 from hotline.staff import states as agents
-from telephony.switchboard.changes.calls import Desk
+from telephony.switchboard.changes.calls import ChangeContext
 
 
 @dataclass(frozen=True)
-class Rings:
+class RingStarted:
     """An agent's phone rings with a call."""
 
     agent_id: int
     call: str
     at: datetime
 
-    def apply(self, session: Session, desk: Desk) -> Iterable[str]:  # noqa: ARG002
+    def apply(self, session: Session, desk: ChangeContext) -> Iterable[str]:  # noqa: ARG002
         """She is being rung, if she was ready."""
         return [nudges.AGENTS_CHANGED] if agents.rings(session, self.agent_id, self.call, self.at) else []
 
@@ -32,7 +32,7 @@ class StoppedRinging:
     call: str | None
     at: datetime
 
-    def apply(self, session: Session, desk: Desk) -> Iterable[str]:  # noqa: ARG002
+    def apply(self, session: Session, desk: ChangeContext) -> Iterable[str]:  # noqa: ARG002
         """She is ready again, unless it is already known why not."""
         return [nudges.AGENTS_CHANGED] if agents.stopped_ringing(session, self.agent_id, self.call, self.at) else []
 
@@ -45,7 +45,7 @@ class Missed:
     at: datetime
     mobile: bool = False
 
-    def apply(self, session: Session, desk: Desk) -> Iterable[str]:
+    def apply(self, session: Session, desk: ChangeContext) -> Iterable[str]:
         """She is not ready, and the reason says why, unless her own word or her silent page has said it before."""
         if self.mobile:
             missed = agents.mobile_missed(session, self.agent_id, self.at, desk.settings.mobile_rest_s)

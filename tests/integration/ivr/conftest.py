@@ -14,9 +14,9 @@ from hotline.log import start_log
 from hotline.nudges import Nudges
 from hotline.settings import Settings
 from ivr import names, store
-from ivr.call import House
+from ivr.call import IvrServices
 from ivr.server import Server
-from ivr.store import Memory
+from ivr.store import FactStore
 from models import Database
 from telephony.asterisk.secrets import make_secrets
 from tests.fakes.asterisk_agi import FakeCall
@@ -79,7 +79,7 @@ def server(settings: Settings, ivr_db: Database, keys: Keys, cast: Cast, logged:
     stand_in_sounds(settings.sounds, MENU)
     settings.spool.mkdir(parents=True, exist_ok=True)
     sealing = Keys(keys.public, keys.index)
-    house = House(settings, Memory(settings, ivr_db, sealing), sealing, Nudges(settings.redis))
+    house = IvrServices(settings, FactStore(settings, ivr_db, sealing), sealing, Nudges(settings.redis))
     server = Server(house, token)
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()

@@ -11,7 +11,7 @@ from hotline.line import languages
 from hotline.nudges import MENU_CHANGED, Nudges
 from hotline.settings import Settings
 from ivr.prompts.manifest import load
-from ivr.prompts.rebuild import Keeper
+from ivr.prompts.rebuild import PromptRebuilder
 from models import Database
 from tests.support.wait import PATIENCE_S, until
 
@@ -37,7 +37,7 @@ def test_a_changed_menu_is_built_on_a_nudge(settings: Settings, db: Database, re
     with db.write() as session:
         languages.put_language(session, "en", key="1", position=1, is_for_no_key=True)
     stop = threading.Event()
-    keeper = Keeper(settings, db, Nudges(settings.redis), stop)
+    keeper = PromptRebuilder(settings, db, Nudges(settings.redis), stop)
     keeper.start()
     until(lambda: load(settings).languages == ["en"])
     with db.write() as session:
@@ -56,7 +56,7 @@ def test_a_database_without_tables_yet_does_not_end_the_keeping(settings: Settin
     settings.data.mkdir(parents=True)
     db = Database(settings.database)
     stop = threading.Event()
-    keeper = Keeper(settings, db, Nudges(settings.redis), stop)
+    keeper = PromptRebuilder(settings, db, Nudges(settings.redis), stop)
     keeper.start()
     until(lambda: (settings.data / "freeline.db").exists())
     db.migrate()

@@ -17,7 +17,7 @@ from hotline.calls.facts import Fact
 from hotline.keys import Keys
 from hotline.settings import Settings
 from ivr import store as memory_module
-from ivr.store import CallFacts, Memory, NotNow
+from ivr.store import CallFacts, DatabaseUnavailable, FactStore
 from models import Contact, Database
 from models.db.types import now
 from telephony import names
@@ -88,7 +88,7 @@ def test_without_a_database_everybody_may_be_rung(
 
 
 def test_after_a_failure_nobody_asks_again_until_it_is_time(settings: Settings, server: Any, locked: ExitStack) -> None:
-    memory: Memory = server._house.memory
+    memory: FactStore = server._house.memory
     asked = []
 
     def ask(session: Any) -> None:
@@ -98,7 +98,7 @@ def test_after_a_failure_nobody_asks_again_until_it_is_time(settings: Settings, 
     memory.look(ask)
     memory.reading.shut_until = time.monotonic() + 60
     for _ in range(5):
-        with pytest.raises(NotNow):
+        with pytest.raises(DatabaseUnavailable):
             memory.look(ask)
     assert len(asked) == 1
     memory.reading.shut_until = time.monotonic() - 1
@@ -132,10 +132,10 @@ def test_neither_database_nor_spool_ends_no_call_and_says_no_number(
 def test_a_database_that_gives_no_answer_at_all_does_not_hold_a_caller(
     server: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    memory: Memory = server._house.memory
+    memory: FactStore = server._house.memory
     monkeypatch.setattr(memory_module, "ANSWER_S", 0.05)
     answered = threading.Event()
-    with pytest.raises(NotNow):
+    with pytest.raises(DatabaseUnavailable):
         memory.look(lambda _session: answered.wait(60))
     answered.set()
     memory.reading.shut_until = None
@@ -158,7 +158,7 @@ def test_many_callers_at_a_locked_database_all_go_on(caller: Callers, settings: 
 def test_facts_are_kept_on_both_databases_and_a_lock_on_either_sends_them_to_the_spool(
     settings: Settings, db: Database, keys: Keys
 ) -> None:
-    memory = Memory(settings, Database(db.url, busy_s=0.1), keys)
+    memory = FactStore(settings, Database(db.url, busy_s=0.1), keys)
     facts = CallFacts(str(uuid.uuid4()), "1.2", "1800123456", "0812345678", now())
     assert memory.keep(facts, {Fact.ARRIVED: facts.arrived}, language="my")
     assert memory.look(lambda s: s.exec(select(Contact.call)).one()) == facts.call

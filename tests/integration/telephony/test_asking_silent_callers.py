@@ -6,7 +6,7 @@ import pytest
 
 from hotline.settings import Settings
 from telephony.softphone import sip
-from telephony.softphone.phone import Call, Phone
+from telephony.softphone.phone import Phone, SoftphoneCall
 from telephony.switchboard.silent_callers import SilentCallers
 from tests.support.asterisk import AsteriskUnderTest
 from tests.support.ports import free_port, rtp_range
@@ -22,7 +22,7 @@ class Muted(Phone):
     status = 200
     asked = 0
 
-    def _request(self, message: sip.Message) -> None:
+    def _request(self, message: sip.SipMessage) -> None:
         if message.method == "INVITE":
             self.asked += 1
             if self.status == 0:
@@ -53,7 +53,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         one.close()
 
 
-def muted(stage: Stage, status: int) -> tuple[Muted, Call]:
+def muted(stage: Stage, status: int) -> tuple[Muted, SoftphoneCall]:
     """A caller who waits in the queue, muted."""
     phone = Muted((stage.settings.sip_host, stage.settings.sip_port))
     phone.status = status

@@ -10,7 +10,7 @@ from hotline.settings import Settings
 from telephony import names
 from telephony.clients.ami import Ami
 from telephony.clients.ari import Ari
-from telephony.softphone.phone import Call, Phone
+from telephony.softphone.phone import Phone, SoftphoneCall
 from telephony.switchboard.queue_sync import difference, queues_in
 from tests.fakes.fake_ivr import FakeIvr, Line
 from tests.integration.telephony.conftest import HOLD
@@ -77,7 +77,7 @@ def ivr(settings: Settings) -> Iterator[list[str]]:
         yield left
 
 
-def waits(call: Call) -> None:
+def waits(call: SoftphoneCall) -> None:
     """The caller is in the queue: she hears the hold sound."""
     until(lambda: HOLD in heard_tones(call.heard))
 

@@ -14,8 +14,8 @@ from models.db.types import now
 from telephony import names
 from telephony.clients.ami import Ami
 from telephony.clients.cel import CelLog
-from telephony.switchboard.changes.calls import Desk
-from telephony.switchboard.reconcile import There, read_books, sweep
+from telephony.switchboard.changes.calls import ChangeContext
+from telephony.switchboard.reconcile import AsteriskSnapshot, read_books, sweep
 from telephony.switchboard.unsaved_numbers import UnkeptNumbers
 from telephony.switchboard.writer import Ledger
 from tests.integration.telephony.conftest import CANNOT_RECORD_EN, TONE
@@ -64,7 +64,7 @@ def test_a_call_of_the_net_that_could_keep_nothing_is_failed(
     assert (TONE in heard_tones(call.heard)) is not known
     records = CelLog(asterisk.cel, settings.run / "kept.json")
     [trail] = until(lambda: [t for t in records.read().values() if t.ended_at])
-    ledger = Ledger(db, Desk(keys, settings), lambda *_: None)
+    ledger = Ledger(db, ChangeContext(keys, settings), lambda *_: None)
     ledger.start()
     ledger.put(seen)
     until(lambda: ledger.pending == 0)
@@ -72,7 +72,9 @@ def test_a_call_of_the_net_that_could_keep_nothing_is_failed(
     for _ in range(2):  # the first ends the row, the next finds why
         with db.read() as session:
             books = read_books(session, {trail.linkedid: trail})
-        ledger.put(*sweep(books, There.of([]), {trail.linkedid: trail}, set(), at, lines={LINE: LINE}).changes)
+        ledger.put(
+            *sweep(books, AsteriskSnapshot.of([]), {trail.linkedid: trail}, set(), at, lines={LINE: LINE}).changes
+        )
         until(lambda: ledger.pending == 0)
     ledger.stop()
     with db.read() as session:

@@ -10,7 +10,7 @@ import pytest
 
 from hotline.settings import Settings
 from telephony.asterisk import render
-from telephony.softphone.phone import Call
+from telephony.softphone.phone import SoftphoneCall
 from tests.fakes.fake_ivr import FakeIvr, Line
 from tests.integration.telephony.conftest import (
     CANNOT_RECORD_EN,
@@ -49,12 +49,12 @@ def message(settings: Settings) -> Path:
     return path
 
 
-def hear(call: Call, hz: int) -> None:
+def hear(call: SoftphoneCall, hz: int) -> None:
     """Wait until the phone has heard a pitch."""
     until(lambda: hz in heard_tones(call.heard), within_s=20)
 
 
-def speak(call: Call) -> None:
+def speak(call: SoftphoneCall) -> None:
     """Say something after the tone and press a key."""
     hear(call, TONE)
     call.say(VOICE)

@@ -14,7 +14,7 @@ from models import RefusedKind
 from ops.place_call import place
 from telephony import names
 from telephony.asterisk.render import dialled_lines, folders
-from telephony.clients.ami import Ami, Events, Message
+from telephony.clients.ami import Ami, AmiMessage, Events
 from telephony.switchboard.refusals import Refusals
 from tests.support.asterisk import AsteriskUnderTest
 from tests.support.invites import invite, inviting
@@ -58,8 +58,10 @@ def refused(line: AsteriskUnderTest) -> Iterator[Refusals]:
     address, secret = (line.settings.ami_host, line.settings.ami_port), line.running.secrets.ami_reader
 
     class Heard(Events):
-        def put(self, item: Message | list[Message] | None, block: bool = True, timeout: float | None = None) -> None:
-            if isinstance(item, Message):
+        def put(
+            self, item: AmiMessage | list[AmiMessage] | None, block: bool = True, timeout: float | None = None
+        ) -> None:
+            if isinstance(item, AmiMessage):
                 counted.heard(item, lines)
 
     reader = Ami(address, names.AMI_READER, secret, Heard())

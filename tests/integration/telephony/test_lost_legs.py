@@ -7,7 +7,7 @@ import pytest
 from hotline.settings import Settings
 from telephony import names
 from telephony.clients import ari
-from telephony.softphone.phone import Call, Phone
+from telephony.softphone.phone import Phone, SoftphoneCall
 from telephony.switchboard.queue_sync import queues_in
 from tests.support.asterisk import AsteriskUnderTest
 from tests.support.ports import free_port, rtp_range
@@ -55,7 +55,7 @@ def stage(settings: Settings, asterisk: AsteriskUnderTest) -> Iterator[Stage]:
     one.close()
 
 
-def brought_back(stage: Stage, phone: Phone, worker: Call, hz: int) -> Call:
+def brought_back(stage: Stage, phone: Phone, worker: SoftphoneCall, hz: int) -> SoftphoneCall:
     """The agent is rung again for the same call, answers, and talks."""
     again = phone.wait_ring()
     assert again is not None, stage.where
@@ -66,7 +66,7 @@ def brought_back(stage: Stage, phone: Phone, worker: Call, hz: int) -> Call:
     return again
 
 
-def over(stage: Stage, worker: Call, agent: Call, phone: Phone) -> None:
+def over(stage: Stage, worker: SoftphoneCall, agent: SoftphoneCall, phone: Phone) -> None:
     """The agent hangs up: that ends the call, whatever was lost before, and nobody is rung again."""
     agent.hangup()
     assert worker.wait_ended(10), stage.where

@@ -9,7 +9,7 @@ import pytest
 from hotline.settings import Settings
 from telephony import names
 from telephony.operator.operator import LineFailed
-from telephony.softphone.phone import Call, Phone
+from telephony.softphone.phone import Phone, SoftphoneCall
 from tests.integration.telephony.conftest import HOLD, TERMS
 from tests.support.scene import ALICE, BOB, LINE, NUMBER, OUTSIDE, WORKER, Stage, both_ways, header, hears, ivr
 from tests.support.tones import heard_tones, write_tone
@@ -35,7 +35,7 @@ def provider(settings: Settings) -> Iterator[Phone]:
         yield phone
 
 
-def call_back(stage: Stage, alice: Phone, provider: Phone, language: str = "my") -> tuple[Call, Call]:
+def call_back(stage: Stage, alice: Phone, provider: Phone, language: str = "my") -> tuple[SoftphoneCall, SoftphoneCall]:
     """Alice calls a worker, who has answered: the worker's side and hers."""
     stage.operator.call_back(CALL, 1, HERS, language)
     agent = alice.wait_ring()
@@ -167,7 +167,7 @@ def test_a_phone_that_registers_in_the_moment_of_the_call_is_waited_for(stage: S
     assert provider.wait_ring() is not None
 
 
-def mobile_rings(stage: Stage, provider: Phone, sounds: Path) -> tuple[Call, Call]:
+def mobile_rings(stage: Stage, provider: Phone, sounds: Path) -> tuple[SoftphoneCall, SoftphoneCall]:
     """A worker who waits, and the mobile of the one agent, answered: both sides."""
     write_tone(sounds / "my" / "mobile_call.sln", PRESS_1)
     stage.operator.set_mobile(1, MOBILE)

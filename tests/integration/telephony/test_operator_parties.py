@@ -7,7 +7,7 @@ import pytest
 from hotline.settings import Settings
 from telephony import names
 from telephony.operator.operator import LineFailed
-from telephony.softphone.phone import Call, Phone
+from telephony.softphone.phone import Phone, SoftphoneCall
 from tests.integration.telephony.conftest import HOLD
 from tests.support.asterisk import AsteriskUnderTest
 from tests.support.scene import ALICE, BOB, LINE, OUTSIDE, SOFIA, WORKER, Stage, both_ways, deaf, header, ivr
@@ -29,7 +29,7 @@ def provider(settings: Settings) -> Iterator[Phone]:
         yield phone
 
 
-def answered(phone: Phone) -> Call:
+def answered(phone: Phone) -> SoftphoneCall:
     """The next call, answered."""
     rung = phone.wait_ring()
     assert rung is not None
@@ -37,7 +37,7 @@ def answered(phone: Phone) -> Call:
     return rung
 
 
-def consult(stage: Stage, alice: Phone, bob: Phone) -> tuple[Call, Call, Call]:
+def consult(stage: Stage, alice: Phone, bob: Phone) -> tuple[SoftphoneCall, SoftphoneCall, SoftphoneCall]:
     """A worker, Alice who has her, and Bob whom Alice has called in."""
     worker, agent = stage.talk(alice)
     stage.operator.call_agent(stage.call, 1, LEG, 2)

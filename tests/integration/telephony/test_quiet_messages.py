@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from hotline.settings import Settings
 from telephony import names
 from telephony.softphone.g711 import pcm_to_ulaw, ulaw_to_pcm
-from telephony.softphone.phone import Call
+from telephony.softphone.phone import SoftphoneCall
 from tests.fakes.fake_ivr import FakeIvr, Line
 from tests.integration.telephony.conftest import MENU, THANKS, TONE
 from tests.support.asterisk import AsteriskUnderTest
@@ -68,7 +68,7 @@ def murmur(dbfs: float, seconds: float) -> bytes:
     return said
 
 
-def at_the_tone(asterisk: AsteriskUnderTest, call: Call) -> None:
+def at_the_tone(asterisk: AsteriskUnderTest, call: SoftphoneCall) -> None:
     """Wait until what is said is recorded."""
     assert call.wait_answered()
     until(lambda: TONE in heard_tones(call.heard), 20)

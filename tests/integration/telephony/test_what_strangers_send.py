@@ -15,7 +15,7 @@ from telephony import names
 from telephony.asterisk.render import folders
 from telephony.clients.ami import Ami
 from telephony.softphone import sip
-from telephony.softphone.phone import Call, Phone
+from telephony.softphone.phone import Phone, SoftphoneCall
 from tests.fakes.fake_ivr import FakeIvr, Line
 from tests.integration.telephony.conftest import INVITE_TH, TERMS
 from tests.support import sip_torture as torture
@@ -67,7 +67,7 @@ class Speaker(Phone):
         """From now on: the From header, and further ones."""
         self._who, self._headers = who, headers
 
-    def request(self, method: str, target: str, call: Call, branch: str = "") -> sip.Message:
+    def request(self, method: str, target: str, call: SoftphoneCall, branch: str = "") -> sip.SipMessage:
         """As said."""
         found = super().request(method, target, call, branch)
         tag = call.ours.partition("tag=")[2]
@@ -119,7 +119,7 @@ def test_of_who_calls_only_a_number_is_taken(
         assert json.loads(note.read_text().splitlines()[0])["number"] == number
 
 
-def ask(phone: Phone, call: Call, method: str, *headers: tuple[str, str], body: str = "") -> int:
+def ask(phone: Phone, call: SoftphoneCall, method: str, *headers: tuple[str, str], body: str = "") -> int:
     """Send a request in a call; the status of the answer that must come before it would be sent a second time, or 0."""
     call.cseq += 1
     request = phone.request(method, call.target, call)
@@ -145,7 +145,9 @@ def test_what_a_carrier_sends_in_a_call_is_answered(asterisk: AsteriskUnderTest,
 
 def test_a_text_outside_a_call_reaches_nothing(asterisk: AsteriskUnderTest, phone: Phone) -> None:
     host, port = phone.server
-    call = Call(phone, "outside", "<sip:0812345678@h>;tag=a", f"<sip:{LINE}@{host}>", f"sip:{LINE}@{host}:{port}")
+    call = SoftphoneCall(
+        phone, "outside", "<sip:0812345678@h>;tag=a", f"<sip:{LINE}@{host}>", f"sip:{LINE}@{host}:{port}"
+    )
     assert ask(phone, call, "MESSAGE", ("Content-Type", "text/plain"), body="hello") == 404
     assert asterisk.channels == 0
 
@@ -214,7 +216,7 @@ def test_a_phone_that_answers_with_another_address_leads_nowhere(asterisk: Aster
     with Phone((settings.sip_host, settings.sip_port), names.CALLER, secrets.caller) as one:
         assert one.register() == 200
 
-        def elsewhere(call: Call) -> None:
+        def elsewhere(call: SoftphoneCall) -> None:
             assert call.invite is not None
             reply = sip.answer_to(call.invite, 302, "Moved", call.ours.partition("tag=")[2])
             reply.headers.append(("Contact", f"<sip:{LINE}@{settings.sip_host}>"))

@@ -12,7 +12,7 @@ from aiohttp.test_utils import TestServer
 from sqlmodel import col, select
 
 from agent_console import feed as feed_module
-from agent_console.feed import FEED, Feed, Page
+from agent_console.feed import FEED, Feed, OpenPage
 from agent_console.phone.heartbeat import ARE_YOU_THERE
 from hotline import nudges
 from hotline.nudges import Nudges
@@ -157,7 +157,7 @@ async def test_a_page_that_does_not_keep_up_is_let_go() -> None:
     """What waits for it is bounded; it comes back and fetches everything. The others hear on."""
     feed = Feed()
     wires = Wire(), Wire(feed_module.BEHIND_MAX + 1), Wire(closing=True)
-    pages = [Page(wire, "") for wire in wires]
+    pages = [OpenPage(wire, "") for wire in wires]
     for page in pages:
         feed.join(page)
     feed.tell("case-changed:7")

@@ -101,7 +101,7 @@ async def test_an_outsider_is_sent_to_sign_in(route: Route, new_browser: Callabl
     """Whatever they ask for."""
     outsider = new_browser()
     answer = await (outsider.post if route.method == "POST" else outsider.get)(address(route))
-    assert answer.status == (401 if route.keeps else 303)
+    assert answer.status == (401 if route.stream else 303)
     assert "/sign-in" in answer.headers.get("Location", answer.headers.get("HX-Redirect", ""))
 
 

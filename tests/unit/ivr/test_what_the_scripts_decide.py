@@ -18,10 +18,10 @@ from hotline.settings import Settings
 from hotline.staff import states as agents
 from ivr import names as prompts
 from ivr import store
-from ivr.call import Call, House
+from ivr.call import CallerSession, IvrServices
 from ivr.scripts import SCRIPTS
 from ivr.session import AgiRefused, CallerGone, Session
-from ivr.store import Memory
+from ivr.store import FactStore
 from models import AgentStatus, CallbackSafety, Contact, Database
 from recordings.spool.files import read_note
 from telephony import names
@@ -38,7 +38,7 @@ class Line:
     """Runs a script for a caller over a pair of sockets."""
 
     settings: Settings
-    house: House
+    house: IvrServices
 
     def caller(self, **facts: object) -> FakeCall:
         return FakeCall(self.settings, token="", **facts)  # type: ignore[arg-type]
@@ -49,7 +49,7 @@ class Line:
         asterisk = threading.Thread(target=self._speak, args=(caller, theirs, script), daemon=True)
         asterisk.start()
         try:
-            SCRIPTS[script](Call(Session(ours), self.house))
+            SCRIPTS[script](CallerSession(Session(ours), self.house))
         finally:
             ours.close()
             asterisk.join(PATIENCE_S)
@@ -67,7 +67,7 @@ def line(settings: Settings, db: Database, keys: Keys, staff: Cast, monkeypatch:
     stand_in_sounds(settings.sounds, MENU)
     settings.spool.mkdir(parents=True)
     sealing = Keys(keys.public, keys.index)
-    yield Line(settings, House(settings, Memory(settings, db, sealing), sealing, Nudges(settings.redis)))
+    yield Line(settings, IvrServices(settings, FactStore(settings, db, sealing), sealing, Nudges(settings.redis)))
 
 
 @contextmanager
@@ -225,7 +225,7 @@ def test_a_caller_whose_number_is_withheld_is_not_asked_whether_it_is_safe(line:
 @pytest.mark.parametrize("why", ["no room", "Record failed"])
 def test_a_message_that_cannot_be_kept_is_said_and_marked(line: Line, db: Database, why: str) -> None:
     settings = line.settings.model_copy(update={"free_space_floor_mb": 10**9 if why == "no room" else 0})
-    line.house = House(settings, line.house.memory, line.house.keys, line.house.nudges)
+    line.house = IvrServices(settings, line.house.memory, line.house.keys, line.house.nudges)
     caller = line.caller(record_status="ERROR", variables={names.QUEUE: "my"})
     line.run(caller, names.LEAVE_VOICEMAIL)
     assert "my/cannot_record" in caller.played

@@ -7,7 +7,7 @@ import pytest
 from hotline.keys import Keys
 from hotline.settings import Settings
 from models import Database
-from telephony.switchboard.changes.calls import Desk
+from telephony.switchboard.changes.calls import ChangeContext
 from telephony.switchboard.writer import Ledger
 from tests.support.wait import PATIENCE_S
 
@@ -27,13 +27,13 @@ def told() -> Told:
 
 
 @pytest.fixture
-def desk(keys: Keys, settings: Settings) -> Desk:
+def desk(keys: Keys, settings: Settings) -> ChangeContext:
     """Keys and settings."""
-    return Desk(keys, settings)
+    return ChangeContext(keys, settings)
 
 
 @pytest.fixture
-def ledger(db: Database, desk: Desk, told: Told) -> Iterator[Ledger]:
+def ledger(db: Database, desk: ChangeContext, told: Told) -> Iterator[Ledger]:
     """A ledger that writes into the test's database."""
     one = Ledger(db, desk, told.tell)
     one.start()

@@ -32,7 +32,7 @@ from models.db.types import now
 from telephony import names
 from telephony.clients.ami import Ami
 from telephony.operator.operator import Operator
-from telephony.softphone.phone import Call, Phone
+from telephony.softphone.phone import Phone, SoftphoneCall
 from telephony.switchboard.process import Switchboard
 from tests.fakes.fake_ivr import FakeIvr
 from tests.support.asterisk import AsteriskUnderTest
@@ -91,7 +91,7 @@ class Floor:
     def wait(self, agent: Agent, status: AgentStatus) -> None:
         until(lambda: self.status(agent) is status)
 
-    def begin(self) -> tuple[str, Call, Call]:
+    def begin(self) -> tuple[str, SoftphoneCall, SoftphoneCall]:
         """A worker whom Alice has: the call's id, the worker's side and hers."""
         worker = self.caller.call(LINE)
         rung = self.alice.wait_ring()
@@ -157,7 +157,7 @@ def floor(
         yield Floor(db, settings, asterisk, operator, cast, *phones, provider, caller, board, serve)
 
 
-def answered(phone: Phone) -> Call:
+def answered(phone: Phone) -> SoftphoneCall:
     """The next call, answered."""
     rung = phone.wait_ring()
     assert rung is not None

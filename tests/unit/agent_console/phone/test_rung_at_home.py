@@ -8,7 +8,7 @@ import pytest
 from aiohttp.test_utils import TestServer
 
 from agent_console.console import CONSOLE, Console
-from agent_console.phone.mobile_sync import Told
+from agent_console.phone.mobile_sync import MobileSync
 from hotline.keys import Keys
 from hotline.nudges import AGENTS_CHANGED, Nudges
 from hotline.roster import shifts
@@ -130,7 +130,7 @@ def test_who_is_on_duty_is_in_asterisks_memory_and_nobody_else(
     alice, bob = staff.alice.id or 0, staff.bob.id or 0
     wire.ami.globals[f"{names.MOBILE_PREFIX}{bob}"] = "+66899999999"
     at_home(db, keys, staff.alice)
-    told = Told()
+    told = MobileSync()
     told.look(console)
     assert known(wire) == {f"{names.MOBILE_PREFIX}{alice}": KEPT}
     assert KEPT not in repr(told)
@@ -150,7 +150,7 @@ def test_a_new_number_a_restart_of_asterisk_and_one_who_left_are_put_right(
     console: Console = server.app[CONSOLE]  # type: ignore[union-attr]
     alice = staff.alice.id or 0
     at_home(db, keys, staff.alice)
-    told = Told()
+    told = MobileSync()
     told.look(console)
     with db.write() as session:
         mobiles.set_mobile(session, keys, alice, "0899999999", by_id=None)
@@ -171,7 +171,7 @@ def test_without_asterisk_nothing_is_lost_and_no_number_is_logged(
     """It is tried again; one line in the log says that it cannot be told."""
     console: Console = server.app[CONSOLE]  # type: ignore[union-attr]
     at_home(db, keys, staff.alice)
-    told = Told()
+    told = MobileSync()
     for _ in range(5):
         told.look(console)
     said = capsys.readouterr()

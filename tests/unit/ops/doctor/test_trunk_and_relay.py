@@ -118,7 +118,7 @@ class Registrar:
                 answer.headers.append(("WWW-Authenticate", 'Digest realm="c", nonce="n"'))
             self.line.sendto(answer.to_bytes(), peer)
 
-    def answer(self, request: sip.Message) -> tuple[int, str]:
+    def answer(self, request: sip.SipMessage) -> tuple[int, str]:
         if request.method != "REGISTER":
             return 200, "OK"
         if self.way in {"address", "busy"}:

@@ -17,8 +17,8 @@ from models import Case, Contact, Database, Outcome
 from recordings.spool.ingest import Ingest
 from recordings.vault.vault import Vault
 from telephony.clients.cel import CelLog, Trail
-from telephony.switchboard.changes.calls import Desk
-from telephony.switchboard.reconcile import Found, There, look_in, read_books, sweep
+from telephony.switchboard.changes.calls import ChangeContext
+from telephony.switchboard.reconcile import AsteriskSnapshot, Reconciliation, look_in, read_books, sweep
 from telephony.switchboard.writer import Ledger
 from tests.support.wait import until
 
@@ -33,18 +33,18 @@ class Line:
     def __init__(self, settings: Settings, db: Database, keys: Keys) -> None:
         self.settings, self.db, self.clock = settings, db, 0.0
         settings.spool.mkdir(parents=True, exist_ok=True)
-        self.ledger = Ledger(db, Desk(keys, settings), lambda *_: None)
+        self.ledger = Ledger(db, ChangeContext(keys, settings), lambda *_: None)
         self.ledger.start()
         nudges = Nudges(settings.redis)
         self.ingest = Ingest(settings, db, keys, Vault(settings.vault, keys), nudges, clock=lambda: self.clock)
 
-    def sweeps(self, *trails: Trail) -> Found:
+    def sweeps(self, *trails: Trail) -> Reconciliation:
         spool = look_in(self.settings.spool)
         by_id = {t.linkedid: t for t in trails}
         with self.db.read() as session:
             books = read_books(session, by_id)
         at = NOON + timedelta(minutes=10)
-        found = sweep(books, There.of([]), by_id, spool.noted, at, unmet=spool.unmet, lines={LINE: LINE})
+        found = sweep(books, AsteriskSnapshot.of([]), by_id, spool.noted, at, unmet=spool.unmet, lines={LINE: LINE})
         self.ledger.put(*found.changes)
         until(lambda: self.ledger.pending == 0)
         return found

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from telephony import names
-from telephony.clients.ami import BOOTED, Ami, Events, Message
+from telephony.clients.ami import BOOTED, Ami, AmiMessage, Events
 from telephony.switchboard.ami_events import Notices
 from telephony.switchboard.changes.calls import Ended
 from telephony.switchboard.changes.rings import Missed
@@ -40,13 +40,13 @@ def ami(asterisk: FakeAmi, events: Events) -> Iterator[Ami]:
     client.close()
 
 
-def heard(asterisk: FakeAmi, events: Events) -> list[Message]:
+def heard(asterisk: FakeAmi, events: Events) -> list[AmiMessage]:
     """The events that were believed, up to one that comes last and is real."""
     asterisk.tell("QueueMemberStatus", {"Interface": "the last"})
-    found: list[Message] = []
+    found: list[AmiMessage] = []
     while True:
         got = events.get(timeout=5)
-        assert isinstance(got, Message)
+        assert isinstance(got, AmiMessage)
         if got.get("Interface") == "the last":
             return found
         if got.event != BOOTED:

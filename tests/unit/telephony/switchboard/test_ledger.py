@@ -30,20 +30,20 @@ from models import (
 from telephony.switchboard.changes.calls import (
     Answered,
     Arrived,
-    Call,
-    CallingOut,
-    Desk,
+    CallbackDialled,
+    CallRef,
+    ChangeContext,
     Dropped,
     Ended,
     LeftCall,
-    PartyAt,
     PartyGone,
+    PartyMoved,
     PhoneSeen,
     Queued,
     Resumed,
     WrapUpsDue,
 )
-from telephony.switchboard.changes.rings import Missed, Rings, StoppedRinging
+from telephony.switchboard.changes.rings import Missed, RingStarted, StoppedRinging
 from telephony.switchboard.writer import Ledger
 from tests.support.cast import Cast
 from tests.support.databases import locked
@@ -53,8 +53,8 @@ from tests.unit.telephony.conftest import Told
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 
 
-def call(n: int = 1, named: bool = True) -> Call:
-    return Call(f"1.{n}", f"call-{n}" if named else None, NOON, "1800123456")
+def call(n: int = 1, named: bool = True) -> CallRef:
+    return CallRef(f"1.{n}", f"call-{n}" if named else None, NOON, "1800123456")
 
 
 def after(seconds: float) -> datetime:
@@ -94,7 +94,7 @@ class Poison:
 
     tried: list[int]
 
-    def apply(self, session: Session, desk: Desk) -> list[str]:
+    def apply(self, session: Session, desk: ChangeContext) -> list[str]:
         self.tried.append(1)
         raise KeyError("a mistake")
 
@@ -183,7 +183,7 @@ def test_a_change_that_cannot_be_written_is_left_out_and_the_others_are_not(db: 
     assert len(tried) >= 3, "it had its chances"
 
 
-def test_a_stop_writes_what_is_left(db: Database, desk: Desk, told: Told) -> None:
+def test_a_stop_writes_what_is_left(db: Database, desk: ChangeContext, told: Told) -> None:
     ledger = Ledger(db, desk, told.tell)
     ledger.put(*(Arrived(call(n), after(n)) for n in range(250)))
     ledger.start()
@@ -192,7 +192,7 @@ def test_a_stop_writes_what_is_left(db: Database, desk: Desk, told: Told) -> Non
     assert not ledger.alive
 
 
-def test_a_stop_does_not_wait_for_ever_for_a_locked_database(db: Database, desk: Desk, told: Told) -> None:
+def test_a_stop_does_not_wait_for_ever_for_a_locked_database(db: Database, desk: ChangeContext, told: Told) -> None:
     ledger = Ledger(Database(db.url, busy_s=0.2), desk, told.tell)
     with locked(db):
         ledger.start()
@@ -202,7 +202,7 @@ def test_a_stop_does_not_wait_for_ever_for_a_locked_database(db: Database, desk:
         assert not ledger.alive
 
 
-def test_put_waits_when_the_ledger_is_full(db: Database, desk: Desk, told: Told) -> None:
+def test_put_waits_when_the_ledger_is_full(db: Database, desk: ChangeContext, told: Told) -> None:
     ledger = Ledger(db, desk, told.tell, limit=2)
     putting = threading.Thread(target=lambda: ledger.put(*(Arrived(call(n), after(n)) for n in range(5))))
     putting.start()
@@ -309,7 +309,7 @@ def test_a_phone_that_changes_nothing_wakes_nobody(db: Database, ledger: Ledger,
 
 
 def test_the_queue_of_a_caller_who_pressed_nothing_is_not_the_language_she_is_offered_next_time(
-    db: Database, ledger: Ledger, desk: Desk
+    db: Database, ledger: Ledger, desk: ChangeContext
 ) -> None:
     with db.write() as session:
         seen = Seen(linkedid="1.1", number="0812345678", language="my")
@@ -332,7 +332,7 @@ def test_a_phone_that_rings_holds_her_until_it_stops_or_she_says_no(db: Database
     alice, bob = staff.alice.id or 0, staff.bob.id or 0
     for agent_id in (alice, bob):
         set_ready(db, agent_id)
-    ledger.put(Rings(alice, "call-1", after(0)), Rings(bob, "call-1", after(0)))
+    ledger.put(RingStarted(alice, "call-1", after(0)), RingStarted(bob, "call-1", after(0)))
     written(ledger)
     assert (state(db, alice).status, state(db, alice).call) == (AgentStatus.RINGING, "call-1")
     ledger.put(StoppedRinging(alice, "another call", after(1)))
@@ -372,7 +372,7 @@ def test_a_party_who_answers_before_the_console_has_written_her_down_is_kept(
 ) -> None:
     alice, bob = staff.alice.id or 0, staff.bob.id or 0
     set_up_talk(db, ledger, alice)
-    ledger.put(PartyAt(call(), "c0ffee", Place.ROOM, after(9), bob))
+    ledger.put(PartyMoved(call(), "c0ffee", Place.ROOM, after(9), bob))
     written(ledger)
     with db.write() as session:
         party = conversations.add_party(
@@ -419,9 +419,9 @@ def test_a_call_of_ours_that_the_console_did_not_write_leaves_no_trace(
     db: Database, ledger: Ledger, staff: Cast
 ) -> None:
     alice = staff.alice.id or 0
-    ours = Call("8.1", "ours", ours=True)
+    ours = CallRef("8.1", "ours", ours=True)
     ledger.put(
-        CallingOut(ours, after(0), alice),
+        CallbackDialled(ours, after(0), alice),
         Answered(ours, after(5), alice),
         Queued(ours, after(6), "my"),
         Dropped(ours, after(7)),

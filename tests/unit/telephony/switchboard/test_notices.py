@@ -17,7 +17,7 @@ from telephony.switchboard.changes.calls import (
     Resumed,
 )
 from telephony.switchboard.changes.recording import NotRecorded
-from telephony.switchboard.changes.rings import Missed, Rings, StoppedRinging
+from telephony.switchboard.changes.rings import Missed, RingStarted, StoppedRinging
 from tests.support.ami_wire import CALL, CALLER, LEG, NAMED, TRUNK, UID, dial, event
 
 LINES = {"1800123456": "+661800123456"}
@@ -78,7 +78,7 @@ def test_an_answered_call_is_queued_answered_left_and_ended_in_that_order() -> N
     ]
     assert [type(change) for change in seen] == [
         Queued,
-        Rings,
+        RingStarted,
         Resumed,
         NotRecorded,
         Changed,
@@ -102,7 +102,7 @@ def test_an_abandoned_call_ends_once_and_nobody_missed_it() -> None:
         *notices.changes(event("Hangup", {**LEG, "ChannelState": "5", "Cause": "0"}, NAMED)),
         *notices.changes(event("Hangup", CALLER, NAMED)),
     ]
-    assert [type(change) for change in seen] == [Rings, Changed, Changed, StoppedRinging, Ended]
+    assert [type(change) for change in seen] == [RingStarted, Changed, Changed, StoppedRinging, Ended]
 
 
 def test_a_ring_nobody_answers_is_missed_by_her_whose_phone_rang() -> None:
@@ -151,7 +151,7 @@ def test_an_agent_whose_leg_breaks_off_is_kept_for_her_caller_until_she_is_back(
     assert notices.lost_agents(now()) == {1}
     again = {**LEG, "Channel": "PJSIP/agent1-00000002", "Uniqueid": "1795364862.17"}
     (rings,) = notices.changes(dial("DialBegin", CALLER, again))
-    assert isinstance(rings, Rings)
+    assert isinstance(rings, RingStarted)
     back, silent = notices.changes(dial("DialEnd", CALLER, again, "ANSWER"))
     assert isinstance(silent, NotRecorded), "the recorder left with the room"
     assert isinstance(back, Resumed)

@@ -5,22 +5,22 @@ import pytest
 from models import Place
 from models.db.types import now
 from telephony import names
-from telephony.clients.ami import Message
+from telephony.clients.ami import AmiMessage
 from telephony.switchboard.ami_events import Notices
 from telephony.switchboard.changes.calls import (
     Answered,
     Arrived,
-    CallingOut,
+    CallbackDialled,
     Change,
     Changed,
     Ended,
     LeftCall,
-    PartyAt,
     PartyGone,
+    PartyMoved,
     Resumed,
-    WorkerAt,
+    WorkerMoved,
 )
-from telephony.switchboard.changes.rings import Missed, Rings, StoppedRinging
+from telephony.switchboard.changes.rings import Missed, RingStarted, StoppedRinging
 from tests.support.ami_wire import CALL, CALLER, LEG, NAMED, TRUNK, dial, event
 
 LINES = {"1800123456": "1800123456"}
@@ -37,11 +37,11 @@ def kinds(changes: list[Change]) -> list[type]:
     return [type(change) for change in changes]
 
 
-def enters(leg: dict[str, str], bridge: str, variables: dict[str, str] = NAMED) -> Message:
+def enters(leg: dict[str, str], bridge: str, variables: dict[str, str] = NAMED) -> AmiMessage:
     return event("BridgeEnter", {**leg, "BridgeUniqueid": bridge}, variables)
 
 
-def leaves(leg: dict[str, str], bridge: str, variables: dict[str, str] = NAMED) -> Message:
+def leaves(leg: dict[str, str], bridge: str, variables: dict[str, str] = NAMED) -> AmiMessage:
     return event("BridgeLeave", {**leg, "BridgeUniqueid": bridge}, variables)
 
 
@@ -77,21 +77,21 @@ def consult(notices: Notices) -> None:
 
 def test_a_worker_is_held_where_the_dialplan_holds_her_and_not_while_she_waits(notices: Notices) -> None:
     (held,) = notices.changes(event("MusicOnHoldStart", {**CALLER, "Context": "held"}, NAMED))
-    assert isinstance(held, WorkerAt)
+    assert isinstance(held, WorkerMoved)
     assert held.place is Place.HELD
     assert notices.changes(event("MusicOnHoldStart", {**CALLER, "Context": "freeline"}, NAMED)) == []
     (back,) = notices.changes(enters(CALLER, "room"))
-    assert isinstance(back, WorkerAt)
+    assert isinstance(back, WorkerMoved)
     assert back.place is Place.ROOM
 
 
 def test_a_party_is_in_the_room_or_held_and_gone_with_her_leg(notices: Notices) -> None:
     notices.changes(event("Newstate", BOB, CALLED_IN))
     (there,) = notices.changes(enters(BOB, "room", CALLED_IN))
-    assert isinstance(there, PartyAt)
+    assert isinstance(there, PartyMoved)
     assert (there.leg, there.place, there.agent_id) == (PARTY, Place.ROOM, 2)
     (held,) = notices.changes(event("MusicOnHoldStart", {**BOB, "Context": "held"}, CALLED_IN))
-    assert isinstance(held, PartyAt)
+    assert isinstance(held, PartyMoved)
     assert held.place is Place.HELD
     gone, left = notices.changes(event("Hangup", {**BOB, **UP}, CALLED_IN))
     assert isinstance(gone, PartyGone)
@@ -118,7 +118,7 @@ def test_a_leg_that_we_call_is_never_a_callers(notices: Notices) -> None:
         *notices.changes(enters(SHELTER, "room", CALLED_IN)),
         *notices.changes(event("Hangup", {**SHELTER, **UP}, CALLED_IN)),
     ]
-    assert kinds(changes) == [PartyAt, PartyGone]
+    assert kinds(changes) == [PartyMoved, PartyGone]
 
 
 def test_what_records_and_what_is_behind_a_mobile_is_nobody(notices: Notices) -> None:
@@ -137,7 +137,7 @@ def test_the_worker_who_comes_to_a_colleague_when_the_lead_is_gone_is_hers(notic
     assert isinstance(left, LeftCall)
     assert left.wrap_up
     placed, resumed = notices.changes(enters(CALLER, "room"))
-    assert isinstance(placed, WorkerAt)
+    assert isinstance(placed, WorkerMoved)
     assert isinstance(resumed, Resumed)
     assert resumed.agent_id == 2
     assert kinds(notices.changes(event("Hangup", {**CALLER, **UP}, NAMED))) == [Ended]
@@ -149,7 +149,7 @@ def test_the_worker_who_comes_to_a_colleague_when_the_lead_is_gone_is_hers(notic
 
 def test_the_lead_who_leaves_when_the_worker_is_back_already_hands_her_over(notices: Notices) -> None:
     consult(notices)
-    assert kinds(notices.changes(enters(CALLER, "room"))) == [WorkerAt], "the lead is still there"
+    assert kinds(notices.changes(enters(CALLER, "room"))) == [WorkerMoved], "the lead is still there"
     resumed, left = notices.changes(event("Hangup", {**LEG, **UP}, NAMED))
     assert isinstance(resumed, Resumed)
     assert isinstance(left, LeftCall)
@@ -170,7 +170,7 @@ def test_a_lead_who_breaks_off_in_a_consult_is_waited_for_until_the_worker_comes
     consult(notices)
     assert kinds(notices.changes(event("Hangup", {**LEG, **BROKEN}, NAMED))) == [Changed]
     assert notices.lost_agents(now()) == {1}
-    assert kinds(notices.changes(enters(CALLER, "room"))) == [WorkerAt, LeftCall, Resumed]
+    assert kinds(notices.changes(enters(CALLER, "room"))) == [WorkerMoved, LeftCall, Resumed]
     assert notices.lost_agents(now()) == set()
     assert kinds(notices.changes(event("Hangup", {**CALLER, **UP}, NAMED))) == [Ended], "nobody dropped her"
 
@@ -185,16 +185,16 @@ def test_supervisors_ring_without_a_word_and_the_one_who_answers_gets_it_in_the_
     summons = {"Channel": "Local/call@summon-00000001;2", "Uniqueid": f"{PARTY};2", "Linkedid": PARTY}
     legs = [{"Channel": f"PJSIP/agent{n}-0000000{n}", "Uniqueid": f"7.{n}", "Linkedid": PARTY} for n in (4, 5)]
 
-    def rung(name: str, leg: dict[str, str], status: str = "") -> Message:
+    def rung(name: str, leg: dict[str, str], status: str = "") -> AmiMessage:
         dest = {f"Dest{key}": value for key, value in leg.items()}
         return event(name, {**summons, **dest, "DialStatus": status}, {}, NAMED)
 
-    assert [kinds(notices.changes(rung("DialBegin", leg))) for leg in legs] == [[Rings], [Rings]]
+    assert [kinds(notices.changes(rung("DialBegin", leg))) for leg in legs] == [[RingStarted], [RingStarted]]
     assert notices.changes(rung("DialEnd", legs[0], "ANSWER")) == [], "she is asked in; the worker is not hers"
     (stopped,) = notices.changes(event("Hangup", {**legs[1], "ChannelState": "5", "Cause": "26"}, NAMED))
     assert isinstance(stopped, StoppedRinging)
     (there,) = notices.changes(enters(legs[0], "room", CALLED_IN))
-    assert isinstance(there, PartyAt)
+    assert isinstance(there, PartyMoved)
     assert there.agent_id == 4
     changes = notices.changes(event("Hangup", {**legs[0], **UP}, CALLED_IN))
     assert kinds(changes) == [PartyGone, LeftCall]
@@ -216,9 +216,11 @@ WORKER = {"Channel": "PJSIP/trunk-00000002", "Uniqueid": "8.2", "Linkedid": "8.1
 def calling_out() -> Notices:
     """Alice has picked up her own phone, and the worker's rings."""
     notices = Notices(LINES)
-    assert kinds(notices.changes(event("DialBegin", {f"Dest{k}": v for k, v in OUT.items()}, {}, OURS))) == [Rings]
+    assert kinds(notices.changes(event("DialBegin", {f"Dest{k}": v for k, v in OUT.items()}, {}, OURS))) == [
+        RingStarted
+    ]
     (calling,) = notices.changes(event("Newstate", {**OUT, "ChannelState": "6"}, OURS))
-    assert isinstance(calling, CallingOut)
+    assert isinstance(calling, CallbackDialled)
     assert (calling.call.call, calling.call.linkedid, calling.call.ours) == ("ours", "8.1", True)
     dest = {f"Dest{key}": value for key, value in WORKER.items()}
     assert notices.changes(event("DialBegin", {**OUT, **dest}, OURS, HERS)) == []
@@ -230,8 +232,8 @@ def test_a_worker_whom_we_called_is_answered_when_she_is_together_with_the_agent
     answered, placed = notices.changes(enters(WORKER, "two", HERS))
     assert isinstance(answered, Answered)
     assert (answered.agent_id, answered.call.ours) == (1, True)
-    assert isinstance(placed, WorkerAt)
-    assert kinds(notices.changes(enters(WORKER, "room", HERS))) == [WorkerAt], "once"
+    assert isinstance(placed, WorkerMoved)
+    assert kinds(notices.changes(enters(WORKER, "room", HERS))) == [WorkerMoved], "once"
     (ended,) = notices.changes(event("Hangup", {**WORKER, **UP}, HERS))
     assert isinstance(ended, Ended)
     assert ended.call.ours
@@ -272,9 +274,9 @@ def test_a_snapshot_in_the_middle_of_a_consult_knows_the_lead_and_the_party() ->
     ]
     arrived, there = notices.in_progress(rows)
     assert isinstance(arrived, Arrived)
-    assert isinstance(there, PartyAt)
+    assert isinstance(there, PartyMoved)
     assert kinds(notices.changes(event("Hangup", {**LEG, **UP}, NAMED))) == [LeftCall]
-    assert kinds(notices.changes(enters(CALLER, "room"))) == [WorkerAt, Resumed]
+    assert kinds(notices.changes(enters(CALLER, "room"))) == [WorkerMoved, Resumed]
 
 
 def test_a_lead_who_is_on_her_way_into_the_room_in_a_snapshot_leads_all_the_same() -> None:
@@ -287,7 +289,7 @@ def test_a_lead_who_is_on_her_way_into_the_room_in_a_snapshot_leads_all_the_same
     assert kinds(notices.in_progress(rows)) == [Arrived]
     notices.changes(enters(BOB, "room", CALLED_IN))
     notices.changes(event("Hangup", {**LEG, **UP}, NAMED))
-    assert kinds(notices.changes(enters(CALLER, "room"))) == [WorkerAt, Resumed]
+    assert kinds(notices.changes(enters(CALLER, "room"))) == [WorkerMoved, Resumed]
 
 
 def test_a_snapshot_adds_to_what_events_told_a_moment_before_it() -> None:
@@ -317,7 +319,7 @@ def test_a_snapshot_of_a_call_of_ours_is_no_arrival_and_a_ring_in_it_is_one() ->
         event("CoreShowChannel", {**LEG, "BridgeId": "", "ChannelState": "5"}, NAMED),
     ]
     changes = Notices(LINES).in_progress(rows)
-    assert kinds(changes) == [Rings, Answered]
+    assert kinds(changes) == [RingStarted, Answered]
     assert isinstance(changes[1], Answered)
     assert changes[1].call.ours
 
@@ -329,11 +331,11 @@ def test_who_is_rung_for_a_conversation_that_is_over_rings_no_longer(notices: No
     notices.changes(enters(LEG, "room"))
     notices.changes(event("Newstate", {**BOB, "ChannelState": "5"}, CALLED_IN))
     notices.changes(event("Hangup", {**CALLER, **UP}, NAMED))
-    assert notices.vain_rings() == [], "Alice is there still"
+    assert notices.orphaned_rings() == [], "Alice is there still"
     notices.changes(leaves(LEG, "room"))
     notices.changes(event("Hangup", {**LEG, **UP}, NAMED))
-    assert notices.vain_rings() == [BOB["Channel"]]
-    assert notices.vain_rings() == []
+    assert notices.orphaned_rings() == [BOB["Channel"]]
+    assert notices.orphaned_rings() == []
 
 
 def test_who_talk_on_without_the_worker_are_left_to_it(notices: Notices) -> None:
@@ -341,4 +343,4 @@ def test_who_talk_on_without_the_worker_are_left_to_it(notices: Notices) -> None
     consult(notices)
     notices.changes(event("Hangup", {**CALLER, **UP}, NAMED))
     notices.changes(event("Hangup", {**LEG, **UP}, NAMED))
-    assert notices.vain_rings() == [], "Bob is in the room, not rung"
+    assert notices.orphaned_rings() == [], "Bob is in the room, not rung"

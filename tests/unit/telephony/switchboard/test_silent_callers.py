@@ -1,12 +1,12 @@
 """Which callers are asked whether they are still there."""
 
 from telephony import names
-from telephony.clients.ami import Message
+from telephony.clients.ami import AmiMessage
 from telephony.switchboard.silent_callers import ASK, SilentCallers
 
 
-def row(channel: str, state: str = "6") -> Message:
-    return Message(["Event: CoreShowChannel\r\n", f"Channel: {channel}\r\n", f"ChannelState: {state}\r\n"])
+def row(channel: str, state: str = "6") -> AmiMessage:
+    return AmiMessage(["Event: CoreShowChannel\r\n", f"Channel: {channel}\r\n", f"ChannelState: {state}\r\n"])
 
 
 TRUNK = f"PJSIP/{names.TRUNK}-00000001"
@@ -25,7 +25,7 @@ class Line:
             lambda: self.at,
         )
 
-    def look(self, at: float, *rows: Message) -> int:
+    def look(self, at: float, *rows: AmiMessage) -> int:
         self.at = at
         return self.silent.look(rows or [row(TRUNK)])
 

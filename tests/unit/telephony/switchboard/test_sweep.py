@@ -30,14 +30,14 @@ from models import (
 )
 from telephony import names
 from telephony.clients.cel import Trail
-from telephony.switchboard.changes.calls import Alone, Answered, Arrived, Call, Ended, LeftCall, Queued
+from telephony.switchboard.changes.calls import AgentsGone, Answered, Arrived, CallRef, Ended, LeftCall, Queued
 from telephony.switchboard.changes.recording import NotRecorded
-from telephony.switchboard.changes.rings import Rings
+from telephony.switchboard.changes.rings import RingStarted
 from telephony.switchboard.reconcile import (
     OTHERS_HAVE_S,
-    Found,
+    AsteriskSnapshot,
     InSpool,
-    There,
+    Reconciliation,
     look_in,
     read_books,
     sweep,
@@ -49,8 +49,8 @@ from tests.support.cast import Cast
 from tests.support.wait import until
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
-NOBODY = There.of([])
-TALKING = There.of([event("CoreShowChannel", CALLER, NAMED), event("CoreShowChannel", LEG, NAMED)])
+NOBODY = AsteriskSnapshot.of([])
+TALKING = AsteriskSnapshot.of([event("CoreShowChannel", CALLER, NAMED), event("CoreShowChannel", LEG, NAMED)])
 
 
 def after(seconds: float) -> datetime:
@@ -72,13 +72,13 @@ def trail(linkedid: str = UID, ended: float | None = 61, answered_by: int | None
 def swept(
     db: Database,
     ledger: Ledger,
-    there: There = NOBODY,
+    there: AsteriskSnapshot = NOBODY,
     trails: list[Trail] | None = None,
     at: float = 600,
     noted: set[str] | None = None,
     lost_at: datetime | None = None,
     lost_agents: frozenset[int] = frozenset(),
-) -> Found:
+) -> Reconciliation:
     """One sweep, written."""
     by_id = {t.linkedid: t for t in trails or []}
     with db.read() as session:
@@ -98,7 +98,7 @@ def contacts(db: Database) -> list[Contact]:
 
 
 def a_call(ledger: Ledger, alice: int | None = None) -> None:
-    call = Call(UID, CALL, NOON)
+    call = CallRef(UID, CALL, NOON)
     ledger.put(Arrived(call, NOON), Queued(call, after(2), "my"))
     if alice is not None:
         ledger.put(Answered(call, after(5), alice))
@@ -127,7 +127,7 @@ def test_an_answer_nobody_told_mends_a_closed_row_and_is_looked_at_again(
     late = trail(answered_by=staff.alice.id)
     assert swept(db, ledger, trails=[late]).unsettled == [late], "until it is seen to be written"
     assert contacts(db)[0].outcome is Outcome.ANSWERED
-    assert swept(db, ledger, trails=[late]) == Found([], [])
+    assert swept(db, ledger, trails=[late]) == Reconciliation([], [])
 
 
 @pytest.mark.parametrize(
@@ -173,20 +173,20 @@ def test_a_conversation_in_which_asterisk_died_broke_off(
 def test_a_call_that_goes_on_is_left_alone(db: Database, ledger: Ledger, staff: Cast) -> None:
     a_call(ledger, staff.alice.id)
     leg = {**LEG, "Channel": f"PJSIP/agent{staff.alice.id}-1"}
-    there = There.of([event("CoreShowChannel", CALLER, NAMED), event("CoreShowChannel", leg, NAMED)])
+    there = AsteriskSnapshot.of([event("CoreShowChannel", CALLER, NAMED), event("CoreShowChannel", leg, NAMED)])
     unfinished = trail(ended=None)
-    assert swept(db, ledger, there, [unfinished]) == Found([], [unfinished])
+    assert swept(db, ledger, there, [unfinished]) == Reconciliation([], [unfinished])
     assert contacts(db)[0].ended_at is None
 
 
 def test_an_agents_leg_alone_does_not_keep_a_call_open(db: Database, ledger: Ledger) -> None:
     a_call(ledger)
-    swept(db, ledger, There.of([event("CoreShowChannel", LEG, NAMED)]), [trail()])
+    swept(db, ledger, AsteriskSnapshot.of([event("CoreShowChannel", LEG, NAMED)]), [trail()])
     assert contacts(db)[0].ended_at == after(61)
 
 
 def test_a_row_without_a_linkedid_is_known_by_its_name(db: Database, ledger: Ledger) -> None:
-    ledger.put(Arrived(Call(None, CALL, NOON), NOON))
+    ledger.put(Arrived(CallRef(None, CALL, NOON), NOON))
     until(lambda: ledger.pending == 0)
     assert swept(db, ledger, TALKING).changes == []
     swept(db, ledger, NOBODY, lost_at=after(-5))
@@ -198,10 +198,10 @@ def test_an_agent_whose_call_is_gone_is_free_unless_her_caller_waits_for_her(
 ) -> None:
     alice = staff.alice.id or 0
     a_call(ledger, alice)
-    caller_alone = There.of([event("CoreShowChannel", CALLER, NAMED)])
+    caller_alone = AsteriskSnapshot.of([event("CoreShowChannel", CALLER, NAMED)])
     assert swept(db, ledger, caller_alone, lost_agents=frozenset([alice])).changes == []
     found = swept(db, ledger, caller_alone)
-    assert found.changes == [LeftCall(alice, CALL, after(600)), Alone(CALL, after(600), waits=False)]
+    assert found.changes == [LeftCall(alice, CALL, after(600)), AgentsGone(CALL, after(600), waits=False)]
     with db.read() as session:
         state = session.get(AgentState, alice)
         assert state is not None
@@ -214,12 +214,12 @@ def test_an_agent_whose_phone_rings_no_more_is_ready_again(db: Database, ledger:
     a_call(ledger)
     with db.write() as session:
         agents.set_status(session, alice, AgentStatus.READY)
-    ledger.put(Rings(alice, CALL, after(3)))
+    ledger.put(RingStarted(alice, CALL, after(3)))
     until(lambda: ledger.pending == 0)
     leg = {**LEG, "Channel": f"PJSIP/agent{alice}-1", "ChannelState": "5"}
-    ringing = There.of([event("CoreShowChannel", CALLER, NAMED), event("CoreShowChannel", leg, NAMED)])
+    ringing = AsteriskSnapshot.of([event("CoreShowChannel", CALLER, NAMED), event("CoreShowChannel", leg, NAMED)])
     assert swept(db, ledger, ringing).changes == []
-    swept(db, ledger, There.of([event("CoreShowChannel", CALLER, NAMED)]))
+    swept(db, ledger, AsteriskSnapshot.of([event("CoreShowChannel", CALLER, NAMED)]))
     with db.read() as session:
         assert agents.state_of(session, alice).status is AgentStatus.READY
 
@@ -228,7 +228,7 @@ def test_another_call_of_hers_does_not_hold_her_in_one_that_is_gone(db: Database
     alice = staff.alice.id or 0
     a_call(ledger, alice)
     leg = {**LEG, "Channel": f"PJSIP/agent{alice}-1"}
-    echo = There.of([event("CoreShowChannel", CALLER, NAMED), event("CoreShowChannel", leg)])
+    echo = AsteriskSnapshot.of([event("CoreShowChannel", CALLER, NAMED), event("CoreShowChannel", leg)])
     assert LeftCall(alice, CALL, after(600)) in swept(db, ledger, echo).changes
 
 
@@ -236,7 +236,7 @@ def test_a_worker_whom_nobody_has_any_more_waits_again_if_she_is_in_a_queue(
     db: Database, ledger: Ledger, staff: Cast
 ) -> None:
     a_call(ledger, staff.alice.id)
-    swept(db, ledger, There.of([event("CoreShowChannel", {**CALLER, "Application": "Queue"}, NAMED)]))
+    swept(db, ledger, AsteriskSnapshot.of([event("CoreShowChannel", {**CALLER, "Application": "Queue"}, NAMED)]))
     (row,) = contacts(db)
     assert row.waits_again_at == after(600)
     with db.read() as session:
@@ -254,7 +254,7 @@ def test_a_party_without_a_leg_is_gone_and_one_who_is_just_called_in_is_not(
     party = {**LEG, "Channel": "PJSIP/trunk-00000009", "Uniqueid": "9.9"}
     summons = {"Channel": "Local/call@summon-00000001;1", "Uniqueid": "rings", "Linkedid": "rings"}
     rows = [(CALLER, NAMED), (hers, NAMED), (party, {**NAMED, names.LEG: "there"}), (summons, {})]
-    swept(db, ledger, There.of([event("CoreShowChannel", *row) for row in rows]))
+    swept(db, ledger, AsteriskSnapshot.of([event("CoreShowChannel", *row) for row in rows]))
     with db.read() as session:
         assert set(session.exec(select(Party.leg)).all()) == {"there", "rings", "new"}
 
@@ -278,10 +278,10 @@ def test_a_call_back_goes_on_while_it_rings_and_while_the_worker_is_there(
     db: Database, ledger: Ledger, staff: Cast
 ) -> None:
     a_call_back(db, staff.alice.id or 0)
-    rings = There.of([event("CoreShowChannel", OUT, OUR_CALL)])
+    rings = AsteriskSnapshot.of([event("CoreShowChannel", OUT, OUR_CALL)])
     assert swept(db, ledger, rings).changes == []
-    ledger.put(Answered(Call("8.1", "ours", ours=True), after(9), staff.alice.id))
-    talking = There.of([event("CoreShowChannel", WORKER, {**OUR_CALL, names.LEG: names.LEG_WORKER})])
+    ledger.put(Answered(CallRef("8.1", "ours", ours=True), after(9), staff.alice.id))
+    talking = AsteriskSnapshot.of([event("CoreShowChannel", WORKER, {**OUR_CALL, names.LEG: names.LEG_WORKER})])
     swept(db, ledger, talking)
     assert contacts(db)[0].ended_at is None
     swept(db, ledger, rings)
@@ -338,7 +338,7 @@ def test_an_agents_own_phone_that_rang_in_vain_is_no_try_of_the_worker(
         session.flush()
         session.add(CallbackAttempt(callback_id=item.id or 0, contact_id=row.id or 0, by_id=alice, at=after(60)))
         item.attempts = 1
-    ledger.put(Ended(Call("8.1", "ours", ours=True), after(80), dialled=dialled))
+    ledger.put(Ended(CallRef("8.1", "ours", ours=True), after(80), dialled=dialled))
     until(lambda: ledger.pending == 0)
     with db.read() as session:
         kept = session.get_one(Callback, item.id)
@@ -353,7 +353,7 @@ def test_a_recording_that_ended_with_the_room_is_not_said_to_run(
     a_call(ledger, staff.alice.id)
     with db.write() as session:
         session.exec(select(Contact)).one().recording = TalkRecording.RUNNING
-    call = Call(UID, CALL, NOON)
+    call = CallRef(UID, CALL, NOON)
     ledger.put(Queued(call, after(9), "my") if waits else NotRecorded(call, after(9)))
     until(lambda: ledger.pending == 0)
     assert contacts(db)[0].recording is TalkRecording.CONSENTED
@@ -392,7 +392,7 @@ def test_a_clock_that_was_set_back_does_not_hide_a_call(db: Database, ledger: Le
 def test_a_call_that_went_out_is_no_call_that_came_in(db: Database, ledger: Ledger) -> None:
     out = trail()
     out.line = "s"
-    assert swept(db, ledger, trails=[out]) == Found([], [])
+    assert swept(db, ledger, trails=[out]) == Reconciliation([], [])
 
 
 def test_notes_in_the_spool_name_their_calls_however_torn_they_are(tmp_path: Path) -> None:
