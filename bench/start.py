@@ -119,5 +119,5 @@ def _at_rest(root: int, processes: dict[str, int]) -> Row:
     each = {name: memory_mb({pid} if name == "supervisor" else family([pid])) for name, pid in processes.items()}
     if processes:
         # What is left is where the others were forked from.
-        each["nursery"] = memory_mb(pids - {root} - family(pid for pid in processes.values() if pid != root))
+        each["forkserver"] = memory_mb(pids - {root} - family(pid for pid in processes.values() if pid != root))
     return {"memory_mb": memory_mb(pids), "rest_ms": rest_ms, "processes": each}

@@ -54,7 +54,7 @@ class Screen:
 
 def up(settings: Settings, *, with_demo: bool) -> int:
     """Run Freeline until SIGINT or SIGTERM. Returns the exit code."""
-    nursery = _nursery(settings)
+    forkserver = _nursery(settings)
     start_log("freeline")
     screen = Screen()
     hold = take_data_folder(settings)
@@ -70,7 +70,7 @@ def up(settings: Settings, *, with_demo: bool) -> int:
     disk.keep_reserve(settings)  # on a full disk its room is needed to start at all
     preparing = Preparing(settings, with_demo=with_demo, say=screen.say, stop=stop)
     preparing.start()
-    supervisor = Supervisor(settings, nursery=nursery)
+    supervisor = Supervisor(settings, forkserver=forkserver)
     try:
         _wait_prepared(preparing, stop)
         if not stop.is_set() and preparing.wrong is None:
@@ -86,8 +86,8 @@ def up(settings: Settings, *, with_demo: bool) -> int:
         stop.set()
         screen.say("stopping")
         supervisor.stop()
-        if nursery is not None:
-            nursery.close()
+        if forkserver is not None:
+            forkserver.close()
         os.close(hold)
     if preparing.wrong is not None:
         raise preparing.wrong

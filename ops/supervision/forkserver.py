@@ -30,7 +30,7 @@ _LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 class Forked:
-    """A process from the nursery: of `subprocess.Popen` what a supervisor uses. For several threads."""
+    """A process from the forkserver: of `subprocess.Popen` what a supervisor uses. For several threads."""
 
     def __init__(self, pid: int) -> None:
         self.pid = pid
@@ -68,7 +68,7 @@ class Forked:
 class Forkserver:
     """The supervisor's side. To be made first of all, while this process has one thread and nothing open.
 
-    What it gives is a child of this process, not of the nursery: a nursery that dies takes nobody with it.
+    What it gives is a child of this process, not of the forkserver: a forkserver that dies takes nobody with it.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -83,12 +83,12 @@ class Forkserver:
             _serve(settings, theirs, supervisor)
         theirs.close()
         gc.enable()
-        # Whoever loses its parent below this process becomes a child of it: so do those the nursery forks.
+        # Whoever loses its parent below this process becomes a child of it: so do those the forkserver forks.
         _LIBC.prctl(PR_SET_CHILD_SUBREAPER, 1)
         self._line.settimeout(BORN_WITHIN_S)
 
     def start(self, name: str) -> Forked | None:
-        """A new process of this name; None when the nursery is gone."""
+        """A new process of this name; None when the forkserver is gone."""
         try:
             self._line.send(name.encode())
             pid = self._line.recv(64)
@@ -131,7 +131,7 @@ def _serve(settings: Settings, line: socket.socket, supervisor: int) -> None:
     """Fork whenever a name comes; ends the process when the supervisor is gone. Returns never."""
     os.setsid()  # Ctrl-C is for the supervisor
     end_with_parent(supervisor)
-    _called("nursery")
+    _called("forkserver")
     while name := line.recv(64).decode():
         between = os.fork()
         if between == 0:
@@ -156,7 +156,7 @@ def _fork_again(settings: Settings, line: socket.socket, supervisor: int, name: 
     _called(name)
     os.environ[PARENT] = str(supervisor)
     gc.enable()
-    # Up through whoever made the nursery, as from the command itself: buffers are written and threads are joined.
+    # Up through whoever made the forkserver, as from the command itself: buffers are written and threads are joined.
     sys.exit(run(name, settings))
 
 

@@ -67,7 +67,7 @@ class Supervisor:
     """Starts, watches and stops the processes. `start` and `watch_once` belong to one thread.
 
     With `alone` it keeps one process in a container: what that prints is the container's own output. Processes come from the
-    `nursery`; without one, or when it is gone, each is started with a command of its own. Those in `held` are not started
+    `forkserver`; without one, or when it is gone, each is started with a command of its own. Those in `held` are not started
     as long as they are there; `missing` is what else is told with the state, in sentences, by what it is about.
     """
 
@@ -77,12 +77,12 @@ class Supervisor:
         which: tuple[str, ...] = names.PROCESSES,
         *,
         alone: bool = False,
-        nursery: Forkserver | None = None,
+        forkserver: Forkserver | None = None,
     ) -> None:
         self.settings = settings
         self.held: Collection[str] = ()
         self.missing: dict[str, str] = {}
-        self._nursery = nursery
+        self._nursery = forkserver
         if settings.redis_url:
             which = tuple(n for n in which if n != names.REDIS)
         self.children = {name: Child(name) for name in which}
@@ -220,7 +220,7 @@ class Supervisor:
             return None
         process = self._nursery.start(name)
         if process is None:
-            log().warning("the nursery is gone; processes take more memory from now on, and start slower", name=name)
+            log().warning("the forkserver is gone; processes take more memory from now on, and start slower", name=name)
         return process
 
     def _kill(self, child: Child) -> None:

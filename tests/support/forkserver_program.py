@@ -1,4 +1,4 @@
-"""A supervisor with a nursery, for the tests: `python -m tests.support.forkserver_program DATA`; until SIGTERM."""
+"""A supervisor with a forkserver, for the tests: `python -m tests.support.forkserver_program DATA`; until SIGTERM."""
 
 import signal
 import sys
@@ -13,15 +13,15 @@ from ops.supervision.supervisor import Supervisor
 
 run.PLACES[processes.TRANSCRIBER] = "tests.support.forked_process"
 settings = Settings(data=Path(sys.argv[1]))
-nursery = Forkserver(settings)
+forkserver = Forkserver(settings)
 start_log("supervisor")
 stop = threading.Event()
 signal.signal(signal.SIGTERM, lambda *_: stop.set())
-supervisor = Supervisor(settings, (processes.TRANSCRIBER,), nursery=nursery)
+supervisor = Supervisor(settings, (processes.TRANSCRIBER,), forkserver=forkserver)
 supervisor.start()
-(settings.data / "nursery.new").write_text(str(nursery.pid))
-(settings.data / "nursery.new").rename(settings.data / "nursery")
+(settings.data / "forkserver.new").write_text(str(forkserver.pid))
+(settings.data / "forkserver.new").rename(settings.data / "forkserver")
 while not stop.wait(0.05):
     supervisor.watch_once()
 supervisor.stop()
-nursery.close()
+forkserver.close()

@@ -18,7 +18,7 @@ from tests.support.wait import PATIENCE_S, until
 
 
 class Nursed:
-    """A supervisor in a process of its own, whose one process comes from a nursery."""
+    """A supervisor in a process of its own, whose one process comes from a forkserver."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -30,8 +30,8 @@ class Nursed:
                 env=os.environ | {"FREELINE_DATA": str(settings.data)},
                 stderr=log,
             )
-        until(lambda: (settings.data / "nursery").exists())
-        self.nursery = int((settings.data / "nursery").read_text())
+        until(lambda: (settings.data / "forkserver").exists())
+        self.forkserver = int((settings.data / "forkserver").read_text())
 
     @property
     def pid(self) -> int:
@@ -95,7 +95,7 @@ def test_what_crashes_is_forked_again_and_draws_other_numbers(nursed: Nursed) ->
     os.killpg(old, signal.SIGKILL)
     second = nursed.born(nursed.another(old))
     assert first["random"] != second["random"]
-    assert there(nursed.nursery)
+    assert there(nursed.forkserver)
 
 
 def test_what_a_killed_process_had_started_does_not_stay_as_a_zombie(nursed: Nursed) -> None:
@@ -113,14 +113,14 @@ def test_a_signal_ends_all_of_it_well(nursed: Nursed) -> None:
     assert nursed.process.wait(PATIENCE_S) == 0
     assert (nursed.settings.data / "ended-well").exists()
     assert not there(pid)
-    assert not there(nursed.nursery)
+    assert not there(nursed.forkserver)
 
 
 def test_a_supervisor_that_is_killed_leaves_nobody(nursed: Nursed) -> None:
     pid = nursed.pid
     nursed.born(pid)
     nursed.process.kill()
-    until(lambda: not there(pid) and not there(nursed.nursery))
+    until(lambda: not there(pid) and not there(nursed.forkserver))
 
 
 def test_a_nursery_that_dies_takes_nobody_with_it_and_the_next_is_started_without_it(nursed: Nursed) -> None:
@@ -130,8 +130,8 @@ def test_a_nursery_that_dies_takes_nobody_with_it_and_the_next_is_started_withou
     db = Database(nursed.settings.database)
     db.migrate()
     db.dispose()
-    os.kill(nursed.nursery, signal.SIGKILL)
-    until(lambda: not there(nursed.nursery))
+    os.kill(nursed.forkserver, signal.SIGKILL)
+    until(lambda: not there(nursed.forkserver))
     assert there(pid)
     os.killpg(pid, signal.SIGKILL)
     until(lambda: not zombies_of(nursed.process.pid))
