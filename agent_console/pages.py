@@ -9,7 +9,16 @@ from typing import Any
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
-from jinja2 import Environment, FileSystemBytecodeCache, FileSystemLoader, StrictUndefined, select_autoescape
+from jinja2 import (
+    BaseLoader,
+    ChoiceLoader,
+    Environment,
+    FileSystemBytecodeCache,
+    FileSystemLoader,
+    PrefixLoader,
+    StrictUndefined,
+    select_autoescape,
+)
 from jinja2.bccache import Bucket
 
 from agent_console.asking import Page, Request
@@ -54,6 +63,12 @@ class _CompiledTemplates(FileSystemBytecodeCache):
             super().dump_bytecode(bucket)
 
 
+def _loader() -> BaseLoader:
+    """The frame of every page by its own name, the templates of a capability by its package: `cases/_title.html`."""
+    packages = {folder.parent.name: FileSystemLoader(folder) for folder in sorted(HERE.glob("*/templates"))}
+    return ChoiceLoader([FileSystemLoader(HERE / "templates"), PrefixLoader(packages)])
+
+
 @cache
 def make_templates(zone: ZoneInfo) -> Environment:
     """Return the templates of this room for an organisation in this zone: always escaped, an unknown name being an error.
@@ -61,7 +76,7 @@ def make_templates(zone: ZoneInfo) -> Environment:
     Every console of a process shares them: they hold nothing of it.
     """
     env = Environment(
-        loader=FileSystemLoader(HERE / "templates"),
+        loader=_loader(),
         bytecode_cache=_CompiledTemplates(str(HERE / "__pycache__")),
         auto_reload=False,  # else each piece of each page asks the disk whether it has changed
         autoescape=select_autoescape(default=True, default_for_string=True),

@@ -30,7 +30,7 @@ class Shown:
 @routes.get("/alerts", Permission.OVERSEE)
 def open_now(ask: Request) -> Answer:
     """The strip of open alerts."""
-    return Page("_alerts.html", {"alerts": shown(ask, alerts.open_alerts(ask.session))})
+    return Page("alerts/_alerts.html", {"alerts": shown(ask, alerts.open_alerts(ask.session))})
 
 
 @routes.post("/alerts/{id}/note", Permission.OVERSEE)

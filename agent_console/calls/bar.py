@@ -28,7 +28,7 @@ routes = Routes()
 @routes.get("/state", Permission.SET_OWN_STATE)
 def bar(ask: Request) -> Answer:
     """The bar."""
-    return page("_bar.html", **state_now(ask))
+    return page("calls/_bar.html", **state_now(ask))
 
 
 @routes.post("/state", Permission.SET_OWN_STATE)
@@ -69,7 +69,7 @@ def change(ask: Request, to: str, reason: str = "") -> None:
 def drawn(ask: Request, **more: Any) -> Answer:
     """After an act: the bar anew for htmx, else the page she was on."""
     if ask.visit.htmx and not ask.visit.boosted:
-        return Page("_bar.html", state_now(ask) | more, triggers=("agents-changed",))
+        return Page("calls/_bar.html", state_now(ask) | more, triggers=("agents-changed",))
     return Redirect(own_path(ask.form.get("next", "")) or "/")
 
 

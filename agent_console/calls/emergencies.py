@@ -28,4 +28,4 @@ def emergencies(ask: Request) -> Answer:
                 "rings": any(p.place is Place.RINGING for p in there),
             }
         )
-    return Page("phone/_emergencies.html", {"emergencies": rows})
+    return Page("calls/_emergencies.html", {"emergencies": rows})

@@ -36,4 +36,4 @@ def _draw(ask: Request, number: str | None = None) -> Page:
     call = ask.visit.match["call"]
     shown = screen_pop.read(ask.session, call, ask.agent, ask.query.get("kind", "queue"))
     values = {"pop": shown, "words": case_labels, "late_s": queue_waiting.LATE_S, "number": number}
-    return Page("phone/_pop.html", values)
+    return Page("calls/_pop.html", values)

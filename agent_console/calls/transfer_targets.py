@@ -20,7 +20,7 @@ def choices(ask: Request) -> Answer:
     call = ask.visit.match["call"]
     talk = conversations.led_by(ask.session, call, ask.agent)
     if "entry" in ask.query:
-        return Page("phone/_sure.html", {"call": call, "entry": _entry(ask, ask.query["entry"]), "says": agent_labels})
+        return Page("calls/_sure.html", {"call": call, "entry": _entry(ask, ask.query["entry"]), "says": agent_labels})
     codes = [row.code for row in languages.spoken(ask.session)]
     ready = presence.ready_by_language(ask.session, codes, ask.agent.id or 0)
     language = talk.contact.queue or talk.contact.language
@@ -28,7 +28,7 @@ def choices(ask: Request) -> Answer:
     # Whoever is off duty is only counted: the queues and the directory must be in view without a search.
     there = [p for p in colleagues if p.askable or p.status is not AgentStatus.OFFLINE]
     return Page(
-        "phone/_transfer.html",
+        "calls/_transfer.html",
         {
             "call": call,
             "talk": talk,

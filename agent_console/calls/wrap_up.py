@@ -18,13 +18,13 @@ MORE_S = 60
 
 def again(ask: Request) -> Answer:
     """The bar with what is missing."""
-    return Page("_bar.html", state_now(ask))
+    return Page("calls/_bar.html", state_now(ask))
 
 
 @routes.get("/desk/undescribed", Permission.WORK_CASES)
 def undescribed(ask: Request) -> Answer:
     """Calls of hers that nobody has described yet."""
-    return Page("_undescribed.html", undescribed_now(ask))
+    return Page("desk/_undescribed.html", undescribed_now(ask))
 
 
 @routes.post("/wrap-up", Permission.SET_OWN_STATE, on_invalid=again)
@@ -41,7 +41,7 @@ def wrap_up(ask: Request) -> Answer:
         contact = wrap_ups.describe(ask.session, call, Disposition(said), ask.agent)
         ask.tell(case_changed(contact.case_id or 0), QUEUE_CHANGED, AGENTS_CHANGED)
     if "from_desk" in ask.form and ask.visit.htmx:
-        return Page("_undescribed.html", undescribed_now(ask), triggers=("agents-changed", "queue-changed"))
+        return Page("desk/_undescribed.html", undescribed_now(ask), triggers=("agents-changed", "queue-changed"))
     if "more" in ask.form:
         agents.more_time(ask.session, ask.agent.id or 0, MORE_S)
     elif then:

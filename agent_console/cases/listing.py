@@ -18,7 +18,7 @@ def cases(ask: Request) -> Answer:
     choices = chosen(ask)
     wanted = Wanted(**choices, page=_page(ask.query.get("page", "")))
     return page(
-        "cases/page.html",
+        "cases/listing.html",
         found=case_list.find(ask.session, wanted, ask.agent),
         choices=choices,
         statuses=list(CaseStatus),

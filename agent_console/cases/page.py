@@ -36,7 +36,7 @@ def draw(
     readings.note(ask, case_id)
     shown = case_page.read(ask.session, case_id, ask.agent)
     window = hours.read(shown.safety.window)
-    template = f"case/{part}.html" if in_part(ask) else "case/page.html"
+    template = f"cases/{part}.html" if in_part(ask) else "cases/page.html"
     values = {
         "shown": shown,
         "case": shown.case,

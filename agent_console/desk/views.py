@@ -23,25 +23,25 @@ def desk(ask: Request) -> Answer:
     if not ask.may(Permission.WORK_CASES):
         return Redirect(start_of(ask.agent))
     mine = case_rows.owned(ask.session, ask.agent.id or 0)
-    return page("desk.html", **undescribed_now(ask) | desk_now(ask) | floor_now(ask), mine=mine)
+    return page("desk/page.html", **undescribed_now(ask) | desk_now(ask) | floor_now(ask), mine=mine)
 
 
 @routes.get("/desk/state", Permission.SET_OWN_STATE)
 def state(ask: Request) -> Answer:
     """My state, phone and call."""
-    return page("_desk_state.html", **desk_now(ask))
+    return page("desk/_state.html", **desk_now(ask))
 
 
 @routes.get("/desk/cases", Permission.WORK_CASES)
 def cases(ask: Request) -> Answer:
     """My open cases."""
-    return page("_desk_cases.html", mine=case_rows.owned(ask.session, ask.agent.id or 0))
+    return page("desk/_cases.html", mine=case_rows.owned(ask.session, ask.agent.id or 0))
 
 
 @routes.get("/desk/people", Permission.WORK_CASES)
 def people(ask: Request) -> Answer:
     """Who is there now: colleagues, or the whole floor for who supervises it."""
-    return page("_people_now.html", **floor_now(ask))
+    return page("desk/_people_now.html", **floor_now(ask))
 
 
 def desk_now(ask: Request) -> dict[str, object]:

@@ -18,7 +18,7 @@ HERE = "/settings/directory"
 def directory(ask: Request) -> Answer:
     """All entries; those switched off stand last."""
     return page(
-        "directory/page.html", entries=hotline_directory.entries(ask.session, all_of_them=True), **_choices(ask)
+        "line/directory.html", entries=hotline_directory.entries(ask.session, all_of_them=True), **_choices(ask)
     )
 
 
@@ -42,7 +42,7 @@ def add(ask: Request) -> Answer:
 @routes.get("/settings/directory/{id}", Permission.CHANGE_DIRECTORY)
 def entry(ask: Request) -> Answer:
     """One entry as a form."""
-    return page("directory/entry.html", entry=hotline_directory.load(ask.session, ask.number("id")), **_choices(ask))
+    return page("line/directory_entry.html", entry=hotline_directory.load(ask.session, ask.number("id")), **_choices(ask))
 
 
 @routes.post("/settings/directory/{id}", Permission.CHANGE_DIRECTORY, on_invalid=entry)
@@ -83,8 +83,8 @@ def number(ask: Request) -> Answer:
     shown = hotline_directory.show_number(ask.session, ask.console.keys, ask.number("id"), ask.agent)
     found = hotline_directory.load(ask.session, ask.number("id"))
     if ask.visit.htmx and not ask.visit.main_only:
-        return Page("directory/_number.html", {"entry": found, "number": shown})
-    return Page("directory/entry.html", {"entry": found, "number": shown, **_choices(ask)})
+        return Page("line/_directory_number.html", {"entry": found, "number": shown})
+    return Page("line/directory_entry.html", {"entry": found, "number": shown, **_choices(ask)})
 
 
 def _choices(ask: Request) -> dict[str, object]:

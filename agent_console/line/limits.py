@@ -16,7 +16,7 @@ routes = Routes()
 def limits(ask: Request) -> Answer:
     """All that were not lifted; those that somebody has to look at stand first."""
     found = hotline_limits.all_limits(ask.session, ask.now)
-    return page("limits.html", limits=found, due=sum(not row.applies for row in found), days=_days(ask))
+    return page("line/limits.html", limits=found, due=sum(not row.applies for row in found), days=_days(ask))
 
 
 @routes.post("/cases/{id}/limit", Permission.LIMIT_CALLERS, on_invalid=case.case)

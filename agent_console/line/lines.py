@@ -15,7 +15,7 @@ routes = Routes()
 def lines(ask: Request) -> Answer:
     """All lines, and which calls reached none of them."""
     return page(
-        "lines.html",
+        "line/lines.html",
         lines=hotline_lines.all_lines(ask.session),
         wrong=ask.visit.match.get("number"),
         refused=refused_calls.recent(ask.session, ask.now, ask.console.settings.zone),

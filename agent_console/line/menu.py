@@ -26,7 +26,7 @@ def menu(ask: Request) -> Answer:
         count[speaker.language] = count.get(speaker.language, 0) + 1
     known = languages.catalogue()
     return page(
-        "menu.html",
+        "line/menu.html",
         spoken=spoken,
         speakers=speakers,
         backups=backups,

@@ -27,7 +27,7 @@ def wording(ask: Request) -> Answer:
     spoken = ask.console.settings.own_prompts / code
     recorded = {path.stem for path in spoken.glob("*.wav")} if spoken.is_dir() else set()
     return page(
-        "wording.html",
+        "line/prompts.html",
         code=code,
         spoken=[row.code for row in languages.spoken(ask.session)],
         prompts=prompt_texts.prompts(),

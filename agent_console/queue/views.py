@@ -28,32 +28,32 @@ MOST_EVER = 1000
 @routes.get("/queue", Permission.SEE_QUEUE)
 def queue(ask: Request) -> Answer:
     """The whole page."""
-    return page("queue.html", **waiting_now(ask), **unclaimed_now(ask), **day_now(ask))
+    return page("queue/page.html", **waiting_now(ask), **unclaimed_now(ask), **day_now(ask))
 
 
 @routes.get("/queue/waiting", Permission.SEE_QUEUE)
 def waiting(ask: Request) -> Answer:
     """Callers waiting."""
-    return page("_waiting.html", **waiting_now(ask))
+    return page("queue/_waiting.html", **waiting_now(ask))
 
 
 @routes.get("/queue/unclaimed", Permission.SEE_QUEUE)
 def unclaimed(ask: Request) -> Answer:
     """Cases nobody has claimed."""
-    return page("_unclaimed.html", **unclaimed_now(ask))
+    return page("queue/_unclaimed.html", **unclaimed_now(ask))
 
 
 @routes.get("/queue/today", Permission.SEE_QUEUE)
 def today(ask: Request) -> Answer:
     """The day's figures and its cover."""
-    return page("_today.html", **day_now(ask))
+    return page("queue/_today.html", **day_now(ask))
 
 
 @routes.get("/queue/count", Permission.SEE_QUEUE)
 def count(ask: Request) -> Answer:
     """How many wait and how many cases are unclaimed, for the navigation and the window's title."""
     return page(
-        "_count.html",
+        "queue/_count.html",
         waiting=queue_waiting.count_waiting(ask.session),
         unclaimed=case_rows.count_unclaimed(ask.session),
     )

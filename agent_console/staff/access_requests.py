@@ -36,7 +36,7 @@ def listed(ask: Request) -> Answer:
     """What waits, and what was decided lately."""
     names = names_of(ask)
     decided = [shown(ask, row, names) for row in access_requests.decided(ask.session)]
-    return page("people/requests.html", **waiting_now(ask), decided=decided)
+    return page("staff/requests.html", **waiting_now(ask), decided=decided)
 
 
 @routes.post(HERE + "/{id}/confirmation", Permission.OVERSEE)

@@ -59,7 +59,7 @@ def mobile(ask: Request) -> Answer:
 
 def _page(ask: Request, secret: str | None = None) -> Page:
     return page(
-        "account.html",
+        "staff/account.html",
         screen_languages=screen_languages(),
         sip_port=ask.console.settings.sip_port,
         secret=secret,
@@ -70,7 +70,7 @@ def _page(ask: Request, secret: str | None = None) -> Page:
 @routes.get("/account/password", Open.SIGNED_IN, new_password_first=False)
 def password(_ask: Request) -> Answer:
     """The form for a new password."""
-    return page("password.html")
+    return page("staff/password.html")
 
 
 @routes.post(
@@ -116,7 +116,7 @@ def new_password(ask: Request) -> Answer:
 @routes.get("/account/confirm", Open.SIGNED_IN)
 def confirm(ask: Request) -> Answer:
     """Asks for the password again, before something that a page left open must not be enough for."""
-    return page("confirm.html", next=own_path(ask.form.get("next") or ask.query.get("next", "")) or "/account")
+    return page("staff/confirm.html", next=own_path(ask.form.get("next") or ask.query.get("next", "")) or "/account")
 
 
 @routes.post("/account/confirm", Open.SIGNED_IN, on_invalid=confirm, proves="password")

@@ -28,7 +28,7 @@ def audit(ask: Request) -> Answer:
         entries = hotline_audit.newest(ask.session, PAGE, before_id, subject or None)
     first = before_id is None and by_id is None and not subject
     return page(
-        "audit/page.html",
+        "staff/audit.html",
         entries=entries,
         more=entries[-1].id if len(entries) == PAGE else None,
         names={agent.id: agent.name for agent, _speaks in people.everybody(ask.session)},
@@ -49,7 +49,7 @@ def _id(text: str) -> int | None:
 def chain(ask: Request) -> Answer:
     """Whether the newest entries fit each other, the key and what is written down outside; the doctor reads all."""
     verdict = _verdict(ask)
-    template = "audit/_chain.html" if ask.visit.htmx and not ask.visit.main_only else "audit/chain.html"
+    template = "staff/_audit_chain.html" if ask.visit.htmx and not ask.visit.main_only else "staff/audit_chain.html"
     return page(
         template,
         verdict=verdict,

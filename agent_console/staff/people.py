@@ -20,13 +20,13 @@ SPEAKS = "speaks-"
 def everybody(ask: Request) -> Answer:
     """All staff, and the access that waits for a second person."""
     found = {"everybody": people.everybody(ask.session)}
-    return page("people/page.html", **found | requests.waiting_now(ask))
+    return page("staff/people.html", **found | requests.waiting_now(ask))
 
 
 @routes.get("/settings/people/new", Permission.MANAGE_PEOPLE)
 def new(ask: Request) -> Answer:
     """The form for somebody new."""
-    return page("people/new.html", **_choices(ask), speaks={})
+    return page("staff/new_person.html", **_choices(ask), speaks={})
 
 
 @routes.post("/settings/people", Permission.MANAGE_PEOPLE, on_invalid=new)
@@ -139,7 +139,7 @@ def _person(
         row.language: row.proficiency for who, rows in people.everybody(ask.session) if who is agent for row in rows
     }
     return page(
-        "people/person.html",
+        "staff/person.html",
         person=agent,
         speaks=spoken,
         password=password,

@@ -23,7 +23,7 @@ routes = Routes()
 def sign_in(ask: Request) -> Answer:
     """The sign-in page. `ended`: a page was open when its sign-in ended, and nobody there had asked for that."""
     next_page = own_path(ask.form.get("next") or ask.query.get("next", ""))
-    return page("sign_in.html", next=next_page, ended=ask.query.get("ended") == "1")
+    return page("staff/sign_in.html", next=next_page, ended=ask.query.get("ended") == "1")
 
 
 @routes.post("/sign-in", Open.PUBLIC, transaction="own", on_invalid=sign_in, proves="password")
