@@ -97,10 +97,10 @@ class Request:
 
     def number(self, name: str) -> int:
         """An id from the path. Raises `NotFound` for one that no row can have."""
-        text = self.visit.match[name]
-        if not text.isascii() or not text.isdigit() or len(text) > ID_DIGITS or int(text) > BIGGEST_ID:
+        found = whole(self.visit.match[name])
+        if found is None:
             raise NotFound("There is no such thing.")
-        return int(text)
+        return found
 
     def typed(self, name: str, otherwise: object = "") -> str:
         """What stands in a field: what was typed when the form comes back with errors, else what is kept."""
@@ -184,3 +184,9 @@ def own_path(address: str) -> str:
     ):
         return ""
     return "" if any(ord(c) < 32 for c in address) else address
+
+
+def whole(text: str, most: int = BIGGEST_ID) -> int | None:
+    """The whole number from 0 to `most` that these characters are; None for anything else, however long it is."""
+    plain = text.isascii() and text.isdigit() and len(text) <= ID_DIGITS
+    return int(text) if plain and int(text) <= most else None

@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlmodel import Session
 
-from agent_console.asking import Answer, Page, Redirect, Request, own_path
+from agent_console.asking import Answer, Page, Redirect, Request, own_path, whole
 from agent_console.asterisk_limit import ACTS, turn
 from agent_console.callbacks import items as callback_items
 from agent_console.cases import page as case_view
@@ -148,9 +148,8 @@ def said(ask: Request) -> Answer:
 
 
 def _same_try(ask: Request, callback_id: int) -> None:
-    wanted = ask.form.get("attempt", "")
-    is_id = wanted.isascii() and wanted.isdigit() and len(wanted) < 10
-    attempt = ask.session.get(CallbackAttempt, int(wanted)) if is_id else None
+    wanted = whole(ask.form.get("attempt", ""))
+    attempt = ask.session.get(CallbackAttempt, wanted) if wanted is not None else None
     if attempt is None or attempt.callback_id != callback_id:
         raise Refused(_("Nobody has called her yet."))
     newest = callback_items.newest_try(ask.session, callback_id)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from sqlmodel import Session
 
-from agent_console.asking import Answer, Request
+from agent_console.asking import Answer, Request, whole
 from agent_console.asterisk_limit import ACTS, turn
 from agent_console.calls.bar import drawn
 from agent_console.routes import Routes
@@ -337,10 +337,10 @@ def _party(talk: TalkNow, leg: str, places: tuple[Place, ...]) -> Party:
 
 
 def _id(ask: Request, name: str) -> int:
-    text = ask.form.get(name, "")
-    if not (text.isascii() and text.isdigit()) or len(text) > 9:
+    found = whole(ask.form.get(name, ""))
+    if found is None:
         raise NotFound("There is no such thing.")
-    return int(text)
+    return found
 
 
 def _colleague(ask: Request, free: Callable[[presence.Person], bool]) -> presence.Person:

@@ -1,6 +1,6 @@
 """Whom the worker can be handed to and who can be called in: the card under the bar, and the step before a number."""
 
-from agent_console.asking import Answer, Page, Request
+from agent_console.asking import Answer, Page, Request, whole
 from agent_console.labels import agents as agent_labels
 from agent_console.routes import Routes
 from hotline.calls import conversations
@@ -44,6 +44,7 @@ def choices(ask: Request) -> Answer:
 
 
 def _entry(ask: Request, text: str) -> DirectoryEntry:
-    if not (text.isascii() and text.isdigit()) or len(text) > 9:
+    found = whole(text)
+    if found is None:
         raise NotFound("There is no such entry in the directory.")
-    return directory.load(ask.session, int(text))
+    return directory.load(ask.session, found)

@@ -1,6 +1,6 @@
 """What the worker of a case agrees to. It is asked in her own words' language, in the conversation itself."""
 
-from agent_console.asking import Answer, Request
+from agent_console.asking import Answer, Request, whole
 from agent_console.asterisk_limit import ACTS, turn
 from agent_console.cases import page as case
 from agent_console.routes import Routes
@@ -42,10 +42,10 @@ def say(ask: Request) -> Answer:
 
 
 def _call(ask: Request) -> int:
-    text = ask.form.get("contact", "")
-    if not (text.isascii() and text.isdigit()) or len(text) > 9:
+    found = whole(ask.form.get("contact", ""))
+    if found is None:
         raise Refused(_("She can only be asked in a call."))
-    return int(text)
+    return found
 
 
 def _stop(ask: Request, calls: list[str]) -> None:

@@ -1,6 +1,6 @@
 """Whose call it is: a call that belongs to another case of the same telephone, and taking that back."""
 
-from agent_console.asking import Answer, Redirect, Request
+from agent_console.asking import Answer, Redirect, Request, whole
 from agent_console.cases import page as case
 from agent_console.routes import Routes
 from agent_console.words import gettext as _
@@ -17,11 +17,11 @@ routes = Routes()
 @routes.post("/cases/{id}/contacts/{contact}/join", Permission.WORK_CASES, on_invalid=case.case)
 def join(ask: Request) -> Answer:
     """Put the call where it belongs, and go there."""
-    to = ask.form.get("case", "")
-    if not (to.isascii() and to.isdigit()) or len(to) > 9:
+    to = whole(ask.form.get("case", ""))
+    if to is None:
         raise Invalid(joins=_("Choose the case it belongs to."))
     _of_this_case(ask)
-    joined = hotline_joining.join_call(ask.session, ask.number("contact"), int(to), ask.agent)
+    joined = hotline_joining.join_call(ask.session, ask.number("contact"), to, ask.agent)
     return _go(ask, joined, _("The call belongs to this case now. You can undo it at the call."))
 
 

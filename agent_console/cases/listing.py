@@ -1,6 +1,6 @@
 """The list of cases: finding one, and what is mine."""
 
-from agent_console.asking import Answer, Request, page
+from agent_console.asking import Answer, Request, page, whole
 from agent_console.routes import Routes
 from hotline.cases import listing as case_list
 from hotline.cases.listing import Wanted
@@ -8,6 +8,7 @@ from hotline.line import languages
 from hotline.permissions import Permission
 from models import CaseStatus
 
+LAST_PAGE = 999_999
 routes = Routes()
 TEXT_MAX = 200
 
@@ -39,4 +40,5 @@ def chosen(ask: Request) -> dict[str, str]:
 
 
 def _page(text: str) -> int:
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 7 else 1
+    found = whole(text, LAST_PAGE)
+    return 1 if found is None else found

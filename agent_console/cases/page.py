@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from agent_console.asking import Answer, Page, Redirect, Request
+from agent_console.asking import Answer, Page, Redirect, Request, whole
 from agent_console.cases import panels, readings
 from agent_console.cases.waveform import bars, width
 from agent_console.labels import cases as case_labels
@@ -87,10 +87,10 @@ def release(ask: Request) -> Answer:
 @routes.post("/cases/{id}/handover", Permission.WORK_CASES, on_invalid=case)
 def handover(ask: Request) -> Answer:
     """Give the case to a colleague."""
-    to = ask.form.get("to", "")
-    if not (to.isascii() and to.isdigit()):
+    to = whole(ask.form.get("to", ""))
+    if to is None:
         raise Invalid(to=_("Choose a colleague who works cases."))
-    work.hand_over(ask.session, ask.number("id"), int(to[:9]), ask.agent)
+    work.hand_over(ask.session, ask.number("id"), to, ask.agent)
     return done(ask, ask.number("id"), _("Handed over."))
 
 
@@ -217,15 +217,16 @@ def worker_form(ask: Request) -> Answer:
 @routes.post("/cases/{id}/worker", Permission.WORK_CASES, on_invalid=worker_form)
 def set_worker(ask: Request) -> Answer:
     """Keep what we call her and how many are concerned."""
-    case_id, many = ask.number("id"), ask.form.get("workers_affected", "").strip()
-    if many and not (many.isascii() and many.isdigit()):
+    case_id, typed = ask.number("id"), ask.form.get("workers_affected", "").strip()
+    many = whole(typed)
+    if typed and many is None:
         raise Invalid(workers_affected=_("Give a number of people, or leave it empty."))
     work.describe_worker(
         ask.session,
         case_id,
         ask.agent,
         alias=ask.form.get("alias", ""),
-        workers_affected=int(many[:9]) if many else None,
+        workers_affected=many,
         workers_estimated="workers_estimated" in ask.form,
     )
     tell(ask, case_id)

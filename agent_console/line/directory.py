@@ -42,7 +42,9 @@ def add(ask: Request) -> Answer:
 @routes.get("/settings/directory/{id}", Permission.CHANGE_DIRECTORY)
 def entry(ask: Request) -> Answer:
     """One entry as a form."""
-    return page("line/directory_entry.html", entry=hotline_directory.load(ask.session, ask.number("id")), **_choices(ask))
+    return page(
+        "line/directory_entry.html", entry=hotline_directory.load(ask.session, ask.number("id")), **_choices(ask)
+    )
 
 
 @routes.post("/settings/directory/{id}", Permission.CHANGE_DIRECTORY, on_invalid=entry)

@@ -1,6 +1,6 @@
 """The languages of the line and the keys that choose them."""
 
-from agent_console.asking import Answer, Redirect, Request, page
+from agent_console.asking import Answer, Redirect, Request, page, whole
 from agent_console.pages import language
 from agent_console.routes import Routes
 from agent_console.words import gettext as _
@@ -12,6 +12,7 @@ from hotline.nudges import MENU_CHANGED, PROMPTS_CHANGED
 from hotline.permissions import Permission
 from hotline.staff import states as agents
 
+LAST_POSITION = 999
 routes = Routes()
 
 
@@ -46,11 +47,11 @@ def arrange(ask: Request) -> Answer:
     """Keep keys, order and what is heard without a key."""
     places, wrong = {}, {}
     for row in languages.spoken(ask.session):
-        position = ask.form.get(f"position-{row.code}", "").strip()
-        if not (position.isascii() and position.isdigit() and len(position) < 4):
+        position = whole(ask.form.get(f"position-{row.code}", "").strip(), LAST_POSITION)
+        if position is None:
             wrong[row.code] = _("The order is a number.")
             continue
-        places[row.code] = Place(ask.form.get(f"key-{row.code}", "") or None, int(position))
+        places[row.code] = Place(ask.form.get(f"key-{row.code}", "") or None, position)
     if wrong:
         raise Invalid(**wrong)
     languages.set_menu(ask.session, places, ask.form.get("for_no_key", ""))

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, time, timedelta
 
 from sqlmodel import col, select
 
-from agent_console.asking import Answer, Redirect, Request, page
+from agent_console.asking import Answer, Redirect, Request, page, whole
 from agent_console.routes import Routes
 from agent_console.words import gettext as _
 from hotline import disk
@@ -115,9 +115,9 @@ def chosen(ask: Request) -> dict[str, str]:
         "order": set(Order),
     }
     choices = {name: ask.query[name] if ask.query.get(name) in values else "" for name, values in known.items()}
-    most = ask.query.get("most", "")
-    if most.isascii() and most.isdigit() and len(most) < 5 and MOST < int(most) <= MOST_EVER:
-        choices["most"] = most
+    most = whole(ask.query.get("most", ""), MOST_EVER)
+    if most is not None and most > MOST:
+        choices["most"] = str(most)
     return choices
 
 

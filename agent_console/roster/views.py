@@ -2,7 +2,7 @@
 
 from datetime import UTC, date, datetime, time, timedelta
 
-from agent_console.asking import Answer, Redirect, Request, page
+from agent_console.asking import Answer, Redirect, Request, page, whole
 from agent_console.labels.hours import days
 from agent_console.routes import Routes
 from agent_console.words import gettext as _
@@ -64,8 +64,8 @@ def add(ask: Request) -> Answer:
     form = ask.form
     starts, ends = time_of_day(form.get("starts", "")), time_of_day(form.get("ends", ""))
     wrong = {name: _("Give a time, such as 08:00.") for name, at in (("starts", starts), ("ends", ends)) if at is None}
-    who = form.get("agent", "")
-    agent = people.load(ask.session, int(who)) if who.isascii() and who.isdigit() and len(who) < 10 else None
+    who = whole(form.get("agent", ""))
+    agent = people.load(ask.session, who) if who is not None else None
     if agent is None or not may(agent, Permission.SET_OWN_STATE):
         wrong["agent"] = _("Choose somebody who answers calls.")
     once = _day(form.get("on_date", ""))

@@ -1,6 +1,6 @@
 """The people of the hotline: adding them, what they speak, their access and their phones."""
 
-from agent_console.asking import Answer, Page, Redirect, Request, page
+from agent_console.asking import Answer, Page, Redirect, Request, page, whole
 from agent_console.routes import Routes
 from agent_console.staff import access_requests as requests
 from agent_console.staff import mobile_values
@@ -82,10 +82,10 @@ def password(ask: Request) -> Answer:
 @routes.post("/settings/people/{id}/first-password", Permission.MANAGE_PEOPLE)
 def first_password(ask: Request) -> Answer:
     """The temporary password that was asked for and is in force by now, shown once, to who asked for it."""
-    request = ask.form.get("request", "")
-    if not (request.isascii() and request.isdigit()) or len(request) > 9:
+    request = whole(ask.form.get("request", ""))
+    if request is None:
         raise NotFound("There is no such request.")
-    told = access_requests.fetch_password(ask.session, int(request), ask.number("id"), ask.agent)
+    told = access_requests.fetch_password(ask.session, request, ask.number("id"), ask.agent)
     return _person(ask, ask.number("id"), password=told)
 
 
