@@ -15,6 +15,7 @@ from typing import Protocol
 
 from aiohttp import web
 
+from agent_console import background
 from agent_console.console import CONSOLE
 from agent_console.routes import Open, Routes, SignedIn
 from hotline.log import log
@@ -181,11 +182,8 @@ async def live(request: web.Request, signed: SignedIn) -> web.StreamResponse:
 
 async def beat(app: web.Application) -> AsyncIterator[None]:
     """Tell every page now and then that the feed lives, and those whose sign-in has ended that it has."""
-    task = asyncio.create_task(_beat(app))
-    yield
-    task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await task
+    async with background.running(_beat(app)):
+        yield
 
 
 async def _beat(app: web.Application) -> None:

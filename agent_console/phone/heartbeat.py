@@ -5,12 +5,12 @@ hears the question, because the timers of a hidden tab sleep. Who is silent for 
 """
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator
 
 from aiohttp import web
 from sqlmodel import col, select
 
+from agent_console import background
 from agent_console.console import CONSOLE, Console
 from agent_console.feed import FEED
 from agent_console.phone.registry import AGAIN, SIGNED_OUT, Line, clock
@@ -29,11 +29,8 @@ REACHABLE_WITHIN_S = 20.0
 
 async def beat(app: web.Application) -> AsyncIterator[None]:
     """Ask and look, as long as the console runs."""
-    task = asyncio.create_task(_beat(app))
-    yield
-    task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await task
+    async with background.running(_beat(app)):
+        yield
 
 
 async def _beat(app: web.Application) -> None:

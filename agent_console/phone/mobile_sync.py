@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from aiohttp import web
 from sqlmodel import select
 
+from agent_console import background
 from agent_console.console import CONSOLE, Console
 from agent_console.feed import FEED
 from hotline.errors import NotAllowed
@@ -29,11 +30,8 @@ WARN_AFTER = 2
 
 async def keep(app: web.Application) -> AsyncIterator[None]:
     """Look as long as the console runs: every fifteen seconds, and when an agent, her number or the roster changed."""
-    task = asyncio.create_task(_keep(app))
-    yield
-    task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await task
+    async with background.running(_keep(app)):
+        yield
 
 
 async def _keep(app: web.Application) -> None:

@@ -1,11 +1,11 @@
 """Writes the head of the audit chain down each hour, in a file beside the database and in the log."""
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator
 
 from aiohttp import web
 
+from agent_console import background
 from agent_console.console import CONSOLE, Console
 from hotline import audit, audit_anchors
 from hotline.log import log
@@ -16,11 +16,8 @@ AGAIN_S = 300.0
 
 async def keep(app: web.Application) -> AsyncIterator[None]:
     """Anchor as long as the console runs: soon after it starts, then each hour."""
-    task = asyncio.create_task(_keep(app[CONSOLE]))
-    yield
-    task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await task
+    async with background.running(_keep(app[CONSOLE])):
+        yield
 
 
 async def _keep(console: Console) -> None:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from aiohttp import web
 from sqlalchemy.exc import SQLAlchemyError
 
+from agent_console import background
 from agent_console.console import CONSOLE, Console
 from hotline.audit import note_act
 from hotline.log import log
@@ -32,11 +33,8 @@ def write(console: Console, *, all_of_them: bool = False) -> None:
 async def keep(app: web.Application) -> AsyncIterator[None]:
     """Write as long as the console runs, and what is left when it stops."""
     console = app[CONSOLE]
-    task = asyncio.create_task(_write(console))
-    yield
-    task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await task
+    async with background.running(_write(console)):
+        yield
     # The database may be away by now; then so much is lost.
     with contextlib.suppress(SQLAlchemyError):
         await console.in_thread(lambda: write(console, all_of_them=True))

@@ -2,11 +2,11 @@
 nobody in."""
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator
 
 from aiohttp import web
 
+from agent_console import background
 from agent_console.console import CONSOLE, Console
 from hotline.log import log
 from hotline.nudges import AGENTS_CHANGED, ALERTS_CHANGED
@@ -19,11 +19,8 @@ CLOCK = "access-clock.json"
 
 async def keep(app: web.Application) -> AsyncIterator[None]:
     """Look as long as the console runs."""
-    task = asyncio.create_task(_keep(app[CONSOLE]))
-    yield
-    task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await task
+    async with background.running(_keep(app[CONSOLE])):
+        yield
 
 
 async def _keep(console: Console) -> None:
