@@ -76,6 +76,14 @@ class Callback(SQLModel, table=True):
     end_reason: str | None = Field(default=None, max_length=200)
     ended_by_id: int | None = Field(default=None, foreign_key="agent.id")
 
+    def locked(self, at: datetime) -> bool:
+        """Whether somebody works on it at this moment."""
+        return self.owner_id is not None and self.locked_until is not None and self.locked_until > at
+
+    def locked_for(self, agent_id: int | None, at: datetime) -> bool:
+        """Whether a colleague of this agent works on it at this moment."""
+        return self.owner_id != agent_id and self.locked(at)
+
 
 class CallbackAttempt(SQLModel, table=True):
     """One try to reach a worker. `outcome` is what the agent said of it, or the line when nobody answered."""

@@ -108,7 +108,7 @@ def _rows(
     for item in items:
         known, case = facts[item.id or 0], cases[item.case_id]
         safety = known.safety or Safety(case_id=item.case_id)
-        locked = item.owner_id is not None and item.locked_until is not None and item.locked_until > at
+        locked = item.locked(at)
         rows.append(
             CallbackRow(
                 callback_id=item.id or 0,

@@ -45,7 +45,7 @@ def gather(session: Session, items: Sequence[Callback], by: Agent, at: datetime,
     for item in items:
         case, contact, last = cases.get(item.case_id), newest.get(item.contact_id), attempts.get(item.id or 0)
         caller = known.get(item.caller_id)
-        locked = item.owner_id not in {None, by.id} and item.locked_until is not None and item.locked_until > at
+        locked = item.locked_for(by.id, at)
         unsaid = last is not None and last.outcome is None
         found[item.id or 0] = Facts(
             due_at=item.due_at,

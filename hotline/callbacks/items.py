@@ -357,7 +357,7 @@ def close_item(session: Session, callback_id: int, by: Agent, reason: str, at: d
     item = hold(session, callback_id)
     if item.ended_at is not None:
         raise Refused("This call-back has ended.")
-    locked = item.owner_id not in {None, by.id} and item.locked_until is not None and item.locked_until > at
+    locked = item.locked_for(by.id, at)
     if locked and not may(by, Permission.HAND_OVER_ANY):
         raise Refused("Somebody else works on this call-back now.")
     unsaid = select(CallbackAttempt.id).where(
