@@ -42,11 +42,18 @@ WANTED = 0.95
 ROOT = Path(__file__).parent.parent
 LEFT = Path(__file__).parent / "mutants_left.toml"
 _PACKAGES = {
-    "hotline": "calls cases callbacks callback_rules callback_facts callback_attempts callback_board consents joining"
-    " reading lifecycle queue_board queues routing keys audit audit_anchors access_requests windows permissions numbers"
-    " limits drafts throttle",
-    "recordings": "spool trusted_clock claims retention consent",
-    "telephony": "sweep",
+    "hotline": "keys audit audit_anchors permissions numbers throttle",
+    "hotline/calls": "facts caller_limits",
+    "hotline/cases": "work filing joining lifecycle consents drafts reading rows",
+    "hotline/callbacks": "items facts attempts board",
+    "hotline/intake": "safety_form",
+    "hotline/queue": "members routing waiting",
+    "hotline/safety": "gate hours rights",
+    "hotline/staff": "access_requests",
+    "recordings/spool": "files",
+    "recordings/transcription": "claims",
+    "recordings/vault": "trusted_clock retention consent_gate",
+    "telephony/switchboard": "reconcile",
 }
 RULES = [Path(package) / f"{name}.py" for package, names in _PACKAGES.items() for name in names.split()]
 TESTS = ("tests/unit/hotline", "tests/unit/recordings", "tests/unit/telephony", "tests/unit/models")
