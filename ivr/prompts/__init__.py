@@ -3,7 +3,7 @@
 The sounds are headerless 8 kHz 16-bit mono. A recording of the organisation's own wins over words spoken by a machine.
 """
 
-from ivr.prompts.build import Built, build, build_from, placeholders, problems
+from ivr.prompts.builder import Built, build, build_from, placeholders, problems
 from ivr.prompts.synthesis import TONE_HZ, TONE_S
 from ivr.prompts.words import words_of
 

@@ -9,7 +9,7 @@ from hotline.errors import PartMissing
 from hotline.log import log
 from hotline.nudges import MENU_CHANGED, PROMPTS_CHANGED, Nudges
 from hotline.settings import Settings
-from ivr.prompts.build import build_from
+from ivr.prompts.builder import build_from
 from models import Database
 
 LOOK_EVERY_S = 60.0

@@ -11,8 +11,7 @@ from hotline.errors import PartMissing
 from hotline.line import languages
 from hotline.settings import Settings
 from ivr import names
-from ivr.prompts import build, build_from, placeholders, problems
-from ivr.prompts import build as building
+from ivr.prompts import build, build_from, builder, placeholders, problems
 from ivr.prompts.manifest import load
 from models import Database, Wording
 
@@ -159,14 +158,14 @@ def test_without_espeak_the_error_says_what_to_install(tmp_path: Path, monkeypat
 
 
 def test_a_voice_that_fails_leaves_english_in_its_place(built: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = building.speak
+    real = builder.speak
 
     def without_burmese(words: str, voice: str) -> bytes:
         if voice == "my":
-            raise building.NoSound("no such voice")
+            raise builder.NoSound("no such voice")
         return real(words, voice)
 
-    monkeypatch.setattr(building, "speak", without_burmese)
+    monkeypatch.setattr(builder, "speak", without_burmese)
     done = build(built, {("my", "thanks"): "အသစ်"}, MENU)
     assert "my/thanks" in placeholders(built)
     assert "the voice for my/thanks cannot be used" in done.problems[0]

@@ -264,7 +264,7 @@ async def test_strangers_have_few_threads_of_their_own(
         drawn.wait(30)
         return ""
 
-    monkeypatch.setattr(sign_in, "ours", slow)
+    monkeypatch.setattr(sign_in, "own_path", slow)
     assert (await alice.get("/queue")).status == 200
     asked = [asyncio.ensure_future(outsider.get("/sign-in")) for _ in range(60)]
     try:
