@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
@@ -45,7 +45,7 @@ class CallFacts:
     call: str
     linkedid: str | None
     line: str | None
-    number: str | None
+    number: str | None = field(repr=False)
     arrived: datetime
 
 

@@ -1,6 +1,6 @@
 """One row a call. Whoever learns a fact says `saw`; whoever sees the end says `close`. Both are harmless twice."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -54,7 +54,7 @@ class Seen:
     language: str | None = None
     queue: str | None = None
     handler_id: int | None = None
-    number: str | None = None
+    number: str | None = field(default=None, repr=False)
     callback_said: CallbackSafety | None = None
     chosen: bool = True
     message_end: MessageEnd | None = None
@@ -197,7 +197,7 @@ def settle(session: Session, contact: Contact) -> None:
 def close(session: Session, contact: Contact, at: datetime, *, join_within_s: int, brief_s: int) -> Contact:
     """End a call: its outcome and its one case, in the caller's transaction. Harmless twice.
 
-    `join_within_s` and `brief_s` are seconds; see hotline.cases.work.file_call for the rules.
+    `join_within_s` and `brief_s` are seconds; see hotline.cases.filing.file_call for the rules.
     """
     _hold(session, contact)
     if contact.ended_at is None:

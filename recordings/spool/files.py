@@ -175,7 +175,7 @@ class Note:
 
     linkedid: str | None = None
     line: str | None = None
-    number: str | None = None
+    number: str | None = field(default=None, repr=False)
     language: str | None = None
     arrived: datetime | None = None
     ended: datetime | None = None
