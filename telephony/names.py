@@ -1,5 +1,6 @@
 """Names that Asterisk's dialplan and our processes share: channel variables, globals, labels, queues and files."""
 
+import re
 from pathlib import Path
 
 # Channel variables. CALL is inherited by the agents' legs and is on AMI events as ChanVariable.
@@ -152,9 +153,19 @@ QUEUE_RULE = "backups"
 CEL_FILE = "calls.json"
 
 
+# A phone of their own, or their mobile behind a Local channel: as a member of a queue, a device or a channel.
+_OURS = re.compile(rf"PJSIP/agent(\d+)(?:-[0-9a-f]+)?|Local/m(\d+)@{CONTEXT_CONFIRM}(?:/n|-[0-9a-f]+;[12])?")
+
+
 def agent_interface(agent_id: int) -> str:
     """The queue member and dial string of an agent's phone."""
     return f"PJSIP/{agent_endpoint(agent_id)}"
+
+
+def agent_of(interface: str) -> int | None:
+    """The agent behind a queue member, a device or a channel; None when it is not one of ours."""
+    found = _OURS.fullmatch(interface)
+    return int(found[1] or found[2]) if found else None
 
 
 def agent_endpoint(agent_id: int) -> str:

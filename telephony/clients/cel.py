@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from telephony import names
-from telephony.switchboard.queue_sync import agent_of
+from telephony.names import agent_of
 
 # The file is set aside when it is this long; a call writes about 2 kB.
 SET_ASIDE_AT = 2_000_000

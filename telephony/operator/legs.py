@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from telephony import names
 from telephony.clients.ami import AmiMessage
-from telephony.switchboard.queue_sync import agent_of
+from telephony.names import agent_of
 
 UP = "6"
 # A Local channel has two ends: the first is who talks, the second stands behind it.

@@ -14,6 +14,7 @@ from models import Place
 from models.db.types import now
 from telephony import names
 from telephony.clients.ami import AmiMessage
+from telephony.names import agent_of
 from telephony.switchboard.call_state import UP, Conversation, Leg, dialled_leg_of, leg_of
 from telephony.switchboard.changes.calls import (
     Answered,
@@ -34,7 +35,6 @@ from telephony.switchboard.changes.calls import (
 )
 from telephony.switchboard.changes.recording import NotRecorded
 from telephony.switchboard.changes.rings import Missed, RingStarted, StoppedRinging
-from telephony.switchboard.queue_sync import agent_of
 
 NORMAL = "16"
 # No hang-up: a way out of order, a failure in between, silence past the limit (44), a carrier that answers no more.

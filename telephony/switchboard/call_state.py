@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 
 from telephony import names
 from telephony.clients.ami import AmiMessage
+from telephony.names import agent_of
 from telephony.switchboard.changes.calls import CallRef
-from telephony.switchboard.queue_sync import agent_of
 
 UP = "6"
 _LINES = (f"PJSIP/{names.TRUNK}-", f"PJSIP/{names.CALLER}-")

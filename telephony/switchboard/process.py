@@ -36,9 +36,10 @@ from telephony.asterisk.secrets import load_secrets
 from telephony.clients.ami import BOOTED, Ami, AmiMessage, AmiRefused, Events
 from telephony.clients.ari import Ari
 from telephony.clients.cel import CelLog
+from telephony.names import agent_of
 from telephony.switchboard.ami_events import Notices
 from telephony.switchboard.changes.calls import ChangeContext, PhoneSeen, WrapUpsDue
-from telephony.switchboard.queue_sync import INVALID, agent_of, can_be_rung, difference, queues_in
+from telephony.switchboard.queue_sync import INVALID, can_be_rung, difference, queues_in
 from telephony.switchboard.reconcile import AsteriskSnapshot, look_in, read_books, sweep, warn_of_long_talks
 from telephony.switchboard.refusals import CallsRefused, Refusals
 from telephony.switchboard.silent_callers import LOOK_S, SilentCallers

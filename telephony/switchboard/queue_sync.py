@@ -1,24 +1,15 @@
 """Makes Asterisk's queues equal to what the database says, and reads from Asterisk whose phone can be rung."""
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from hotline.queue.members import Member
-from telephony import names
 from telephony.clients.ami import AmiMessage
+from telephony.names import agent_of
 
-# A phone of her own, or her mobile behind a Local channel: as a queue's member, a device or a channel.
-_OURS = re.compile(rf"PJSIP/agent(\d+)(?:-[0-9a-f]+)?|Local/m(\d+)@{names.CONTEXT_CONFIRM}(?:/n|-[0-9a-f]+;[12])?")
 # Device states of a phone that cannot be rung. No such endpoint is INVALID.
 INVALID = "INVALID"
 NOT_REACHABLE = {INVALID, "UNAVAILABLE", "UNKNOWN"}
-
-
-def agent_of(interface: str) -> int | None:
-    """The agent behind a queue member, a device or a channel; None when it is not one of ours."""
-    found = _OURS.fullmatch(interface)
-    return int(found[1] or found[2]) if found else None
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""A real Asterisk with prompts that are tones: one for each test, or one for a module that says so (see sharing.py)."""
+"""A real Asterisk with prompts that are tones: one for each test, or one for a module (tests/support/shared_asterisk.py)."""
 
 import shutil
 from collections.abc import Callable, Iterator

@@ -3,7 +3,8 @@ from hypothesis import strategies as st
 
 from hotline.queue.members import PENALTY_BUSY, Member
 from telephony import names
-from telephony.switchboard.queue_sync import Queues, agent_of, difference, queues_in
+from telephony.names import agent_of
+from telephony.switchboard.queue_sync import Queues, difference, queues_in
 from tests.support.ami_wire import event
 
 QUEUES = ["my", "th", "km"]
