@@ -12,8 +12,8 @@ from hotline.errors import FreelineError
 from hotline.log import log
 from hotline.nudges import Nudges
 from models import Contact, Database, Recording, RecordingKind
-from recordings.spool.files import Conversation, being_written, remove
-from recordings.spool.sealer import Sealer
+from recordings.spool.files import RecordedConversation, being_written, remove
+from recordings.spool.sealer import SpoolSealer
 from recordings.vault import consent_gate
 
 # Asterisk has the file open, and writes silence too, until the recorder ends. Once nobody has it open it is finished.
@@ -31,13 +31,13 @@ class Conversations:
     """Takes recorded conversations. `take` never raises for what lies there: it logs and tries again later."""
 
     db: Database
-    keeper: Sealer
+    keeper: SpoolSealer
     nudges: Nudges
     clock: Callable[[], float]
     beat: Callable[[], None]
     _resting: dict[str, float] = field(default_factory=dict)
 
-    def take(self, talks: list[Conversation]) -> int:
+    def take(self, talks: list[RecordedConversation]) -> int:
         """Take or destroy each conversation whose recorder is done; gives how many."""
         present = {talk.file.path.name for talk in talks}
         self._resting = {name: until for name, until in self._resting.items() if name in present}
@@ -48,7 +48,7 @@ class Conversations:
                 self.beat()
         return taken
 
-    def _try(self, talk: Conversation) -> bool:
+    def _try(self, talk: RecordedConversation) -> bool:
         try:
             return self._done(talk) and self._take(talk)
         except (FreelineError, OSError) as error:
@@ -59,12 +59,12 @@ class Conversations:
             self._rest(talk, "a conversation from the spool could not be ingested", error)
         return False
 
-    def _done(self, talk: Conversation) -> bool:
+    def _done(self, talk: RecordedConversation) -> bool:
         """Whether the recorder is. The call may go on: recording was stopped, or the worker is held."""
         written = being_written(talk.file.path)
         return not written and talk.file.quiet_s >= (QUIET_S if written is None else CLOSED_S)
 
-    def _take(self, talk: Conversation) -> bool:
+    def _take(self, talk: RecordedConversation) -> bool:
         with self.db.read() as session:
             contact = calls.find(session, talk.call)
         if contact is None:
@@ -91,11 +91,11 @@ class Conversations:
         self._tell(contact, is_new=is_new)
         return True
 
-    def _why_not(self, contact: Contact, talk: Conversation) -> str | None:
+    def _why_not(self, contact: Contact, talk: RecordedConversation) -> str | None:
         with self.db.read() as session:
             return consent_gate.why_not(session, contact, talk.file.began_at)
 
-    def _write(self, talk: Conversation, recording: Recording | None) -> tuple[Contact, str | None, bool]:
+    def _write(self, talk: RecordedConversation, recording: Recording | None) -> tuple[Contact, str | None, bool]:
         """The conversation's row, or why there is none, decided while nobody else can change the call."""
         with self.db.write() as session:
             contact = _held(session, talk.call)
@@ -117,7 +117,7 @@ class Conversations:
             names.append(events.RECORDINGS_CHANGED)
         self.nudges.tell(*names)
 
-    def _rest(self, talk: Conversation, why: str, error: Exception) -> None:
+    def _rest(self, talk: RecordedConversation, why: str, error: Exception) -> None:
         log().warning(why, error=error)
         self._resting[talk.file.path.name] = self.clock() + REST_S
 

@@ -77,7 +77,7 @@ class Left:
 
 
 @dataclass(frozen=True)
-class Conversation:
+class RecordedConversation:
     """A recording of a call's conversation. `number` counts them from 1."""
 
     call: str
@@ -90,7 +90,7 @@ class Looked:
     """What lies in the spool: what calls left and recorded conversations, both oldest first, and what is no call's."""
 
     left: list[Left]
-    talks: list[Conversation]
+    talks: list[RecordedConversation]
     strangers: list[File]
 
 
@@ -108,7 +108,7 @@ class Spool:
     def look(self) -> Looked:
         """What lies there now. An OSError means the folder is not there."""
         found: dict[str, dict[str, File]] = {}
-        talks: list[Conversation] = []
+        talks: list[RecordedConversation] = []
         strangers: list[File] = []
         present: dict[str, tuple[int, int, float]] = {}
         moment = self._clock()
@@ -131,7 +131,7 @@ class Spool:
                 if CALL.fullmatch(file.path.stem) and file.path.suffix in {SOUND, NOTE}:
                     found.setdefault(file.path.stem, {})[file.path.suffix] = file
                 elif (talk := TALK.fullmatch(file.path.stem)) and file.path.suffix == SOUND:
-                    talks.append(Conversation(talk[1], int(talk[2]), file))
+                    talks.append(RecordedConversation(talk[1], int(talk[2]), file))
                 else:
                     strangers.append(file)
         self._since = present
@@ -170,7 +170,7 @@ def being_written(path: Path) -> bool | None:
 
 
 @dataclass
-class Note:
+class CallNote:
     """What a .call file says, its lines merged: the first to say a thing is kept. `broken` lines were not understood."""
 
     linkedid: str | None = None
@@ -188,9 +188,9 @@ class Note:
     broken: int = 0
 
 
-def read_note(raw: bytes, call: str) -> Note:
+def read_note(raw: bytes, call: str) -> CallNote:
     """A note from a file's bytes. A line that is broken, or speaks of another call, loses only itself."""
-    note = Note()
+    note = CallNote()
     for piece in raw[:NOTE_MAX_BYTES].splitlines():
         if not piece.strip():
             continue
@@ -207,7 +207,7 @@ def read_note(raw: bytes, call: str) -> Note:
     return note
 
 
-def _merge(note: Note, said: dict[str, Any]) -> None:
+def _merge(note: CallNote, said: dict[str, Any]) -> None:
     note.linkedid = note.linkedid or _text(said.get("linkedid"), 64)
     note.line = note.line or _text(said.get("line"), 32)
     note.number = note.number or _text(said.get("number"), 40)

@@ -27,8 +27,8 @@ from hotline.nudges import Nudges
 from hotline.settings import Settings
 from models import Contact, Database, Recording
 from recordings.spool.conversations import Conversations
-from recordings.spool.files import NET, REJECTED, File, Left, Looked, Note, Spool, being_written, read_note, remove
-from recordings.spool.sealer import Sealer
+from recordings.spool.files import NET, REJECTED, CallNote, File, Left, Looked, Spool, being_written, read_note, remove
+from recordings.spool.sealer import SpoolSealer
 from recordings.vault.vault import Vault
 
 # How long files must be unchanged before they are taken as finished, in seconds.
@@ -93,7 +93,7 @@ class Ingest:
 
     def __post_init__(self) -> None:
         self._spool = Spool(self.settings.spool, self.clock)
-        self._keeper = Sealer(self.db, self.vault)
+        self._keeper = SpoolSealer(self.db, self.vault)
         self._conversations = Conversations(self.db, self._keeper, self.nudges, self.clock, self.beat)
 
     def once(self) -> int:
@@ -158,7 +158,7 @@ class Ingest:
             self._rest([left], "a call from the spool could not be ingested", error)
         return False
 
-    def _take(self, left: Left, row: Known | None, note: Note, raw_note: bytes, *, over: bool) -> None:
+    def _take(self, left: Left, row: Known | None, note: CallNote, raw_note: bytes, *, over: bool) -> None:
         if note.broken:
             log().warning("lines of a call's note were not understood", lines=note.broken)
         recording = self._seal(left.sound) if left.sound is not None else None
@@ -192,7 +192,7 @@ class Ingest:
         return recording
 
     def _write(
-        self, left: Left, row: Known | None, note: Note, recording: Recording | None, *, over: bool
+        self, left: Left, row: Known | None, note: CallNote, recording: Recording | None, *, over: bool
     ) -> tuple[Contact, bool]:
         """Everything about the call in one transaction: its row, its facts, its recording, and its end."""
         written_at = max(file.written_at for file in left.files)

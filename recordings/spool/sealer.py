@@ -11,7 +11,7 @@ from recordings.vault.vault import Vault
 
 
 @dataclass
-class Sealer:
+class SpoolSealer:
     """Holds what was sealed and is in no row yet."""
 
     db: Database

@@ -12,7 +12,7 @@ from pathlib import Path
 from hotline.errors import PartMissing
 from hotline.settings import Settings
 
-# Advisories fixed up to here include a use-after-free in ICE and an ARI privilege; see docs/operations.md.
+# Advisories fixed up to here include a use-after-free in ICE and an ARI privilege.
 FLOOR = (22, 10, 1)
 ROOT = "asterisk-root"
 # Debian's stable releases carry no Asterisk; its testing release does.

@@ -15,7 +15,7 @@ from models.db.types import now
 from telephony import names
 from telephony.clients.ami import AmiMessage
 from telephony.names import agent_of
-from telephony.switchboard.call_state import UP, Conversation, Leg, dialled_leg_of, leg_of
+from telephony.switchboard.call_state import UP, CallState, Leg, dialled_leg_of, leg_of
 from telephony.switchboard.changes.calls import (
     Answered,
     Arrived,
@@ -57,7 +57,7 @@ class Notices:
     def __init__(self, lines: Mapping[str, str], comes_back: timedelta = COMES_BACK) -> None:
         self._lines, self._comes_back = lines, comes_back
         self._callers: dict[str, CallRef] = {}
-        self._talks: dict[str, Conversation] = {}
+        self._talks: dict[str, CallState] = {}
         self._lost: dict[int, tuple[str, datetime]] = {}
         self._reachable: dict[int, bool] = {}
         self._vain: list[str] = []
@@ -113,7 +113,7 @@ class Notices:
             changes += self._as_it_is(talk, up, now())
         return changes
 
-    def _as_it_is(self, talk: Conversation, up: set[str], at: datetime) -> list[Change]:
+    def _as_it_is(self, talk: CallState, up: set[str], at: datetime) -> list[Change]:
         changes: list[Change] = []
         bridged = [leg for leg in talk.legs.values() if leg.bridge]
         # One who is on her way into the room is in no bridge, and leads all the same.
@@ -159,7 +159,7 @@ class Notices:
         if not call or not leg.uniqueid or leg.behind:
             return None
         if call not in self._talks:
-            self._talks[call] = Conversation(CallRef(leg.uniqueid if leg.first else None, call))
+            self._talks[call] = CallState(CallRef(leg.uniqueid if leg.first else None, call))
         talk = self._talks[call]
         leg = talk.keep(leg)
         if leg.uniqueid in self._callers:
@@ -169,7 +169,7 @@ class Notices:
             talk.call = CallRef(linkedid, call, ours=True)
         return leg
 
-    def _talk(self, event: AmiMessage) -> Conversation | None:
+    def _talk(self, event: AmiMessage) -> CallState | None:
         """The conversation that an event is about."""
         known = self._callers.get(event.get("Linkedid"))
         return self._talks.get(_call_id(event) or (known.call if known and known.call else ""))
@@ -223,7 +223,7 @@ class Notices:
             return [WorkerMoved(talk.call, Place.HELD, event.at)]
         return [PartyMoved(talk.call, leg.party, Place.HELD, event.at, leg.agent_id)] if leg.party else []
 
-    def _take_over(self, talk: Conversation, at: datetime) -> list[Change]:
+    def _take_over(self, talk: CallState, at: datetime) -> list[Change]:
         """The lead is gone, and another agent is with the worker: she has her now."""
         if talk.lead is None:
             # Who was rung for the queue; that she was connected is told by the queue.
@@ -262,7 +262,7 @@ class Notices:
         # Whoever broke off before is not waited for any more.
         return [*self._release(talk, event.at), Answered(call, event.at, agent_id)]
 
-    def _release(self, talk: Conversation, at: datetime) -> list[Change]:
+    def _release(self, talk: CallState, at: datetime) -> list[Change]:
         waited_for = [agent_id for agent_id, (call, _) in self._lost.items() if call == talk.call.call]
         for agent_id in waited_for:
             del self._lost[agent_id]
@@ -325,9 +325,7 @@ class Notices:
             return [Ended(caller, event.at)]
         if talk is None:
             # Nothing else was heard of this leg: the connection was lost in between.
-            talk = Conversation(
-                CallRef(event.get("Linkedid"), call, ours=leg.calls_back or leg.word == names.LEG_WORKER)
-            )
+            talk = CallState(CallRef(event.get("Linkedid"), call, ours=leg.calls_back or leg.word == names.LEG_WORKER))
         if caller is not None or (leg.worker and leg.word):
             return self._worker_gone(talk, caller or talk.call, event)
         changes: list[Change] = []
@@ -338,7 +336,7 @@ class Notices:
         self._vain += talk.rings_for_nobody
         return changes
 
-    def _worker_gone(self, talk: Conversation, call: CallRef, event: AmiMessage) -> list[Change]:
+    def _worker_gone(self, talk: CallState, call: CallRef, event: AmiMessage) -> list[Change]:
         talked = talk.lead is not None and (talk.answered or not call.ours)
         hers_broke = talked and not talk.marked and event.get("Cause") in LINE_BROKE
         dropped = [Dropped(call, event.at)] if talk.broken or hers_broke else []
@@ -346,7 +344,7 @@ class Notices:
         self._vain += talk.rings_for_nobody
         return [*dropped, *self._release(talk, event.at), Ended(call, event.at)]
 
-    def _agent_gone(self, talk: Conversation, leg: Leg, agent_id: int, event: AmiMessage) -> list[Change]:
+    def _agent_gone(self, talk: CallState, leg: Leg, agent_id: int, event: AmiMessage) -> list[Change]:
         if talk.has(agent_id):
             return []
         call, successor = talk.call.call, self._take_over(talk, event.at)

@@ -70,7 +70,7 @@ def dialled_leg_of(event: AmiMessage) -> Leg:
 
 
 @dataclass
-class Conversation:
+class CallState:
     """The legs of one call. `lead` has it now and `led` all who ever had it; `rung` are the agents whose phone rang for it.
 
     `answered`: the worker whom we called spoke.

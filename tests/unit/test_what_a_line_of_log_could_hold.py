@@ -10,7 +10,7 @@ import ivr
 import recordings
 import telephony
 
-CARRY_IT = {"CallFacts", "Note", "NumberSeen", "Seen"}
+CARRY_IT = {"CallFacts", "CallNote", "NumberSeen", "Seen"}
 
 
 def dataclasses_of(room: str, path: list[str]) -> Iterator[type]:

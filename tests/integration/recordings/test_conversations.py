@@ -34,7 +34,7 @@ from models.db import search_indexes
 from models.db.types import now
 from recordings.spool import conversations
 from recordings.spool.conversations import UNKNOWN_S
-from recordings.spool.sealer import Sealer
+from recordings.spool.sealer import SpoolSealer
 from recordings.transcription.claims import Claims
 from recordings.transcription.engines import Draft
 from recordings.transcription.process import Transcriber
@@ -201,14 +201,14 @@ def test_what_was_recorded_before_she_took_it_back_is_destroyed_although_she_agr
 def test_consent_taken_back_while_it_is_sealed_destroys_it(
     conversation: Conversation, taker: Taker, left: Left, voice: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    keep = Sealer.keep
+    keep = SpoolSealer.keep
 
     def then_taken_back(*args: object) -> object:
         kept = keep(*args)  # type: ignore[arg-type]
         conversation.takes_it_back()
         return kept
 
-    monkeypatch.setattr(Sealer, "keep", then_taken_back)
+    monkeypatch.setattr(SpoolSealer, "keep", then_taken_back)
     conversation.agrees()
     conversation.recorded(voice)
     assert taker.take() == 1
