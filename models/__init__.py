@@ -25,6 +25,7 @@ from models.enums import (
     Disposition,
     EntryKind,
     EventKind,
+    JobState,
     MessageEnd,
     Outcome,
     PartyKind,
@@ -36,6 +37,7 @@ from models.enums import (
     Role,
     TalkRecording,
 )
+from models.jobs import Job
 from models.lines import Language, Line, RefusedCalls, Wording
 from models.oversight import AccessRequest, Alert
 from models.recordings import Recording, Transcript
@@ -75,6 +77,8 @@ __all__ = [
     "Draft",
     "EntryKind",
     "EventKind",
+    "Job",
+    "JobState",
     "KnownBrowser",
     "Language",
     "Line",

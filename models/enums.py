@@ -265,3 +265,13 @@ class AccessEnd(StrEnum):
     REFUSED = "refused"
     WITHDRAWN = "withdrawn"
     LAPSED = "lapsed"
+
+
+class JobState(StrEnum):
+    """Where background work stands. The last three are ends: such a job is never worked on again."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
