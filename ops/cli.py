@@ -60,7 +60,7 @@ def run(
     process: str,
     keep: Annotated[bool, typer.Option("--keep", help="Start it again when it dies or hangs.")] = False,
 ) -> None:
-    """Run one process in the foreground: redis, asterisk, ivr, switchboard, transcriber or console."""
+    """Run one process in the foreground: redis, asterisk, ivr, switchboard, transcriber, jobs or console."""
     if keep:
         from ops.supervision.keep_alive import keep as run_process
     else:
