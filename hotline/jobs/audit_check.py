@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from sqlmodel import Session, col, func, select
 
 from hotline import audit, audit_anchors
-from hotline.audit import Verdict
+from hotline.audit import Trouble, Verdict
 from hotline.jobs import items
 from hotline.jobs.working import Done, Handler, Progress
 from models import Agent, AuditEntry, Job
@@ -34,6 +34,12 @@ def due(session: Session, zone: ZoneInfo, moment: datetime | None = None) -> boo
     before = items.newest(session, KIND)
     today = (moment or now()).astimezone(zone).date()
     return before is None or before.created_at.astimezone(zone).date() != today
+
+
+def verdict_of(job: Job) -> Verdict:
+    """What a check that is done has found."""
+    trouble = job.result.get("trouble")
+    return Verdict(job.result.get("entries", 0), Trouble(trouble) if trouble else None, job.result.get("entry"))
 
 
 def handler(anchors: Path, key: bytes) -> Handler:
