@@ -112,7 +112,7 @@ def _show_status(found: dict[str, object]) -> None:
     assert isinstance(processes, dict)  # noqa: S101
     for name, process in processes.items():
         table.add_row(name, process["state"], process["since"] or "")
-    for part in ("calls", "cases", "recordings", "agents"):
+    for part in ("calls", "cases", "recordings", "jobs", "agents"):
         numbers = found[part]
         assert isinstance(numbers, dict)  # noqa: S101
         table.add_row(part, ", ".join(f"{value} {key}" for key, value in numbers.items()))

@@ -106,7 +106,9 @@ def test_status_tells_counts_and_is_ready(whole: Whole) -> None:
     assert done.returncode == 0, done.stdout
     found = whole.status()
     assert found["ready"] is True
-    assert {"processes", "calls", "cases", "recordings", "agents", "database", "redis", "asterisk"} <= set(found)
+    assert {"processes", "calls", "cases", "recordings", "jobs", "agents", "database", "redis", "asterisk"} <= set(
+        found
+    )
     assert set(found["calls"]) >= {"now", "total"}
     assert set(found["cases"]) >= {"total", "unclaimed"}
     assert set(found["recordings"]) >= {"total", "spool", "untranscribed", "failed"}
