@@ -12,13 +12,21 @@ from sqlmodel import col, select
 from hotline.audit import note_act
 from hotline.jobs import audit_check, items
 from hotline.keys import Keys
+from hotline.nudges import JOBS_CHANGED, Nudges
 from hotline.settings import ROOT, Settings
 from models import AuditEntry, Database, Job, JobState
 from ops.supervision.health import healthy
+from tests.support.databases import on_sqlite
 from tests.support.spooled import rows
 from tests.support.wait import PATIENCE_S, until
 
 REAL, SLOW = ("-m", "ops", "run", "jobs"), ("-m", "tests.support.slow_jobs")
+# It looks by itself once in ten minutes: what it does sooner, somebody woke it for.
+PATIENT = (
+    "-c",
+    "import sys; from hotline.settings import settings; from ops.jobs import process;"
+    "process.LOOK_S = 600.0; sys.exit(process.main(settings()))",
+)
 ENTRIES = 40
 Start = Callable[..., "subprocess.Popen[bytes]"]
 
@@ -91,6 +99,22 @@ def test_it_does_what_is_due_and_what_is_asked_for_and_ends_when_told(
     assert process.returncode == 0
     assert "the jobs process is ready" in said
     assert said.count("a job is done") == 2
+
+
+@on_sqlite
+def test_a_nudge_wakes_it(settings: Settings, chain: Database, start: Start) -> None:
+    start("-m", "ops", "run", "redis")
+    nudges = Nudges(settings.redis)
+    until(nudges.there)
+    start(*PATIENT)
+    until(lambda: rows(chain, Job) and job(chain).state is JobState.DONE)
+    ask(chain)
+
+    def done() -> bool:
+        nudges.tell(JOBS_CHANGED)  # again and again: it may not hear yet
+        return rows(chain, Job)[1].state is JobState.DONE
+
+    until(done)
 
 
 def test_killed_in_the_middle_its_job_is_taken_over_and_has_its_effect_once(chain: Database, start: Start) -> None:
