@@ -35,7 +35,7 @@ COPY telephony/__init__.py telephony/
 COPY telephony/asterisk/__init__.py telephony/asterisk/obtain.py telephony/asterisk/
 RUN FREELINE_CACHE=/opt/freeline ops/setup.sh asterisk
 
-# switchboard, transcriber, console and redis, whose program is in the locked packages
+# switchboard, transcriber, jobs, console and redis, whose program is in the locked packages
 FROM base AS app
 COPY --from=built /app/.venv /app/.venv
 COPY --from=source /source /app

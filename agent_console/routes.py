@@ -3,7 +3,7 @@
 routes = Routes()
 
 @routes.post("/cases/{id}/claim", Permission.WORK_CASES)
-def claim(ask: Ask) -> Answer: ...
+def claim(ask: Request) -> Answer: ...
 """
 
 from collections.abc import Awaitable, Callable

@@ -24,7 +24,7 @@ from tests.support.stack import Whole
 DISK_MB = 160
 STOPPED_S = 30.0
 SETTLES_S = 400.0
-PROCESSES = ("redis", "asterisk", "ivr", "switchboard", "transcriber", "console")
+PROCESSES = ("redis", "asterisk", "ivr", "switchboard", "transcriber", "jobs", "console")
 # The callers' numbers: this and three digits. Nobody calls twice, for the second call would join the first one's case.
 NUMBERS = "0812{:06}"
 

@@ -9,7 +9,7 @@ carry a plain digest; the first one with a key covers them all. What is missing 
 import hashlib
 import hmac
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -70,10 +70,16 @@ def digest_of(entry: AuditEntry, before: str, key: bytes | None) -> str:
     return hmac.new(key, text, hashlib.sha256).hexdigest()
 
 
-def verify(session: Session, anchors: Anchors, last: int | None = None) -> Verdict:
+def verify(
+    session: Session,
+    anchors: Anchors,
+    last: int | None = None,
+    on_progress: Callable[[int], None] = lambda _checked: None,
+) -> Verdict:
     """Hold the chain against the key and the anchors: all of it, or so many of its last entries.
 
-    Raises `PartMissing` in a process without the key.
+    `on_progress` is told now and then how many were looked at; what it raises ends the check. Raises `PartMissing` in a
+    process without the key.
     """
     key = _key(session)
     first_id, before, keyed = _begin(session, last)
@@ -89,6 +95,8 @@ def verify(session: Session, anchors: Anchors, last: int | None = None) -> Verdi
         if wanted.pop(last_id, entry.digest) != entry.digest:
             return Verdict(checked, Trouble.REPLACED, entry.id)
         before = entry.digest
+        if checked % AT_ONCE == 0:
+            on_progress(checked)
     # PostgreSQL gives no id twice: what grew in the place of entries that were cut off has other ids.
     passed_by = [entry_id for entry_id in wanted if first_id <= entry_id <= last_id]
     if passed_by:

@@ -18,6 +18,7 @@ RECORDINGS_CHANGED = "recordings-changed"
 CALLBACKS_CHANGED = "callbacks-changed"
 EMERGENCY = "emergency"
 ALERTS_CHANGED = "alerts-changed"
+JOBS_CHANGED = "jobs-changed"
 
 
 def case_changed(case_id: int) -> str:
@@ -28,6 +29,11 @@ def case_changed(case_id: int) -> str:
 def call_changed(contact_id: int) -> str:
     """The event that a call's element listens for."""
     return f"call-changed:{contact_id}"
+
+
+def job_changed(job_id: int) -> str:
+    """The event that whatever shows a job's progress listens for."""
+    return f"job-changed:{job_id}"
 
 
 class Nudges:

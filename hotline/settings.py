@@ -108,6 +108,9 @@ class Settings(BaseSettings):
     lease_s: int = 300
     tries: int = 3
     workers: int = 1
+    # Of background work: how long a worker that says nothing keeps a job, and how often one is tried.
+    job_lease_s: int = Field(default=60, ge=1)
+    job_tries: int = Field(default=5, ge=1)
     audio_days: int = 30
     audit_path: str = ""
     sign_in_h: int = 12

@@ -11,6 +11,7 @@ from models.calls import *
 from models.cases import *
 from models.conversations import *
 from models.db.database import Database as Database
+from models.jobs import *
 from models.line import *
 from models.recordings import *
 from models.referrals import *

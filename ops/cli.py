@@ -60,7 +60,7 @@ def run(
     process: str,
     keep: Annotated[bool, typer.Option("--keep", help="Start it again when it dies or hangs.")] = False,
 ) -> None:
-    """Run one process in the foreground: redis, asterisk, ivr, switchboard, transcriber or console."""
+    """Run one process in the foreground: redis, asterisk, ivr, switchboard, transcriber, jobs or console."""
     if keep:
         from ops.supervision.keep_alive import keep as run_process
     else:
@@ -112,7 +112,7 @@ def _show_status(found: dict[str, object]) -> None:
     assert isinstance(processes, dict)  # noqa: S101
     for name, process in processes.items():
         table.add_row(name, process["state"], process["since"] or "")
-    for part in ("calls", "cases", "recordings", "agents"):
+    for part in ("calls", "cases", "recordings", "jobs", "agents"):
         numbers = found[part]
         assert isinstance(numbers, dict)  # noqa: S101
         table.add_row(part, ", ".join(f"{value} {key}" for key, value in numbers.items()))

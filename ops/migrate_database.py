@@ -16,7 +16,7 @@ from models.db.copying import Compared, CopyFailed, CopyRefused, copy
 from ops.up import take_data_folder
 
 # Each process touches its file every few seconds.
-BEATS = ("console.alive", "switchboard.alive", "transcriber.alive", "asterisk.alive")
+BEATS = ("console.alive", "switchboard.alive", "transcriber.alive", "jobs.alive", "asterisk.alive")
 STILL_S = 30
 
 

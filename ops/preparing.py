@@ -13,7 +13,7 @@ from ops.supervision import processes
 
 AGAIN_S = 5.0
 # These would write into tables of another shape.
-NEED_THE_TABLES = (processes.IVR, processes.SWITCHBOARD, processes.TRANSCRIBER, processes.CONSOLE)
+NEED_THE_TABLES = (processes.IVR, processes.SWITCHBOARD, processes.TRANSCRIBER, processes.JOBS, processes.CONSOLE)
 
 
 class Preparing(threading.Thread):

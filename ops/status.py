@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from hotline.heartbeat import UP, ask_supervisor
 from hotline.keys import IDENTITY, INDEX, PUBLIC
 from hotline.nudges import Nudges
 from hotline.settings import Settings
-from models import Agent, AgentState, Case, CaseStatus, Contact, Database, Recording, RecordingState
+from models import Agent, AgentState, Case, CaseStatus, Contact, Database, Job, JobState, Recording, RecordingState
 from models.db.types import now
 from ops import registration
 from ops.supervision import processes as names
@@ -22,6 +23,8 @@ from ops.supervision.probe import ivr_answers
 from ops.supervision.supervisor import kept_file
 from telephony.asterisk.process import ready as asterisk_ready
 
+# So long a job that failed is told.
+FAILED_OF_LATE = timedelta(days=1)
 PARTS = ("database", "redis", "asterisk", "ivr", "console")
 
 
@@ -116,6 +119,7 @@ def counts(settings: Settings) -> dict[str, Any]:
             "calls": {"now": 0, "total": 0},
             "cases": {"total": 0, "unclaimed": 0},
             "recordings": {"total": 0, "spool": len(spool_files(settings)), "untranscribed": 0, "failed": 0},
+            "jobs": {"waiting": 0, "running": 0, "failed": 0},
             "agents": {},
             "database": "down",
         }
@@ -138,6 +142,11 @@ def _counts(session: Session) -> dict[str, Any]:
         "cases": {
             "total": count(Case),
             "unclaimed": count(Case, col(Case.owner_id).is_(None), col(Case.status) != CaseStatus.CLOSED),
+        },
+        "jobs": {
+            "waiting": count(Job, col(Job.state) == JobState.WAITING),
+            "running": count(Job, col(Job.state) == JobState.RUNNING),
+            "failed": count(Job, col(Job.state) == JobState.FAILED, col(Job.ended_at) > now() - FAILED_OF_LATE),
         },
         "agents": {str(status): number for status, number in states},
         "at": now().isoformat(timespec="seconds"),

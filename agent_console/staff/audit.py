@@ -3,11 +3,12 @@
 from agent_console.alerts import views as alerts_view
 from agent_console.asking import BIGGEST_ID, ID_DIGITS, Answer, Request, page
 from agent_console.routes import Routes
+from agent_console.staff import audit_checks
+from agent_console.staff.wrong_chain import wrong
 from agent_console.words import gettext as _
 from hotline import audit as hotline_audit
 from hotline import audit_anchors
 from hotline.alerts import alerts
-from hotline.audit import Trouble
 from hotline.cases import reading
 from hotline.permissions import Permission
 from hotline.staff import people
@@ -36,6 +37,8 @@ def audit(ask: Request) -> Answer:
         by_id=by_id,
         act_word=act_word,
         checked=False,
+        first=first,
+        **audit_checks.panel(ask),
         standing=alerts_view.shown(ask, alerts.open_alerts(ask.session)) if first else [],
         noted=alerts_view.shown(ask, alerts.recent(ask.session)) if first else [],
     )
@@ -65,19 +68,6 @@ def _verdict(ask: Request) -> hotline_audit.Verdict:
     except OSError:
         anchors = audit_anchors.Anchors(forged=0)
     return hotline_audit.verify(ask.session, anchors, CHECKED)
-
-
-def wrong(verdict: hotline_audit.Verdict) -> str:
-    """What is wrong with the chain, in a sentence; '' when nothing is."""
-    words = {
-        Trouble.CHANGED: _("Broken at entry %(id)s: something was changed or removed"),
-        Trouble.UNKEYED: _("Entry %(id)s was written without our key"),
-        Trouble.CUT: _("The end is missing: there were entries up to %(id)s"),
-        Trouble.REPLACED: _("Entry %(id)s is not the one that stood there"),
-        Trouble.ANCHOR_FORGED: _("What is written down outside the database was changed, at entry %(id)s"),
-        Trouble.ANCHORS_GONE: _("What is written down outside the database is gone"),
-    }
-    return words[verdict.trouble] % {"id": verdict.entry_id} if verdict.trouble is not None else ""
 
 
 def act_word(act: str) -> str:
@@ -134,6 +124,8 @@ def act_word(act: str) -> str:
         "call_join_undone": _("undid the joining of a call"),
         "mobile_set": _("set somebody's mobile"),
         "mobile_removed": _("removed somebody's mobile"),
+        "chain_checked": _("checked the whole chain"),
+        "chain_check_stopped": _("stopped a check of the whole chain"),
         "emergency": _("called a supervisor into a call"),
     }
     return known.get(act, act.replace("_", " "))

@@ -11,7 +11,7 @@ from hotline.settings import Settings
 from models import Database
 from ops.doctor.finding import Finding, bad, ok, warn
 
-PROCESSES = 4  # ivr, switchboard, transcriber and console use the database all the time
+PROCESSES = 5  # ivr, switchboard, transcriber, jobs and console use the database all the time
 LOCALES = {"C", "C.UTF-8", "C.UTF8"}
 CHECK_UP_TO_BYTES = 500_000_000
 

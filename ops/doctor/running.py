@@ -47,3 +47,5 @@ def look(settings: Settings) -> Iterator[Finding]:
         yield warn(f"{recordings['spool']} files wait in the spool", f"look for `process=transcriber` in {log}")
     if recordings["failed"]:
         yield warn(f"{recordings['failed']} messages could not be transcribed", "listen to them: their cases say so")
+    if failed := found["jobs"]["failed"]:
+        yield warn(f"{failed} background jobs failed within a day", f"look for `process=jobs` in {log}")

@@ -21,6 +21,7 @@ PLACES = {
     processes.IVR: "ivr.server",
     processes.SWITCHBOARD: "telephony.switchboard.process",
     processes.TRANSCRIBER: "recordings.transcription.process",
+    processes.JOBS: "ops.jobs.process",
     processes.CONSOLE: "agent_console.app",
 }
 

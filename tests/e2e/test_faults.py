@@ -100,7 +100,7 @@ def test_an_ivr_that_dies_again_and_again_is_no_silence(quick: Whole) -> None:
     a_message_was_kept(quick)
 
 
-@pytest.mark.parametrize("name", ["switchboard", "transcriber", "redis", "console"])
+@pytest.mark.parametrize("name", ["switchboard", "transcriber", "jobs", "redis", "console"])
 def test_with_a_process_hung_a_message_is_taken_and_filed_when_it_is_back(quick: Whole, name: str) -> None:
     old = quick.pid(name)
     os.kill(old, signal.SIGSTOP)
@@ -139,7 +139,7 @@ def test_sqlite_locked_for_a_minute_loses_nothing(quick: Whole) -> None:
 @pytest.mark.alone
 def test_kill_9_of_each_process_in_turn_during_20_calls_loses_and_doubles_nothing(quick: Whole) -> None:
     def killer() -> None:
-        for name in ("switchboard", "ivr", "redis", "transcriber", "console"):
+        for name in ("switchboard", "ivr", "redis", "transcriber", "jobs", "console"):
             threading.Event().wait(5)
             old = quick.kill(name)
             quick.came_back(name, old)
@@ -258,7 +258,7 @@ def test_with_postgresql_stopped_a_message_is_taken_and_filed_when_it_is_back(
     try:
         hire_before_start(it)
         it.start()
-        old = {name: it.pid(name) for name in ("ivr", "switchboard", "transcriber", "console")}
+        old = {name: it.pid(name) for name in ("ivr", "switchboard", "transcriber", "jobs", "console")}
         assert page(it)[0] == 200
         server.stop()
         story = leave_message(it, "0812345678", key="2")

@@ -106,7 +106,9 @@ def test_status_tells_counts_and_is_ready(whole: Whole) -> None:
     assert done.returncode == 0, done.stdout
     found = whole.status()
     assert found["ready"] is True
-    assert {"processes", "calls", "cases", "recordings", "agents", "database", "redis", "asterisk"} <= set(found)
+    assert {"processes", "calls", "cases", "recordings", "jobs", "agents", "database", "redis", "asterisk"} <= set(
+        found
+    )
     assert set(found["calls"]) >= {"now", "total"}
     assert set(found["cases"]) >= {"total", "unclaimed"}
     assert set(found["recordings"]) >= {"total", "spool", "untranscribed", "failed"}
@@ -118,11 +120,11 @@ def test_status_tells_counts_and_is_ready(whole: Whole) -> None:
 def test_what_is_said_on_the_line_goes_before_what_is_written_of_it(whole: Whole) -> None:
     nice = {name: os.getpriority(os.PRIO_PROCESS, whole.pid(name)) for name in PROCESSES}
     ours = os.getpriority(os.PRIO_PROCESS, 0)
-    assert {name for name, its in nice.items() if its > ours} == {"switchboard", "transcriber"}
+    assert {name for name, its in nice.items() if its > ours} == {"switchboard", "transcriber", "jobs"}
 
 
 def test_ctrl_c_stops_all_of_it(whole: Whole) -> None:
-    pids = [whole.pid(name) for name in ("redis", "asterisk", "ivr", "switchboard", "transcriber", "console")]
+    pids = [whole.pid(name) for name in PROCESSES]
     assert whole.stop() == 0
     assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
     done = whole.freeline("status", "--json")
@@ -130,7 +132,7 @@ def test_ctrl_c_stops_all_of_it(whole: Whole) -> None:
 
 
 def test_when_the_supervisor_is_killed_its_children_stop_with_it(whole: Whole) -> None:
-    pids = [whole.pid(name) for name in ("redis", "asterisk", "ivr", "switchboard", "transcriber", "console")]
+    pids = [whole.pid(name) for name in PROCESSES]
     assert whole.process is not None
     whole.process.kill()
     whole.process.wait(10)

@@ -26,7 +26,7 @@ from tests.support.wait import until
 
 # Those with a Dockerfile target of their own; the others share these images.
 BUILT = ("asterisk", "ivr", "console", "caddy")
-OURS = ("asterisk", "ivr", "switchboard", "transcriber", "console", "redis")
+OURS = ("asterisk", "ivr", "switchboard", "transcriber", "jobs", "console", "redis")
 SERVICES = (*OURS, "postgres", "caddy")
 
 

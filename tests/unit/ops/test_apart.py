@@ -133,5 +133,5 @@ def test_a_process_that_nobody_asks_is_judged_by_its_beat(settings: Settings) ->
 
 def test_nothing_is_healthy_that_does_not_run(settings: Settings) -> None:
     make_secrets(settings)
-    names = ("redis", "asterisk", "ivr", "switchboard", "transcriber", "console", "nonsense")
+    names = ("redis", "asterisk", "ivr", "switchboard", "transcriber", "jobs", "console", "nonsense")
     assert not any(healthy(settings, name) for name in names)

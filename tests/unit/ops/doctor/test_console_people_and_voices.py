@@ -182,13 +182,14 @@ def test_it_runs_and_something_is_wrong(settings: Settings, monkeypatch: pytest.
     state = {
         "ready": False, "database": "ok", "redis": "down", "asterisk": "ok", "ivr": "ok", "console": "ok",
         "processes": {"ivr": {"state": "running", "restarts": 9}, "redis": {"state": "down", "restarts": 0}},
-        "recordings": {"spool": 0, "failed": 2},
+        "recordings": {"spool": 0, "failed": 2}, "jobs": {"failed": 1},
     }  # fmt: skip
     monkeypatch.setattr(running, "status", lambda _settings: state)
     lines = said(running.look, settings)
     one(lines, "bad Freeline runs and is not ready: Redis, redis")
     one(lines, "warn ivr was started again 9 times")
     one(lines, "warn 2 messages could not be transcribed")
+    one(lines, "warn 1 background jobs failed within a day")
     state |= {"ready": True, "recordings": {"spool": 3, "failed": 0}}
     lines = said(running.look, settings, redis_url="redis://127.0.0.1:9")
     one(lines, "ok Freeline runs")

@@ -1,0 +1,1 @@
+"""The jobs process: background work, by the handlers of all rooms."""

@@ -1,0 +1,16 @@
+"""Which kinds of background work there are. A new kind: its handler stands with its capability, and one line here.
+
+Here and not in hotline, because a handler may be of any room.
+"""
+
+from collections.abc import Mapping
+
+from hotline.jobs import audit_check
+from hotline.jobs.working import Handler
+from hotline.keys import Keys
+from hotline.settings import Settings
+
+
+def handlers(settings: Settings, keys: Keys) -> Mapping[str, Handler]:
+    """Every kind with what works on it. The keys open nothing: no handler may need more."""
+    return {audit_check.KIND: audit_check.handler(settings.audit_anchors, keys.audit)}
