@@ -32,8 +32,8 @@ progress() {  # how far each lane is, by what pytest wrote last
   done
   printf '%s%s\n' "$(date +%H:%M:%S)" "$line"
 }
-finish() {  # wait for one lane, or for all; a line when one ends, and one now and then; what a lane wrote comes whole, at its end
-  local i lane code until=${1:-} next=$((SECONDS + 30))
+finish() {  # wait for all lanes; a line when one ends, and one now and then; what a lane wrote comes whole, at its end
+  local i lane code next=$((SECONDS + 30))
   while [ ${#running[@]} -gt 0 ]; do
     sleep 1
     for i in "${!running[@]}"; do
@@ -43,7 +43,6 @@ finish() {  # wait for one lane, or for all; a line when one ends, and one now a
       step "$lane: $([ "$code" = 0 ] && echo passed || echo "FAILED ($code)"), after $SECONDS s"
       if [ "$code" = 0 ]; then sed -n '/^=\{3,\} .*slowest/,$p' "$logs/$lane"; else failed+=("$lane"); cat "$logs/$lane"; fi
       tail -1 "$logs/$lane" >"$logs/$lane.last"
-      [ "$lane" != "$until" ] || return 0
     done
     if [ "$SECONDS" -ge "$next" ]; then next=$((SECONDS + 30)); progress; fi
   done
@@ -64,19 +63,18 @@ trap 'exit 130' INT TERM
 pytest=(python -m pytest --durations=40 --durations-min=0.5)
 waiting=(tests/e2e tests/integration/telephony)
 compose=tests/e2e/compose
-# The waiting tests must keep up with a call when it speaks, and the containers with their supervisors: these two take turns.
-# Both leave processor time over; the quick tests and lint take that and no more, because at nice 19 they hold up nobody.
-step "lint, the tests that wait for callers, and the quick ones; the output of each comes when it ends"
+# The waiting tests must keep up with a call when it speaks, so that only lint is beside them. The quick ones want the
+# processor and have it beside the containers, which mostly wait. All at once was tried twice, also with the quick ones at
+# nice 19: on two cores the calls and the containers came too late, and it took no less time.
+step "lint, and the tests that wait for callers; the output of each comes when it ends"
 begin waiting "${pytest[@]}" -n 4 -p tests.support.lanes --dist loadscope --no-loadscope-reorder -m "not alone" \
   --ignore="$compose" "${waiting[@]}"
-begin quick nice -n 19 "${pytest[@]}" -n 2 --dist worksteal -m "not alone" tests "${waiting[@]/#/--ignore=}"
-begin lint nice -n 19 ops/check.sh lint
-finish waiting
+begin lint nice -n 5 ops/check.sh lint
+finish
+step "the quick tests, and docker-compose.yml"
 # With a database that was asked for, compose would only repeat what it has shown: it brings its own.
-if [ -z "${FREELINE_TEST_DATABASE:-}" ]; then
-  step "docker-compose.yml, and what is left of the quick tests"
-  begin compose "${pytest[@]}" "$compose"
-fi
+[ -n "${FREELINE_TEST_DATABASE:-}" ] || begin compose "${pytest[@]}" "$compose"
+begin quick nice -n 10 "${pytest[@]}" -n 2 --dist worksteal -m "not alone" tests "${waiting[@]/#/--ignore=}"
 finish
 step "the tests whose load is the point, with nothing beside them"
 mapfile -t load < <(grep -rl "mark\.alone" --include="test_*.py" tests)
