@@ -1,5 +1,6 @@
 """Real parts for tests, started on the settings' own ports and folders."""
 
+import re
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -48,6 +49,14 @@ class AsteriskUnderTest:
     def command(self, line: str) -> str:
         """What its console answers."""
         return self.running.command(line)
+
+    def can_ring(self, interface: str) -> bool:
+        """Whether every queue that has this member knows that its phone is there.
+
+        A queue learns it a moment after the phone was registered; a caller who comes before that finds nobody.
+        """
+        rows = [row for row in self.command("queue show").splitlines() if re.search(rf"{re.escape(interface)}\b", row)]
+        return not any(f"({away})" in row for row in rows for away in ("Unavailable", "Invalid", "Unknown"))
 
     def phone(self) -> Phone:
         """A phone on loopback, which is the trunk."""

@@ -53,6 +53,7 @@ class Stage:
         until(lambda: self.ami.send_action(state).get("Value") == "NOT_INUSE")
         if queue:
             self.join(names.agent_interface(agent_id), queue)
+            until(lambda: self.asterisk.can_ring(names.agent_interface(agent_id)))
         return phone
 
     def join(self, interface: str, queue: str) -> None:

@@ -102,10 +102,23 @@ def ivr(settings: Settings) -> Iterator[FakeIvr]:
         yield fake
 
 
+class AgentPhone(Phone):
+    """A phone that is registered when its agent's queues know it."""
+
+    asterisk: AsteriskUnderTest
+
+    def register(self, expires_s: int = 300) -> int:
+        status = super().register(expires_s)
+        if status == 200 and expires_s:
+            until(lambda: self.asterisk.can_ring(f"PJSIP/{self.user}"))
+        return status
+
+
 @pytest.fixture
-def phone(settings: Settings, alice: Agent) -> Iterator[Phone]:
+def phone(settings: Settings, alice: Agent, asterisk: AsteriskUnderTest) -> Iterator[Phone]:
     """Alice's phone, not registered yet."""
-    with Phone((settings.sip_host, settings.sip_port), user=alice.sip_name, secret=SECRET) as one:
+    with AgentPhone((settings.sip_host, settings.sip_port), user=alice.sip_name, secret=SECRET) as one:
+        one.asterisk = asterisk
         yield one
 
 
