@@ -4,6 +4,8 @@ Calls and cases stay, or the sweep would find their records in Asterisk's and fi
 no caller and are not counted: `Whole.contacts` and `Whole.cases` begin with the test.
 """
 
+import contextlib
+import socket
 from pathlib import Path
 
 from sqlalchemy import delete, func, update
@@ -64,6 +66,7 @@ def start(folder: Path, sounds: Path, database_url: str) -> Whole:
 
 def put_away(it: Whole) -> None:
     """End what a test left going on, and let the next one begin with nothing. Its pages must be closed."""
+    until(lambda: _serves(it), 60, 0.2)  # a test may have killed the console, and have seen its page ready from before
     asterisk(it, "channel request hangup all")
     until(lambda: asterisk(it, "core show channels count").startswith("0 active channels"), 60, 0.2)
     until(lambda: not _busy(it) and not list(it.settings.spool.iterdir()), 60, 0.2)
@@ -85,6 +88,12 @@ def put_away(it: Whole) -> None:
         session.exec(update(AgentState).values(**idle))
     it.begin()
     Nudges(it.settings.redis).tell(AGENTS_CHANGED, CALLBACKS_CHANGED, QUEUE_CHANGED)
+
+
+def _serves(it: Whole) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", it.settings.console_port), 1):
+        return True
+    return False
 
 
 def _busy(it: Whole) -> bool:
