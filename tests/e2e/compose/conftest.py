@@ -1,6 +1,7 @@
 """One stack for all tests here: it is up once."""
 
 import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,13 @@ import pytest
 from hotline.settings import Settings
 from tests.e2e.compose.engine import Engine, engine, missing
 from tests.e2e.compose.stack import Stack
+
+
+def unmount(it: Engine) -> None:
+    """podman keeps its store mounted on itself when its last two programs end at the same moment."""
+    place = it.store / "images" / "overlay"
+    if str(place) in Path("/proc/mounts").read_text():
+        subprocess.run(["umount", str(place)], check=False, capture_output=True)
 
 
 @pytest.fixture(scope="session")
@@ -23,6 +31,7 @@ def podman(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     assert not absent, f"missing: {', '.join(absent)}. Run ops/setup.sh test"
     with engine(Settings(), tmp_path_factory.mktemp("engine")) as it:
         yield it
+    unmount(it)
     assert str(it.store) not in Path("/proc/mounts").read_text(), "something is still mounted"
 
 
