@@ -16,6 +16,7 @@
   let heardAt = Date.now();
   let retry = 0;
   const failed = new Set(); // pieces of the page that could not be fetched
+  const underway = new Map(); // pages and acts that were asked for, each with the events heard since
 
   const fire = (name) => htmx.trigger(document.body, name);
   // A page with the phone is asked on its feed whether it is there, also while nobody looks at it.
@@ -39,7 +40,10 @@
     if (name === "feed-down") feedDown = true;
     if (name === "feed-up") feedDown = false;
     if (name === "feed-up") fire("refetch");
-    else if (name !== "alive" && name !== "feed-down") fire(name);
+    else if (name !== "alive" && name !== "feed-down") {
+      fire(name);
+      for (const names of underway.values()) names.add(name);
+    }
     show();
   }
 
@@ -118,6 +122,19 @@
     if (target?.id !== "main" || requestConfig.verb !== "get") return;
     coming?.abort();
     coming = xhr;
+  });
+
+  // A page, or the answer to an act, may have been drawn before an event and come after it. So what was heard meanwhile is fired
+  // again once it stands. A piece that fetches itself needs this not: its trigger replaces the request.
+  document.addEventListener("htmx:beforeRequest", ({ detail: { elt, target, xhr } }) => {
+    if (target === elt) return;
+    underway.set(xhr, new Set());
+    xhr.addEventListener("loadend", () => setTimeout(() => underway.delete(xhr), TAKEN_MS));
+  });
+  document.addEventListener("htmx:afterSettle", ({ detail: { xhr } }) => {
+    const names = underway.get(xhr) || [];
+    underway.delete(xhr);
+    for (const name of names) fire(name);
   });
 
   // What was clicked may be gone when its answer comes: a link of the bar, an act on a party who has just left. Away from the page it

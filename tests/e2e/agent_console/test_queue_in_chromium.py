@@ -4,7 +4,7 @@ import os
 import re
 import signal
 
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 from sqlmodel import col, select
 
 from hotline.calls import facts as calls
@@ -219,6 +219,25 @@ def test_links_swap_the_page_and_keep_the_top_bar(screen_of: OpenScreen) -> None
 
 
 CLICKS = """(links) => { for (const link of links) document.querySelector(`#top a[href="${link}"]`).click(); }"""
+
+
+def test_what_happens_while_a_page_is_on_its_way_is_on_it(served: Served, screen_of: OpenScreen) -> None:
+    """It was drawn before the event and comes after it. Each piece asks by itself only after 30 s: too late for a caller."""
+    page = screen_of("alice").open("/cases")
+    came: list[int] = []
+
+    def on_its_way(route: Route) -> None:
+        drawn = route.fetch()
+        came.append(a_caller(served))
+        served.nudges.tell(QUEUE_CHANGED)
+        with page.expect_response(lambda answer: "/queue/count" in answer.url):  # the top bar has heard of it
+            pass
+        route.fulfill(response=drawn)
+
+    page.route(re.compile(r"/queue$"), on_its_way, times=1)
+    page.locator("nav").get_by_role("link", name="Queue").click()
+    expect(page.locator("#waiting")).to_be_visible()
+    expect(page.locator(f"#call-{came[0]}")).to_contain_text("Lao", timeout=20_000)
 
 
 def test_of_two_links_clicked_in_a_row_the_last_one_comes_whole(screen_of: OpenScreen) -> None:
