@@ -45,7 +45,7 @@ bench: ## the benchmarks; docs/benchmarks.md
 	@$(PY) -m bench
 
 # The filter: aiohttp's own alias of a handler names a type that pdoc cannot look up.
-ROOMS := models hotline recordings telephony ivr agent_console ops
+ROOMS := models hotline recordings telephony ivr web agent_console ops
 docs: ## API documentation from the docstrings, into build/docs
 	@ops/setup.sh test
 	@rm -rf build/docs

@@ -11,12 +11,14 @@ from aiohttp import web
 from sqlalchemy.orm import configure_mappers
 
 import agent_console
-from agent_console import admission, door, edges, feed, pages, serve
+from agent_console import page_templates
+from agent_console.asterisk_limit import LineBusy
+from agent_console.cases import readings
 from agent_console.console import CONSOLE, Console
 from agent_console.phone import heartbeat as page_heartbeat
 from agent_console.phone import mobile_sync, sip_proxy
-from agent_console.routes import Route, Routes
-from agent_console.staff import anchoring, sign_in_log, waiting_access
+from agent_console.staff import anchoring, passwords, sign_in_log, waiting_access
+from hotline.cases.reading import Held
 from hotline.heartbeat import Heartbeat
 from hotline.keys import load_keys
 from hotline.log import log, start_log
@@ -24,13 +26,17 @@ from hotline.nudges import Nudges
 from hotline.settings import Settings
 from models import Database
 from telephony.operator.operator import Operator
+from web import admission, dispatch, live_feed, middleware
+from web import connections as door
+from web.routes import Route, Routes
+from web.site import SITE
 
 BEAT_S = 5
 
 
 def all_routes() -> list[Route]:
     """The whole route table: what each module of this room has as its `routes`."""
-    found: list[Routes] = []
+    found: list[Routes] = [live_feed.routes]
     for module in pkgutil.walk_packages(agent_console.__path__, "agent_console."):
         routes = getattr(importlib.import_module(module.name), "routes", None)
         if isinstance(routes, Routes) and not any(routes is other for other in found):
@@ -40,30 +46,39 @@ def all_routes() -> list[Route]:
 
 def make_app(settings: Settings) -> web.Application:
     """The console as aiohttp runs it. Raises `PartMissing` when the keys were never made."""
-    app = web.Application(middlewares=[edges.say_what_went_wrong, admission.admit])
+    app = web.Application(middlewares=[middleware.say_what_went_wrong, admission.admit])
     keys = load_keys(settings.keys, may_open=True)
     app[CONSOLE] = console = Console(
         settings=settings,
         database=Database(settings.database, connections=settings.database_connections, audit_key=keys.audit),
         keys=keys,
         nudges=Nudges(settings.redis),
-        templates=pages.make_templates(settings.zone),
+        templates=page_templates.make_templates(settings.zone),
         operator=Operator(settings),
+        notices={"bar": "#bar-said", "call-card": "#bar-said"},
+    )
+    app[SITE] = console
+    hooks = dispatch.Hooks(
+        prove=lambda run, route, visit: passwords.check(console, run, route, visit),
+        refusals={
+            Held: lambda visit, held: readings.held(console, visit, held),
+            LineBusy: lambda visit, busy: dispatch.refusal(console, visit, 409 if visit.htmx else 503, str(busy)),
+        },
     )
     for route in all_routes():
         if route.method == "GET" and route.stream is None:
-            app.router.add_get(route.path, serve.handler(route))
+            app.router.add_get(route.path, dispatch.handler(route, hooks))
         else:
-            app.router.add_route(route.method, route.path, serve.handler(route))
-    app.router.add_static("/static/", pages.STATIC)
-    app[feed.FEED] = feed.Feed()
-    app.on_response_prepare.append(edges.add_headers)
-    app.on_shutdown.append(feed.let_go)
+            app.router.add_route(route.method, route.path, dispatch.handler(route, hooks))
+    app.router.add_static("/static/", page_templates.STATIC)
+    app[live_feed.FEED] = live_feed.Feed()
+    app.on_response_prepare.append(middleware.add_headers)
+    app.on_shutdown.append(live_feed.let_go)
     app.on_shutdown.append(sip_proxy.let_go)
     app.cleanup_ctx.extend(
         (
-            feed.hear,
-            feed.beat,
+            live_feed.hear,
+            live_feed.beat,
             page_heartbeat.beat,
             sip_proxy.reach,
             mobile_sync.keep,
@@ -74,7 +89,7 @@ def make_app(settings: Settings) -> web.Application:
     )
 
     async def close(_app: web.Application) -> None:
-        console.end_threads()
+        console.close_threads()
         console.operator.close()
         console.database.dispose()
 

@@ -1,7 +1,8 @@
 """Whether the console is alive, for the supervisor and for load balancers."""
 
-from agent_console.asking import Answer, Bytes, Request
-from agent_console.routes import Open, Routes
+from agent_console.console import Request
+from web.request import Answer, Bytes
+from web.routes import Open, Routes
 
 routes = Routes()
 
@@ -9,5 +10,5 @@ routes = Routes()
 @routes.get("/alive", Open.PUBLIC, transaction="own")
 def alive(ask: Request) -> Answer:
     """200 when the database answers; else the guard against its errors says 503."""
-    ask.console.database.ping()
+    ask.site.database.ping()
     return Bytes(b"alive\n", "text/plain")

@@ -2,15 +2,16 @@
 
 from dataclasses import dataclass
 
-from agent_console.asking import Answer, Page, Redirect, Request, own_path
-from agent_console.routes import Routes
+from agent_console.console import Request
 from agent_console.staff.access_requests import names_of, what
-from agent_console.words import gettext as _
-from agent_console.words import ngettext
 from hotline.alerts import alerts
 from hotline.nudges import ALERTS_CHANGED
 from hotline.permissions import Permission
 from models import AccessRequest, Alert, AlertKind
+from web.i18n import gettext as _
+from web.i18n import ngettext
+from web.request import Answer, Page, Redirect, own_path
+from web.routes import Routes
 
 routes = Routes()
 

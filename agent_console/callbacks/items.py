@@ -6,10 +6,9 @@ from typing import Any
 
 from sqlmodel import Session, col, select
 
-from agent_console.asking import Request
+from agent_console.console import Request
 from agent_console.labels import callbacks as callback_labels
 from agent_console.labels import cases as case_labels
-from agent_console.words import gettext as _
 from hotline.callbacks import board as callback_board
 from hotline.callbacks import items as callbacks
 from hotline.callbacks.board import CallbackRow
@@ -25,6 +24,7 @@ from models import (
     Contact,
     Safety,
 )
+from web.i18n import gettext as _
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def items(ask: Request, rows: Iterable[CallbackRow]) -> list[Item]:
 
 def board(ask: Request) -> list[Item]:
     """All that is owed, in the order of the list."""
-    settings = ask.console.settings
+    settings = ask.site.settings
     return items(ask, callback_board.board(ask.session, ask.now, settings.zone, settings, ask.agent))
 
 
@@ -101,7 +101,7 @@ def of_case(ask: Request, case: Case, newest: Contact | None) -> Owed:
     )
     if known is None:
         callbacks.carry_on(ask.session, item)
-    settings = ask.console.settings
+    settings = ask.site.settings
     row = callback_board.row(ask.session, item, ask.now, settings.zone, settings, ask.agent)
     return Owed(items(ask, [row])[0], listed=known is not None)
 
@@ -120,7 +120,7 @@ def values(ask: Request) -> dict[str, Any]:
     """What every template of an item needs."""
     return {
         "no_phone": why_no_phone(ask),
-        "tries": ask.console.settings.callback_tries,
+        "tries": ask.site.settings.callback_tries,
         "says": callback_labels,
         "words": case_labels,
     }

@@ -5,13 +5,11 @@ from typing import Any
 
 from sqlmodel import Session
 
-from agent_console.asking import Answer, Page, Redirect, Request, own_path, whole
 from agent_console.asterisk_limit import ACTS, turn
 from agent_console.callbacks import items as callback_items
 from agent_console.cases import page as case_view
+from agent_console.console import Request
 from agent_console.labels import callbacks as callback_labels
-from agent_console.routes import Routes
-from agent_console.words import gettext as _
 from hotline.callbacks import attempts as callback_attempts
 from hotline.callbacks import board as callback_board
 from hotline.callbacks import items as callbacks
@@ -23,6 +21,9 @@ from models import Agent, AttemptOutcome, CallbackAttempt, Contact
 from models.db.types import now
 from telephony.operator.ami_actions import HALF_DONE
 from telephony.operator.operator import LineFailed
+from web.i18n import gettext as _
+from web.request import Answer, Page, Redirect, own_path, whole
+from web.routes import Routes
 
 routes = Routes()
 Find = Callable[[Session, Agent], int]
@@ -43,7 +44,7 @@ def listed(ask: Request) -> Answer:
 @routes.get("/callbacks/count", Permission.CALL_BACK)
 def count(ask: Request) -> Answer:
     """How many workers may be called now, and how many call-backs are open, for the navigation."""
-    settings = ask.console.settings
+    settings = ask.site.settings
     due = callback_board.count_due(ask.session, ask.now, settings.zone, settings, ask.agent)
     return Page("callbacks/_count.html", {"due": due, "open": callback_board.count_open(ask.session)})
 
@@ -95,7 +96,7 @@ def _call(ask: Request, find: Find) -> int:
     """
     if why := callback_items.why_no_phone(ask):
         raise Refused(why)
-    agent_id, console = ask.agent.id or 0, ask.console
+    agent_id, console = ask.agent.id or 0, ask.site
     # A read that stays open would hold up who writes.
     ask.session.close()
     try:
@@ -124,9 +125,9 @@ def _call(ask: Request, find: Find) -> int:
 
 
 def _undo(ask: Request, contact: Contact, why: str) -> None:
-    with ask.console.database.write() as session:
+    with ask.site.database.write() as session:
         callback_attempts.attempt_failed(session, contact.id or 0, now(), why)
-    ask.console.nudges.tell(*ask.told)
+    ask.site.nudges.tell(*ask.told)
 
 
 def _why(refused: DialRefused) -> str:
@@ -142,7 +143,7 @@ def said(ask: Request) -> Answer:
         raise Refused(_("Choose what came of the call."))
     _same_try(ask, callback_id)
     item = callback_attempts.said(
-        ask.session, callback_id, AttemptOutcome(outcome), ask.agent, ask.now, ask.console.settings
+        ask.session, callback_id, AttemptOutcome(outcome), ask.agent, ask.now, ask.site.settings
     )
     return _done(ask, item.case_id)
 

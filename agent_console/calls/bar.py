@@ -4,11 +4,9 @@ from typing import Any
 
 from sqlmodel import col, select
 
-from agent_console.asking import Answer, Page, Redirect, Request, own_path, page
+from agent_console.console import Request
 from agent_console.labels import agents as agent_labels
 from agent_console.labels import cases as case_labels
-from agent_console.routes import Routes
-from agent_console.words import gettext as _
 from hotline.calls import conversations, wrap_ups
 from hotline.calls import facts as calls
 from hotline.calls.conversations import TalkNow
@@ -21,6 +19,9 @@ from hotline.referrals import directory
 from hotline.staff import states as agents
 from models import Agent, AgentLanguage, AgentStatus, Case, Contact, Party, PartyKind, Place, TalkRecording
 from models.db.types import now
+from web.i18n import gettext as _
+from web.request import Answer, Page, Redirect, own_path, page
+from web.routes import Routes
 
 routes = Routes()
 

@@ -8,11 +8,9 @@ from collections.abc import Callable
 
 from sqlmodel import Session
 
-from agent_console.asking import Answer, Request, whole
 from agent_console.asterisk_limit import ACTS, turn
 from agent_console.calls.bar import drawn
-from agent_console.routes import Routes
-from agent_console.words import gettext as _
+from agent_console.console import Request
 from hotline.calls import conversations
 from hotline.calls import facts as contacts
 from hotline.calls.conversations import TalkNow
@@ -27,6 +25,9 @@ from hotline.staff import states as agents
 from models import Agent, Case, Contact, Conversation, Party, PartyKind, Place, TalkRecording
 from models.db.types import now
 from telephony.operator.operator import LineFailed, Operator
+from web.i18n import gettext as _
+from web.request import Answer, whole
+from web.routes import Routes
 
 routes = Routes()
 Do = Callable[[Operator, TalkNow], None]
@@ -42,9 +43,9 @@ def act(ask: Request, do: Do, keep: Keep | None = None, talk: TalkNow | None = N
     # What was read stays with us; the transaction does not stay open while Asterisk is asked.
     ask.session.close()
     with turn(ACTS):
-        do(ask.console.operator, talk)
+        do(ask.site.operator, talk)
     if keep is not None:
-        with ask.console.database.write() as session:
+        with ask.site.database.write() as session:
             keep(session, talk, session.get_one(Agent, ask.agent.id))
     tell(ask, talk)
     return drawn(ask)
@@ -108,9 +109,9 @@ def _call_outside(ask: Request, talk: TalkNow, leg: str, entry_id: int) -> Answe
         raise Refused(_("Say first that you want to call this number."))
     call, agent_id = talk.talk.call, ask.agent.id
     ask.session.close()
-    with ask.console.database.write() as session:
-        by, numbering = session.get_one(Agent, agent_id), ask.console.settings.numbering
-        number = directory.number_to_call(session, ask.console.keys, entry_id, by, numbering)
+    with ask.site.database.write() as session:
+        by, numbering = session.get_one(Agent, agent_id), ask.site.settings.numbering
+        number = directory.number_to_call(session, ask.site.keys, entry_id, by, numbering)
 
     def do(line: Operator, of: TalkNow) -> None:
         line.call_outside(call, of.talk.agent_id, leg, number)
@@ -246,7 +247,7 @@ def emergency(ask: Request) -> Answer:
     there, call, leg = presence.helpers(ask.session, ask.agent.id or 0), talk.talk.call, secrets.token_hex(8)
     coming = any(p.kind is PartyKind.SUPERVISOR for p in talk.parties)
     ask.session.close()
-    with ask.console.database.write() as session:
+    with ask.site.database.write() as session:
         conversations.emergency(session, call, session.get_one(Agent, ask.agent.id), now())
     tell(ask, talk)
     ask.tell(EMERGENCY)
@@ -272,7 +273,7 @@ def record(ask: Request) -> Answer:
 
     def do(line: Operator, of: TalkNow) -> None:
         line.start_recording(of.talk.call)
-        with ask.console.database.read() as session:
+        with ask.site.database.read() as session:
             contact = contacts.find(session, of.talk.call)
             stands = contact is not None and consents.may_record(session, contact)
         if not stands:
@@ -288,7 +289,7 @@ def record(ask: Request) -> Answer:
     if running == [False]:
         # Taken back since we looked, while nothing was said to run that she could have stopped.
         with turn(ACTS):
-            ask.console.operator.stop_recording(talk.talk.call)
+            ask.site.operator.stop_recording(talk.talk.call)
         raise Refused(_("She took her consent back. What was recorded in that moment is destroyed unheard."))
     return answer
 

@@ -1,11 +1,12 @@
 """Emergencies: what every supervisor's page shows until one of them is there, or the call is over."""
 
-from agent_console.asking import Answer, Page, Request
 from agent_console.calls.bar import party_name
-from agent_console.routes import Routes
+from agent_console.console import Request
 from hotline.calls import conversations
 from hotline.permissions import Permission
 from models import Agent, Case, PartyKind, Place
+from web.request import Answer, Page
+from web.routes import Routes
 
 routes = Routes()
 

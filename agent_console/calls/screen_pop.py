@@ -1,8 +1,7 @@
 """What is shown while her phone rings: who calls, as far as it is known."""
 
-from agent_console.asking import Answer, Page, Redirect, Request
+from agent_console.console import Request
 from agent_console.labels import cases as case_labels
-from agent_console.routes import Routes
 from hotline.calls import facts as calls
 from hotline.calls import screen_pop
 from hotline.cases import identity
@@ -10,6 +9,8 @@ from hotline.errors import NotFound
 from hotline.nudges import case_changed
 from hotline.permissions import Permission
 from hotline.queue import waiting as queue_waiting
+from web.request import Answer, Page, Redirect
+from web.routes import Routes
 
 routes = Routes()
 
@@ -26,7 +27,7 @@ def number(ask: Request) -> Answer:
     contact = calls.find(ask.session, ask.visit.match["call"])
     if contact is None:
         raise NotFound("There is no such call.")
-    shown = identity.show_number_of_call(ask.session, ask.console.keys, contact, ask.agent, ask.console.settings)
+    shown = identity.show_number_of_call(ask.session, ask.site.keys, contact, ask.agent, ask.site.settings)
     if contact.case_id is not None:
         ask.tell(case_changed(contact.case_id))
     return _draw(ask, shown) if ask.visit.htmx else Redirect("/")

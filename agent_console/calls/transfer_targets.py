@@ -1,8 +1,7 @@
 """Whom the worker can be handed to and who can be called in: the card under the bar, and the step before a number."""
 
-from agent_console.asking import Answer, Page, Request, whole
+from agent_console.console import Request
 from agent_console.labels import agents as agent_labels
-from agent_console.routes import Routes
 from hotline.calls import conversations
 from hotline.errors import NotFound
 from hotline.line import languages
@@ -10,6 +9,8 @@ from hotline.permissions import Permission
 from hotline.referrals import directory
 from hotline.staff import presence
 from models import AgentStatus, DirectoryEntry
+from web.request import Answer, Page, whole
+from web.routes import Routes
 
 routes = Routes()
 

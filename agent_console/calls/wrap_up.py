@@ -1,9 +1,7 @@
 """After a call: what it was, in one key, and what she does next."""
 
-from agent_console.asking import Answer, Page, Request
 from agent_console.calls.bar import change, drawn, state_now
-from agent_console.routes import Routes
-from agent_console.words import gettext as _
+from agent_console.console import Request
 from hotline.calls import facts as calls
 from hotline.calls import wrap_ups
 from hotline.errors import Invalid
@@ -11,6 +9,9 @@ from hotline.nudges import AGENTS_CHANGED, QUEUE_CHANGED, case_changed
 from hotline.permissions import Permission
 from hotline.staff import states as agents
 from models import AgentStatus, Disposition
+from web.i18n import gettext as _
+from web.request import Answer, Page
+from web.routes import Routes
 
 routes = Routes()
 MORE_S = 60

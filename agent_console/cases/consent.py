@@ -1,16 +1,17 @@
 """What the worker of a case agrees to. It is asked in her own words' language, in the conversation itself."""
 
-from agent_console.asking import Answer, Request, whole
 from agent_console.asterisk_limit import ACTS, turn
 from agent_console.cases import page as case
-from agent_console.routes import Routes
-from agent_console.words import gettext as _
+from agent_console.console import Request
 from hotline.cases import consents, work
 from hotline.errors import Refused
 from hotline.nudges import AGENTS_CHANGED
 from hotline.permissions import Permission
 from models import Agent, ConsentPurpose
 from telephony.operator.operator import LineFailed
+from web.i18n import gettext as _
+from web.request import Answer, whole
+from web.routes import Routes
 
 routes = Routes()
 RECORDING = ConsentPurpose.RECORDING
@@ -25,7 +26,7 @@ def say(ask: Request) -> Answer:
     work.load(ask.session, case_id)
     agent_id, form = ask.agent.id, ask.form
     ask.session.close()
-    with ask.console.database.write() as session:
+    with ask.site.database.write() as session:
         by = session.get_one(Agent, agent_id)
         runs = consents.recorded_now(session, case_id)
         if what == "withdraw":
@@ -54,9 +55,9 @@ def _stop(ask: Request, calls: list[str]) -> None:
     for call in calls:
         try:
             with turn(ACTS):
-                ask.console.operator.stop_recording(call)
+                ask.site.operator.stop_recording(call)
         except LineFailed:
             failed = True
     if failed:
-        ask.console.nudges.tell(*ask.told)
+        ask.site.nudges.tell(*ask.told)
         raise Refused(_("Kept. But the recorder did not stop: end the call. What it recorded is destroyed unheard."))

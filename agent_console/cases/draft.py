@@ -1,9 +1,10 @@
 """Notes that are being written: kept as they are typed."""
 
-from agent_console.asking import Answer, Bytes, Request
-from agent_console.routes import Routes
+from agent_console.console import Request
 from hotline.cases import drafts
 from hotline.permissions import Permission
+from web.request import Answer, Bytes
+from web.routes import Routes
 
 routes = Routes()
 
@@ -12,5 +13,5 @@ routes = Routes()
 def keep(ask: Request) -> Answer:
     """Keep what is typed so far; the answer is the time of it on the line's clock, or nothing when nothing is kept."""
     kept = drafts.keep(ask.session, ask.number("id"), ask.form.get("text", ""), ask.agent)
-    when = kept.at.astimezone(ask.console.settings.zone).strftime("%H:%M") if kept is not None else ""
+    when = kept.at.astimezone(ask.site.settings.zone).strftime("%H:%M") if kept is not None else ""
     return Bytes(when.encode(), "text/plain")

@@ -1,15 +1,16 @@
 """Whose call it is: a call that belongs to another case of the same telephone, and taking that back."""
 
-from agent_console.asking import Answer, Redirect, Request, whole
 from agent_console.cases import page as case
-from agent_console.routes import Routes
-from agent_console.words import gettext as _
+from agent_console.console import Request
 from hotline.cases import joining as hotline_joining
 from hotline.cases.joining import Joined
 from hotline.errors import Invalid, NotFound
 from hotline.nudges import AGENTS_CHANGED, CALLBACKS_CHANGED, QUEUE_CHANGED, case_changed
 from hotline.permissions import Permission
 from models import Contact
+from web.i18n import gettext as _
+from web.request import Answer, Redirect, whole
+from web.routes import Routes
 
 routes = Routes()
 

@@ -1,12 +1,13 @@
 """The list of cases: finding one, and what is mine."""
 
-from agent_console.asking import Answer, Request, page, whole
-from agent_console.routes import Routes
+from agent_console.console import Request
 from hotline.cases import listing as case_list
 from hotline.cases.listing import Wanted
 from hotline.line import languages
 from hotline.permissions import Permission
 from models import CaseStatus
+from web.request import Answer, page, whole
+from web.routes import Routes
 
 LAST_PAGE = 999_999
 routes = Routes()

@@ -2,14 +2,12 @@
 
 from typing import Any
 
-from agent_console.asking import Answer, Page, Redirect, Request, whole
 from agent_console.cases import panels, readings
 from agent_console.cases.waveform import bars, width
+from agent_console.console import Request
 from agent_console.labels import cases as case_labels
 from agent_console.labels.hours import days
 from agent_console.labels.timeline import told
-from agent_console.routes import Routes
-from agent_console.words import gettext as _
 from hotline.cases import drafts, identity, work
 from hotline.cases import page as case_page
 from hotline.cases.next_steps import first_action_due
@@ -19,6 +17,9 @@ from hotline.nudges import ALERTS_CHANGED, QUEUE_CHANGED, case_changed
 from hotline.permissions import Permission
 from hotline.safety import hours
 from models import CallbackSafety, CaseStatus, Disposition, Safety
+from web.i18n import gettext as _
+from web.request import Answer, Page, Redirect, whole
+from web.routes import Routes
 
 routes = Routes()
 YES_NO: dict[str, bool | None] = {"yes": True, "no": False, "": None}
@@ -262,6 +263,6 @@ def disposition(ask: Request) -> Answer:
 @routes.post("/cases/{id}/number", Permission.SEE_NUMBER)
 def number(ask: Request) -> Answer:
     """Show the caller's number, once, to this person; audited. It stands in the answer only, in no address and no log."""
-    shown = identity.show_number(ask.session, ask.console.keys, ask.number("id"), ask.agent, ask.console.settings)
+    shown = identity.show_number(ask.session, ask.site.keys, ask.number("id"), ask.agent, ask.site.settings)
     ask.tell(case_changed(ask.number("id")), ALERTS_CHANGED)
     return draw(ask, ask.number("id"), "_number", number=shown)

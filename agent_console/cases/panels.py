@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
-from agent_console.asking import Request
 from agent_console.callbacks import items as callback_items
+from agent_console.console import Request
 from hotline.calls import caller_limits, screen_pop
 from hotline.cases import consents, joining
 from hotline.cases.consents import Script
@@ -39,12 +39,12 @@ def values(ask: Request, shown: CasePage) -> dict[str, Any]:
         "owed": callback_items.of_case(ask, case, newest),
         "agreed": Agreed(
             consents.newest(ask.session, case.id or 0, purpose),
-            consents.script(purpose, language, ask.console.settings.audio_days),
+            consents.script(purpose, language, ask.site.settings.audio_days),
             talking,
         ),
         "known": screen_pop.warnings(ask.session, talking) if talking is not None else [],
         "limited": caller_limits.of_case(ask.session, case.id or 0, ask.now),
-        "limit_days": ask.console.settings.limit_days,
+        "limit_days": ask.site.settings.limit_days,
         "joins": [other for other in shown.others if other.status is not CaseStatus.CLOSED],
         "undo": {contact_id: event for contact_id, event in undo.items() if event is not None},
     }

@@ -1,16 +1,11 @@
 """That somebody looks at a case of others: audited once an hour, and slowed down when it is too much too soon."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from agent_console.asking import Request, RequestData
-from agent_console.console import Console
-from agent_console.words import gettext as _
-from agent_console.words import ngettext
+from agent_console.console import Console, Request
 from hotline.alerts import alerts
 from hotline.cases import reading, work
 from hotline.cases.reading import Held
@@ -19,11 +14,11 @@ from hotline.nudges import ALERTS_CHANGED
 from models import Agent, Case
 from models.db.database import is_writing
 from models.db.types import now
+from web.dispatch import Reply, refusal
+from web.i18n import gettext as _
+from web.i18n import ngettext
+from web.request import RequestData
 
-if TYPE_CHECKING:
-    from agent_console.serve import Reply
-
-Refuse = Callable[[Console, RequestData, int, str], "Reply"]
 TOO_MANY = 429
 DID_NOT_HAPPEN = 409
 
@@ -33,7 +28,7 @@ def note(ask: Request, case_id: int) -> None:
 
     A database that cannot be written stops no page: it is logged. Raises `Held` for an unusual amount, `NotFound`.
     """
-    settings, case = ask.console.settings, work.load(ask.session, case_id)
+    settings, case = ask.site.settings, work.load(ask.session, case_id)
     if not reading.must_be_noted(ask.session, case, ask.agent):
         return
     # An act is done when its page is drawn: only looking can be held up.
@@ -42,7 +37,7 @@ def note(ask: Request, case_id: int) -> None:
         alert = reading.note_reading(ask.session, case, ask.agent, settings, free=free)
     else:
         try:
-            with ask.console.database.write() as session:
+            with ask.site.database.write() as session:
                 by, shown = session.get_one(Agent, ask.agent.id), session.get_one(Case, case_id)
                 alert = reading.note_reading(session, shown, by, settings, free=free)
         except (SQLAlchemyError, OSError) as error:
@@ -52,7 +47,7 @@ def note(ask: Request, case_id: int) -> None:
         ask.tell(ALERTS_CHANGED)
 
 
-def held(console: Console, visit: RequestData, why: Held, refuse: Refuse) -> "Reply":
+def held(console: Console, visit: RequestData, why: Held) -> Reply:
     """Tell supervisors, and the reader when to go on. No thread and no transaction waits for that."""
     try:
         _alert(console, why)
@@ -64,9 +59,9 @@ def held(console: Console, visit: RequestData, why: Held, refuse: Refuse) -> "Re
         why.wait_s,
     ) % {"n": why.wait_s}
     if visit.htmx and visit.method == "POST":
-        sent = refuse(console, visit, DID_NOT_HAPPEN, words)
+        sent = refusal(console, visit, DID_NOT_HAPPEN, words)
     else:
-        sent = replace(refuse(console, visit, TOO_MANY, words), body=_page(console, visit, words, why.wait_s))
+        sent = replace(refusal(console, visit, TOO_MANY, words), body=_page(console, visit, words, why.wait_s))
     return replace(sent, headers=sent.headers | {"Retry-After": str(why.wait_s)})
 
 

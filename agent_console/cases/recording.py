@@ -2,10 +2,8 @@
 
 from dataclasses import replace
 
-from agent_console.asking import Answer, Bytes, Page, Redirect, Request
 from agent_console.cases import page as case
-from agent_console.guard import SESSION
-from agent_console.routes import Routes
+from agent_console.console import Request
 from hotline.cases import page as case_page
 from hotline.cases import reading, transcripts
 from hotline.errors import NotFound
@@ -15,6 +13,9 @@ from hotline.staff import sign_ins
 from models import Recording
 from recordings.vault.playback import audio_wav
 from recordings.vault.vault import Vault
+from web.guard import SESSION
+from web.request import Answer, Bytes, Page, Redirect
+from web.routes import Routes
 
 routes = Routes()
 
@@ -26,15 +27,15 @@ def audio(ask: Request) -> Answer:
     name = sign_ins.sha256(ask.visit.cookies[SESSION])
     if not transcripts.hearing_noted(ask.session, recording.id or 0, ask.agent, name):
         # Its own short transaction: nothing is decrypted while the one writer is held.
-        with ask.console.database.write() as session:
+        with ask.site.database.write() as session:
             noted = transcripts.note_hearing(session, recording.id or 0, ask.agent, name)
             of = transcripts.case_of(session, recording)
-            if reading.check_audio(session, recording.id or 0, of, ask.agent, ask.console.settings) is not None:
+            if reading.check_audio(session, recording.id or 0, of, ask.agent, ask.site.settings) is not None:
                 ask.tell(ALERTS_CHANGED)
         if noted and of is not None:
             ask.tell(case_changed(of.id or 0))
-    vault = Vault(ask.console.settings.vault, ask.console.keys)
-    return Bytes(audio_wav(ask.session, ask.console.keys, vault, recording.id or 0), "audio/wav")
+    vault = Vault(ask.site.settings.vault, ask.site.keys)
+    return Bytes(audio_wav(ask.session, ask.site.keys, vault, recording.id or 0), "audio/wav")
 
 
 @routes.post("/recordings/{id}/hearing", Permission.HEAR_AUDIO)

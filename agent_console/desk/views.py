@@ -1,11 +1,10 @@
 """My desk: my call, my cases, what I have not described yet, and who is there now."""
 
-from agent_console.asking import Answer, Redirect, Request, page
 from agent_console.calls.bar import state_now
 from agent_console.calls.wrap_up import undescribed_now
+from agent_console.console import Request
 from agent_console.labels import agents as agent_labels
 from agent_console.labels import cases as case_labels
-from agent_console.routes import Open, Routes
 from agent_console.staff.sign_in import start_of
 from hotline.callers import callers
 from hotline.calls import conversations, screen_pop
@@ -13,6 +12,8 @@ from hotline.cases import rows as case_rows
 from hotline.permissions import Permission
 from hotline.staff import presence
 from models import AgentStatus, Contact
+from web.request import Answer, Redirect, page
+from web.routes import Open, Routes
 
 routes = Routes()
 

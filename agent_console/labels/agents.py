@@ -1,8 +1,8 @@
 """What an agent's states, their reasons and the parts of a conversation are called on screen."""
 
-from agent_console.words import gettext as _
 from hotline.staff import states as agents
 from models import AgentStatus, EntryKind
+from web.i18n import gettext as _
 
 STATUS_COLOURS = {
     AgentStatus.READY: "green",

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from agent_console.words import gettext as _
 from hotline.callbacks.attempts import DROPPED_AND_NOT_AGREED
 from hotline.safety.gate import Reason, Refusal
 from models import AttemptOutcome, CallbackEnd, CallbackKind
+from web.i18n import gettext as _
 
 # One key for each; none is a key of the bar, which asks its own questions after a call.
 OUTCOME_KEYS = {

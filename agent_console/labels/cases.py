@@ -1,7 +1,5 @@
 """What the codes of a case are called on screen."""
 
-from agent_console.pages import length_of, outcome, status
-from agent_console.words import gettext as _
 from hotline.cases.next_steps import Step, StepKind
 from hotline.cases.page import CasePage
 from models import (
@@ -14,6 +12,8 @@ from models import (
     RecordingState,
     Transcript,
 )
+from web.i18n import gettext as _
+from web.templating import length_of
 
 # One key for each, shown on its button; they act on the newest call that nobody has described yet.
 DISPOSITION_KEYS = {
@@ -28,13 +28,34 @@ DISPOSITION_KEYS = {
 
 
 def status_word(of: CaseStatus | str) -> str:
-    """A case's status."""
-    return status(CaseStatus(of))
+    """Where a case stands, as people say it."""
+    return {
+        CaseStatus.NEW: _("New"),
+        CaseStatus.TRIAGED: _("Triaged"),
+        CaseStatus.ASSESSED: _("Assessed"),
+        CaseStatus.ACTIVE: _("Active"),
+        CaseStatus.WITH_SUPPLIER: _("With supplier"),
+        CaseStatus.REFERRED: _("Referred"),
+        CaseStatus.REMEDY_PROPOSED: _("Remedy proposed"),
+        CaseStatus.WORKER_VERIFICATION: _("Worker verification"),
+        CaseStatus.RESOLVED: _("Resolved"),
+        CaseStatus.CLOSED: _("Closed"),
+    }[CaseStatus(of)]
 
 
 def outcome_word(of: Outcome | str | None) -> str:
-    """What the line saw of a call."""
-    return outcome(Outcome(of)) if of else _("On the line")
+    """How a call ended, as people say it."""
+    if not of:
+        return _("On the line")
+    return {
+        Outcome.ANSWERED: _("Answered"),
+        Outcome.VOICEMAIL: _("Voicemail"),
+        Outcome.ABANDONED_IN_MENU: _("Left in the menu"),
+        Outcome.ABANDONED_IN_QUEUE: _("Left the queue"),
+        Outcome.CALLBACK_REQUESTED: _("Call-back asked for"),
+        Outcome.FAILED: _("Call broke"),
+        Outcome.NOT_REACHED: _("Not reached"),
+    }[Outcome(of)]
 
 
 def call_word(contact: Contact) -> str:
@@ -43,7 +64,7 @@ def call_word(contact: Contact) -> str:
         return outcome_word(contact.outcome)
     if contact.outcome is None:
         return _("We call her")
-    return _("We called: %(outcome)s") % {"outcome": outcome(contact.outcome).lower()}
+    return _("We called: %(outcome)s") % {"outcome": outcome_word(contact.outcome).lower()}
 
 
 def disposition_word(disposition: Disposition | str) -> str:

@@ -4,8 +4,8 @@ from datetime import datetime
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
-from agent_console.words import gettext as _
 from hotline.safety import hours as windows
+from web.i18n import gettext as _
 
 
 class Reviewed(Protocol):

@@ -1,7 +1,7 @@
 """What is said of background work on screen."""
 
-from agent_console.words import gettext as _
 from models import JobState
+from web.i18n import gettext as _
 
 
 def state_word(state: JobState) -> str:

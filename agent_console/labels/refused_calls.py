@@ -1,8 +1,8 @@
 """What is said of calls that never became the line's: why, and what to do about it."""
 
-from agent_console.words import gettext as _
 from hotline.line.refused_calls import OTHER
 from models import RefusedKind
+from web.i18n import gettext as _
 
 
 def kind_word(kind: RefusedKind) -> str:

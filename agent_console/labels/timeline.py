@@ -5,9 +5,9 @@ from typing import Any
 
 from agent_console.labels import callbacks as callback_labels
 from agent_console.labels.cases import disposition_word, outcome_word, reason_word, status_word
-from agent_console.pages import language, length_of
-from agent_console.words import gettext as _
 from models import CaseEvent, EventKind
+from web.i18n import gettext as _
+from web.templating import language, length_of
 
 
 @dataclass(frozen=True)

@@ -1,14 +1,15 @@
 """The directory: numbers outside that an agent may call in, such as an interpreter. A supervisor approves each."""
 
-from agent_console.asking import Answer, Page, Redirect, Request, page
+from agent_console.console import Request
 from agent_console.labels import agents as agent_labels
-from agent_console.routes import Routes
-from agent_console.words import gettext as _
 from hotline.errors import Invalid
 from hotline.line import languages
 from hotline.permissions import Permission
 from hotline.referrals import directory as hotline_directory
 from models import EntryKind
+from web.i18n import gettext as _
+from web.request import Answer, Page, Redirect, page
+from web.routes import Routes
 
 routes = Routes()
 HERE = "/settings/directory"
@@ -27,14 +28,14 @@ def add(ask: Request) -> Answer:
     """Add a number; it is sealed, and never shown again unless somebody asks for it."""
     hotline_directory.add(
         ask.session,
-        ask.console.keys,
+        ask.site.keys,
         ask.agent,
         name=ask.form.get("name", ""),
         kind=_kind(ask),
         number=ask.form.get("number", ""),
         language=ask.form.get("language", "") or None,
         note=ask.form.get("note", ""),
-        numbering=ask.console.settings.numbering,
+        numbering=ask.site.settings.numbering,
     )
     return Redirect(HERE, said=_("Added. Agents can call it in from now on."))
 
@@ -52,7 +53,7 @@ def change(ask: Request) -> Answer:
     """Change an entry; without a new number it keeps its own."""
     hotline_directory.change(
         ask.session,
-        ask.console.keys,
+        ask.site.keys,
         ask.number("id"),
         ask.agent,
         name=ask.form.get("name", ""),
@@ -60,7 +61,7 @@ def change(ask: Request) -> Answer:
         number=ask.form.get("number", ""),
         language=ask.form.get("language", "") or None,
         note=ask.form.get("note", ""),
-        numbering=ask.console.settings.numbering,
+        numbering=ask.site.settings.numbering,
     )
     return Redirect(HERE, said=_("Kept."))
 
@@ -82,7 +83,7 @@ def switch_on(ask: Request) -> Answer:
 @routes.post("/settings/directory/{id}/number", Permission.CHANGE_DIRECTORY)
 def number(ask: Request) -> Answer:
     """Show the number, once, to this person; audited. It stands in the answer only, in no address and no log."""
-    shown = hotline_directory.show_number(ask.session, ask.console.keys, ask.number("id"), ask.agent)
+    shown = hotline_directory.show_number(ask.session, ask.site.keys, ask.number("id"), ask.agent)
     found = hotline_directory.load(ask.session, ask.number("id"))
     if ask.visit.htmx and not ask.visit.main_only:
         return Page("line/_directory_number.html", {"entry": found, "number": shown})

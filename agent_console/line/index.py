@@ -1,9 +1,10 @@
 """The settings: where a person with this role begins."""
 
-from agent_console.asking import Answer, Redirect, Request
-from agent_console.routes import Open, Routes
+from agent_console.console import Request
 from hotline.errors import NotAllowed
 from hotline.permissions import Permission
+from web.request import Answer, Redirect
+from web.routes import Open, Routes
 
 routes = Routes()
 FIRST = {

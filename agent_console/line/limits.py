@@ -1,13 +1,14 @@
 """Telephones whose calls go to the message only: set on a case, looked at again here. No number is shown."""
 
-from agent_console.asking import Answer, Redirect, Request, page
 from agent_console.cases import page as case
-from agent_console.routes import Routes
-from agent_console.words import gettext as _
+from agent_console.console import Request
 from hotline.calls import caller_limits as hotline_limits
 from hotline.nudges import case_changed
 from hotline.permissions import Permission
 from models import CallerLimit
+from web.i18n import gettext as _
+from web.request import Answer, Redirect, page
+from web.routes import Routes
 
 routes = Routes()
 
@@ -23,14 +24,14 @@ def limits(ask: Request) -> Answer:
 def limit(ask: Request) -> Answer:
     """Take only messages from the telephone of a case, for some days."""
     case_id = ask.number("id")
-    hotline_limits.limit(ask.session, case_id, ask.form.get("reason", ""), ask.agent, ask.now, ask.console.settings)
+    hotline_limits.limit(ask.session, case_id, ask.form.get("reason", ""), ask.agent, ask.now, ask.site.settings)
     return case.done(ask, case_id, _("From its next call on, this telephone can only leave a message."))
 
 
 @routes.post("/settings/limits/{id}/renewal", Permission.LIMIT_CALLERS)
 def renew(ask: Request) -> Answer:
     """Somebody looked, and it goes on."""
-    row = hotline_limits.renew(ask.session, ask.number("id"), ask.agent, ask.now, ask.console.settings)
+    row = hotline_limits.renew(ask.session, ask.number("id"), ask.agent, ask.now, ask.site.settings)
     return _back(ask, row, _("Goes on for %(n)s days from now.") % {"n": _days(ask)})
 
 
@@ -50,4 +51,4 @@ def _back(ask: Request, row: CallerLimit, said: str) -> Answer:
 
 
 def _days(ask: Request) -> int:
-    return ask.console.settings.limit_days
+    return ask.site.settings.limit_days

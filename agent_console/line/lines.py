@@ -1,12 +1,13 @@
 """The numbers that workers dial."""
 
-from agent_console.asking import Answer, Redirect, Request, page
+from agent_console.console import Request
 from agent_console.labels import refused_calls as refused_call_labels
-from agent_console.routes import Routes
-from agent_console.words import gettext as _
 from hotline.line import lines as hotline_lines
 from hotline.line import refused_calls
 from hotline.permissions import Permission
+from web.i18n import gettext as _
+from web.request import Answer, Redirect, page
+from web.routes import Routes
 
 routes = Routes()
 
@@ -18,7 +19,7 @@ def lines(ask: Request) -> Answer:
         "line/lines.html",
         lines=hotline_lines.all_lines(ask.session),
         wrong=ask.visit.match.get("number"),
-        refused=refused_calls.recent(ask.session, ask.now, ask.console.settings.zone),
+        refused=refused_calls.recent(ask.session, ask.now, ask.site.settings.zone),
         says=refused_call_labels,
     )
 

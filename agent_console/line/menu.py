@@ -1,9 +1,6 @@
 """The languages of the line and the keys that choose them."""
 
-from agent_console.asking import Answer, Redirect, Request, page, whole
-from agent_console.pages import language
-from agent_console.routes import Routes
-from agent_console.words import gettext as _
+from agent_console.console import Request
 from hotline.audit import note_act
 from hotline.errors import Invalid
 from hotline.line import languages
@@ -11,6 +8,10 @@ from hotline.line.languages import KEYS, Place
 from hotline.nudges import MENU_CHANGED, PROMPTS_CHANGED
 from hotline.permissions import Permission
 from hotline.staff import states as agents
+from web.i18n import gettext as _
+from web.request import Answer, Redirect, page, whole
+from web.routes import Routes
+from web.templating import language
 
 LAST_POSITION = 999
 routes = Routes()

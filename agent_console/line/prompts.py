@@ -1,12 +1,13 @@
 """The words that callers hear, by language: the text in the tree, or the organisation's own."""
 
-from agent_console.asking import Answer, Redirect, Request, page
-from agent_console.routes import Routes
-from agent_console.words import gettext as _
+from agent_console.console import Request
 from hotline.errors import NotFound
 from hotline.line import languages, prompt_texts
 from hotline.nudges import PROMPTS_CHANGED
 from hotline.permissions import Permission
+from web.i18n import gettext as _
+from web.request import Answer, Redirect, page
+from web.routes import Routes
 
 routes = Routes()
 
@@ -24,7 +25,7 @@ def wording(ask: Request) -> Answer:
     code = ask.visit.match["language"]
     if code not in languages.catalogue():
         raise NotFound("There is no such language.")
-    spoken = ask.console.settings.own_prompts / code
+    spoken = ask.site.settings.own_prompts / code
     recorded = {path.stem for path in spoken.glob("*.wav")} if spoken.is_dir() else set()
     return page(
         "line/prompts.html",

@@ -10,9 +10,7 @@ from collections.abc import AsyncIterator
 from aiohttp import web
 from sqlmodel import col, select
 
-from agent_console import background
 from agent_console.console import CONSOLE, Console
-from agent_console.feed import FEED
 from agent_console.phone.registry import AGAIN, SIGNED_OUT, Line, clock
 from hotline.log import log
 from hotline.nudges import AGENTS_CHANGED
@@ -20,6 +18,8 @@ from hotline.staff import sign_ins
 from hotline.staff import states as agents
 from models import AgentState
 from models.db.types import now
+from web import background
+from web.live_feed import FEED
 
 ARE_YOU_THERE = "are-you-there"
 BEAT_S = 5.0

@@ -11,9 +11,7 @@ from dataclasses import dataclass, field
 from aiohttp import web
 from sqlmodel import select
 
-from agent_console import background
 from agent_console.console import CONSOLE, Console
-from agent_console.feed import FEED
 from hotline.errors import NotAllowed
 from hotline.log import log
 from hotline.nudges import AGENTS_CHANGED
@@ -21,6 +19,8 @@ from hotline.staff import mobiles
 from models import Agent
 from models.db.types import now
 from telephony.operator.operator import LineFailed
+from web import background
+from web.live_feed import FEED
 
 LOOK_S = 15.0
 # Agents change state many times a minute at a busy hour: one look covers all of them.

@@ -20,7 +20,6 @@ from agent_console.asterisk_limit import PHONES, turn
 from agent_console.console import CONSOLE, Console
 from agent_console.phone.registry import AGAIN, CLOSE_S, SIGNED_OUT, TAKEN, Line
 from agent_console.phone.sip_process import MESSAGE_MAX, PROTOCOL
-from agent_console.routes import Routes, SignedIn
 from hotline.log import log
 from hotline.nudges import AGENTS_CHANGED
 from hotline.permissions import Permission
@@ -29,6 +28,7 @@ from hotline.staff import states as agents
 from models import AgentState
 from models.db.types import now
 from telephony.operator.operator import LineFailed
+from web.routes import Routes, SignedIn
 
 routes = Routes()
 COMES_BACK_S = 5.0

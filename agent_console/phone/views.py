@@ -4,15 +4,16 @@ import json
 import secrets
 from datetime import timedelta
 
-from agent_console.asking import Answer, Bytes, Request
 from agent_console.asterisk_limit import PHONES, turn
-from agent_console.routes import Routes
+from agent_console.console import Request
 from hotline.nudges import AGENTS_CHANGED
 from hotline.permissions import Permission
 from hotline.staff import states as agents
 from models import AgentState, AgentStatus
 from telephony.asterisk import ice
 from telephony.operator.operator import LineFailed
+from web.request import Answer, Bytes
+from web.routes import Routes
 
 routes = Routes()
 # A sign-in goes on under a call; what the relay takes must not end before.
@@ -32,16 +33,16 @@ def credentials(ask: Request) -> Answer:
     ask.session.close()
     try:
         with turn(PHONES):
-            phone = ask.console.operator.new_phone(agent_id)
+            phone = ask.site.operator.new_phone(agent_id)
     except LineFailed:
         return _json({}, 503)
     page = secrets.token_hex(16)
-    ask.console.phones.heard(page)
-    with ask.console.database.write() as session:
+    ask.site.phones.heard(page)
+    with ask.site.database.write() as session:
         agents.page_took(session, agent_id, page)
     ask.tell(AGENTS_CHANGED)
     given = {"user": phone.user, "secret": phone.secret, "realm": phone.realm, "domain": phone.realm, "page": page}
-    servers = ice.for_page(ask.console.settings, secrets.token_hex(8), (ask.until or ask.now) + A_LONG_CALL)
+    servers = ice.for_page(ask.site.settings, secrets.token_hex(8), (ask.until or ask.now) + A_LONG_CALL)
     return _json({**given, "ice": servers})
 
 
@@ -52,9 +53,9 @@ def here(ask: Request) -> Answer:
     state = ask.session.get(AgentState, agent_id)
     if state is None or not page or state.page != page:
         return _json({"yours": False})
-    ask.console.phones.heard(page)
+    ask.site.phones.heard(page)
     if (state.status, state.reason) == (AgentStatus.NOT_READY, agents.PAGE_LOST):
-        with ask.console.database.write() as session:
+        with ask.site.database.write() as session:
             agents.page_back(session, agent_id)
         ask.tell(AGENTS_CHANGED)
     return _json({"yours": True})

@@ -5,9 +5,7 @@ from datetime import UTC, datetime, time, timedelta
 
 from sqlmodel import col, select
 
-from agent_console.asking import Answer, Redirect, Request, page, whole
-from agent_console.routes import Routes
-from agent_console.words import gettext as _
+from agent_console.console import Request
 from hotline import disk
 from hotline.cases import reading, work
 from hotline.cases import rows as case_rows
@@ -19,6 +17,9 @@ from hotline.queue import waiting as queue_waiting
 from hotline.reports import today as day_report
 from hotline.roster import coverage, shifts
 from models import AgentLanguage, Outcome
+from web.i18n import gettext as _
+from web.request import Answer, Redirect, page, whole
+from web.routes import Routes
 
 routes = Routes()
 AGES = {"30m": timedelta(minutes=30), "4h": timedelta(hours=4), "24h": timedelta(hours=24)}
@@ -63,7 +64,7 @@ def count(ask: Request) -> Answer:
 def claim(ask: Request) -> Answer:
     """Take a case; of two who click, one wins. It is shown with that, so it counts as read."""
     found = work.load(ask.session, ask.number("id"))
-    if reading.note_claim(ask.session, found, ask.agent, ask.console.settings) is not None:
+    if reading.note_claim(ask.session, found, ask.agent, ask.site.settings) is not None:
         ask.tell(ALERTS_CHANGED)
     case = work.claim(ask.session, ask.number("id"), ask.agent)
     ask.tell(QUEUE_CHANGED, case_changed(case.id or 0))
@@ -76,7 +77,7 @@ def waiting_now(ask: Request) -> dict[str, object]:
         "waiting": queue_waiting.waiting(ask.session, ask.agent.id or 0),
         "talking": queue_waiting.answered_now(ask.session),
         "late_s": queue_waiting.LATE_S,
-        "troubles": list(disk.troubles(ask.console.settings)),
+        "troubles": list(disk.troubles(ask.site.settings)),
     }
 
 
@@ -133,7 +134,7 @@ def my_languages(ask: Request) -> list[str]:
 
 def day_now(ask: Request) -> dict[str, object]:
     """What _today.html shows: the local day's figures, its cover by half hours, and the gaps still ahead."""
-    zone = ask.console.settings.zone
+    zone = ask.site.settings.zone
     local = ask.now.astimezone(zone)
     start = datetime.combine(local.date(), time(), zone).astimezone(UTC)
     menu = [row.code for row in languages.menu(ask.session)]

@@ -2,10 +2,8 @@
 
 from datetime import UTC, date, datetime, time, timedelta
 
-from agent_console.asking import Answer, Redirect, Request, page, whole
+from agent_console.console import Request
 from agent_console.labels.hours import days
-from agent_console.routes import Routes
-from agent_console.words import gettext as _
 from hotline.audit import note_act
 from hotline.errors import Invalid
 from hotline.line import languages
@@ -16,6 +14,9 @@ from hotline.roster import shifts as hotline_roster
 from hotline.safety.hours import time_of_day
 from hotline.staff import mobiles, people
 from models import Shift
+from web.i18n import gettext as _
+from web.request import Answer, Redirect, page, whole
+from web.routes import Routes
 
 routes = Routes()
 A_DAY = timedelta(days=1)
@@ -24,7 +25,7 @@ A_DAY = timedelta(days=1)
 @routes.get("/roster", Permission.SEE_ROSTER)
 def roster(ask: Request) -> Answer:
     """A week of shifts, and the cover of one of its days."""
-    zone = ask.console.settings.zone
+    zone = ask.site.settings.zone
     today = ask.now.astimezone(zone).date()
     day = _day(ask.query.get("day", "") or ask.form.get("day", "")) or today
     monday = day - A_DAY * day.weekday()
@@ -47,7 +48,7 @@ def roster(ask: Request) -> Answer:
         cells=_cells(shifts, monday),
         day_word=day_word,
         day_names=[name for _code, name in days()],
-        rung_at_home=mobiles.on_duty(ask.session, ask.now, ask.console.settings),
+        rung_at_home=mobiles.on_duty(ask.session, ask.now, ask.site.settings),
         resting=mobiles.resting(ask.session, ask.now),
         with_mobile=mobiles.with_mobile(ask.session),
     )

@@ -5,13 +5,14 @@ from typing import Any
 
 from sqlmodel import select
 
-from agent_console.asking import Answer, Redirect, Request, page
-from agent_console.routes import Routes
-from agent_console.words import gettext as _
+from agent_console.console import Request
 from hotline.nudges import AGENTS_CHANGED, ALERTS_CHANGED
 from hotline.permissions import Permission
 from hotline.staff import access_requests
 from models import AccessEnd, AccessKind, AccessRequest, Agent, Role
+from web.i18n import gettext as _
+from web.request import Answer, Redirect, page
+from web.routes import Routes
 
 routes = Routes()
 HERE = "/settings/requests"
@@ -68,7 +69,7 @@ def waiting_now(ask: Request) -> dict[str, Any]:
     names = names_of(ask)
     return {
         "requests": [shown(ask, row, names) for row in access_requests.waiting(ask.session)],
-        "wait_h": ask.console.settings.second_person_h,
+        "wait_h": ask.site.settings.second_person_h,
     }
 
 
@@ -78,7 +79,7 @@ def of_person(ask: Request, agent_id: int) -> dict[str, Any]:
     names = names_of(ask)
     return {
         "requests": [shown(ask, row, names)] if row is not None else [],
-        "wait_h": ask.console.settings.second_person_h,
+        "wait_h": ask.site.settings.second_person_h,
         "to_fetch": access_requests.fetched_by(ask.session, agent_id, ask.agent),
         "privileged": access_requests.PRIVILEGED,
     }

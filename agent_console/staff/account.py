@@ -1,19 +1,20 @@
 """One's own account: password, phone, and how the screen behaves."""
 
-from agent_console.asking import Answer, Cookie, Page, Redirect, Request, own_path, page
-from agent_console.guard import SESSION, session_cookie
-from agent_console.routes import Open, Routes
+from agent_console.console import Request
 from agent_console.staff import mobile_values
 from agent_console.staff.passwords import need_right, remember_browser
 from agent_console.staff.sign_in import end_phones, start_of
-from agent_console.words import gettext as _
-from agent_console.words import screen_languages
 from hotline.errors import Invalid, Refused
 from hotline.nudges import AGENTS_CHANGED
 from hotline.permissions import Permission
 from hotline.staff import people, sign_ins
 from hotline.staff import states as agents
 from models import Agent, AgentState
+from web.guard import SESSION, session_cookie
+from web.i18n import gettext as _
+from web.i18n import screen_languages
+from web.request import Answer, Cookie, Page, Redirect, own_path, page
+from web.routes import Open, Routes
 
 routes = Routes()
 A_YEAR_S = 365 * 24 * 3600
@@ -61,7 +62,7 @@ def _page(ask: Request, secret: str | None = None) -> Page:
     return page(
         "staff/account.html",
         screen_languages=screen_languages(),
-        sip_port=ask.console.settings.sip_port,
+        sip_port=ask.site.settings.sip_port,
         secret=secret,
         **mobile_values.of(ask, ask.agent),
     )
@@ -101,15 +102,15 @@ def new_password(ask: Request) -> Answer:
     # No transaction stays open while it is hashed and Asterisk is asked.
     ask.session.close()
     hashed = people.hash_password(new)
-    with ask.console.database.write() as session:
+    with ask.site.database.write() as session:
         agent = session.get_one(Agent, agent_id)
         people.keep_password(session, agent, hashed, by_id=agent_id, must_change=False)
-        granted = sign_ins.grant(session, agent, ask.console.settings.sign_in_h)
+        granted = sign_ins.grant(session, agent, ask.site.settings.sign_in_h)
         browser = remember_browser(ask, session, agent_id)
         had_phone = agents.page_left(session, agent_id)
     end_phones(ask, agent_id, had_phone=had_phone)
-    ask.console.strangers.met(sign_ins.sha256(granted.token))
-    cookies = (session_cookie(granted.token, ask.console.settings), browser)
+    ask.site.strangers.met(sign_ins.sha256(granted.token))
+    cookies = (session_cookie(granted.token, ask.site.settings), browser)
     return Redirect(start_of(ask.agent), said=_("Your password is changed."), cookies=cookies)
 
 

@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator
 
 from aiohttp import web
 
-from agent_console import background
 from agent_console.console import CONSOLE, Console
 from hotline import audit, audit_anchors
 from hotline.log import log
+from web import background
 
 EVERY_S = 3600.0
 AGAIN_S = 300.0

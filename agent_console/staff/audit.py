@@ -1,17 +1,18 @@
 """What was done and looked at, and whether the record is whole."""
 
 from agent_console.alerts import views as alerts_view
-from agent_console.asking import BIGGEST_ID, ID_DIGITS, Answer, Request, page
-from agent_console.routes import Routes
+from agent_console.console import Request
 from agent_console.staff import audit_checks
 from agent_console.staff.wrong_chain import wrong
-from agent_console.words import gettext as _
 from hotline import audit as hotline_audit
 from hotline import audit_anchors
 from hotline.alerts import alerts
 from hotline.cases import reading
 from hotline.permissions import Permission
 from hotline.staff import people
+from web.i18n import gettext as _
+from web.request import BIGGEST_ID, ID_DIGITS, Answer, page
+from web.routes import Routes
 
 routes = Routes()
 PAGE = 100
@@ -62,7 +63,7 @@ def chain(ask: Request) -> Answer:
 
 
 def _verdict(ask: Request) -> hotline_audit.Verdict:
-    path, key = ask.console.settings.audit_anchors, ask.console.keys.audit
+    path, key = ask.site.settings.audit_anchors, ask.site.keys.audit
     try:
         anchors = audit_anchors.read(path, key, all_of_it=False)
     except OSError:

@@ -2,17 +2,18 @@
 
 from typing import Any
 
-from agent_console.asking import Answer, Redirect, Request, page
+from agent_console.console import Request
 from agent_console.labels import jobs as labels
-from agent_console.routes import Routes
 from agent_console.staff.wrong_chain import wrong
-from agent_console.words import gettext as _
 from hotline import audit
 from hotline.errors import NotFound
 from hotline.jobs import audit_check, items
 from hotline.nudges import JOBS_CHANGED, job_changed
 from hotline.permissions import Permission
 from models import Agent, Job, JobState
+from web.i18n import gettext as _
+from web.request import Answer, Redirect, page
+from web.routes import Routes
 
 routes = Routes()
 SHOWN = 30

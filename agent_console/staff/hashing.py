@@ -5,8 +5,8 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from hotline.errors import FreelineError
 from hotline.staff import people
+from web.request import TryLater
 
 THREADS = 2
 # One check takes about 40 ms of a processor: the last in a full queue waits for half a second.
@@ -14,10 +14,9 @@ WAIT_MOST = 16
 WAIT_MOST_KNOWN = 48  # known browsers are still let in when strangers have filled the queue
 DELAYED_MOST = 200
 DELAYED_MOST_A_NETWORK = 40
-RETRY_AFTER_S = 3
 
 
-class Busy(FreelineError):
+class Busy(TryLater):
     """So many passwords are being checked that this one was not looked at."""
 
 

@@ -1,34 +1,24 @@
 """Whether the password in a form is right, found out before its view runs: no page's thread waits for that."""
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
 
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlmodel import Session
 
-from agent_console import guard
-from agent_console.asking import Cookie, Proof, Request, RequestData
-from agent_console.console import Console
-from agent_console.routes import Open, Route
-from agent_console.words import gettext as _
-from agent_console.words import ngettext
+from agent_console.console import BROWSER, Console, Request
 from hotline.errors import FreelineError, Invalid
 from hotline.staff import known_browsers, people
 from hotline.throttle import TooMany, network_of
+from web import guard
+from web.dispatch import Run
+from web.i18n import gettext as _
+from web.i18n import ngettext
+from web.request import Cookie, Proof, RequestData
+from web.routes import Open, Route
 
-T = TypeVar("T")
-BROWSER = "freeline_browser"
 DO_NOT_FIT = "This name and password do not fit together."
-
-
-class Run(Protocol):
-    """Runs work in a thread."""
-
-    async def __call__(self, work: Callable[[], T]) -> T:
-        """What the work gives."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +72,7 @@ def _claim(console: Console, route: Route, visit: RequestData) -> _Claim | None:
 
 
 def _known(console: Console, session: Session, visit: RequestData, agent_id: int | None) -> str:
-    mark = known_browsers.mark_of(visit.cookies.get(BROWSER, ""), console.keys.index)
+    mark = console.known_browser(visit.cookies)
     # Asked of an unknown name too, so that both cost the same.
     return mark if known_browsers.is_known(session, mark, agent_id or 0) else ""
 
@@ -105,7 +95,6 @@ def need_right(ask: Request, field: str) -> Proof:
 
 def remember_browser(ask: Request, session: Session, agent_id: int) -> Cookie:
     """This person signed in here with the right password: their browser is known from now on."""
-    key = ask.console.keys.index
-    mark = known_browsers.mark_of(ask.visit.cookies.get(BROWSER, ""), key)
-    cookie = known_browsers.remember(session, mark, agent_id, key)
+    mark = ask.site.known_browser(ask.visit.cookies)
+    cookie = known_browsers.remember(session, mark, agent_id, ask.site.keys.index)
     return Cookie(BROWSER, cookie, int(known_browsers.KEPT_FOR.total_seconds()))

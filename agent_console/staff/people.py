@@ -1,16 +1,17 @@
 """The people of the hotline: adding them, what they speak, their access and their phones."""
 
-from agent_console.asking import Answer, Page, Redirect, Request, page, whole
-from agent_console.routes import Routes
+from agent_console.console import Request
 from agent_console.staff import access_requests as requests
 from agent_console.staff import mobile_values
-from agent_console.words import gettext as _
 from hotline.errors import Invalid, NotFound
 from hotline.line import languages
 from hotline.nudges import AGENTS_CHANGED, ALERTS_CHANGED, QUEUE_CHANGED
 from hotline.permissions import Permission
 from hotline.staff import access_requests, people
 from models import Proficiency, Role
+from web.i18n import gettext as _
+from web.request import Answer, Page, Redirect, page, whole
+from web.routes import Routes
 
 routes = Routes()
 SPEAKS = "speaks-"
@@ -41,7 +42,7 @@ def add(ask: Request) -> Answer:
         _role(ask),
         _speaks(ask),
         ask.agent,
-        ask.console.settings,
+        ask.site.settings,
     )
     ask.tell(AGENTS_CHANGED)
     if request is not None:
@@ -66,7 +67,7 @@ def change(ask: Request) -> Answer:
         _role(ask),
         _speaks(ask),
         ask.agent,
-        ask.console.settings,
+        ask.site.settings,
     )
     ask.tell(AGENTS_CHANGED)
     return _waits(ask, ask.number("id")) if request is not None else Redirect("/settings/people", said=_("Kept."))
@@ -75,7 +76,7 @@ def change(ask: Request) -> Answer:
 @routes.post("/settings/people/{id}/password", Permission.MANAGE_PEOPLE)
 def password(ask: Request) -> Answer:
     """A temporary password, shown once; that of a supervisor or administrator waits for a second person."""
-    told = access_requests.reset_password(ask.session, ask.number("id"), ask.agent, ask.console.settings)
+    told = access_requests.reset_password(ask.session, ask.number("id"), ask.agent, ask.site.settings)
     return _person(ask, ask.number("id"), password=told) if isinstance(told, str) else _waits(ask, ask.number("id"))
 
 
@@ -117,7 +118,7 @@ def deactivation(ask: Request) -> Answer:
 @routes.post("/settings/people/{id}/activation", Permission.MANAGE_PEOPLE)
 def activation(ask: Request) -> Answer:
     """Let a person in again; a supervisor or administrator waits for a second person."""
-    request = access_requests.let_in(ask.session, ask.number("id"), ask.agent, ask.console.settings)
+    request = access_requests.let_in(ask.session, ask.number("id"), ask.agent, ask.site.settings)
     ask.tell(AGENTS_CHANGED)
     if request is not None:
         return _waits(ask, ask.number("id"))
@@ -145,7 +146,7 @@ def _person(
         password=password,
         secret=secret,
         added=added,
-        sip_port=ask.console.settings.sip_port,
+        sip_port=ask.site.settings.sip_port,
         **requests.of_person(ask, agent_id),
         **_choices(ask),
         **mobile_values.of(ask, agent),

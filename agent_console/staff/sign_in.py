@@ -1,12 +1,9 @@
 """Signing in and out."""
 
-from agent_console.asking import Answer, Cookie, Redirect, Request, own_path, page
 from agent_console.asterisk_limit import PHONES, turn
-from agent_console.guard import HELLO, SESSION, session_cookie
+from agent_console.console import Request
 from agent_console.phone.registry import SIGNED_OUT
-from agent_console.routes import Open, Routes
 from agent_console.staff.passwords import need_right, remember_browser
-from agent_console.words import gettext as _
 from hotline.audit import note_act
 from hotline.log import log
 from hotline.nudges import AGENTS_CHANGED
@@ -15,6 +12,10 @@ from hotline.staff import sign_ins
 from hotline.staff import states as agents
 from models import Agent, AgentStatus
 from telephony.operator.operator import LineFailed
+from web.guard import HELLO, SESSION, session_cookie
+from web.i18n import gettext as _
+from web.request import Answer, Cookie, Redirect, own_path, page
+from web.routes import Open, Routes
 
 routes = Routes()
 
@@ -31,13 +32,13 @@ def enter(ask: Request) -> Answer:
     """Let in who has given the right password; it was looked at before this view."""
     proof = need_right(ask, "login")
     agent_id = proof.agent_id or 0
-    with ask.console.database.write() as session:
+    with ask.site.database.write() as session:
         agent = session.get_one(Agent, agent_id)
         before = sign_ins.find(session, ask.visit.cookies.get(SESSION, ""))
         if before is not None:
             # Whoever sat at this browser before is signed out: that token is lost, and must open nothing any more.
             sign_ins.end(session, before[1])
-        granted = sign_ins.grant(session, agent, ask.console.settings.sign_in_h)
+        granted = sign_ins.grant(session, agent, ask.site.settings.sign_in_h)
         browser = remember_browser(ask, session, agent_id)
         told = {"failed_before": proof.failed_before} if proof.failed_before else {}
         note_act(session, "signed_in", f"agent:{agent_id}", by_id=agent_id, new_browser=not proof.known, **told)
@@ -45,9 +46,9 @@ def enter(ask: Request) -> Answer:
             "/account/password" if agent.must_change_password else own_path(ask.form.get("next", "")) or start_of(agent)
         )
     # They are signed in here and nowhere else: a phone that another page has is let go of now.
-    ask.console.phones.end_of(agent_id, SIGNED_OUT)
-    ask.console.strangers.met(sign_ins.sha256(granted.token))
-    return Redirect(to, cookies=(session_cookie(granted.token, ask.console.settings), browser, Cookie(HELLO, "")))
+    ask.site.phones.end_of(agent_id, SIGNED_OUT)
+    ask.site.strangers.met(sign_ins.sha256(granted.token))
+    return Redirect(to, cookies=(session_cookie(granted.token, ask.site.settings), browser, Cookie(HELLO, "")))
 
 
 @routes.post("/sign-out", Open.SIGNED_IN, transaction="own", new_password_first=False)
@@ -56,7 +57,7 @@ def leave(ask: Request) -> Answer:
     agent_id = ask.agent.id or 0
     # No transaction stays open while Asterisk is asked.
     ask.session.close()
-    with ask.console.database.write() as session:
+    with ask.site.database.write() as session:
         found = sign_ins.find(session, ask.visit.cookies.get(SESSION, ""))
         if found is not None:
             sign_ins.end(session, found[1])
@@ -65,7 +66,7 @@ def leave(ask: Request) -> Answer:
         if had_phone and agents.state_of(session, agent_id).status not in agents.IN_A_CALL:
             # Ready without a page would ring her the moment she opens one again, days later.
             agents.set_status(session, agent_id, AgentStatus.OFFLINE)
-    ask.console.phones.end_of(agent_id, SIGNED_OUT)
+    ask.site.phones.end_of(agent_id, SIGNED_OUT)
     if had_phone:
         ask.tell(AGENTS_CHANGED)
         drop_phone(ask, agent_id)
@@ -76,7 +77,7 @@ def drop_phone(ask: Request, agent_id: int) -> None:
     """Take the secret of a page's phone out of Asterisk, as far as it answers."""
     try:
         with turn(PHONES):
-            ask.console.operator.drop_phone(agent_id)
+            ask.site.operator.drop_phone(agent_id)
     except LineFailed as error:
         # Its secret is known to no page any more, and dies with the next one.
         log().warning("a phone stays in Asterisk after its sign-out", error=error)
@@ -84,7 +85,7 @@ def drop_phone(ask: Request, agent_id: int) -> None:
 
 def end_phones(ask: Request, agent_id: int, *, had_phone: bool) -> None:
     """A person's password is a new one: whatever phone was registered with the old one is told to come again."""
-    ask.console.phones.end_of(agent_id, SIGNED_OUT)
+    ask.site.phones.end_of(agent_id, SIGNED_OUT)
     ask.tell(AGENTS_CHANGED)
     if had_phone:
         drop_phone(ask, agent_id)

@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator
 from aiohttp import web
 from sqlalchemy.exc import SQLAlchemyError
 
-from agent_console import background
 from agent_console.console import CONSOLE, Console
 from hotline.audit import note_act
 from hotline.log import log
+from web import background
 
 WRITE_EVERY_S = 60.0
 

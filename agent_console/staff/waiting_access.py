@@ -6,12 +6,12 @@ from collections.abc import AsyncIterator
 
 from aiohttp import web
 
-from agent_console import background
 from agent_console.console import CONSOLE, Console
 from hotline.log import log
 from hotline.nudges import AGENTS_CHANGED, ALERTS_CHANGED
 from hotline.staff import access_requests
 from recordings.vault.trusted_clock import TrustedClock
+from web import background
 
 LOOK_S = 600.0
 CLOCK = "access-clock.json"

@@ -1,7 +1,7 @@
 """What is wrong with the chain of the audit, as people say it."""
 
-from agent_console.words import gettext as _
 from hotline.audit import Trouble, Verdict
+from web.i18n import gettext as _
 
 
 def wrong(verdict: Verdict) -> str:

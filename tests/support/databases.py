@@ -31,7 +31,9 @@ SLOW = [_ASKED or SQLITE]
 ON_ONE = (
     "e2e",
     "integration/telephony",
-    *(f"unit/agent_console/test_{name}.py" for name in ("routes", "edges", "feed")),
+    "unit/agent_console/test_routes.py",
+    "unit/web/test_middleware.py",
+    "unit/web/test_live_feed.py",
 )
 
 on_both = pytest.mark.parametrize("database", QUICK, indirect=True)

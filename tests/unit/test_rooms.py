@@ -1,4 +1,4 @@
-"""The one rule of the rooms that lint-imports cannot say: the web server is imported in the console only."""
+"""The one rule of the rooms that lint-imports cannot say: the web server is imported in two rooms only."""
 
 import re
 
@@ -7,7 +7,7 @@ from hotline.settings import ROOT
 ROOMS = ("models", "hotline", "telephony", "recordings", "ivr", "ops")
 
 
-def test_only_the_console_serves_the_web() -> None:
+def test_only_the_rooms_of_the_web_serve_it() -> None:
     web = re.compile(r"^\s*(from aiohttp import .*\bweb\b|import aiohttp\.web|from aiohttp\.web)", re.MULTILINE)
     assert any(web.search(f.read_text()) for f in (ROOT / "agent_console").rglob("*.py")), "the pattern finds nothing"
     guilty = [
@@ -19,7 +19,7 @@ def test_only_the_console_serves_the_web() -> None:
 def test_no_file_of_ours_is_past_400_lines() -> None:
     long = [
         str(f.relative_to(ROOT))
-        for room in (*ROOMS, "agent_console")
+        for room in (*ROOMS, "web", "agent_console")
         for f in (ROOT / room).rglob("*.py")
         if "migrations" not in f.parts and len(f.read_text().splitlines()) > 400
     ]

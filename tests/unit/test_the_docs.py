@@ -10,7 +10,7 @@ import pytest
 
 from hotline.settings import ROOT
 
-ROOMS = ("agent_console", "bench", "hotline", "ivr", "models", "ops", "recordings", "telephony", "tests")
+ROOMS = ("agent_console", "web", "bench", "hotline", "ivr", "models", "ops", "recordings", "telephony", "tests")
 # In these every path is whole. A room's own README names its files from the room.
 WHOLE = (
     "CONTRIBUTING.md",

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from hotline.settings import ROOT, Settings
 
 MANUAL = (ROOT / "docs" / "operations.md").read_text()
-ROOMS = ("hotline", "models", "recordings", "telephony", "ivr", "agent_console", "ops")
+ROOMS = ("hotline", "models", "recordings", "telephony", "ivr", "agent_console", "web", "ops")
 
 
 def troubles() -> Iterator[str]:

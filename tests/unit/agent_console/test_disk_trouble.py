@@ -2,7 +2,7 @@
 
 from hotline.disk import MB
 from hotline.settings import Settings
-from tests.unit.agent_console.conftest import Browser
+from tests.support.browsers import Browser
 
 
 async def test_a_full_disk_is_told_on_the_queue_and_a_good_one_is_not(alice: Browser, settings: Settings) -> None:

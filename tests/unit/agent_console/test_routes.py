@@ -9,15 +9,15 @@ import pytest_asyncio
 from aiohttp.test_utils import TestServer
 
 from agent_console import app as console_app
-from agent_console.routes import Open, Route
 from hotline.keys import Keys, load_keys, make_keys
 from hotline.permissions import ALLOWED, Permission
 from hotline.settings import Settings
 from models import Database, Role
 from tests.conftest import fresh_database, settings_in
 from tests.support import cast as cast_of_people
+from tests.support.browsers import Browser, SignIn, browsers
 from tests.support.cast import Cast
-from tests.unit.agent_console.conftest import Browser, SignIn, browsers
+from web.routes import Open, Route
 
 ROOM = Path(console_app.__file__).parent
 ROUTES = console_app.all_routes()

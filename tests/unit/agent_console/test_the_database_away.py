@@ -9,10 +9,10 @@ from sqlalchemy.exc import OperationalError
 
 from agent_console.console import CONSOLE
 from models import Database
+from tests.support.browsers import Browser
 from tests.support.cast import Cast
 from tests.support.databases import away, on_postgresql
 from tests.support.postgres import Postgres
-from tests.unit.agent_console.conftest import Browser
 
 SAID = "The database does not answer. Nothing was changed. Try again."
 

@@ -26,6 +26,7 @@ from models import (
 from models.db.types import now
 from telephony.operator.ami_actions import HALF_DONE
 from telephony.operator.operator import LineFailed
+from tests.support.browsers import BOOSTED, HTMX, Browser, SignIn
 from tests.support.cast import Cast
 from tests.support.owed_callbacks import (
     DIGITS,
@@ -40,7 +41,6 @@ from tests.support.owed_callbacks import (
     say_safe,
     tries,
 )
-from tests.unit.agent_console.conftest import BOOSTED, HTMX, Browser, SignIn
 
 
 @pytest.fixture

@@ -37,9 +37,9 @@ from models import (
     Safety,
 )
 from models.db.types import now
+from tests.support.browsers import HTMX, Browser, SignIn
 from tests.support.cast import Cast
 from tests.support.owed_callbacks import DIGITS, NUMBER, Wire, a_call, asterisk, owe, phones_on
-from tests.unit.agent_console.conftest import HTMX, Browser, SignIn
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 

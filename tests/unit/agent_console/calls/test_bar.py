@@ -23,10 +23,10 @@ from models import (
     TalkRecording,
 )
 from models.db.types import now
+from tests.support.browsers import HTMX, Browser, SignIn
 from tests.support.cast import Cast
 from tests.support.fake_operator import Operated
 from tests.support.on_call import Line, ready
-from tests.unit.agent_console.conftest import HTMX, Browser, SignIn
 
 
 def state_of(db: Database, agent: Agent) -> AgentState:

@@ -10,9 +10,9 @@ from hotline.settings import Settings
 from hotline.staff import states as agents
 from models import AuditEntry, Caller, CaseEvent, Contact, Database, EventKind, PartyKind, Place
 from models.db.types import now
+from tests.support.browsers import HTMX, Browser, SignIn
 from tests.support.cast import Cast
 from tests.support.on_call import Line, known_caller, ready
-from tests.unit.agent_console.conftest import HTMX, Browser, SignIn
 
 NUMBER = "0899990001"
 SHOWN = "+66 89 999 0001"

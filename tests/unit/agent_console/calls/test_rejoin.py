@@ -8,10 +8,10 @@ from hotline.keys import Keys
 from hotline.staff import states as agents
 from models import Contact, Database, Party
 from models.db.types import now
+from tests.support.browsers import HTMX, Browser
 from tests.support.cast import Cast
 from tests.support.fake_operator import Operated
 from tests.support.on_call import Line
-from tests.unit.agent_console.conftest import HTMX, Browser
 
 BAR = HTMX | {"HX-Target": "bar"}
 

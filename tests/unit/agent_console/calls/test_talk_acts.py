@@ -27,11 +27,11 @@ from models import (
     Place,
 )
 from models.db.types import now
+from tests.support.browsers import HTMX, Browser
 from tests.support.cast import Cast
 from tests.support.fake_operator import Operated
 from tests.support.on_call import Line, ready
 from tests.support.wait import PATIENCE_S
-from tests.unit.agent_console.conftest import HTMX, Browser
 
 BAR = HTMX | {"HX-Target": "bar"}
 SHELTER = "+6621234567"

@@ -11,9 +11,9 @@ from hotline.keys import Keys
 from hotline.staff import states as agents
 from models import AgentState, AgentStatus, Case, CaseStatus, Contact, Database, Disposition, Draft, Note
 from models.db.types import now
+from tests.support.browsers import HTMX, Browser
 from tests.support.cast import Cast
 from tests.support.on_call import Line
-from tests.unit.agent_console.conftest import HTMX, Browser
 
 
 @pytest.fixture

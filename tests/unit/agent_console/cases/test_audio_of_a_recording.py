@@ -12,9 +12,9 @@ from hotline.settings import Settings
 from models import AuditEntry, CaseEvent, Contact, Database, EventKind, Recording
 from models.db.types import now
 from recordings.vault.audio import wav
+from tests.support.browsers import Browser, SignIn
 from tests.support.cast import Cast
 from tests.support.recorded import leave_message
-from tests.unit.agent_console.conftest import Browser, SignIn
 
 PCM = bytes(range(256)) * 200
 WAV = wav(PCM, 8000)

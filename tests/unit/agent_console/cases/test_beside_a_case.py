@@ -27,9 +27,9 @@ from models import (
     TalkRecording,
 )
 from models.db.types import now
+from tests.support.browsers import HTMX, Browser, SignIn
 from tests.support.cast import Cast
 from tests.support.owed_callbacks import DIGITS, NUMBER, Wire, a_call, asterisk
-from tests.unit.agent_console.conftest import HTMX, Browser, SignIn
 
 CASE = HTMX | {"HX-Target": "case"}
 

@@ -33,9 +33,9 @@ from models import (
     Transcript,
 )
 from models.db.types import now
+from tests.support.browsers import HTMX, Browser, SignIn
 from tests.support.cast import Cast
 from tests.support.recorded import leave_message, transcript_of
-from tests.unit.agent_console.conftest import HTMX, Browser, SignIn
 
 NUMBER = "0812345678"
 NUMBER_SHOWN = "+66 81 234 5678"

@@ -13,9 +13,9 @@ from hotline.keys import Keys
 from hotline.settings import Settings
 from models import Case, CaseStatus, Contact, Database
 from models.db.types import now
+from tests.support.browsers import Browser
 from tests.support.cast import Cast
 from tests.support.recorded import leave_message
-from tests.unit.agent_console.conftest import Browser
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ from hotline.settings import Settings
 from models import Case, Contact, Database, EventKind, Recording, RecordingKind
 from models.db.types import now
 from recordings.vault.consent_gate import TAKEN_BACK, tell_destroyed
+from tests.support.browsers import Browser
 from tests.support.cast import Cast
 from tests.support.recorded import leave_message
-from tests.unit.agent_console.conftest import Browser
 
 
 def with_conversation(db: Database, keys: Keys, settings: Settings, staff: Cast) -> int:

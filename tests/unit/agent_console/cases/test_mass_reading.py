@@ -15,9 +15,9 @@ from hotline.keys import Keys
 from hotline.settings import Settings
 from models import Alert, AlertKind, AuditEntry, Callback, Database
 from models.db.types import now
+from tests.support.browsers import BOOSTED, HTMX, Browser, SignIn
 from tests.support.cast import Cast
 from tests.support.databases import on_sqlite
-from tests.unit.agent_console.conftest import BOOSTED, HTMX, Browser, SignIn
 
 
 @pytest.fixture

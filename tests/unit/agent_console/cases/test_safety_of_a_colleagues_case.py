@@ -10,8 +10,8 @@ from hotline.keys import Keys
 from hotline.staff import states as agents
 from models import AgentStatus, AuditEntry, CallbackSafety, Database, Safety
 from models.db.types import now
+from tests.support.browsers import BOOSTED, HTMX, Browser, SignIn
 from tests.support.cast import Cast
-from tests.unit.agent_console.conftest import BOOSTED, HTMX, Browser, SignIn
 
 
 @pytest.fixture

@@ -5,9 +5,9 @@ from sqlmodel import col, select
 
 from hotline.keys import Keys
 from models import AuditEntry, Database, DirectoryEntry
+from tests.support.browsers import HTMX, Browser, SignIn
 from tests.support.cast import Cast
 from tests.support.owed_callbacks import NUMBER, a_call
-from tests.unit.agent_console.conftest import HTMX, Browser, SignIn
 
 HERE = "/settings/directory"
 SHELTER = {"name": "Baan <Rak>", "kind": "shelter", "number": "+66 2 123 4567", "language": "my", "note": "24 hours"}

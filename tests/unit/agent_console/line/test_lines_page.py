@@ -8,7 +8,7 @@ from hotline.line import refused_calls
 from hotline.line.refused_calls import OTHER
 from models import Database, Line, RefusedKind
 from models.db.types import now
-from tests.unit.agent_console.conftest import Browser
+from tests.support.browsers import Browser
 
 
 async def test_a_line_is_added_changed_and_taken_off(adam: Browser, db: Database) -> None:

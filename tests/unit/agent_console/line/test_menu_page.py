@@ -8,7 +8,7 @@ from hotline.line import languages
 from hotline.nudges import MENU_CHANGED, PROMPTS_CHANGED, Nudges
 from hotline.settings import Settings
 from models import Database, Language
-from tests.unit.agent_console.conftest import HTMX, Browser
+from tests.support.browsers import HTMX, Browser
 
 
 def as_it_is(db: Database) -> dict[str, str]:

@@ -8,7 +8,7 @@ from sqlmodel import select
 from hotline.line import prompt_texts
 from hotline.settings import Settings
 from models import Database, Wording
-from tests.unit.agent_console.conftest import HTMX, Browser
+from tests.support.browsers import HTMX, Browser
 
 
 def kept(db: Database) -> dict[tuple[str, str], str]:

@@ -19,9 +19,9 @@ from models import SignIn as SignInRow
 from models.db.types import now
 from telephony.operator.ami_actions import LineFailed
 from telephony.operator.operator import Operator, PhoneSecret
+from tests.support.browsers import Browser, SignIn
 from tests.support.cast import PASSWORD, Cast
 from tests.support.wait import PATIENCE_S
-from tests.unit.agent_console.conftest import Browser, SignIn
 
 SECRET = PhoneSecret("agent1", "only for this page", "freeline")
 

@@ -19,10 +19,10 @@ from models import Agent, AgentStatus, Database
 from models.db.types import now
 from telephony import names
 from tests.fakes.ami import Fields, Session
+from tests.support.browsers import HTMX, Browser, SignIn
 from tests.support.cast import Cast
 from tests.support.owed_callbacks import Wire, asterisk
 from tests.support.wait import until
-from tests.unit.agent_console.conftest import HTMX, Browser, SignIn
 
 MOBILE = "081 555 0042"
 KEPT = "+66815550042"

@@ -12,14 +12,14 @@ from aiohttp import ClientSession, WSCloseCode, WSMsgType, web
 from aiohttp.test_utils import TestServer
 
 from agent_console.console import CONSOLE
-from agent_console.guard import SESSION
 from agent_console.phone import sip_proxy
 from agent_console.phone.sip_process import LEFT
 from agent_console.phone.sip_proxy import CARRIER
 from hotline.settings import Settings
 from telephony.operator.operator import Operator, PhoneSecret
+from tests.support.browsers import Browser
 from tests.support.wait import PATIENCE_S
-from tests.unit.agent_console.conftest import Browser
+from web.guard import SESSION
 
 ROUNDS = 50
 

@@ -16,8 +16,8 @@ from hotline.staff import states as agents
 from models import AgentState, AgentStatus, Case, Contact, Database, Line
 from models.db.types import now
 from tests.support import seed
+from tests.support.browsers import BOOSTED, HTMX, Browser
 from tests.support.cast import Cast
-from tests.unit.agent_console.conftest import BOOSTED, HTMX, Browser
 
 NASTY = '<b onmouseover="x">O\'Neil & "co"</b>\n<script>alert(1)</script>'
 

@@ -7,8 +7,8 @@ from sqlmodel import select
 
 from hotline.roster import shifts as roster
 from models import Database, Shift
+from tests.support.browsers import HTMX, Browser, SignIn
 from tests.support.cast import Cast
-from tests.unit.agent_console.conftest import HTMX, Browser, SignIn
 
 WEEKLY = {"often": "weekly", "weekday": "0", "starts": "08:00", "ends": "16:00"}
 

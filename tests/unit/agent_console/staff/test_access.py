@@ -8,10 +8,7 @@ import pytest
 from aiohttp.test_utils import TestServer
 from sqlmodel import col, select
 
-from agent_console.address import address_of
-from agent_console.asking import own_path
 from agent_console.console import CONSOLE
-from agent_console.guard import SESSION
 from agent_console.staff import sign_in_log
 from hotline.settings import Settings
 from hotline.staff import people, sign_ins
@@ -19,9 +16,12 @@ from hotline.staff import states as agents
 from hotline.throttle import TRIES, Attempt, Throttle
 from models import Agent, AgentStatus, Database, SignIn
 from models.db.types import now
+from tests.support.browsers import BOOSTED, HTMX, Browser
+from tests.support.browsers import SignIn as SignInAs
 from tests.support.cast import PASSWORD, Cast
-from tests.unit.agent_console.conftest import BOOSTED, HTMX, Browser
-from tests.unit.agent_console.conftest import SignIn as SignInAs
+from web.client_address import address_of
+from web.guard import SESSION
+from web.request import own_path
 
 NEW = "another long password"
 

@@ -13,9 +13,9 @@ from hotline.settings import Settings
 from models import AuditEntry, Database, Job, JobState
 from models.db.types import now
 from ops.jobs.handlers import handlers
+from tests.support.browsers import HTMX, Browser, SignIn
 from tests.support.cast import Cast
 from tests.support.spooled import rows
-from tests.unit.agent_console.conftest import HTMX, Browser, SignIn
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ from sqlmodel import select
 
 from hotline.audit import note_act
 from models import AuditEntry, Database
+from tests.support.browsers import HTMX, Browser, SignIn
 from tests.support.cast import Cast
-from tests.unit.agent_console.conftest import HTMX, Browser, SignIn
 
 
 async def test_the_newest_entries_come_first_with_names(signed_in: SignIn, db: Database, staff: Cast) -> None:

@@ -9,8 +9,8 @@ import models
 from hotline.staff import people
 from hotline.staff.people import SIP_REALM
 from models import Agent, AgentLanguage, AgentStatus, AuditEntry, Database, Proficiency, Role
+from tests.support.browsers import Browser, SignIn
 from tests.support.cast import PASSWORD, Cast
-from tests.unit.agent_console.conftest import Browser, SignIn
 
 NEW = {"name": "Mya <b>Mya</b>", "login": "mya", "role": "agent", "speaks-my": "native", "speaks-km": "basic"}
 

@@ -12,8 +12,8 @@ from agent_console.staff import waiting_access
 from models import AccessRequest, Agent, Database, Role
 from models.db.types import now
 from recordings.vault.trusted_clock import TrustedClock
+from tests.support.browsers import Browser, SignIn
 from tests.support.cast import PASSWORD, Cast
-from tests.unit.agent_console.conftest import Browser, SignIn
 
 EVE = {"name": "Eve", "login": "eve", "role": "supervisor"}
 

@@ -15,9 +15,9 @@ from hotline.staff import states as agents
 from models import Agent, AuditEntry, Database
 from models import SignIn as SignInRow
 from models.db.types import now
+from tests.support.browsers import TOKEN, Browser, SignIn
 from tests.support.cast import PASSWORD, Cast
 from tests.support.fake_operator import Operated
-from tests.unit.agent_console.conftest import TOKEN, Browser, SignIn
 
 NEW = "another long password"
 

@@ -1,6 +1,6 @@
-"""What is on screen in the reader's language: gettext catalogues read from locale/LANGUAGE/LC_MESSAGES/freeline.po.
+"""What is on screen in the reader's language: gettext catalogues read from web/locale/LANGUAGE/LC_MESSAGES/freeline.po.
 
-English is the source and needs no catalogue. `python -m agent_console.words` writes locale/freeline.pot anew.
+English is the source and needs no catalogue. `python -m web.i18n` writes web/locale/freeline.pot anew.
 """
 
 from contextvars import ContextVar
@@ -19,6 +19,7 @@ from markupsafe import Markup
 
 HERE = Path(__file__).parent
 LOCALE = HERE / "locale"
+ROOMS = ("web", "agent_console")
 _reading: ContextVar[NullTranslations | None] = ContextVar("_reading", default=None)
 
 
@@ -73,13 +74,14 @@ _ = gettext
 
 
 def collect() -> Catalog:
-    """Every text of this room, with where it stands."""
+    """Return every text that is shown to somebody, with where it stands."""
     with (HERE / "babel.cfg").open(encoding="utf-8") as file:
         methods, options = parse_mapping_cfg(file)  # type: ignore[no-untyped-call]
     found = Catalog(project="Freeline", charset="utf-8")
     keywords = {"_": None, "gettext": None, "ngettext": (1, 2)}
-    for name, line, message, comments, context in extract_from_dir(HERE, methods, options, keywords):
-        found.add(message, None, [(name, line)], auto_comments=comments, context=context)
+    for room in ROOMS:
+        for name, line, message, comments, context in extract_from_dir(HERE.parent / room, methods, options, keywords):
+            found.add(message, None, [(f"{room}/{name}", line)], auto_comments=comments, context=context)
     return found
 
 

@@ -1,4 +1,4 @@
-"""The console's port: who comes in must say what they want within seconds, and strangers are so many and no more.
+"""A port of ours: who comes in must say what they want within seconds, and strangers are so many and no more.
 
 aiohttp bounds how large a request may be, and not how long it takes to arrive: a connection that says nothing, or half a
 request, or takes its answer a byte at a time, would be kept. Here strangers' connections are counted, in all and from one

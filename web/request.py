@@ -3,16 +3,18 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Generic, TypeVar
 from urllib.parse import urlsplit
 
 from sqlmodel import Session
 
-from agent_console.console import Console
-from hotline.errors import NotFound
+from hotline.errors import FreelineError, NotFound
 from hotline.permissions import Permission, may
 from models import Agent
 from models.db.types import now
+from web.site import Site
+
+S = TypeVar("S", bound=Site)
 
 BIGGEST_ID = 2**31 - 1
 ID_DIGITS = len(str(BIGGEST_ID))
@@ -29,6 +31,12 @@ class Proof:
     wait_s: int = 0
     known: bool = False
     failed_before: int = 0
+
+
+class TryLater(FreelineError):
+    """So much is asked at once that this was not looked at; the text is a sentence for who asks."""
+
+    retry_after_s = 3
 
 
 @dataclass(frozen=True)
@@ -65,10 +73,12 @@ class RequestData:
 
 
 @dataclass
-class Request:
-    """What a view gets. `agent` is who asks, until when is `until`; a public route has none, and does not use it."""
+class Request(Generic[S]):
+    """What a view gets. `site` is what the room that serves has for all its requests.
 
-    console: Console
+    `agent` is who asks, until when is `until`; a public route has none, and does not use it."""
+
+    site: S
     visit: RequestData
     session: Session
     who: Agent | None = None
@@ -173,7 +183,7 @@ def page(template: str, **values: Any) -> Page:
 
 
 def own_path(address: str) -> str:
-    """Return the address if it is a path of this console, else an empty text: a form must not send anybody elsewhere."""
+    """Return the address if it is a path of this site, else an empty text: a form must not send anybody elsewhere."""
     parts = urlsplit(address)
     if (
         parts.scheme

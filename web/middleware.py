@@ -3,10 +3,10 @@
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from agent_console import pages
-from agent_console.console import CONSOLE
-from agent_console.words import gettext as _
 from hotline.log import log
+from web import templating
+from web.i18n import gettext as _
+from web.site import SITE
 
 POLICY = "; ".join(
     (
@@ -44,7 +44,7 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
     """Headers on every answer. Pages are never kept by the browser; static files, stamped, for ever."""
     for name, value in HEADERS.items():
         response.headers[name] = value
-    if request.app[CONSOLE].settings.secure_cookies:
+    if request.app[SITE].settings.secure_cookies:
         response.headers.setdefault("Strict-Transport-Security", f"max-age={A_YEAR_S}")
     if request.path.startswith("/static/"):
         # What is missing today may be there after the next update: only what was found is kept.
@@ -77,7 +77,7 @@ async def say_what_went_wrong(request: web.Request, handler: Handler) -> web.Str
 
 def _page(request: web.Request, status: int, headers: dict[str, str]) -> web.Response:
     why = _(WHY.get(status, "It was our mistake, not yours. What you typed may not be kept: go back and look."))
-    text = pages.draw_error(request.app[CONSOLE], status, why)
+    text = templating.draw_error(request.app[SITE], status, why)
     return web.Response(status=status, text=text, content_type="text/html", headers=headers)
 
 

@@ -7,12 +7,12 @@ import pytest
 import structlog
 from aiohttp.test_utils import TestServer
 
-from agent_console import door
-from agent_console.door import Door
-from agent_console.guard import SESSION
 from hotline.log import start_log
+from tests.support.browsers import Browser
 from tests.support.ports import free_port
-from tests.unit.agent_console.conftest import Browser
+from web import connections
+from web.connections import Door
+from web.guard import SESSION
 
 HALF = b"GET /sign-in HTTP/1.1\r\nHost: x\r\nX-Slow: "
 WHOLE = b"GET /sign-in HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -37,7 +37,7 @@ class Street:
 async def street(server: TestServer) -> AsyncIterator[Street]:
     port = free_port()
     assert server.runner.server
-    async with door.opened(server.runner.server, "127.0.0.1", port, one_front=False) as it:
+    async with connections.opened(server.runner.server, "127.0.0.1", port, one_front=False) as it:
         street = Street(it, port)
         yield street
         for _reader, writer in street.opened:
@@ -63,8 +63,8 @@ async def test_a_request_that_does_not_come_is_not_waited_for(
     street: Street, monkeypatch: pytest.MonkeyPatch, says: bytes
 ) -> None:
     """Nor when a byte comes now and then: its time runs from the first."""
-    monkeypatch.setattr(door, "HEAD_S", 0.3)
-    monkeypatch.setattr(door, "LOOK_S", 0.05)
+    monkeypatch.setattr(connections, "HEAD_S", 0.3)
+    monkeypatch.setattr(connections, "LOOK_S", 0.05)
     connection = await street.connect(says)
 
     async def drip() -> None:
@@ -82,10 +82,10 @@ async def test_the_second_request_of_a_connection_is_not_waited_for_either(
     street: Street, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Between two a browser may think; once it has begun to speak its time runs."""
-    monkeypatch.setattr(door, "LOOK_S", 0.05)
+    monkeypatch.setattr(connections, "LOOK_S", 0.05)
     connection = await street.connect(WHOLE)
     assert await answered(connection) == b"HTTP/1.1 200 OK\r\n"
-    monkeypatch.setattr(door, "HEAD_S", 0.3)
+    monkeypatch.setattr(connections, "HEAD_S", 0.3)
     connection[1].write(HALF)
     await closed(connection)
 
@@ -94,7 +94,7 @@ async def test_half_open_requests_are_in_nobodys_way(
     street: Street, alice: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """There is room for ten strangers; fifty come, and half of them ask for nothing. The oldest go."""
-    monkeypatch.setattr(door, "MOST", 10)
+    monkeypatch.setattr(connections, "MOST", 10)
     first = await street.connect(HALF)
     for _ in range(50):
         await street.connect(HALF)
@@ -106,7 +106,7 @@ async def test_half_open_requests_are_in_nobodys_way(
 
 
 async def test_one_address_has_not_all_the_room(street: Street, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(door, "MOST_AN_ADDRESS", 5)
+    monkeypatch.setattr(connections, "MOST_AN_ADDRESS", 5)
     for _ in range(30):
         await street.connect(HALF)
     assert await answered(await street.connect(WHOLE)) == b"HTTP/1.1 200 OK\r\n"
@@ -117,9 +117,9 @@ async def test_a_connection_of_somebody_signed_in_is_never_thrown_out(
     street: Street, alice: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Neither to make room nor for its age."""
-    monkeypatch.setattr(door, "MOST", 3)
-    monkeypatch.setattr(door, "STRANGER_S", 0.2)
-    monkeypatch.setattr(door, "LOOK_S", 0.05)
+    monkeypatch.setattr(connections, "MOST", 3)
+    monkeypatch.setattr(connections, "STRANGER_S", 0.2)
+    monkeypatch.setattr(connections, "LOOK_S", 0.05)
     assert (await alice.get("/queue")).status == 200  # the guard has met them
     token = next(c.value for c in alice.client.session.cookie_jar if c.key == SESSION)
     theirs = await street.connect(_asks("/live", token))

@@ -4,14 +4,13 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 from sqlalchemy.exc import SQLAlchemyError
 
-from agent_console import bodies
-from agent_console.address import address_of
-from agent_console.console import CONSOLE, Console
-from agent_console.door import Guest
-from agent_console.guard import SESSION
-from agent_console.staff.passwords import BROWSER
-from agent_console.strangers import Crowded
-from hotline.staff import known_browsers, sign_ins
+from hotline.staff import sign_ins
+from web import bodies
+from web.client_address import address_of
+from web.connections import Guest
+from web.guard import SESSION
+from web.site import SITE, Site
+from web.strangers import Crowded
 
 RETRY_AFTER_S = 3
 CROWDED = "Too many requests at once. Try again in a few seconds.\n"
@@ -21,39 +20,36 @@ LEAVE = web.RequestKey("leave", object)
 def client_address(request: web.Request) -> str:
     """Where the request comes from; behind a proxy, by what the proxy wrote."""
     forwarded = request.headers.getall("X-Forwarded-For", [])
-    return address_of(request.remote, forwarded, behind_proxy=request.app[CONSOLE].settings.behind_proxy)
+    return address_of(request.remote, forwarded, behind_proxy=request.app[SITE].settings.behind_proxy)
 
 
 @web.middleware
 async def admit(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Let a request in. A body that is too large, or in parts, is refused here, before anything is read of it."""
-    console, guest = request.app[CONSOLE], request.protocol
+    site, guest = request.app[SITE], request.protocol
     token = request.cookies.get(SESSION, "")
-    known = console.strangers.knows(token)
+    known = site.strangers.knows(token)
     if not isinstance(guest, Guest):
-        return await _served(console, request, handler, token, known=known)
+        return await _served(site, request, handler, token, known=known)
     guest.begins(known=known)
     try:
-        return await _served(console, request, handler, token, known=known)
+        return await _served(site, request, handler, token, known=known)
     finally:
         guest.ends()
 
 
-async def _served(
-    console: Console, request: web.Request, handler: Handler, token: str, *, known: bool
-) -> web.StreamResponse:
+async def _served(site: Site, request: web.Request, handler: Handler, token: str, *, known: bool) -> web.StreamResponse:
     if known:
         bodies.refuse_unread(request, bodies.MOST)
         return await handler(request)
     try:
-        browser = known_browsers.mark_of(request.cookies.get(BROWSER, ""), console.keys.index)
-        leave = console.strangers.enter(client_address(request), browser)
+        leave = site.strangers.enter(client_address(request), site.known_browser(request.cookies))
     except Crowded:
         return crowded()
     request[LEAVE] = leave
     try:
         bodies.refuse_unread(request, bodies.MOST)
-        if not await _recognised(console, request, token):
+        if not await _recognised(site, request, token):
             bodies.refuse_unread(request, bodies.STRANGER_MOST)
         return await handler(request)
     finally:
@@ -82,18 +78,18 @@ def crowded() -> web.Response:
     return answer
 
 
-async def _recognised(console: Console, request: web.Request, token: str) -> bool:
-    """Whether it comes from somebody signed in whom this console has not met since it started: a stranger no more."""
-    if not token or not await console.for_stranger(lambda: _signed_in(console, token)):
+async def _recognised(site: Site, request: web.Request, token: str) -> bool:
+    """Whether it comes from somebody signed in whom this process has not met since it started: a stranger no more."""
+    if not token or not await site.for_stranger(lambda: _signed_in(site, token)):
         return False
-    console.strangers.met(sign_ins.sha256(token))
+    site.strangers.met(sign_ins.sha256(token))
     leave(request)
     return True
 
 
-def _signed_in(console: Console, token: str) -> bool:
+def _signed_in(site: Site, token: str) -> bool:
     try:
-        with console.database.read() as session:
+        with site.database.read() as session:
             return sign_ins.find(session, token) is not None
     except SQLAlchemyError:  # the page says it
         return False

@@ -1,4 +1,4 @@
-"""The live feed: one subscription to the nudges for the whole console, fanned out to the pages. Names and ids only.
+"""The live feed: one subscription to the nudges for the whole site, fanned out to the pages. Names and ids only.
 
 What a page hears: the names of hotline.nudges as they are, `alive` every 15 seconds, `feed-down` and `feed-up` when
 Redis is lost and found, `signed-out` when its sign-in ended. It then fetches its own fragments, each authorised anew.
@@ -15,12 +15,12 @@ from typing import Protocol
 
 from aiohttp import web
 
-from agent_console import background
-from agent_console.console import CONSOLE
-from agent_console.routes import Open, Routes, SignedIn
 from hotline.log import log
 from hotline.nudges import Nudges
 from hotline.staff import sign_ins
+from web import background
+from web.routes import Open, Routes, SignedIn
+from web.site import SITE
 
 routes = Routes()
 ALIVE, DOWN, UP, SIGNED_OUT = "alive", "feed-down", "feed-up", "signed-out"
@@ -119,9 +119,9 @@ async def let_go(app: web.Application) -> None:
 
 
 async def hear(app: web.Application) -> AsyncIterator[None]:
-    """Hear the nudges in a thread of their own, as long as the console runs."""
+    """Hear the nudges in a thread of their own, as long as the site is served."""
     feed, loop, stop = app[FEED], asyncio.get_running_loop(), threading.Event()
-    nudges = app[CONSOLE].nudges
+    nudges = app[SITE].nudges
     thread = threading.Thread(target=_listen, args=(nudges, feed, loop, stop), name="feed", daemon=True)
     thread.start()
     yield
@@ -187,10 +187,10 @@ async def beat(app: web.Application) -> AsyncIterator[None]:
 
 
 async def _beat(app: web.Application) -> None:
-    console, feed = app[CONSOLE], app[FEED]
+    site, feed = app[SITE], app[FEED]
 
     def look(tokens: set[str]) -> set[str]:
-        with console.database.read() as session:
+        with site.database.read() as session:
             return sign_ins.still_signed_in(session, tokens)
 
     while True:
@@ -198,7 +198,7 @@ async def _beat(app: web.Application) -> None:
         pages = feed.pages()
         tokens = {page.token_sha256 for page in pages}
         try:
-            signed_in = await console.in_thread(lambda tokens=tokens: look(tokens)) if tokens else set()  # type: ignore[misc]
+            signed_in = await site.in_thread(lambda tokens=tokens: look(tokens)) if tokens else set()  # type: ignore[misc]
         except Exception as error:  # noqa: BLE001  (without the beat nobody would ever be told again)
             # Nobody is told that the feed lives: after a while the pages say that they are not live.
             log().warning("the sign-ins of the pages cannot be read", error=error)

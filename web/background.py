@@ -1,4 +1,4 @@
-"""Work that goes on as long as the console runs."""
+"""Work that goes on as long as a site is served."""
 
 import asyncio
 import contextlib

@@ -1,6 +1,7 @@
 """Templates: what they can say about times, languages and people, and how they are drawn."""
 
 import hashlib
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import cache
@@ -10,7 +11,6 @@ from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 from jinja2 import (
-    BaseLoader,
     ChoiceLoader,
     Environment,
     FileSystemBytecodeCache,
@@ -21,16 +21,12 @@ from jinja2 import (
 )
 from jinja2.bccache import Bucket
 
-from agent_console.asking import Page, Request
-from agent_console.console import Console
-from agent_console.labels.hours import is_safe, is_time, safe_hours
-from agent_console.words import gettext, marked, marked_many
 from hotline.line.languages import catalogue
-from models import CaseStatus, Outcome, Role
 from models.db.types import now
+from web.i18n import gettext, marked, marked_many
+from web.request import Page, Request, S
+from web.site import Site
 
-HERE = Path(__file__).parent
-STATIC = HERE / "static"
 ERROR_TITLES = {
     400: "That request cannot be read",
     403: "This is not for you",
@@ -47,7 +43,7 @@ ERROR_TITLES = {
 
 
 class _CompiledTemplates(FileSystemBytecodeCache):
-    """Compiled templates beside Python's own compiled modules: compiling all of them takes longer than the rest of a start.
+    """Keep compiled templates beside Python's own compiled modules: compiling them takes longer than the rest of a start.
 
     Where they cannot be written or read, templates are compiled at each start, as modules are.
     """
@@ -63,21 +59,17 @@ class _CompiledTemplates(FileSystemBytecodeCache):
             super().dump_bytecode(bucket)
 
 
-def _loader() -> BaseLoader:
-    """The frame of every page by its own name, the templates of a capability by its package: `cases/_title.html`."""
-    packages = {folder.parent.name: FileSystemLoader(folder) for folder in sorted(HERE.glob("*/templates"))}
-    return ChoiceLoader([FileSystemLoader(HERE / "templates"), PrefixLoader(packages)])
+def make_templates(room: Path, zone: ZoneInfo, filters: Mapping[str, Callable[..., Any]]) -> Environment:
+    """Return the templates of a room for an organisation in this zone: always escaped, an unknown name being an error.
 
-
-@cache
-def make_templates(zone: ZoneInfo) -> Environment:
-    """Return the templates of this room for an organisation in this zone: always escaped, an unknown name being an error.
-
-    Every console of a process shares them: they hold nothing of it.
+    The frame of every page has its own name (`templates/layout.html`), those of a capability have its package's
+    (`cases/templates/_title.html` is `cases/_title.html`). `filters` are the room's own. A room has `layout.html`,
+    `layout_main.html`, `error.html` and `_said.html`, and its static files in `static/`.
     """
+    packages = {folder.parent.name: FileSystemLoader(folder) for folder in sorted(room.glob("*/templates"))}
     env = Environment(
-        loader=_loader(),
-        bytecode_cache=_CompiledTemplates(str(HERE / "__pycache__")),
+        loader=ChoiceLoader([FileSystemLoader(room / "templates"), PrefixLoader(packages)]),
+        bytecode_cache=_CompiledTemplates(str(room / "__pycache__")),
         auto_reload=False,  # else each piece of each page asks the disk whether it has changed
         autoescape=select_autoescape(default=True, default_for_string=True),
         undefined=StrictUndefined,
@@ -94,25 +86,20 @@ def make_templates(zone: ZoneInfo) -> Environment:
         "epoch": lambda at: int(at.timestamp()),
         "language": language,
         "initials": initials,
-        "role": role,
-        "outcome": outcome,
-        "status": status,
-        "safe_hours": lambda said: safe_hours(said, zone),
-        "is_safe": lambda said: is_safe(said, now()),
-        "is_time": lambda said: is_time(said, now(), zone),
         "endonym": lambda code: catalogue()[code].endonym if code in catalogue() else "",
     }
+    env.filters |= filters
     # Not Jinja's own gettext: a page says five hundred words, and that takes three times as long for each.
-    env.globals |= {"_": marked, "ngettext": marked_many}
-    env.globals |= {"static": static, "with_query": with_query, "language_pairs": language_pairs}
+    env.globals |= {"_": marked, "ngettext": marked_many, "with_query": with_query, "language_pairs": language_pairs}
+    env.globals["static"] = lambda path: static(room / "static", path)
     return env
 
 
-def draw(ask: Request, answer: Page, said: str = "") -> str:
+def draw(ask: Request[S], answer: Page, said: str = "") -> str:
     """A page as text; only <main> when that is all that is swapped."""
     layout = "layout_main.html" if ask.visit.main_only else "layout.html"
     theme = ask.visit.cookies.get("freeline_theme", "auto")
-    return ask.console.templates.get_template(answer.template).render(
+    return ask.site.templates.get_template(answer.template).render(
         ask=ask,
         me=ask.who,
         now=ask.now,
@@ -125,10 +112,10 @@ def draw(ask: Request, answer: Page, said: str = "") -> str:
     )
 
 
-def draw_error(console: Console, status: int, why: str) -> str:
+def draw_error(site: Site, status: int, why: str) -> str:
     """A page that says what went wrong, and nothing personal."""
     title = ERROR_TITLES.get(status, ERROR_TITLES[500])
-    return console.templates.get_template("error.html").render(status=status, title=gettext(title), why=why)
+    return site.templates.get_template("error.html").render(status=status, title=gettext(title), why=why)
 
 
 def length_of(seconds: float | None) -> str:
@@ -175,57 +162,19 @@ def initials(name: str) -> str:
     return "".join(w[0] for w in (words[:1] + words[-1:] if len(words) > 1 else words)).upper()
 
 
-def role(of: Role) -> str:
-    """A role as people say it."""
-    return {
-        Role.AGENT: gettext("Agent"),
-        Role.SUPERVISOR: gettext("Supervisor"),
-        Role.ADMINISTRATOR: gettext("Administrator"),
-    }[of]
-
-
-def outcome(of: Outcome) -> str:
-    """How a call ended, as people say it."""
-    return {
-        Outcome.ANSWERED: gettext("Answered"),
-        Outcome.VOICEMAIL: gettext("Voicemail"),
-        Outcome.ABANDONED_IN_MENU: gettext("Left in the menu"),
-        Outcome.ABANDONED_IN_QUEUE: gettext("Left the queue"),
-        Outcome.CALLBACK_REQUESTED: gettext("Call-back asked for"),
-        Outcome.FAILED: gettext("Call broke"),
-        Outcome.NOT_REACHED: gettext("Not reached"),
-    }[of]
-
-
-def status(of: CaseStatus) -> str:
-    """Where a case stands, as people say it."""
-    return {
-        CaseStatus.NEW: gettext("New"),
-        CaseStatus.TRIAGED: gettext("Triaged"),
-        CaseStatus.ASSESSED: gettext("Assessed"),
-        CaseStatus.ACTIVE: gettext("Active"),
-        CaseStatus.WITH_SUPPLIER: gettext("With supplier"),
-        CaseStatus.REFERRED: gettext("Referred"),
-        CaseStatus.REMEDY_PROPOSED: gettext("Remedy proposed"),
-        CaseStatus.WORKER_VERIFICATION: gettext("Worker verification"),
-        CaseStatus.RESOLVED: gettext("Resolved"),
-        CaseStatus.CLOSED: gettext("Closed"),
-    }[of]
-
-
 def language_pairs(codes: list[str]) -> list[tuple[str, str]]:
     """Languages for a choice: the code and its own name."""
     return [(code, catalogue()[code].endonym if code in catalogue() else code) for code in codes]
 
 
 @cache
-def _stamp(path: str) -> str:
-    return hashlib.sha256((STATIC / path).read_bytes()).hexdigest()[:12]
+def _stamp(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()[:12]
 
 
-def static(path: str) -> str:
-    """The address of a static file, with its content's stamp so that it can be kept for ever."""
-    return f"/static/{path}?v={_stamp(path)}"
+def static(folder: Path, path: str) -> str:
+    """Return the address of a static file, with its content's stamp so that browsers may store it for ever."""
+    return f"/static/{path}?v={_stamp(folder / path)}"
 
 
 def with_query(path: str, query: dict[str, Any], **changes: Any) -> str:

@@ -1,4 +1,4 @@
-"""What strangers may take of the console: everybody who is not signed in, as far as we know.
+"""What strangers may take of a site: everybody who is not signed in, as far as we know.
 
 They send little, wait in a lane of their own, and are so many at once and no more, from one address and in all. Who is
 signed in shares none of that with them.

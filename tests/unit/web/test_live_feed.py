@@ -11,17 +11,17 @@ from aiohttp import ClientResponse
 from aiohttp.test_utils import TestServer
 from sqlmodel import col, select
 
-from agent_console import feed as feed_module
-from agent_console.feed import FEED, Feed, OpenPage
 from agent_console.phone.heartbeat import ARE_YOU_THERE
 from hotline import nudges
 from hotline.nudges import Nudges
 from hotline.settings import Settings
 from models import Database, SignIn
 from models.db.types import now
+from tests.support.browsers import Browser
 from tests.support.cast import Cast
 from tests.support.wait import PATIENCE_S
-from tests.unit.agent_console.conftest import Browser
+from web import live_feed as feed_module
+from web.live_feed import FEED, Feed, OpenPage
 
 StartRedis = Callable[[], "subprocess.Popen[bytes]"]
 

@@ -9,14 +9,14 @@ def claim(ask: Request) -> Answer: ...
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import Enum
-from typing import Literal
+from typing import Any, Literal
 
 from aiohttp import web
 
-from agent_console.asking import Answer, Request
 from hotline.permissions import Permission
+from web.request import Answer, Request
 
-View = Callable[[Request], Answer]
+View = Callable[[Request[Any]], Answer]
 
 
 class Open(Enum):

@@ -9,14 +9,14 @@ import pytest
 from aiohttp import ClientResponse, FormData
 from aiohttp.test_utils import TestServer
 
-from agent_console import bodies, strangers
 from agent_console.console import CONSOLE
 from agent_console.staff import hashing, sign_in
 from hotline import throttle
 from hotline.staff import people
 from models import Database
+from tests.support.browsers import TOKEN, Browser
 from tests.support.cast import PASSWORD, Cast
-from tests.unit.agent_console.conftest import TOKEN, Browser
+from web import bodies, strangers
 
 NEW = "another long password"
 OFFICE, STREET = "198.51.100.7", "203.0.113.9"

@@ -3,8 +3,9 @@
 import contextlib
 import json
 import secrets
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any, Protocol, TypeVar
 from urllib.parse import quote, unquote, urlencode
 
 from aiohttp import web
@@ -12,24 +13,20 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlmodel import Session
 
-from agent_console import admission, bodies, pages
-from agent_console import guard as gate
-from agent_console.asking import Answer, Bytes, Cookie, Page, Redirect, Request, RequestData
-from agent_console.asterisk_limit import LineBusy
-from agent_console.cases import readings
-from agent_console.console import CONSOLE, Console
-from agent_console.ranges import ranged
-from agent_console.routes import Route, SignedIn, Transaction, View
-from agent_console.staff import passwords
-from agent_console.staff.hashing import RETRY_AFTER_S, Busy
-from agent_console.words import gettext as _
-from agent_console.words import read_in
-from hotline.cases.reading import Held
 from hotline.errors import FreelineError, Invalid, NotAllowed, NotFound, PartMissing
 from hotline.log import log
 from hotline.staff import sign_ins
 from models import Agent, SignIn
+from web import admission, bodies, templating
+from web import guard as gate
+from web.byte_ranges import ranged
+from web.i18n import gettext as _
+from web.i18n import read_in
+from web.request import Answer, Bytes, Cookie, Page, Proof, Redirect, Request, RequestData, TryLater
+from web.routes import Route, SignedIn, Transaction, View
+from web.site import SITE, Site
 
+T = TypeVar("T")
 SAID = "freeline_said"
 SAID_AGE_S = 60
 WATCHED = ("HX-Request", "HX-Boosted", "HX-Target", "HX-History-Restore-Request", "Sec-Fetch-Site", "X-CSRF", "Range")
@@ -49,27 +46,50 @@ class Reply:
     cookies: list[Cookie] = field(default_factory=list)
 
 
-def handler(route: Route) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
-    """The route as aiohttp wants it. It carries its `route`, which the tests walk."""
+class Run(Protocol):
+    """Runs work in a thread."""
+
+    async def __call__(self, work: Callable[[], T]) -> T:
+        """Return what the work returns."""
+
+
+Prove = Callable[[Run, Route, RequestData], Awaitable[Proof | None]]
+Refusal = Callable[[RequestData, Any], Reply]
+
+
+@dataclass(frozen=True)
+class Hooks:
+    """What the room that serves decides itself.
+
+    `prove` checks the password in a form whose route `proves` one, before the view runs; it may raise `TryLater`.
+    `refusals` make the answer to the room's own kinds of errors.
+    """
+
+    prove: Prove | None = None
+    refusals: Mapping[type[FreelineError], Refusal] = field(default_factory=dict)
+
+
+def handler(route: Route, hooks: Hooks) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    """Return the route as aiohttp wants it. It carries its `route`, which the tests walk."""
 
     async def handle(request: web.Request) -> web.StreamResponse:
-        console = request.app[CONSOLE]
-        run = console.for_stranger if admission.is_stranger(request) else console.in_thread
+        site = request.app[SITE]
+        run = site.for_stranger if admission.is_stranger(request) else site.in_thread
         visit = await visit_of(request)
         if route.stream is not None:
-            signed = await run(lambda: let_stay(console, route, visit))
+            signed = await run(lambda: let_stay(site, route, visit))
             if isinstance(signed, Reply):
-                return response(signed, console)
+                return response(signed, site)
             del visit  # a connection that stays open keeps nothing of how it began
             admission.leave(request)
             return await route.stream(request, signed)
-        if route.proves:
+        if route.proves and hooks.prove is not None:
             try:
-                visit = replace(visit, proof=await passwords.check(console, run, route, visit))
-            except Busy as error:
-                why = str(error)
-                return response(await run(lambda: _later(console, visit, why)), console)
-        return response(await run(lambda: serve(console, route, visit)), console)
+                visit = replace(visit, proof=await hooks.prove(run, route, visit))
+            except TryLater as error:
+                later = error
+                return response(await run(lambda: _later(site, visit, later)), site)
+        return response(await run(lambda: serve(site, route, visit, hooks)), site)
 
     handle.route = route  # type: ignore[attr-defined]
     return handle
@@ -97,14 +117,14 @@ async def visit_of(request: web.Request) -> RequestData:
     )
 
 
-def serve(console: Console, route: Route, visit: RequestData) -> Reply:
+def serve(site: Site, route: Route, visit: RequestData, hooks: Hooks) -> Reply:
     """Guard, view, template, commit, nudge. What is refused becomes a page that says so."""
     try:
-        return _answer(console, route, route.view, visit, route.transaction)
+        return _answer(site, route, route.view, visit, route.transaction)
     except Invalid as error:
         if route.on_invalid is None:
-            return _refusal(console, visit, 422, str(error))
-        sent = _answer(console, route, route.on_invalid, visit, "read", error.fields)
+            return refusal(site, visit, 422, str(error))
+        sent = _answer(site, route, route.on_invalid, visit, "read", error.fields)
         # A form with errors is no place to come back to.
         return replace(sent, status=422, headers=sent.headers | {"HX-Push-Url": "false"})
     except gate.SignedOut:
@@ -113,19 +133,15 @@ def serve(console: Console, route: Route, visit: RequestData) -> Reply:
         return _go(visit, Redirect("/account/password"))
     except gate.PasswordAgain:
         return _go(visit, Redirect(f"/account/confirm?{urlencode({'next': _page_of(visit)})}"))
-    except LineBusy as error:
-        # To our own page as any act that the line could not do.
-        return _refusal(console, visit, REFUSED if visit.htmx else 503, str(error))
-    except Held as held:
-        return readings.held(console, visit, held, _refusal)
     except FreelineError as error:
-        return _refusal(console, visit, status_of(error), str(error))
+        own = next((make for kind, make in hooks.refusals.items() if isinstance(error, kind)), None)
+        return own(visit, error) if own is not None else refusal(site, visit, status_of(error), str(error))
     except AWAY as error:
-        return _away(console, visit, error)
+        return _away(site, visit, error)
 
 
 def _answer(
-    console: Console,
+    site: Site,
     route: Route,
     view: View | None,
     visit: RequestData,
@@ -134,9 +150,9 @@ def _answer(
 ) -> Reply:
     if view is None:
         raise RuntimeError("this route has no view")
-    with _session(console, transaction) as session:
-        ask = Request(console, visit, session, errors=errors or {})
-        through = _guarded(console, session, route, visit)
+    with _session(site, transaction) as session:
+        ask = Request(site, visit, session, errors=errors or {})
+        through = _guarded(site, session, route, visit)
         hello: list[Cookie] = []
         if through is None:
             ask.csrf = visit.cookies.get(gate.HELLO) or secrets.token_urlsafe(24)
@@ -150,33 +166,33 @@ def _answer(
         sent = _draw(ask, view(ask))
         sent.cookies.extend(hello)
     if ask.told:
-        console.nudges.tell(*ask.told)
+        site.nudges.tell(*ask.told)
     return sent
 
 
-def _guarded(console: Console, session: Session, route: Route, visit: RequestData) -> tuple[Agent, SignIn] | None:
+def _guarded(site: Site, session: Session, route: Route, visit: RequestData) -> tuple[Agent, SignIn] | None:
     """The guard; whom it lets in shares no lane with strangers from the next request on."""
     try:
         through = gate.guard(session, route, visit)
     except gate.SignedOut:
-        console.strangers.lost(sign_ins.sha256(visit.cookies.get(gate.SESSION, "")))
+        site.strangers.lost(sign_ins.sha256(visit.cookies.get(gate.SESSION, "")))
         raise
     if through is not None:
-        console.strangers.met(through[1].token_sha256)
+        site.strangers.met(through[1].token_sha256)
     return through
 
 
 @contextlib.contextmanager
-def _session(console: Console, transaction: Transaction) -> Iterator[Session]:
+def _session(site: Site, transaction: Transaction) -> Iterator[Session]:
     if transaction == "write":
-        with console.database.write() as session:
+        with site.database.write() as session:
             yield session
     else:
-        with console.database.read() as session:
+        with site.database.read() as session:
             yield session
 
 
-def _draw(ask: Request, answer: Answer) -> Reply:
+def _draw(ask: Request[Any], answer: Answer) -> Reply:
     if isinstance(answer, Redirect):
         return _go(ask.visit, answer)
     if isinstance(answer, Bytes):
@@ -191,11 +207,11 @@ def _draw(ask: Request, answer: Answer) -> Reply:
     return draw_page(ask, answer)
 
 
-def draw_page(ask: Request, answer: Page) -> Reply:
+def draw_page(ask: Request[Any], answer: Page) -> Reply:
     """The template, filled in. A line said on the way here is shown once."""
     fragment = ask.visit.htmx and not ask.visit.main_only and "HX-History-Restore-Request" not in ask.visit.headers
     said = "" if fragment else unquote(ask.visit.cookies.get(SAID, ""))
-    sent = Reply(answer.status, pages.draw(ask, answer, said).encode())
+    sent = Reply(answer.status, templating.draw(ask, answer, said).encode())
     if said:
         sent.cookies.append(Cookie(SAID, ""))
     if answer.triggers:
@@ -221,14 +237,14 @@ def _to_sign_in(visit: RequestData, *, kept_open: bool = False) -> Reply:
     return Reply(303, headers={"Location": f"/sign-in{back}"})
 
 
-def _away(console: Console, visit: RequestData, error: Exception) -> Reply:
+def _away(site: Site, visit: RequestData, error: Exception) -> Reply:
     log().warning("the database did not answer", error=error)
-    return _refusal(console, visit, 503, _("The database does not answer. Nothing was changed. Try again."))
+    return refusal(site, visit, 503, _("The database does not answer. Nothing was changed. Try again."))
 
 
-def _later(console: Console, visit: RequestData, why: str) -> Reply:
-    sent = _refusal(console, visit, 503, why)
-    return replace(sent, headers=sent.headers | {"Retry-After": str(RETRY_AFTER_S)})
+def _later(site: Site, visit: RequestData, error: TryLater) -> Reply:
+    sent = refusal(site, visit, 503, str(error))
+    return replace(sent, headers=sent.headers | {"Retry-After": str(error.retry_after_s)})
 
 
 def _page_of(visit: RequestData) -> str:
@@ -241,23 +257,27 @@ def status_of(error: FreelineError) -> int:
     return next((status for kind, status in STATUS.items() if isinstance(error, kind)), REFUSED)
 
 
-def _refusal(console: Console, visit: RequestData, status: int, why: str) -> Reply:
-    """Why not: as a line on the page for htmx, else as a page of its own."""
+def refusal(site: Site, visit: RequestData, status: int, why: str) -> Reply:
+    """Say why not: as a line on the page for htmx, else as a page of its own."""
     # What an act on the phone could not do is said under the bar: the page below it may be about something else.
-    by_the_bar = visit.headers.get("HX-Target") in {"bar", "call-card"}
-    if visit.htmx and (status in {409, 422} or (by_the_bar and status < 500)):
-        body = console.templates.get_template("_said.html").render(said=_(why), bad=True)
-        where = "#bar-said" if by_the_bar else "#said"
-        headers = {"HX-Retarget": where, "HX-Reswap": "innerHTML", "HX-Push-Url": "false", "HX-Trigger": "refetch"}
-        return Reply(REFUSED if by_the_bar else status, body.encode(), headers=headers)
-    return Reply(status, pages.draw_error(console, status, _(why)).encode())
+    notice = site.notices.get(visit.headers.get("HX-Target", ""))
+    if visit.htmx and (status in {409, 422} or (notice is not None and status < 500)):
+        body = site.templates.get_template("_said.html").render(said=_(why), bad=True)
+        headers = {
+            "HX-Retarget": notice or "#said",
+            "HX-Reswap": "innerHTML",
+            "HX-Push-Url": "false",
+            "HX-Trigger": "refetch",
+        }
+        return Reply(REFUSED if notice is not None else status, body.encode(), headers=headers)
+    return Reply(status, templating.draw_error(site, status, _(why)).encode())
 
 
-def let_stay(console: Console, route: Route, visit: RequestData) -> SignedIn | Reply:
+def let_stay(site: Site, route: Route, visit: RequestData) -> SignedIn | Reply:
     """Guard a connection that stays open; ids only leave the thread."""
     try:
-        with console.database.read() as session:
-            through = _guarded(console, session, route, visit)
+        with site.database.read() as session:
+            through = _guarded(site, session, route, visit)
             if through is None:
                 raise gate.SignedOut("Sign in first.")
             agent, sign_in = through
@@ -265,12 +285,12 @@ def let_stay(console: Console, route: Route, visit: RequestData) -> SignedIn | R
     except gate.SignedOut:
         return _to_sign_in(visit, kept_open=True)
     except FreelineError as error:
-        return _refusal(console, visit, status_of(error), str(error))
+        return refusal(site, visit, status_of(error), str(error))
     except AWAY as error:
-        return _away(console, visit, error)
+        return _away(site, visit, error)
 
 
-def response(sent: Reply, console: Console) -> web.Response:
+def response(sent: Reply, site: Site) -> web.Response:
     """What goes back, as aiohttp wants it."""
     answer = web.Response(status=sent.status, body=sent.body, headers=sent.headers)
     if sent.status != 204:
@@ -288,6 +308,6 @@ def response(sent: Reply, console: Console) -> web.Response:
                 path="/",
                 httponly=True,
                 samesite=cookie.same_site,
-                secure=console.settings.secure_cookies,
+                secure=site.settings.secure_cookies,
             )
     return answer

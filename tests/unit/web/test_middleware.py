@@ -11,17 +11,17 @@ from babel.messages.pofile import read_po
 from markupsafe import escape
 from sqlalchemy.exc import OperationalError
 
-from agent_console import words
 from agent_console.console import CONSOLE
-from agent_console.pages import age, length_of
-from agent_console.ranges import ranged
-from agent_console.serve import status_of
 from hotline.errors import PartMissing, Refused
 from hotline.log import start_log
 from hotline.queue import waiting as queue_waiting
 from models.db.types import now
 from recordings.vault.vault import VaultMissing
-from tests.unit.agent_console.conftest import Browser
+from tests.support.browsers import Browser
+from web import i18n
+from web.byte_ranges import ranged
+from web.dispatch import status_of
+from web.templating import age, length_of
 
 POLICY_FORBIDS = ("unsafe-inline", "unsafe-eval", "unsafe-hashes", "http:", "https:", "data:", "*")
 
@@ -188,10 +188,10 @@ def test_ages_read_as_a_list_has_them() -> None:
 
 
 def test_every_text_of_the_room_can_be_translated() -> None:
-    """The template that translators begin from has them all; `python -m agent_console.words` writes it anew."""
-    with (words.LOCALE / "freeline.pot").open("rb") as file:
+    """The template that translators begin from has them all; `python -m web.i18n` writes it anew."""
+    with (i18n.LOCALE / "freeline.pot").open("rb") as file:
         kept = {message.id for message in read_po(file)}
-    assert {message.id for message in words.collect()} <= kept, "run: python -m agent_console.words"
+    assert {message.id for message in i18n.collect()} <= kept, "run: python -m web.i18n"
     assert "Waiting now" in kept
 
 
@@ -202,19 +202,19 @@ def test_a_catalogue_is_read_and_english_needs_none(tmp_path: Path, monkeypatch:
     (folder / "freeline.po").write_text(
         'msgid ""\nmsgstr "Content-Type: text/plain; charset=utf-8\\n"\n\nmsgid "Queue"\nmsgstr "คิว"\n'
     )
-    monkeypatch.setattr(words, "LOCALE", tmp_path)
-    assert words.screen_languages() == ["en", "th"]
-    words.read_in("th")
-    assert (words.gettext("Queue"), words.gettext("My desk")) == ("คิว", "My desk")
-    words.read_in("en")
-    assert words.gettext("Queue") == "Queue"
-    words.catalogue.cache_clear()
+    monkeypatch.setattr(i18n, "LOCALE", tmp_path)
+    assert i18n.screen_languages() == ["en", "th"]
+    i18n.read_in("th")
+    assert (i18n.gettext("Queue"), i18n.gettext("My desk")) == ("คิว", "My desk")
+    i18n.read_in("en")
+    assert i18n.gettext("Queue") == "Queue"
+    i18n.catalogue.cache_clear()
 
 
 def test_what_is_put_into_a_text_is_escaped() -> None:
-    words.read_in("en")
-    said = words.marked("%(name)s is %(sure)s%% sure", name='<b>"Ma Ei"</b>', sure=40)
+    i18n.read_in("en")
+    said = i18n.marked("%(name)s is %(sure)s%% sure", name='<b>"Ma Ei"</b>', sure=40)
     assert str(said) == "&lt;b&gt;&#34;Ma Ei&#34;&lt;/b&gt; is 40% sure"
-    assert escape(words.marked("Queue & desk")) == "Queue & desk"
-    assert words.marked_many("%(num)s call", "%(num)s calls of %(who)s", 2, who="<i>") == "2 calls of &lt;i&gt;"
-    assert words.marked_many("%(num)s call", "%(num)s calls of %(who)s", 1, who="<i>") == "1 call"
+    assert escape(i18n.marked("Queue & desk")) == "Queue & desk"
+    assert i18n.marked_many("%(num)s call", "%(num)s calls of %(who)s", 2, who="<i>") == "2 calls of &lt;i&gt;"
+    assert i18n.marked_many("%(num)s call", "%(num)s calls of %(who)s", 1, who="<i>") == "1 call"

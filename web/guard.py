@@ -4,13 +4,13 @@ import hmac
 
 from sqlmodel import Session
 
-from agent_console.asking import Cookie, RequestData
-from agent_console.routes import Open, Route
 from hotline.errors import FreelineError
 from hotline.permissions import need
 from hotline.settings import Settings
 from hotline.staff import sign_ins
 from models import Agent, SignIn
+from web.request import Cookie, RequestData
+from web.routes import Open, Route
 
 SESSION = "freeline_session"
 HELLO = "freeline_hello"  # pairs the sign-in form with the browser it was drawn for
