@@ -26,12 +26,19 @@ from hotline.nudges import Nudges
 from hotline.settings import Settings
 from models import Database
 from telephony.operator.operator import Operator
-from web import admission, dispatch, live_feed, middleware
+from web import admission, dispatch, live_feed, middleware, moved
 from web import connections as door
 from web.routes import Route, Routes
 from web.site import SITE
 
 BEAT_S = 5
+# To be taken out with the version after the first.
+MOVED = {
+    "/callbacks/{id}/dial": "/callbacks/{id}/attempts",
+    "/callbacks/{id}/said": "/callbacks/{id}/outcome",
+    "/recordings/{id}/try": "/recordings/{id}/retries",
+    "/phone/here": "/phone/heartbeat",
+}
 
 
 def all_routes() -> list[Route]:
@@ -70,6 +77,7 @@ def make_app(settings: Settings) -> web.Application:
             app.router.add_get(route.path, dispatch.handler(route, hooks))
         else:
             app.router.add_route(route.method, route.path, dispatch.handler(route, hooks))
+    moved.add(app, MOVED)
     app.router.add_static("/static/", page_templates.STATIC)
     app[live_feed.FEED] = live_feed.Feed()
     app.on_response_prepare.append(middleware.add_headers)

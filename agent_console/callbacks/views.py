@@ -68,8 +68,8 @@ def owed_now(ask: Request) -> dict[str, Any]:
     }
 
 
-@routes.post("/callbacks/{id}/dial", Permission.CALL_BACK, transaction="own")
-def dial(ask: Request) -> Answer:
+@routes.post("/callbacks/{id}/attempts", Permission.CALL_BACK, transaction="own")
+def attempt(ask: Request) -> Answer:
     """Call her, from the agent's own phone."""
     callback_id = ask.number("id")
     return back(ask, _call(ask, lambda _session, _by: callback_id))
@@ -135,8 +135,8 @@ def _why(refused: DialRefused) -> str:
     return refused.refusal.sentence if refused.refusal.opens_at else callback_labels.refusal_words(refused.refusal)
 
 
-@routes.post("/callbacks/{id}/said", Permission.CALL_BACK)
-def said(ask: Request) -> Answer:
+@routes.post("/callbacks/{id}/outcome", Permission.CALL_BACK)
+def record_outcome(ask: Request) -> Answer:
     """What came of the newest try. A form that was drawn for an earlier one says nothing of it."""
     callback_id, outcome = ask.number("id"), ask.form.get("outcome", "")
     if outcome not in set(AttemptOutcome):

@@ -45,8 +45,8 @@ def hearing(ask: Request) -> Answer:
     return case.done(ask, _case_id(ask, recording))
 
 
-@routes.post("/recordings/{id}/try", Permission.WORK_CASES)
-def another_try(ask: Request) -> Answer:
+@routes.post("/recordings/{id}/retries", Permission.WORK_CASES)
+def retry(ask: Request) -> Answer:
     """Give it to the transcriber again."""
     recording = transcripts.try_again(ask.session, ask.number("id"), ask.agent)
     ask.tell(RECORDINGS_CHANGED)

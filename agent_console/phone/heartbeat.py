@@ -1,6 +1,6 @@
 """Whether the pages that have a phone are alive. A tab that the browser froze stays registered, and nothing rings there.
 
-Every few seconds every page is asked on its live feed; the one with the phone answers (POST /phone/here) from where it
+Every few seconds every page is asked on its live feed; the one with the phone answers (POST /phone/heartbeat) from where it
 hears the question, because the timers of a hidden tab sleep. Who is silent for long is not ready.
 """
 

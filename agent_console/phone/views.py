@@ -46,8 +46,8 @@ def credentials(ask: Request) -> Answer:
     return _json({**given, "ice": servers})
 
 
-@routes.post("/phone/here", Permission.USE_PHONE, transaction="own")
-def here(ask: Request) -> Answer:
+@routes.post("/phone/heartbeat", Permission.USE_PHONE, transaction="own")
+def heartbeat(ask: Request) -> Answer:
     """The page with the phone is there. One that was silent and speaks again is told what became of it."""
     agent_id, page = ask.agent.id or 0, ask.form.get("page", "")
     state = ask.session.get(AgentState, agent_id)

@@ -58,7 +58,7 @@ function microphoneChanged() {
 async function here() {
   const asked = line?.page;
   if (!asked) return;
-  const answer = await post("/phone/here", { page: asked });
+  const answer = await post("/phone/heartbeat", { page: asked });
   if (!answer.ok || line?.page !== asked) return;
   notOurs = (await answer.json()).yours ? 0 : notOurs + 1;
   if (notOurs < 2) return;

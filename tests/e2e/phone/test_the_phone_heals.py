@@ -101,9 +101,9 @@ def test_a_page_that_falls_silent_is_not_ready_and_is_told_when_it_is_back(quick
     """The browser froze it: it stays registered, and nothing would ring there."""
     alice = sit_down()
     alice.go_ready()
-    alice.page.route("**/phone/here", lambda route: route.abort())
+    alice.page.route("**/phone/heartbeat", lambda route: route.abort())
     alice.until_row(lambda row: (row.status, row.reason) == (AgentStatus.NOT_READY, agents.PAGE_LOST), 40)
-    alice.page.unroute("**/phone/here")
+    alice.page.unroute("**/phone/heartbeat")
     alice.until_row(lambda row: (row.status, row.reason) == (AgentStatus.NOT_READY, agents.PAGE_BACK))
 
 
@@ -142,7 +142,7 @@ def test_a_hidden_page_with_the_phone_stays_ready(quick: Whole, sit_down: SitDow
     alice.go_ready()
     alice.page.evaluate(HIDE)
     for _ in range(5):
-        with alice.page.expect_response("**/phone/here", timeout=60_000) as answer:
+        with alice.page.expect_response("**/phone/heartbeat", timeout=60_000) as answer:
             pass
         assert answer.value.status == 200
     assert alice.row.status is AgentStatus.READY

@@ -68,11 +68,11 @@ def sections(text: str) -> dict[str, str]:
 
 
 async def dial(browser: Browser, callback_id: int) -> None:
-    assert (await browser.post(f"/callbacks/{callback_id}/dial")).status == 303
+    assert (await browser.post(f"/callbacks/{callback_id}/attempts")).status == 303
 
 
 async def say(browser: Browser, callback_id: int, outcome: str, attempt: int | None) -> int:
-    answer = await browser.post(f"/callbacks/{callback_id}/said", HTMX, outcome=outcome, attempt=str(attempt))
+    answer = await browser.post(f"/callbacks/{callback_id}/outcome", HTMX, outcome=outcome, attempt=str(attempt))
     return answer.status
 
 
@@ -99,7 +99,7 @@ async def test_each_call_back_stands_where_its_rule_puts_it(
     assert f"{opens:%H:%M}" in found["Later"].partition("Opens")[2]
     assert re.search(r"in 1 h \d+ m|in 2 h 0 m", found["Later"])
     assert "Nobody knows whether a call is safe for her. Do not dial." in found["Not dialled"]
-    assert re.findall(r'action="/callbacks/(\d+)/dial"', text) == [str(due)]
+    assert re.findall(r'action="/callbacks/(\d+)/attempts"', text) == [str(due)]
     assert '1</span><span class="sr"> to call now' in await alice.text("/callbacks/count")
 
 
@@ -108,7 +108,7 @@ async def test_a_click_calls_her_and_asks_how_it_went(
 ) -> None:
     """The panel has what to say to whoever answers; a colleague is told who called."""
     case_id, callback_id = owed
-    answer = await alice.post(f"/callbacks/{callback_id}/dial", HTMX)
+    answer = await alice.post(f"/callbacks/{callback_id}/attempts", HTMX)
     assert answer.status == 200
     text = await answer.text()
     assert "<html" not in text, "only the list is drawn"
@@ -125,7 +125,7 @@ async def test_a_click_calls_her_and_asks_how_it_went(
         assert [outcome in page for outcome in AttemptOutcome] == [True] * 5
         assert f'name="attempt" value="{attempt.id}"' in page
         assert DIGITS not in page
-        assert f"/callbacks/{callback_id}/dial" not in page, "this comes first"
+        assert f"/callbacks/{callback_id}/attempts" not in page, "this comes first"
     assert "How did it go?" not in await bob.text("/callbacks")
     assert "This telephone is in a call with us now." in flat(await bob.text("/callbacks"))
     hang_up(db, answered=True)
@@ -215,7 +215,7 @@ async def test_a_line_that_refuses_is_no_try_and_says_why(
     """No trunk: nothing rang, so nothing was tried, and she can be called at once when it is mended."""
     _, callback_id = owed
     settings.trunk_host = ""
-    answer = await alice.post(f"/callbacks/{callback_id}/dial", HTMX)
+    answer = await alice.post(f"/callbacks/{callback_id}/attempts", HTMX)
     assert answer.status == 409
     assert "This line cannot call out" in await answer.text()
     assert tries(db) == []
@@ -242,7 +242,7 @@ async def test_an_asterisk_that_falls_silent_may_have_dialled_so_the_try_stays(
         raise LineFailed(HALF_DONE)
 
     monkeypatch.setattr("telephony.operator.operator.Operator.call_back", silent)
-    assert (await alice.post(f"/callbacks/{callback_id}/dial", HTMX)).status == 409
+    assert (await alice.post(f"/callbacks/{callback_id}/attempts", HTMX)).status == 409
     assert len(tries(db)) == 1
     assert "How did it go?" in await alice.text("/callbacks")
 
@@ -265,8 +265,8 @@ async def test_the_third_miss_goes_to_a_supervisor(
     assert "3 of 3 tries" in sections(hers)[head]
     assert hers.count('class="made"') == 3
     assert "A supervisor decides." in sections(hers)[head]
-    assert f"/callbacks/{callback_id}/dial" not in hers
-    assert f"/callbacks/{callback_id}/dial" in sofia
+    assert f"/callbacks/{callback_id}/attempts" not in hers
+    assert f"/callbacks/{callback_id}/attempts" in sofia
 
 
 async def test_taking_it_keeps_others_off_until_it_is_let_go(
@@ -333,7 +333,7 @@ async def test_a_case_is_called_from_its_own_page(
 
 async def test_there_is_no_such_call_back(alice: Browser, adam: Browser, outsider: Browser, wire: Wire) -> None:
     """Nor for an id that cannot be; GET changes nothing; an administrator has no callers."""
-    for act in ("dial", "said", "lock", "lock/end", "closing"):
+    for act in ("attempts", "outcome", "lock", "lock/end", "closing"):
         for wrong in ("999", "0", "x", "9" * 30):
             answer = await alice.post(f"/callbacks/{wrong}/{act}", outcome="reached", attempt="1", reason="why")
             assert answer.status in {404, 409}, (act, wrong)

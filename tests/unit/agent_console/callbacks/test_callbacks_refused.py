@@ -228,9 +228,9 @@ async def test_who_may_be_called_is_dialled_once(
 ) -> None:
     """Without this the test below would show nothing: the button is there, and her number goes to the trunk."""
     case_id, callback_id = owe(db, keys, staff)
-    assert f'action="/callbacks/{callback_id}/dial"' in await alice.text("/callbacks")
-    assert f'action="/callbacks/{callback_id}/dial"' in await alice.text(f"/cases/{case_id}")
-    assert (await alice.post(f"/callbacks/{callback_id}/dial")).status == 303
+    assert f'action="/callbacks/{callback_id}/attempts"' in await alice.text("/callbacks")
+    assert f'action="/callbacks/{callback_id}/attempts"' in await alice.text(f"/cases/{case_id}")
+    assert (await alice.post(f"/callbacks/{callback_id}/attempts")).status == 303
     (call,) = wire.dialled
     assert call["Channel"] == f"PJSIP/{staff.alice.sip_name}"
     assert f"+66{DIGITS}" in call["Variable"]
@@ -254,7 +254,7 @@ async def test_nobody_is_called_who_is_not_safe_in_any_way_the_product_offers(
 ) -> None:
     """Pages without the button, forged forms, other roles, a supervisor, the directory, a party called into a call."""
     case_id, callback_id = spoilt(db, keys, settings, staff, spoil)
-    dial, by_case = f"/callbacks/{callback_id}/dial", f"/cases/{case_id}/callback"
+    dial, by_case = f"/callbacks/{callback_id}/attempts", f"/cases/{case_id}/callback"
     entry_id = planted_entry(db, keys, staff)
     sofia = signed_in(staff.sofia)
 
@@ -306,11 +306,11 @@ async def test_what_an_agent_used_up_a_supervisor_may_still_decide(
         item = session.get_one(Callback, callback_id)
         item.attempts, item.for_supervisor_at = 3, now()
         session.add(item)
-    for path in (f"/callbacks/{callback_id}/dial", f"/cases/{case_id}/callback"):
+    for path in (f"/callbacks/{callback_id}/attempts", f"/cases/{case_id}/callback"):
         assert (await alice.post(path)).status == 409
     assert set(refused_as(db)) == {Reason.TRIES_USED_UP}
     assert wire.dialled == []
-    assert (await signed_in(staff.sofia).post(f"/callbacks/{callback_id}/dial")).status == 303
+    assert (await signed_in(staff.sofia).post(f"/callbacks/{callback_id}/attempts")).status == 303
     assert len(wire.dialled) == 1
 
 
@@ -321,7 +321,7 @@ async def test_what_a_colleague_works_on_is_not_called_by_another(
     case_id, callback_id = owe(db, keys, staff)
     with db.write() as session:
         callbacks.take(session, callback_id, staff.alice, now())
-    for path in (f"/callbacks/{callback_id}/dial", f"/cases/{case_id}/callback"):
+    for path in (f"/callbacks/{callback_id}/attempts", f"/cases/{case_id}/callback"):
         assert (await bob.post(path)).status == 409
     assert refused_as(db) == [Reason.LOCKED_BY_OTHER] * 2
     assert wire.dialled == []
@@ -349,7 +349,7 @@ async def test_nobody_is_called_from_a_phone_that_is_not_there_or_in_a_call(
     for who, words in ((alice, "Your phone is not on"), (bob, "You are on a call")):
         text = await who.text("/callbacks")
         assert f'disabled title="{words}' in text
-        answer = await who.post(f"/callbacks/{callback_id}/dial", HTMX)
+        answer = await who.post(f"/callbacks/{callback_id}/attempts", HTMX)
         assert answer.status == 409
         assert words in await answer.text()
     assert wire.dialled == []

@@ -423,11 +423,11 @@ async def test_a_failed_recording_is_tried_again(alice: Browser, left: Left, db:
         recording = session.get_one(Recording, recording_id)
         recording.attempts, recording.next_try_at = 3, now() + timedelta(days=1)
         session.add(recording)
-    assert (await alice.post(f"/recordings/{recording_id}/try")).status == 303
+    assert (await alice.post(f"/recordings/{recording_id}/retries")).status == 303
     with db.read() as session:
         recording = session.get_one(Recording, recording_id)
         assert (recording.state, recording.attempts, recording.next_try_at) == (RecordingState.WAITING, 0, None)
-    assert (await alice.post(f"/recordings/{recording_id}/try")).status == 409
+    assert (await alice.post(f"/recordings/{recording_id}/retries")).status == 409
 
 
 async def test_a_correction_stands_beside_the_draft(alice: Browser, left: Left, db: Database) -> None:

@@ -327,7 +327,7 @@ async def test_the_beat_goes_on_after_an_error_that_nobody_thought_of(
 
 
 async def here(browser: Browser, page: str) -> bool:
-    answer: ClientResponse = await browser.post("/phone/here", page=page)
+    answer: ClientResponse = await browser.post("/phone/heartbeat", page=page)
     assert answer.status == 200
     return bool((await answer.json())["yours"])
 
