@@ -209,8 +209,7 @@ def _draw(ask: Request[Any], answer: Answer) -> Reply:
 
 def draw_page(ask: Request[Any], answer: Page) -> Reply:
     """The template, filled in. A line said on the way here is shown once."""
-    fragment = ask.visit.htmx and not ask.visit.main_only and "HX-History-Restore-Request" not in ask.visit.headers
-    said = "" if fragment else unquote(ask.visit.cookies.get(SAID, ""))
+    said = "" if ask.visit.in_part else unquote(ask.visit.cookies.get(SAID, ""))
     sent = Reply(answer.status, templating.draw(ask, answer, said).encode())
     if said:
         sent.cookies.append(Cookie(SAID, ""))

@@ -71,6 +71,11 @@ class RequestData:
             self.htmx and self.headers.get("HX-Target") == "main" and not self.headers.get("HX-History-Restore-Request")
         )
 
+    @property
+    def in_part(self) -> bool:
+        """Whether a piece of a page is asked for, not the page."""
+        return self.htmx and not self.main_only and "HX-History-Restore-Request" not in self.headers
+
 
 @dataclass
 class Request(Generic[S]):

@@ -25,11 +25,6 @@ routes = Routes()
 YES_NO: dict[str, bool | None] = {"yes": True, "no": False, "": None}
 
 
-def in_part(ask: Request) -> bool:
-    """Whether a piece of the page is asked for, not the page."""
-    return ask.visit.htmx and not ask.visit.main_only and "HX-History-Restore-Request" not in ask.visit.headers
-
-
 def draw(
     ask: Request, case_id: int, part: str = "_case", *, editing: str = "", changed: bool = False, **more: Any
 ) -> Page:
@@ -37,7 +32,7 @@ def draw(
     readings.note(ask, case_id)
     shown = case_page.read(ask.session, case_id, ask.agent)
     window = hours.read(shown.safety.window)
-    template = f"cases/{part}.html" if in_part(ask) else "cases/page.html"
+    template = f"cases/{part}.html" if ask.visit.in_part else "cases/page.html"
     values = {
         "shown": shown,
         "case": shown.case,
@@ -64,7 +59,12 @@ def draw(
 def done(ask: Request, case_id: int, said: str = "") -> Answer:
     """After an act: the case anew for htmx, else back to its page. Everybody who looks at it is told."""
     tell(ask, case_id)
-    return draw(ask, case_id) if in_part(ask) else Redirect(f"/cases/{case_id}", said)
+    return back(ask, case_id, said)
+
+
+def back(ask: Request, case_id: int, said: str = "") -> Answer:
+    """The case anew for htmx, else a way to its page."""
+    return draw(ask, case_id) if ask.visit.in_part else Redirect(f"/cases/{case_id}", said)
 
 
 def tell(ask: Request, case_id: int) -> None:
@@ -119,7 +119,7 @@ def summary(ask: Request) -> Answer:
         raise Invalid(summary=_("Somebody else changed the title a moment ago. Look at it, then save yours again."))
     work.summarise(ask.session, case_id, ask.form.get("summary", ""), ask.agent)
     tell(ask, case_id)
-    return draw(ask, case_id, "_title", changed=True) if in_part(ask) else Redirect(f"/cases/{case_id}")
+    return draw(ask, case_id, "_title", changed=True) if ask.visit.in_part else Redirect(f"/cases/{case_id}")
 
 
 @routes.get("/cases/{id}/title", Permission.WORK_CASES)
@@ -150,7 +150,7 @@ def set_safety(ask: Request) -> Answer:
         raise Invalid(was=_("Somebody else reviewed this a moment ago. Look at it, then save yours again."))
     safety_form.set_safety(ask.session, case_id, ask.agent, **values)
     tell(ask, case_id)
-    return draw(ask, case_id, "_safety", changed=True) if in_part(ask) else Redirect(f"/cases/{case_id}")
+    return draw(ask, case_id, "_safety", changed=True) if ask.visit.in_part else Redirect(f"/cases/{case_id}")
 
 
 def reviewed(kept: Safety | None) -> str:
@@ -231,7 +231,7 @@ def set_worker(ask: Request) -> Answer:
         workers_estimated="workers_estimated" in ask.form,
     )
     tell(ask, case_id)
-    return draw(ask, case_id, "_worker", changed=True) if in_part(ask) else Redirect(f"/cases/{case_id}")
+    return draw(ask, case_id, "_worker", changed=True) if ask.visit.in_part else Redirect(f"/cases/{case_id}")
 
 
 @routes.get("/cases/{id}/notes", Permission.WORK_CASES)
@@ -247,7 +247,7 @@ def note(ask: Request) -> Answer:
     work.add_note(ask.session, case_id, ask.form.get("text", ""), ask.agent)
     drafts.throw_away(ask.session, case_id, ask.agent)
     tell(ask, case_id)
-    return draw(ask, case_id, "_note_form", changed=True) if in_part(ask) else Redirect(f"/cases/{case_id}#notes")
+    return draw(ask, case_id, "_note_form", changed=True) if ask.visit.in_part else Redirect(f"/cases/{case_id}#notes")
 
 
 @routes.post("/cases/{id}/contacts/{contact}/disposition", Permission.WORK_CASES, on_invalid=case)

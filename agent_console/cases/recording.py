@@ -74,7 +74,7 @@ def correction(ask: Request) -> Answer:
         ask.session, recording.id or 0, ask.form.get("text", ""), ask.agent, was=ask.form.get("was", "")
     )
     case.tell(ask, case_id)
-    if not case.in_part(ask):
+    if not ask.visit.in_part:
         return Redirect(f"/cases/{case_id}#recording-{recording.id}")
     return replace(_draw(ask), triggers=(case_changed(case_id),))
 

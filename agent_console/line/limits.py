@@ -1,6 +1,5 @@
 """Telephones whose calls go to the message only: set on a case, looked at again here. No number is shown."""
 
-from agent_console.cases import page as case
 from agent_console.console import Request
 from hotline.calls import caller_limits as hotline_limits
 from hotline.nudges import case_changed
@@ -20,14 +19,6 @@ def limits(ask: Request) -> Answer:
     return page("line/limits.html", limits=found, due=sum(not row.applies for row in found), days=_days(ask))
 
 
-@routes.post("/cases/{id}/limit", Permission.LIMIT_CALLERS, on_invalid=case.case)
-def limit(ask: Request) -> Answer:
-    """Take only messages from the telephone of a case, for some days."""
-    case_id = ask.number("id")
-    hotline_limits.limit(ask.session, case_id, ask.form.get("reason", ""), ask.agent, ask.now, ask.site.settings)
-    return case.done(ask, case_id, _("From its next call on, this telephone can only leave a message."))
-
-
 @routes.post("/settings/limits/{id}/renewal", Permission.LIMIT_CALLERS)
 def renew(ask: Request) -> Answer:
     """Somebody looked, and it goes on."""
@@ -45,8 +36,6 @@ def lift(ask: Request) -> Answer:
 def _back(ask: Request, row: CallerLimit, said: str) -> Answer:
     if row.case_id is not None:
         ask.tell(case_changed(row.case_id))
-        if case.in_part(ask) or "from_case" in ask.form:
-            return case.done(ask, row.case_id, said)
     return Redirect("/settings/limits", said=said)
 
 

@@ -331,6 +331,25 @@ async def test_a_case_is_called_from_its_own_page(
     assert len(wire.dialled) == 1
 
 
+async def test_an_act_beside_a_case_draws_the_case_and_is_for_its_own_call_back_only(
+    alice: Browser, wire: Wire, db: Database, keys: Keys, staff: Cast
+) -> None:
+    """With a wrong form the case says what is wrong; the call-back of another case is not there."""
+    case_id, callback_id = owe(db, keys, staff)
+    here = HTMX | {"HX-Target": "case"}
+    beside = f"/cases/{case_id}/callbacks/{callback_id}"
+    empty = await alice.post(f"{beside}/closing", here, reason=" ")
+    assert empty.status == 422
+    assert 'id="case"' in await empty.text()
+    assert (await alice.post(f"/cases/999/callbacks/{callback_id}/closing", here, reason="no")).status == 404
+    called = await alice.post(f"{beside}/attempts", here)
+    assert f'action="{beside}/outcome"' in await called.text()
+    assert len(wire.dialled) == 1
+    assert (await alice.post(f"{beside}/outcome", outcome="nobody", attempt="x")).status == 409
+    closed = await alice.post(f"{beside}/closing", reason="they called us")
+    assert (closed.status, closed.headers["Location"]) == (303, f"/cases/{case_id}")
+
+
 async def test_there_is_no_such_call_back(alice: Browser, adam: Browser, outsider: Browser, wire: Wire) -> None:
     """Nor for an id that cannot be; GET changes nothing; an administrator has no callers."""
     for act in ("attempts", "outcome", "lock", "lock/end", "closing"):

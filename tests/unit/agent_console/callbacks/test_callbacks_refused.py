@@ -229,7 +229,7 @@ async def test_who_may_be_called_is_dialled_once(
     """Without this the test below would show nothing: the button is there, and her number goes to the trunk."""
     case_id, callback_id = owe(db, keys, staff)
     assert f'action="/callbacks/{callback_id}/attempts"' in await alice.text("/callbacks")
-    assert f'action="/callbacks/{callback_id}/attempts"' in await alice.text(f"/cases/{case_id}")
+    assert f'action="/cases/{case_id}/callbacks/{callback_id}/attempts"' in await alice.text(f"/cases/{case_id}")
     assert (await alice.post(f"/callbacks/{callback_id}/attempts")).status == 303
     (call,) = wire.dialled
     assert call["Channel"] == f"PJSIP/{staff.alice.sip_name}"
@@ -255,6 +255,7 @@ async def test_nobody_is_called_who_is_not_safe_in_any_way_the_product_offers(
     """Pages without the button, forged forms, other roles, a supervisor, the directory, a party called into a call."""
     case_id, callback_id = spoilt(db, keys, settings, staff, spoil)
     dial, by_case = f"/callbacks/{callback_id}/attempts", f"/cases/{case_id}/callback"
+    beside_case = f"/cases/{case_id}/callbacks/{callback_id}/attempts"
     entry_id = planted_entry(db, keys, staff)
     sofia = signed_in(staff.sofia)
 
@@ -264,11 +265,12 @@ async def test_nobody_is_called_who_is_not_safe_in_any_way_the_product_offers(
             text = await who.text(page)
             assert f'action="{dial}"' not in text, page
             assert f'action="{by_case}"' not in text, page
+            assert f'action="{beside_case}"' not in text, page
             assert DIGITS not in text.replace(" ", ""), page
 
     # Forms that no page of ours drew: by an agent, by a colleague, by a supervisor, with a number of their own.
     for who in (alice, bob, sofia):
-        for path in (dial, by_case):
+        for path in (dial, by_case, beside_case):
             answer = await who.post(path, HTMX, number=NUMBER, force="1")
             assert answer.status == 409, (path, answer.status)
             assert (await who.post(path)).status == 409
@@ -278,8 +280,8 @@ async def test_nobody_is_called_who_is_not_safe_in_any_way_the_product_offers(
     assert len(said) >= 6
 
     # Who calls nobody, and who is nobody.
-    assert (await adam.post(dial)).status == (await adam.post(by_case)).status == 403
-    assert (await outsider.post(dial)).status == (await outsider.post(by_case)).status == 303
+    for path in (dial, by_case, beside_case):
+        assert ((await adam.post(path)).status, (await outsider.post(path)).status) == (403, 303)
 
     # Her number as a number outside: it does not come into the directory, and one that was there is not called.
     form = {"name": "A clinic", "kind": "health", "number": NUMBER}

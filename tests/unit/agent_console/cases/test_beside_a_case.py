@@ -264,7 +264,7 @@ async def test_limits_are_looked_at_again(
     assert DIGITS not in text.replace(" ", "")
     assert (await sofia.post(f"/settings/limits/{first}/renewal")).headers["Location"] == "/settings/limits"
     assert "to look at" not in await sofia.text("/settings/limits")
-    assert (await sofia.post(f"/settings/limits/{first}/lifting", from_case="1")).headers["Location"] == f"/cases/{old}"
+    assert (await sofia.post(f"/cases/{old}/limit/lifting")).headers["Location"] == f"/cases/{old}"
     assert "played a recording" not in await sofia.text("/settings/limits")
     assert {"caller_limited", "caller_renewed", "caller_lifted"} <= set(acts(db))
     for act in ("renewal", "lifting"):
