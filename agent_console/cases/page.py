@@ -10,7 +10,9 @@ from agent_console.labels.hours import days
 from agent_console.labels.timeline import told
 from hotline.cases import drafts, identity, work
 from hotline.cases import page as case_page
+from hotline.cases import title as case_title
 from hotline.cases.next_steps import first_action_due
+from hotline.cases.title import CaseTitle
 from hotline.errors import Invalid
 from hotline.intake import safety_form
 from hotline.nudges import ALERTS_CHANGED, QUEUE_CHANGED, case_changed
@@ -40,6 +42,7 @@ def draw(
         "told": told,
         "days": days(),
         "editing": editing,
+        "untitled": untitled(case_title.read(ask.session, case_id)),
         "due": first_action_due(shown.case),
         "window": window,
         "chosen_days": [hours.DAYS[d] for d in window.days] if window else [],
@@ -54,6 +57,21 @@ def draw(
     values |= panels.values(ask, shown)
     triggers = (case_changed(case_id),) if changed else ()
     return Page(template, values | more, triggers=triggers)
+
+
+def draw_title(ask: Request, case_id: int, *, editing: str = "", changed: bool = False) -> Page:
+    """The title, or the form for it; within a whole page the case around it."""
+    if not ask.visit.in_part:
+        return draw(ask, case_id, editing=editing, changed=changed)
+    readings.note(ask, case_id)
+    shown = case_title.read(ask.session, case_id)
+    values = {"case": shown.case, "editing": editing, "untitled": untitled(shown)}
+    return Page("cases/_title.html", values, triggers=(case_changed(case_id),) if changed else ())
+
+
+def untitled(shown: CaseTitle) -> str:
+    """What stands in for a title that nobody has given yet."""
+    return case_labels.untitled(shown.newest, needs_listener=shown.needs_listener)
 
 
 def done(ask: Request, case_id: int, said: str = "") -> Answer:
@@ -108,7 +126,7 @@ def status(ask: Request) -> Answer:
 @routes.get("/cases/{id}/summary", Permission.WORK_CASES)
 def summary_form(ask: Request) -> Answer:
     """The title as a form."""
-    return draw(ask, ask.number("id"), "_title", editing="summary")
+    return draw_title(ask, ask.number("id"), editing="summary")
 
 
 @routes.post("/cases/{id}/summary", Permission.WORK_CASES, on_invalid=summary_form)
@@ -119,13 +137,13 @@ def summary(ask: Request) -> Answer:
         raise Invalid(summary=_("Somebody else changed the title a moment ago. Look at it, then save yours again."))
     work.summarise(ask.session, case_id, ask.form.get("summary", ""), ask.agent)
     tell(ask, case_id)
-    return draw(ask, case_id, "_title", changed=True) if ask.visit.in_part else Redirect(f"/cases/{case_id}")
+    return draw_title(ask, case_id, changed=True) if ask.visit.in_part else Redirect(f"/cases/{case_id}")
 
 
 @routes.get("/cases/{id}/title", Permission.WORK_CASES)
 def title(ask: Request) -> Answer:
     """The title as it is, when the form is left."""
-    return draw(ask, ask.number("id"), "_title")
+    return draw_title(ask, ask.number("id"))
 
 
 @routes.get("/cases/{id}/safety", Permission.WORK_CASES)

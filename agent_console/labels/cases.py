@@ -1,7 +1,6 @@
 """What the codes of a case are called on screen."""
 
 from hotline.cases.next_steps import Step, StepKind
-from hotline.cases.page import CasePage
 from models import (
     CallbackSafety,
     CaseStatus,
@@ -9,7 +8,6 @@ from models import (
     Direction,
     Disposition,
     Outcome,
-    RecordingState,
     Transcript,
 )
 from web.i18n import gettext as _
@@ -130,16 +128,14 @@ def engine_word(transcript: Transcript) -> str:
     return f"{transcript.engine.capitalize()} {model}".strip()
 
 
-def untitled(shown: CasePage) -> str:
-    """What stands in for a title that nobody has given yet."""
-    if not shown.calls:
+def untitled(call: Contact | None, *, needs_listener: bool) -> str:
+    """Return what stands in for a title that nobody has given yet, by the newest call of the case."""
+    if call is None:
         return _("No title yet")
-    call = shown.calls[0]
-    left = call.contact.outcome is Outcome.VOICEMAIL
-    if left and any(m.recording.state is RecordingState.NEEDS_LISTENER for m in call.messages):
+    if call.outcome is Outcome.VOICEMAIL and needs_listener:
         return _("Voicemail, needs a listener")
-    if call.contact.outcome is Outcome.ABANDONED_IN_QUEUE:
-        return _("Caller left the queue after %(wait)s") % {"wait": length_of(call.contact.wait_s)}
+    if call.outcome is Outcome.ABANDONED_IN_QUEUE:
+        return _("Caller left the queue after %(wait)s") % {"wait": length_of(call.wait_s)}
     return {
         None: _("A call that goes on"),
         Outcome.ANSWERED: _("Answered call, no title yet"),
@@ -148,7 +144,7 @@ def untitled(shown: CasePage) -> str:
         Outcome.CALLBACK_REQUESTED: _("A call-back is asked for"),
         Outcome.FAILED: _("The line failed this caller"),
         Outcome.NOT_REACHED: _("We called back and reached nobody"),
-    }[call.contact.outcome]
+    }[call.outcome]
 
 
 def closing_reasons() -> list[str]:

@@ -345,9 +345,10 @@ async def test_an_act_beside_a_case_draws_the_case_and_is_for_its_own_call_back_
     called = await alice.post(f"{beside}/attempts", here)
     assert f'action="{beside}/outcome"' in await called.text()
     assert len(wire.dialled) == 1
-    assert (await alice.post(f"{beside}/outcome", outcome="nobody", attempt="x")).status == 409
-    closed = await alice.post(f"{beside}/closing", reason="they called us")
-    assert (closed.status, closed.headers["Location"]) == (303, f"/cases/{case_id}")
+    hang_up(db)
+    assert (await alice.post(f"{beside}/outcome", outcome="reached", attempt="x")).status == 409
+    said = await alice.post(f"{beside}/outcome", outcome="reached", attempt=str(tries(db)[0].id))
+    assert (said.status, said.headers["Location"]) == (303, f"/cases/{case_id}")
 
 
 async def test_there_is_no_such_call_back(alice: Browser, adam: Browser, outsider: Browser, wire: Wire) -> None:

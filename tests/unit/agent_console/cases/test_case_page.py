@@ -6,8 +6,11 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
+from aiohttp.test_utils import TestServer
+from sqlalchemy import event
 from sqlmodel import col, select
 
+from agent_console.console import CONSOLE
 from hotline.calls import facts as calls
 from hotline.calls.facts import Fact, Seen
 from hotline.cases import lifecycle, timeline, transcripts, work
@@ -252,6 +255,22 @@ async def test_a_note_by_htmx_gives_an_empty_form_and_has_the_page_fetch_itself(
     assert "heard a second voice" not in text
     with db.read() as session:
         assert [n.text for n in session.exec(select(Note))] == ["heard a second voice"]
+
+
+async def test_the_title_alone_reads_no_more_than_the_title(alice: Browser, mine: int, server: TestServer) -> None:
+    """Of a case with a thousand notes the line at its head costs as much as of an empty one."""
+    read: list[str] = []
+
+    def heard(_c: object, _cursor: object, statement: str, *_rest: object) -> None:
+        read.extend(re.findall(r"FROM (\w+)", statement))
+
+    engine = server.app[CONSOLE].database.engine  # type: ignore[union-attr]
+    event.listen(engine, "before_cursor_execute", heard)
+    answer = await alice.get(f"/cases/{mine}/title", **HTMX)
+    event.remove(engine, "before_cursor_execute", heard)
+    assert "Answered call, no title yet" in await answer.text()
+    assert "contact" in read
+    assert not {"note", "case_event", "transcript", "callback", "consent"} & set(read), read
 
 
 async def test_a_title_changed_meanwhile_is_not_overwritten(alice: Browser, bob: Browser, mine: int) -> None:

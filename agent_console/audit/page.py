@@ -1,9 +1,9 @@
 """What was done and looked at, and whether the record is whole."""
 
 from agent_console.alerts import views as alerts_view
+from agent_console.audit import checks
+from agent_console.audit.wrong_chain import wrong
 from agent_console.console import Request
-from agent_console.staff import audit_checks
-from agent_console.staff.wrong_chain import wrong
 from hotline import audit as hotline_audit
 from hotline import audit_anchors
 from hotline.alerts import alerts
@@ -30,7 +30,7 @@ def audit(ask: Request) -> Answer:
         entries = hotline_audit.newest(ask.session, PAGE, before_id, subject or None)
     first = before_id is None and by_id is None and not subject
     return page(
-        "staff/audit.html",
+        "audit/page.html",
         entries=entries,
         more=entries[-1].id if len(entries) == PAGE else None,
         names={agent.id: agent.name for agent, _speaks in people.everybody(ask.session)},
@@ -39,7 +39,7 @@ def audit(ask: Request) -> Answer:
         act_word=act_word,
         checked=False,
         first=first,
-        **audit_checks.panel(ask),
+        **checks.panel(ask),
         standing=alerts_view.shown(ask, alerts.open_alerts(ask.session)) if first else [],
         noted=alerts_view.shown(ask, alerts.recent(ask.session)) if first else [],
     )
@@ -53,7 +53,7 @@ def _id(text: str) -> int | None:
 def chain(ask: Request) -> Answer:
     """Whether the newest entries fit each other, the key and what is written down outside; the doctor reads all."""
     verdict = _verdict(ask)
-    template = "staff/_audit_chain.html" if ask.visit.htmx and not ask.visit.main_only else "staff/audit_chain.html"
+    template = "audit/_chain.html" if ask.visit.htmx and not ask.visit.main_only else "audit/chain.html"
     return page(
         template,
         verdict=verdict,

@@ -2,9 +2,9 @@
 
 from typing import Any
 
+from agent_console.audit.wrong_chain import wrong
 from agent_console.console import Request
 from agent_console.labels import jobs as labels
-from agent_console.staff.wrong_chain import wrong
 from hotline import audit
 from hotline.errors import NotFound
 from hotline.jobs import audit_check, items
@@ -23,8 +23,8 @@ SHOWN = 30
 def checks(ask: Request) -> Answer:
     """The panel alone for a page that follows it; else a page with the last checks as well."""
     if ask.visit.htmx and not ask.visit.main_only:
-        return page("staff/_audit_whole.html", **panel(ask))
-    return page("staff/audit_checks.html", **panel(ask), recent=items.recent(ask.session, audit_check.KIND, SHOWN))
+        return page("audit/_whole.html", **panel(ask))
+    return page("audit/checks.html", **panel(ask), recent=items.recent(ask.session, audit_check.KIND, SHOWN))
 
 
 @routes.post("/audit/checks", Permission.SEE_AUDIT)
