@@ -268,7 +268,7 @@ async def test_the_title_alone_reads_no_more_than_the_title(alice: Browser, mine
     event.listen(engine, "before_cursor_execute", heard)
     answer = await alice.get(f"/cases/{mine}/title", **HTMX)
     event.remove(engine, "before_cursor_execute", heard)
-    assert "Answered call, no title yet" in await answer.text()
+    assert "Voicemail, no title yet" in await answer.text()
     assert "contact" in read
     assert not {"note", "case_event", "transcript", "callback", "consent"} & set(read), read
 
