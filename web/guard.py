@@ -1,4 +1,4 @@
-"""Who asks, and whether she may. Runs in the thread of the request, before the view."""
+"""Who asks, and whether they may. Runs in the thread of the request, before the view."""
 
 import hmac
 
@@ -22,7 +22,7 @@ class SignedOut(FreelineError):
 
 
 class NewPasswordFirst(FreelineError):
-    """She was given a password by somebody else and has to choose her own."""
+    """The person was given a password by somebody else and has to choose their own."""
 
 
 class PasswordAgain(FreelineError):

@@ -48,7 +48,7 @@ def call(ask: Request, find: Find) -> int:
         with turn(ACTS):
             console.operator.call_back(contact.call, agent_id, number, contact.language or "")
     except LineFailed as error:
-        # Asked and not answered: her phone may ring all the same. Then the try stays, and what came of it is said.
+        # Asked and not answered: the agent's phone may ring all the same. Then the attempt stays, to be described.
         if str(error) != HALF_DONE:
             _undo(ask, contact, "line")
         raise
@@ -86,10 +86,10 @@ def _same_try(ask: Request, callback_id: int) -> None:
     wanted = whole(ask.form.get("attempt", ""))
     attempt = ask.session.get(CallbackAttempt, wanted) if wanted is not None else None
     if attempt is None or attempt.callback_id != callback_id:
-        raise Refused(_("Nobody has called her yet."))
+        raise Refused(_("Nobody has called the worker yet."))
     newest = callback_items.newest_try(ask.session, callback_id)
     if newest != attempt.id:
-        raise Refused(_("She was called again since. Say what came of the newest call."))
+        raise Refused(_("The worker was called again since. Say what came of the newest call."))
 
 
 def close(ask: Request, callback_id: int) -> int:

@@ -107,10 +107,10 @@ def of_case(ask: Request, case: Case, newest: Contact | None) -> Owed:
 
 
 def why_no_phone(ask: Request) -> str:
-    """Why this agent can call nobody at this moment, whoever it is; empty when she can."""
+    """Why this agent can call nobody at this moment, whoever it is; empty when they can."""
     state = agents.state_of(ask.session, ask.agent.id or 0)
     if state.status in agents.IN_A_CALL:
-        return _("You are on a call. Call her back when it is over.")
+        return _("You are on a call. Call the worker back when it is over.")
     if not state.reachable:
         return _("Your phone is not on, so nothing can be dialled from here.")
     return ""
@@ -127,7 +127,7 @@ def values(ask: Request) -> dict[str, Any]:
 
 
 def newest_try(session: Session, callback_id: int) -> int | None:
-    """The id of the newest try of an item; None when nobody has called her."""
+    """The id of the newest try of an item; None when nobody has called the worker."""
     query = select(CallbackAttempt.id).where(col(CallbackAttempt.callback_id) == callback_id)
     return session.exec(query.order_by(col(CallbackAttempt.id).desc()).limit(1)).first()
 

@@ -1,4 +1,4 @@
-"""The bar at the top of every page: her state, the call she has, and what is to be done about it."""
+"""The bar at the top of every page: the agent's state, their call, and what is to be done about it."""
 
 from typing import Any
 
@@ -34,7 +34,7 @@ def bar(ask: Request) -> Answer:
 
 @routes.post("/state", Permission.SET_OWN_STATE)
 def choose(ask: Request) -> Answer:
-    """Ready, not ready, off duty, or a break with its reason: her own choice."""
+    """Ready, not ready, off duty, or a break with its reason: the agent's own choice."""
     change(ask, ask.form.get("to", ""), ask.form.get("reason", ""))
     ask.tell(AGENTS_CHANGED)
     return drawn(ask)
@@ -42,7 +42,7 @@ def choose(ask: Request) -> Answer:
 
 @routes.post("/phone/decline", Permission.USE_PHONE)
 def decline(ask: Request) -> Answer:
-    """She does not take the call that rings. From a queue, or handed to her: not ready until she says so; asked by a
+    """The agent does not take the call that rings. From a queue, or handed over: not ready until they say so; asked by a
     colleague: as before."""
     agent_id = ask.agent.id or 0
     call = agents.state_of(ask.session, agent_id).call or ask.form.get("call", "")
@@ -56,7 +56,7 @@ def decline(ask: Request) -> Answer:
 
 
 def change(ask: Request, to: str, reason: str = "") -> None:
-    """Make her what she chose. Raises `Invalid` for what no form of ours sends, `Refused` during a call."""
+    """Set the state that the agent chose. Raises `Invalid` for what no form of ours sends, `Refused` during a call."""
     if to == "break":
         agents.take_break(ask.session, ask.agent, reason)
     elif to == "offline":
@@ -68,14 +68,14 @@ def change(ask: Request, to: str, reason: str = "") -> None:
 
 
 def drawn(ask: Request, **more: Any) -> Answer:
-    """After an act: the bar anew for htmx, else the page she was on."""
+    """After an act: the bar anew for htmx, else the page they were on."""
     if ask.visit.htmx and not ask.visit.boosted:
         return Page("calls/_bar.html", state_now(ask) | more, triggers=("agents-changed",))
     return Redirect(own_path(ask.form.get("next", "")) or "/")
 
 
 def state_now(ask: Request) -> dict[str, object]:
-    """Her state, her languages, the call she has, and who else is in it. What the bar and the desk show."""
+    """The agent's state, languages and call, and who else is in it: what the bar and the desk show."""
     state = agents.state_of(ask.session, ask.agent.id or 0)
     contact = calls.find(ask.session, state.call) if state.call is not None else None
     talk = conversations.of_call(ask.session, state.call) if state.call is not None else None
@@ -129,7 +129,7 @@ def party_name(ask: Request, party: Party) -> str:
 
 
 def _after(ask: Request, status: AgentStatus, contact: Contact | None) -> dict[str, object]:
-    """The wrap-up: whether she still has to say what the call was, or it goes on with somebody else."""
+    """The wrap-up: whether the agent still has to say what the call was, or it goes on with somebody else."""
     wraps = status is AgentStatus.WRAP_UP
     return {
         "to_tell": wraps and wrap_ups.hers_to_tell(ask.session, contact, ask.agent.id or 0),

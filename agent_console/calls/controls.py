@@ -154,9 +154,9 @@ def transfer(ask: Request) -> Answer:
 
 
 def _waits(session: Session, call: str, by: Agent, queue: str) -> Contact | None:
-    """A worker who was sent on waits until somebody has her: should she give up meanwhile, we owe her a call.
+    """A worker who was sent on waits until somebody answers: should they give up meanwhile, we owe them a call.
 
-    The switchboard may have seen it before us. None when somebody has her already, or she is gone.
+    The switchboard may have seen it before us. None when somebody has answered already, or the worker is gone.
     """
     contact, talk = contacts.find(session, call), session.get(Conversation, call)
     if contact is None or contact.ended_at is not None or (talk is not None and talk.agent_id != by.id):
@@ -195,7 +195,7 @@ def swap(ask: Request) -> Answer:
 
 @routes.post("/phone/calls/{call}/merge", Permission.USE_PHONE, transaction="own")
 def merge(ask: Request) -> Answer:
-    """All together: the worker, the agent, and whom she called in, such as an interpreter."""
+    """All together: the worker, the agent, and whom the agent called in, such as an interpreter."""
     talk, _party = _with_party(ask)
 
     def keep(session: Session, of: TalkNow, _by: Agent) -> None:
@@ -266,10 +266,10 @@ def emergency(ask: Request) -> Answer:
 
 @routes.post("/phone/calls/{call}/record", Permission.USE_PHONE, transaction="own")
 def record(ask: Request) -> Answer:
-    """Record the conversation from now on. Only while her consent stands."""
+    """Record the conversation from now on. Only while the worker's consent stands."""
     talk = conversations.led_by(ask.session, ask.visit.match["call"], ask.agent)
     if not consents.may_record(ask.session, talk.contact):
-        raise Refused(_("She has not agreed to be recorded in this call. Ask her first, on the page of the case."))
+        raise Refused(_("The worker has not agreed to be recorded in this call. Ask first, on the page of the case."))
 
     def do(line: Operator, of: TalkNow) -> None:
         line.start_recording(of.talk.call)
@@ -278,7 +278,7 @@ def record(ask: Request) -> Answer:
             stands = contact is not None and consents.may_record(session, contact)
         if not stands:
             line.stop_recording(of.talk.call)
-            raise Refused(_("She took her consent back. Nothing is recorded."))
+            raise Refused(_("The worker took their consent back. Nothing is recorded."))
 
     running: list[bool] = []
 
@@ -287,10 +287,10 @@ def record(ask: Request) -> Answer:
 
     answer = act(ask, do, keep, talk)
     if running == [False]:
-        # Taken back since we looked, while nothing was said to run that she could have stopped.
+        # Taken back since we looked, while nothing was said to run that the worker could have stopped.
         with turn(ACTS):
             ask.site.operator.stop_recording(talk.talk.call)
-        raise Refused(_("She took her consent back. What was recorded in that moment is destroyed unheard."))
+        raise Refused(_("The worker took their consent back. What was recorded in that moment is destroyed unheard."))
     return answer
 
 
@@ -305,7 +305,7 @@ def stop_recording(ask: Request) -> Answer:
 
 
 def _set_recording(session: Session, call: str, to: TalkRecording) -> bool:
-    """Keep whether it runs, while her consent stands. False when it does not: nothing is kept."""
+    """Store whether it runs, while the worker's consent stands. False when it does not: nothing is kept."""
     contact = contacts.find(session, call)
     if contact is None:
         return False
@@ -320,12 +320,12 @@ def _set_recording(session: Session, call: str, to: TalkRecording) -> bool:
 def _free_for_a_party(ask: Request, call: str) -> TalkNow:
     talk = conversations.led_by(ask.session, call, ask.agent)
     if talk.party is not None:
-        raise Refused(_("Somebody is called in already. Send her away first."))
+        raise Refused(_("Somebody is called in already. Send them away first."))
     return talk
 
 
 def _with_party(ask: Request) -> tuple[TalkNow, Party]:
-    """The conversation and who was called in, once she has answered."""
+    """The conversation and who was called in, once they have answered."""
     talk = conversations.led_by(ask.session, ask.visit.match["call"], ask.agent)
     return talk, _party(talk, ask.form.get("leg", ""), (Place.ROOM, Place.HELD))
 

@@ -13,7 +13,7 @@ routes = Routes()
 
 @routes.get("/phone/emergencies", Permission.EMERGENCY_HELP)
 def emergencies(ask: Request) -> Answer:
-    """Who asks for help, in which case, and who is with her."""
+    """Who asks for help, in which case, and who is with them."""
     rows = []
     for talk in conversations.emergencies(ask.session):
         if talk.talk.agent_id == ask.agent.id:
@@ -25,7 +25,7 @@ def emergencies(ask: Request) -> Answer:
                 "talk": talk,
                 "asker": ask.session.get_one(Agent, talk.talk.agent_id).name,
                 "case": case,
-                "with_her": [party_name(ask, p) for p in there if p.place is not Place.RINGING],
+                "beside": [party_name(ask, p) for p in there if p.place is not Place.RINGING],
                 "rings": any(p.place is Place.RINGING for p in there),
             }
         )

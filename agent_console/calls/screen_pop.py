@@ -1,4 +1,4 @@
-"""What is shown while her phone rings: who calls, as far as it is known."""
+"""What is shown while the agent's phone rings: who calls, as far as it is known."""
 
 from agent_console.console import Request
 from agent_console.labels import cases as case_labels

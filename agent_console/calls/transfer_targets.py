@@ -35,7 +35,7 @@ def choices(ask: Request) -> Answer:
             "talk": talk,
             "language": language,
             "queues": sorted(ready, key=lambda r: (r.language != language, not r.ready, not r.backups)),
-            # Who speaks her language stands first among those who do the same.
+            # Colleagues who speak the worker's language stand first among those who do the same.
             "colleagues": sorted(there, key=lambda p: (not p.rung, not p.askable, language not in p.languages)),
             "off_duty": len(colleagues) - len(there),
             "entries": directory.entries(ask.session),

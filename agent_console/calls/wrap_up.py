@@ -1,4 +1,4 @@
-"""After a call: what it was, in one key, and what she does next."""
+"""After a call: what it was, in one key, and what the agent does next."""
 
 from agent_console.calls.bar import change, drawn, state_now
 from agent_console.console import Request
@@ -24,16 +24,16 @@ def again(ask: Request) -> Answer:
 
 @routes.get("/desk/undescribed", Permission.WORK_CASES)
 def undescribed(ask: Request) -> Answer:
-    """Calls of hers that nobody has described yet."""
+    """Calls of the agent that nobody has described yet."""
     return Page("desk/_undescribed.html", undescribed_now(ask))
 
 
 @routes.post("/wrap-up", Permission.SET_OWN_STATE, on_invalid=again)
 def wrap_up(ask: Request) -> Answer:
-    """Keep what the call was; then, if she says so, be ready, take a break, or have more time.
+    """Store what the call was; then, if the agent says so, be ready, take a break, or have more time.
 
-    `call` names the call: a form that was drawn for an earlier one never describes the next. `then` is empty while she goes
-    on writing.
+    `call` names the call: a form that was drawn for an earlier one never describes the next. `then` is empty while the agent
+    goes on writing.
     """
     said, call, then = ask.form.get("disposition", ""), ask.form.get("call", ""), ask.form.get("then", "")
     if said:
@@ -59,7 +59,7 @@ def _go_on(ask: Request, call: str, then: str) -> None:
         agents.finish_wrap_up(ask.session, agent_id, ask.now)
         ask.tell(AGENTS_CHANGED, QUEUE_CHANGED)
     elif state.status in agents.WITH_A_CALL:
-        # Her wrap-up ended by itself and the next call has come: what she said is kept, the rest can wait.
+        # The wrap-up ended by itself and the next call has come: what was said is kept, the rest can wait.
         return
     to, _colon, reason = then.partition(":")
     change(ask, to, reason)

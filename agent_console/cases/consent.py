@@ -1,4 +1,4 @@
-"""What the worker of a case agrees to. It is asked in her own words' language, in the conversation itself."""
+"""What the worker of a case agrees to. It is asked in the worker's language, in the conversation itself."""
 
 from agent_console.asterisk_limit import ACTS, turn
 from agent_console.cases import page as case
@@ -19,10 +19,10 @@ RECORDING = ConsentPurpose.RECORDING
 
 @routes.post("/cases/{id}/consent", Permission.WORK_CASES, transaction="own", on_invalid=case.case)
 def say(ask: Request) -> Answer:
-    """She said yes or no, to the words that were read to her in this call; or she takes it back."""
+    """The worker said yes or no to the words that were read in this call, or takes it back."""
     what, case_id = ask.form.get("said", ""), ask.number("id")
     if what not in {"yes", "no", "withdraw"}:
-        raise Refused(_("Choose what she said."))
+        raise Refused(_("Choose what the worker said."))
     work.load(ask.session, case_id)
     agent_id, form = ask.agent.id, ask.form
     ask.session.close()
@@ -38,19 +38,23 @@ def say(ask: Request) -> Answer:
     case.tell(ask, case_id)
     if what != "yes":
         _stop(ask, runs)
-    said = {"yes": _("Kept: she agreed."), "no": _("Kept: she said no."), "withdraw": _("Kept: she took it back.")}
+    said = {
+        "yes": _("Kept: the worker agreed."),
+        "no": _("Kept: the worker said no."),
+        "withdraw": _("Kept: the worker took it back."),
+    }
     return case.done(ask, case_id, said[what])
 
 
 def _call(ask: Request) -> int:
     found = whole(ask.form.get("contact", ""))
     if found is None:
-        raise Refused(_("She can only be asked in a call."))
+        raise Refused(_("The worker can only be asked in a call."))
     return found
 
 
 def _stop(ask: Request, calls: list[str]) -> None:
-    """Stop the recorders. Her word is kept before, whatever the line answers."""
+    """Stop the recorders. What the worker said is stored before, whatever the line answers."""
     failed = False
     for call in calls:
         try:

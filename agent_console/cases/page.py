@@ -235,7 +235,7 @@ def worker_form(ask: Request) -> Answer:
 
 @routes.post("/cases/{id}/worker", Permission.WORK_CASES, on_invalid=worker_form)
 def set_worker(ask: Request) -> Answer:
-    """Keep what we call her and how many are concerned."""
+    """Store what we call the worker and how many are concerned."""
     case_id, typed = ask.number("id"), ask.form.get("workers_affected", "").strip()
     many = whole(typed)
     if typed and many is None:

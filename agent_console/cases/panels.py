@@ -1,4 +1,4 @@
-"""What stands beside a case: warnings, calling back, what she agreed to, whose call it is, whether she is limited."""
+"""What stands beside a case: warnings, calling back, consent, other cases of the telephone, whether it is limited."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +14,7 @@ from models import CaseStatus, Consent, ConsentPurpose, Contact
 
 @dataclass(frozen=True)
 class Agreed:
-    """What she said about being recorded. `call` is the conversation in which she can be asked now, if there is one."""
+    """What the worker said about being recorded. `call` is the conversation in which they can be asked now, if any."""
 
     said: Consent | None
     script: Script
@@ -22,7 +22,7 @@ class Agreed:
 
     @property
     def in_this_call(self) -> bool:
-        """Whether she was asked in the conversation that goes on."""
+        """Whether the worker was asked in the conversation that goes on."""
         return self.call is not None and self.said is not None and self.said.contact_id == self.call.id
 
 

@@ -46,7 +46,7 @@ def people(ask: Request) -> Answer:
 
 
 def desk_now(ask: Request) -> dict[str, object]:
-    """Her state, how her phone is reached, and what came before the call she has."""
+    """The agent's state, how their phone is reached, and what came before their call."""
     shown = state_now(ask)
     call = shown["call"] if isinstance(shown["call"], Contact) else None
     return shown | {

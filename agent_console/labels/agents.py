@@ -31,7 +31,7 @@ def status_colour(status: AgentStatus) -> str:
 
 
 def reason_word(reason: str | None) -> str:
-    """Why she is not ready, in a word or two."""
+    """Why an agent is not ready, in a word or two."""
     return {
         agents.MISSED: _("missed a ring"),
         agents.DECLINED: _("declined a call"),

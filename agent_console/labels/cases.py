@@ -61,7 +61,7 @@ def call_word(contact: Contact) -> str:
     if contact.direction is Direction.INBOUND:
         return outcome_word(contact.outcome)
     if contact.outcome is None:
-        return _("We call her")
+        return _("We call back")
     return _("We called: %(outcome)s") % {"outcome": outcome_word(contact.outcome).lower()}
 
 
@@ -90,7 +90,7 @@ def callback_word(callback: CallbackSafety) -> str:
 
 def phone_owners() -> dict[str, str]:
     """Whose phone it is."""
-    return {"own": _("Her own"), "shared": _("Shared"), "employer": _("The employer's")}
+    return {"own": _("Their own"), "shared": _("Shared"), "employer": _("The employer's")}
 
 
 def messages() -> dict[str, str]:
@@ -162,14 +162,16 @@ def reason_word(reason: str) -> str:
 def step_words(step: Step, hours: str = "", *, now_is_the_time: bool = True) -> tuple[str, str]:
     """A next step, and why or how. `hours` are those of a safe call-back, and whether it is one of them."""
     said = (
-        _("she said it is safe") if now_is_the_time else _("she said it is safe, but not at this hour: do not dial now")
+        _("the worker said it is safe")
+        if now_is_the_time
+        else _("the worker said it is safe, but not at this hour: do not dial now")
     )
     return {
         StepKind.CLAIM: (_("Claim it"), _("nobody has this case yet")),
         StepKind.LISTEN: (_("Listen to the message"), _("a person has not heard it to the end yet")),
         StepKind.ASK_SAFETY: (_("Ask about safety"), _("what is not asked is unknown, and unknown is never dialled")),
         StepKind.CALL_BACK: (_("Call back %(hours)s") % {"hours": hours}, said),
-        StepKind.ASK_AGAIN: (_("Do not dial"), _("it was safe once, but that is too old: ask again when she calls")),
+        StepKind.ASK_AGAIN: (_("Do not dial"), _("it was safe once, but that is too old: ask again when they call")),
         StepKind.DO_NOT_DIAL: (_("Do not dial"), _("nobody knows yet whether a call-back is safe")),
         StepKind.SAY_WHAT_IT_WAS: (_("Say what the call was"), _("one key is enough")),
         StepKind.SUMMARISE: (_("Give the case a title"), _("one line, in our words")),

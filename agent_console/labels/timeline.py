@@ -59,7 +59,7 @@ def told(event: CaseEvent, names: dict[int, str]) -> TimelineLine:
 
 
 def _of_calls(event: CaseEvent, names: dict[int, str], by: str) -> TimelineLine | None:
-    """What was done in calls and about calling her; None for every other kind."""
+    """What was done in calls and about calling the worker back; None for every other kind."""
     detail = event.detail
     match event.kind:
         case EventKind.CALLBACK:

@@ -61,7 +61,7 @@ def titles() -> dict[str, str]:
         "opening": _("Opening, before the menu"),
         "quiet": _("For somebody who cannot speak"),
         "invite": _("The invitation in the menu"),
-        "again": _("A caller we know: go on in her language"),
+        "again": _("A caller we know: go on in their language"),
         "wrong_key": _("After a key that means nothing"),
         "connecting": _("Before the queue"),
         "comfort": _("While waiting"),
@@ -75,6 +75,6 @@ def titles() -> dict[str, str]:
         "cannot_record": _("When nothing can be recorded"),
         "goodbye": _("Goodbye"),
         "line_busy": _("Too many calls at once"),
-        "please_hold": _("The agent's line broke: she is brought back"),
+        "please_hold": _("The agent's line broke: the agent is brought back"),
         "mobile_call": _("To an agent whose mobile rings: press 1"),
     }

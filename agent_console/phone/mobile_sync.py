@@ -29,7 +29,7 @@ WARN_AFTER = 2
 
 
 async def keep(app: web.Application) -> AsyncIterator[None]:
-    """Look as long as the console runs: every fifteen seconds, and when an agent, her number or the roster changed."""
+    """Look as long as the console runs: every fifteen seconds, and when an agent, their number or the roster changed."""
     async with background.running(_keep(app)):
         yield
 
@@ -72,7 +72,7 @@ class _Changed:
 
 @dataclass
 class MobileSync:
-    """What Asterisk was told: agents, each with the keyed hash of her number, so that no number is kept here.
+    """What Asterisk was told: agents, each with the keyed hash of their number, so that no number is kept here.
 
     `suspects` are agents whose number may be in Asterisk from before: everybody at first.
     """

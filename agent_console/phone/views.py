@@ -24,7 +24,7 @@ A_LONG_CALL = timedelta(hours=1)
 def credentials(ask: Request) -> Answer:
     """A fresh secret for this page, each time it opens its connection. Whoever had one before is refused from now on.
 
-    With it go the servers that lead through firewalls, and what the relay takes from her while she is signed in.
+    With it go the servers that lead through firewalls, and what the relay takes from the agent while they are signed in.
 
     503 when Asterisk does not answer: the page tries again.
     """

@@ -167,6 +167,6 @@ def _role(ask: Request) -> Role:
 
 
 def _speaks(ask: Request) -> dict[str, Proficiency]:
-    """What was chosen for each language of the catalogue; nothing chosen means she does not speak it."""
+    """What was chosen for each language of the catalogue; nothing chosen means that the person does not speak it."""
     chosen = {code: ask.form.get(SPEAKS + code, "") for code in languages.catalogue()}
     return {code: Proficiency(how) for code, how in chosen.items() if how in set(Proficiency)}

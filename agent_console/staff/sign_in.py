@@ -64,7 +64,7 @@ def leave(ask: Request) -> Answer:
             note_act(session, "signed_out", f"agent:{agent_id}", by_id=agent_id)
         had_phone = agents.page_left(session, agent_id)
         if had_phone and agents.state_of(session, agent_id).status not in agents.IN_A_CALL:
-            # Ready without a page would ring her the moment she opens one again, days later.
+            # Ready without a page would ring the agent the moment they open one again, days later.
             agents.set_status(session, agent_id, AgentStatus.OFFLINE)
     ask.site.phones.end_of(agent_id, SIGNED_OUT)
     if had_phone:
@@ -92,5 +92,5 @@ def end_phones(ask: Request, agent_id: int, *, had_phone: bool) -> None:
 
 
 def start_of(agent: Agent) -> str:
-    """Where a person begins: her desk, or the settings for one who works no cases."""
+    """Where a person begins: their desk, or the settings for one who works no cases."""
     return "/" if may(agent, Permission.WORK_CASES) else "/settings"

@@ -2,7 +2,7 @@
 (() => {
   "use strict";
   const root = document.documentElement;
-  const BY_ITSELF = new Set(["back", "callback"]); // nothing to decide: her phone answers
+  const BY_ITSELF = new Set(["back", "callback"]); // nothing to decide: the phone answers
   const OPENED = "freeline-opened";
   const TOLD_MS = 12000;
   const bar = () => document.getElementById("bar");
@@ -10,8 +10,8 @@
   const card = () => document.getElementById("call-card");
   let ringing = ""; // the call whose card is shown, or asked for
   let seen = false; // the bar has said that it rings
-  let stopped = ""; // whom she stopped calling, or sent away
-  let asked = null; // somebody is being called in: in which call, and what to say when she does not answer
+  let stopped = ""; // whom the agent stopped calling, or sent away
+  let asked = null; // somebody is being called in: in which call, and what to say when they do not answer
   if (!pop()) return;
 
   function show(call, kind) {
@@ -50,7 +50,7 @@
     else beside(now);
   }
 
-  // Somebody was called in and is gone, and nobody stopped calling her: that is said, and not only by her absence.
+  // Somebody was called in and is gone, and nobody stopped calling them: that is said, and not only by their absence.
   function unanswered(now) {
     const strip = now.querySelector("[data-party]");
     if (strip?.dataset.unanswered && strip.dataset.party !== stopped) asked = { call: now.dataset.call, words: strip.dataset.unanswered };
@@ -128,7 +128,7 @@
   document.addEventListener("htmx:afterSettle", look);
   document.addEventListener("htmx:beforeRequest", (event) => {
     if (!event.detail.requestConfig?.path.endsWith("/return")) return;
-    // A piece that is on its way may still show her as called.
+    // A piece that is on its way may still show them as called.
     stopped = bar().querySelector("[data-party]")?.dataset.party || "";
     asked = null;
   });

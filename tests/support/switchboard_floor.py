@@ -22,7 +22,7 @@ from tests.support.asterisk import AsteriskUnderTest
 from tests.support.wait import until
 
 LINE = "1800123456"
-SECRET = "a phone of her own"
+SECRET = "a phone of their own"
 
 
 def give_secret(agent: Agent, secret: str) -> None:

@@ -8,7 +8,7 @@ import { fire, inCall, phone, post, root, setCall, trouble } from "./page.js";
 const SILENT_S = 5;
 const MICROPHONE_SILENT_S = 10;
 const END_MS = 3000;
-// She was in this call, or has asked for it: nothing to decide.
+// The agent was in this call, or has asked for it: nothing to decide.
 const BY_ITSELF = new Set(["back", "callback"]);
 const IN_CALL = ["no-sound", "sound-broken", "microphone-silent", "not-answered"];
 

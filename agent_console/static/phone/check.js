@@ -97,7 +97,7 @@ async function network(mine) {
   sayRelay(way);
 }
 
-// Why the phone is not connected: exactly that is said, here where she looks.
+// Why the phone is not connected: exactly that is said, here where the agent looks.
 function whyNot() {
   if (!holds()) return "elsewhere";
   if (!microphone.usable()) return "no-microphone";

@@ -146,7 +146,7 @@ function start() {
     onElsewhere: () => stop("elsewhere"),
     mayLetGo: () => !inCall(),
   });
-  // Who answers on a phone of her own takes this one only when she says so.
+  // An agent who answers on a phone of their own takes this one only when they say so.
   if (phone.dataset.own === "yes") setLine("off");
   else tab.start();
 }

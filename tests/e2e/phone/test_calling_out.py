@@ -57,7 +57,7 @@ def test_a_conversation_is_recorded_only_with_consent_and_ends_in_the_vault(floo
         call = floor.answered(alice, worker)
         alice.page.wait_for_url("**/cases/*", timeout=60_000)
         expect(alice.page.locator("#bar").get_by_role("button", name="Record")).to_have_count(0)
-        alice.page.get_by_role("button", name="She said yes").first.click()
+        alice.page.get_by_role("button", name="The worker said yes").first.click()
         press(alice, "Record")
         expect(alice.page.locator("#bar .recording")).to_be_visible(timeout=60_000)
         spool = floor.whole.settings.spool

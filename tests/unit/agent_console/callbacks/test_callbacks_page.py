@@ -121,7 +121,7 @@ async def test_a_click_calls_her_and_asks_how_it_went(
     for page in (text, await alice.text(f"/cases/{case_id}")):
         assert "How did it go?" in page
         assert "Clinic appointment" in page
-        assert "hang up and say nothing: she agreed to no message" in page
+        assert "hang up and say nothing: the worker agreed to no message" in page
         assert [outcome in page for outcome in AttemptOutcome] == [True] * 5
         assert f'name="attempt" value="{attempt.id}"' in page
         assert DIGITS not in page

@@ -222,7 +222,7 @@ async def test_an_emergency_is_on_every_supervisors_page_and_on_nobody_elses(
         assert party.kind is PartyKind.SUPERVISOR
         party.place, party.agent_id = Place.ROOM, staff.sofia.id
         session.add(party)
-    assert "Sofia is with her" in await sofia.text("/phone/emergencies")
+    assert "Sofia is with them" in await sofia.text("/phone/emergencies")
     assert "Sofia is in the call with you" in await alice.text("/state")
     with db.write() as session:
         agents.on_call(session, staff.sofia.id or 0, contact.call, now())

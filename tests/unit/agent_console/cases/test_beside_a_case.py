@@ -93,8 +93,8 @@ async def test_consent_is_asked_in_the_call_in_her_language(
     assert contact_of(db, talking).recording is TalkRecording.CONSENTED
     text = await answer.text()
     assert "Given" in text
-    assert "She takes it back" in text
-    assert "She said yes" not in text
+    assert "The worker takes it back" in text
+    assert "The worker said yes" not in text
     assert "Agreed to be recorded" in text
 
 
@@ -160,8 +160,8 @@ async def test_consent_is_no_form_without_a_call_or_with_old_words(
         assert (await alice.post(where, said="yes", **fields | wrong)).status == 409, wrong
     assert (await alice.post(where, said="perhaps", **fields)).status == 409
     text = await alice.text(f"/cases/{other}")
-    assert "Ask her in a call" in text
-    assert "She said yes" not in text
+    assert "Ask in a call" in text
+    assert "The worker said yes" not in text
     assert said(db) == []
 
 

@@ -142,8 +142,8 @@ async def test_safety_is_kept_reviewed_and_audited_by_field(alice: Browser, mine
     [
         (None, 1, "Safe, 08:00–20:00 until ", "Call back 08:00–20:00 until "),
         ("mon,tue 19:00-21:00", 80, "Safe, Mon, Tue 19:00–21:00", "Call back Mon, Tue 19:00–21:00"),
-        (None, 8, "No longer known to be safe: do not dial", "ask again when she calls"),
-        ("mon,tue 19:00-21:00", 91, "No longer known to be safe: do not dial", "ask again when she calls"),
+        (None, 8, "No longer known to be safe: do not dial", "ask again when they call"),
+        ("mon,tue 19:00-21:00", 91, "No longer known to be safe: do not dial", "ask again when they call"),
     ],
 )
 async def test_a_safe_call_back_says_its_hours_and_ends(
@@ -167,8 +167,8 @@ async def test_a_safe_call_back_says_its_hours_and_ends(
 @pytest.mark.parametrize(
     ("hours", "words"),
     [
-        ("00:00-00:00", ">she said it is safe<"),
-        ("later", ">she said it is safe, but not at this hour: do not dial now<"),
+        ("00:00-00:00", ">the worker said it is safe<"),
+        ("later", ">the worker said it is safe, but not at this hour: do not dial now<"),
     ],
 )
 async def test_the_next_step_says_when_it_is_not_the_hour(
