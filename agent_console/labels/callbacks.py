@@ -18,7 +18,7 @@ OUTCOME_KEYS = {
 
 
 def kind_word(kind: CallbackKind) -> str:
-    """Why she is to be called back."""
+    """Why the worker is to be called back."""
     return {
         CallbackKind.REQUESTED: _("asked for it"),
         CallbackKind.DROPPED: _("line dropped"),
@@ -35,7 +35,7 @@ def kind_colour(kind: CallbackKind) -> str:
 def outcome_word(outcome: AttemptOutcome | str) -> str:
     """What came of a try, on the button that says so."""
     return {
-        AttemptOutcome.REACHED: _("Reached her"),
+        AttemptOutcome.REACHED: _("Reached the worker"),
         AttemptOutcome.NOBODY: _("Nobody"),
         AttemptOutcome.MACHINE: _("A machine"),
         AttemptOutcome.SOMEBODY_ELSE: _("Somebody else"),
@@ -46,13 +46,13 @@ def outcome_word(outcome: AttemptOutcome | str) -> str:
 def outcome_rest(outcome: AttemptOutcome, *, we_call_back: bool) -> str:
     """What an outcome does, for the button's title."""
     if outcome is AttemptOutcome.DROPPED and not we_call_back:
-        return _("Closes this call-back: she has not said that we may call again when the line drops")
+        return _("Closes this call-back: the worker has not said that we may call again when the line drops")
     return {
         AttemptOutcome.REACHED: _("Closes this call-back"),
-        AttemptOutcome.NOBODY: _("Try again later, inside her hours"),
-        AttemptOutcome.MACHINE: _("Try again later, inside her hours"),
-        AttemptOutcome.SOMEBODY_ELSE: _("Calling her is unsafe from now on; this call-back closes"),
-        AttemptOutcome.DROPPED: _("Call her again: she said that we may"),
+        AttemptOutcome.NOBODY: _("Try again later, inside the safe hours"),
+        AttemptOutcome.MACHINE: _("Try again later, inside the safe hours"),
+        AttemptOutcome.SOMEBODY_ELSE: _("Calling is unsafe from now on; this call-back closes"),
+        AttemptOutcome.DROPPED: _("Call again: the worker said that we may"),
     }[outcome]
 
 
@@ -111,18 +111,18 @@ def owners(owner: str | None) -> str:
 
 
 def neutral_words() -> str:
-    """What may be said to a machine, and to whoever answers when she gave no phrase: nothing that tells who we are."""
+    """What may be said to a machine, and to whoever answers when the worker gave no phrase: nothing that tells who we are."""
     return _("Hello. I will call again another time. Goodbye.")
 
 
 def wrong_number_words() -> str:
-    """What is said to somebody else when she gave no phrase of her own."""
+    """What is said to somebody else when the worker gave no phrase."""
     return _("Sorry, I have the wrong number. Goodbye.")
 
 
 def closing_reasons() -> list[str]:
     """Reasons that come up often; any other can be typed."""
-    return [_("not known to be safe"), _("she has called since"), _("handled another way"), _("wrong number")]
+    return [_("not known to be safe"), _("they have called since"), _("handled another way"), _("wrong number")]
 
 
 def told(detail: dict[str, Any]) -> tuple[str, str]:
@@ -137,12 +137,12 @@ def told(detail: dict[str, Any]) -> tuple[str, str]:
         return _("Called back: %(outcome)s") % {"outcome": outcome_word(what).lower()}, nth
     return {
         "opened": (_("To be called back"), _("put on the list by hand")),
-        "dialled": (_("Called her"), nth),
-        "line_failed": (_("The line did not call her"), _("nothing rang")),
+        "dialled": (_("Called the worker"), nth),
+        "line_failed": (_("The line did not call the worker"), _("nothing rang")),
         "for_supervisor": (_("Call-back goes to a supervisor"), nth),
-        CallbackEnd.REACHED: (_("Reached her"), _("the call-back is done")),
-        CallbackEnd.SHE_REACHED_US: (_("She reached us"), _("the call-back is done")),
-        CallbackEnd.UNSAFE: (_("Somebody else answered"), _("calling her is unsafe from now on")),
+        CallbackEnd.REACHED: (_("Reached the worker"), _("the call-back is done")),
+        CallbackEnd.SHE_REACHED_US: (_("The worker reached us"), _("the call-back is done")),
+        CallbackEnd.UNSAFE: (_("Somebody else answered"), _("calling is unsafe from now on")),
         CallbackEnd.CLOSED: (_("Call-back closed"), closed_word(reason)),
     }.get(what, (_("Call-back"), ""))
 
@@ -150,5 +150,5 @@ def told(detail: dict[str, Any]) -> tuple[str, str]:
 def closed_word(reason: str) -> str:
     """Why a call-back was closed, where the machine said so."""
     if reason == DROPPED_AND_NOT_AGREED:
-        return _("the line dropped, and she had not said that we may call back")
+        return _("the line dropped, and the worker had not said that we may call back")
     return reason

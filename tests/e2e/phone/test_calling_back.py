@@ -80,7 +80,7 @@ def test_a_worker_is_called_back_and_talks_with_the_agent(
     """One click, two tones, one key; then nothing is owed any more, and her number was on no page."""
     alice = sit_ready(sit_down)
     page = alice.page
-    page.get_by_role("button", name="Call her").click()
+    page.get_by_role("button", name="Call the worker").click()
     worker = provider.wait_ring()
     assert worker is not None
     assert worker.invite is not None
@@ -110,7 +110,7 @@ def test_a_worker_who_does_not_answer_counts_by_itself(
 ) -> None:
     """Nobody has to say so; she stands under Later, with one dot, and is not called again now."""
     alice = sit_ready(sit_down)
-    alice.page.get_by_role("button", name="Call her").click()
+    alice.page.get_by_role("button", name="Call the worker").click()
     worker = provider.wait_ring()
     assert worker is not None
     until(lambda: attempt(quick).outcome is AttemptOutcome.NOBODY, 40)
@@ -118,4 +118,4 @@ def test_a_worker_who_does_not_answer_counts_by_itself(
     alice.until_phone("ready")
     alice.page.click("#nav a[href='/callbacks']")
     expect(alice.page.locator("#callbacks")).to_contain_text("Opens")
-    expect(alice.page.get_by_role("button", name="Call her")).to_have_count(0)
+    expect(alice.page.get_by_role("button", name="Call the worker")).to_have_count(0)

@@ -160,11 +160,11 @@ async def test_what_came_of_it_decides_what_is_next(
     item = item_of(db, callback_id)
     assert (item.end, item.attempts) == (end, attempts)
     assert safety_of(db, case_id).callback is safety
-    line = {"reached": "Reached her", "somebody_else": "Somebody else answered"}
+    line = {"reached": "Reached the worker", "somebody_else": "Somebody else answered"}
     words = line.get(outcome, f"Called back: {outcome if outcome != 'machine' else 'a machine'}")
     text = flat(await alice.text(f"/cases/{case_id}"))
     assert words.replace("dropped", "line dropped") in text
-    assert "Called her try 1 by Alice" in text
+    assert "Called the worker try 1 by Alice" in text
 
 
 async def test_a_machine_may_hear_a_neutral_word_only_if_she_agreed(
