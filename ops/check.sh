@@ -41,7 +41,7 @@ finish() {  # wait for all lanes; a line when one ends, and one now and then; wh
       code=0; wait "${running[i]}" || code=$?
       lane=${names[i]}; unset "running[i]" "names[i]"
       step "$lane: $([ "$code" = 0 ] && echo passed || echo "FAILED ($code)"), after $SECONDS s"
-      if [ "$code" = 0 ]; then sed -n '/^=\{3,\} .*slowest/,$p' "$logs/$lane"; else failed+=("$lane"); cat "$logs/$lane"; fi
+      if [ "$code" = 0 ]; then sed -n '/^=\{3,\} .*\(slowest\|lines of the product\)/,$p' "$logs/$lane"; else failed+=("$lane"); cat "$logs/$lane"; fi
       tail -1 "$logs/$lane" >"$logs/$lane.last"
     done
     if [ "$SECONDS" -ge "$next" ]; then next=$((SECONDS + 30)); progress; fi
@@ -74,7 +74,7 @@ finish
 step "the quick tests, and docker-compose.yml"
 # With a database that was asked for, compose would only repeat what it has shown: it brings its own.
 [ -n "${FREELINE_TEST_DATABASE:-}" ] || begin compose "${pytest[@]}" "$compose"
-begin quick nice -n 10 "${pytest[@]}" -n 2 --dist worksteal -m "not alone" tests "${waiting[@]/#/--ignore=}"
+begin quick env PYTEST_PLUGINS=tests.support.coverage nice -n 10 "${pytest[@]}" -n 2 --dist worksteal -m "not alone" tests "${waiting[@]/#/--ignore=}"
 finish
 step "the tests whose load is the point, with nothing beside them"
 mapfile -t load < <(grep -rl "mark\.alone" --include="test_*.py" tests)

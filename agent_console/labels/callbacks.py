@@ -111,7 +111,7 @@ def owners(owner: str | None) -> str:
 
 
 def neutral_words() -> str:
-    """What may be said to a machine, and to whoever answers when the worker gave no phrase: nothing that tells who we are."""
+    """What may be said to a machine, and to somebody else when the worker gave no phrase: nothing that tells who we are."""
     return _("Hello. I will call again another time. Goodbye.")
 
 
