@@ -10,6 +10,7 @@ from agent_console.asking import Request
 from agent_console.labels import callbacks as callback_labels
 from agent_console.labels import cases as case_labels
 from agent_console.words import gettext as _
+from hotline import scope
 from hotline.callbacks import board as callback_board
 from hotline.callbacks import items as callbacks
 from hotline.callbacks.board import CallbackRow
@@ -86,7 +87,7 @@ def of_case(ask: Request, case: Case, newest: Contact | None) -> Owed:
     query = select(Callback).where(col(Callback.open_for) == case.caller_id)
     known = ask.session.exec(query).first()
     if known is not None and known.case_id != case.id:
-        return Owed(None, listed=False, elsewhere=ask.session.get(Case, known.case_id))
+        return Owed(None, listed=False, elsewhere=scope.find(ask.session, ask.agent, known.case_id))
     if known is None and (case.status is CaseStatus.CLOSED or newest.ended_at is None):
         return Owed(None, listed=False)
     # Not on the list yet: what the rule would say of it. This row is never kept.

@@ -45,7 +45,7 @@ def count(ask: Request) -> Answer:
     """How many workers may be called now, and how many call-backs are open, for the navigation."""
     settings = ask.console.settings
     due = callback_board.count_due(ask.session, ask.now, settings.zone, settings, ask.agent)
-    return Page("callbacks/_count.html", {"due": due, "open": callback_board.count_open(ask.session)})
+    return Page("callbacks/_count.html", {"due": due, "open": callback_board.count_open(ask.session, ask.agent)})
 
 
 def owed_now(ask: Request) -> dict[str, Any]:
@@ -61,7 +61,7 @@ def owed_now(ask: Request) -> dict[str, Any]:
         "later": [item for item in waiting if item.row.opens_at is not None],
         "not_dialled": [item for item in waiting if item.row.opens_at is None],
         "supervised": supervised,
-        "more": max(0, callback_board.count_open(ask.session) - len(owed)),
+        "more": max(0, callback_board.count_open(ask.session, ask.agent) - len(owed)),
         "wrong_id": ask.visit.match.get("id", ""),
         **callback_items.values(ask),
     }
@@ -172,7 +172,7 @@ def let_go(ask: Request) -> Answer:
 def again(ask: Request) -> Answer:
     """The page once more, with what is wrong."""
     if _from_case(ask):
-        return case_view.draw(ask, callbacks.load(ask.session, ask.number("id")).case_id)
+        return case_view.draw(ask, callbacks.load(ask.session, ask.number("id"), ask.agent).case_id)
     return Page("callbacks/_list.html" if case_view.in_part(ask) else "callbacks/page.html", owed_now(ask))
 
 

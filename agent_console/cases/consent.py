@@ -5,7 +5,8 @@ from agent_console.asterisk_limit import ACTS, turn
 from agent_console.cases import page as case
 from agent_console.routes import Routes
 from agent_console.words import gettext as _
-from hotline.cases import consents, work
+from hotline import scope
+from hotline.cases import consents
 from hotline.errors import Refused
 from hotline.nudges import AGENTS_CHANGED
 from hotline.permissions import Permission
@@ -22,7 +23,7 @@ def say(ask: Request) -> Answer:
     what, case_id = ask.form.get("said", ""), ask.number("id")
     if what not in {"yes", "no", "withdraw"}:
         raise Refused(_("Choose what she said."))
-    work.load(ask.session, case_id)
+    scope.case(ask.session, ask.agent, case_id)
     agent_id, form = ask.agent.id, ask.form
     ask.session.close()
     with ask.console.database.write() as session:

@@ -10,6 +10,7 @@ from agent_console.labels.hours import days
 from agent_console.labels.timeline import told
 from agent_console.routes import Routes
 from agent_console.words import gettext as _
+from hotline import scope
 from hotline.cases import drafts, identity, work
 from hotline.cases import page as case_page
 from hotline.cases.next_steps import first_action_due
@@ -114,7 +115,7 @@ def summary_form(ask: Request) -> Answer:
 def summary(ask: Request) -> Answer:
     """Say in a line what the case is about."""
     case_id = ask.number("id")
-    if ask.form.get("was", "") != work.load(ask.session, case_id).summary:
+    if ask.form.get("was", "") != scope.case(ask.session, ask.agent, case_id).summary:
         raise Invalid(summary=_("Somebody else changed the title a moment ago. Look at it, then save yours again."))
     work.summarise(ask.session, case_id, ask.form.get("summary", ""), ask.agent)
     tell(ask, case_id)

@@ -4,8 +4,10 @@ from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
 
+from sqlalchemy import case as sql_case
 from sqlmodel import Session, col, select
 
+from hotline import scope
 from hotline.safety.gate import Facts, kind_of
 from models import (
     Agent,
@@ -29,7 +31,8 @@ def gather(session: Session, items: Sequence[Callback], by: Agent, at: datetime,
     callers = {item.caller_id for item in items}
     case_ids = {item.case_id for item in items}
     known = {c.id: c for c in session.exec(select(Caller).where(col(Caller.id).in_(callers)))}
-    cases = {c.id: c for c in session.exec(select(Case).where(col(Case.id).in_(case_ids)))}
+    every = scope.cases(scope.SYSTEM, select(Case).where(col(Case.id).in_(case_ids)))
+    cases = {c.id: c for c in session.exec(every)}
     safety = {s.case_id: s for s in session.exec(select(Safety).where(col(Safety.case_id).in_(case_ids)))}
     newest = {c.id: c for c in session.exec(select(Contact).where(col(Contact.id).in_({i.contact_id for i in items})))}
     on_line = set(
@@ -39,7 +42,7 @@ def gather(session: Session, items: Sequence[Callback], by: Agent, at: datetime,
     )
     attempts = _newest_attempts(session, [item.id or 0 for item in items])
     of_phones = _newest_of_phones(session, callers)
-    forbidden = _forbidden(session, callers)
+    forbidden = _forbidden(session, by, callers)
     names = {a.id: a.name for a in session.exec(select(Agent))}
     found = {}
     for item in items:
@@ -95,11 +98,15 @@ def _dropped(contact: Contact | None, last: CallbackAttempt | None) -> bool:
     return ours or (contact is not None and kind_of(contact) is CallbackKind.DROPPED)
 
 
-def _forbidden(session: Session, callers: set[int]) -> dict[int, list[tuple[int, str]]]:
-    """The cases of these telephones that forbid calling, closed ones too: id and reference."""
+def _forbidden(session: Session, by: Agent, callers: set[int]) -> dict[int, list[tuple[int, str]]]:
+    """Return the cases of these telephones that forbid calling, closed ones too: id and reference.
+
+    Cases that `by` may not see forbid as well, but are not named: their reference is `?`.
+    """
+    reference = sql_case((scope.visible_cases(by), col(Case.reference)), else_=None)
+    every = scope.cases(scope.SYSTEM, select(Case.caller_id, Case.id, reference))
     rows = session.exec(
-        select(Case.caller_id, Case.id, Case.reference)
-        .join(Safety, col(Safety.case_id) == col(Case.id))
+        every.join(Safety, col(Safety.case_id) == col(Case.id))
         .where(col(Case.caller_id).in_(callers), col(Safety.callback).in_(FORBIDDEN))
         .order_by(col(Case.id))
     )

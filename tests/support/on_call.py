@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from sqlmodel import Session, select
 
+from hotline import scope
 from hotline.calls import conversations
 from hotline.calls import facts as calls
 from hotline.calls.facts import Fact
@@ -96,7 +97,7 @@ def known_caller(line: Line, by: Agent) -> Contact:
     calls.close(line.session, contact, now() - timedelta(days=1), join_within_s=900, brief_s=10)
     case_id = contact.case_id or 0
     work.summarise(line.session, case_id, "Passport held, gate locked at night", by)
-    case = work.load(line.session, case_id)
+    case = scope.case(line.session, scope.SYSTEM, case_id)
     case.level = "P1"
     line.session.add(case)
     safety_form.set_safety(

@@ -14,6 +14,7 @@ from hotline.calls.facts import Fact, Seen
 from hotline.cases import consents
 from hotline.cases.consents import SCRIPT_VERSION
 from hotline.keys import Keys
+from hotline.scope import SYSTEM
 from hotline.settings import Settings
 from models import (
     AuditEntry,
@@ -109,7 +110,7 @@ def test_a_conversation_she_agreed_to_is_sealed_while_the_call_goes_on(
     assert (recording.language, recording.state) == ("my", RecordingState.WAITING)
     assert recording.duration_s == pytest.approx(len(voice) / 16000, abs=0.01)
     with db.read() as session:
-        assert audio_wav(session, keys, taker.vault, recording.id or 0)[44:] == voice
+        assert audio_wav(session, keys, taker.vault, recording.id or 0, SYSTEM)[44:] == voice
     assert left.names() == []
     assert grep(settings.data, voice[40000:40064]) == []
     (event,) = conversation.told()

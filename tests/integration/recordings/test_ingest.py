@@ -10,6 +10,7 @@ from hotline.calls import facts as calls
 from hotline.calls.facts import Fact, Seen
 from hotline.keys import Keys
 from hotline.numbers import AS_IF_UNSET
+from hotline.scope import SYSTEM
 from hotline.settings import Settings
 from models import CallbackSafety, Case, CaseEvent, CaseStatus, Channel, Database, EventKind, Outcome, Safety
 from recordings.spool.ingest import NET_QUIET_S
@@ -45,7 +46,7 @@ def test_a_message_of_the_net_becomes_one_case_with_a_sealed_recording(
         caller = find(session, keys, NUMBER, AS_IF_UNSET)
         assert caller is not None
         assert caller.id == contact.caller_id
-        sound = audio_wav(session, keys, taker.vault, recording.id or 0)
+        sound = audio_wav(session, keys, taker.vault, recording.id or 0, SYSTEM)
     assert kinds[:2] == [EventKind.FILED, EventKind.RECORDED]
     assert kinds.count(EventKind.RECORDED) == 1
     assert sound[:4] == b"RIFF"

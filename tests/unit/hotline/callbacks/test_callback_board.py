@@ -67,7 +67,7 @@ def test_who_may_be_called_now_comes_first(db: Database, staff: Cast, keys: Keys
         assert (rows[0].opens_at, rows[2].opens_at) == (AT, AT + timedelta(hours=1))
         assert rows[4].opens_at is None
         assert callback_board.count_due(s, AT, BANGKOK, settings, staff.alice) == 2
-        assert callback_board.count_open(s) == 6
+        assert callback_board.count_open(s, staff.alice) == 6
 
 
 def test_a_lock_is_the_others_reason_and_ones_own_mark(

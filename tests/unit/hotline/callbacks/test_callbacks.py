@@ -432,4 +432,4 @@ def test_who_may_not_call_back_may_do_nothing_with_it(
                 with pytest.raises(NotAllowed):
                     act(outsider)
         with pytest.raises(NotFound):
-            callbacks.load(s, 99_999)
+            callbacks.load(s, 99_999, staff.alice)
