@@ -111,7 +111,7 @@ def why_no_phone(ask: Request) -> str:
     """Why this agent can call nobody at this moment, whoever it is; empty when she can."""
     state = agents.state_of(ask.session, ask.agent.id or 0)
     if state.status in agents.IN_A_CALL:
-        return _("You are on a call. Call her back when it is over.")
+        return _("You are on a call. Call the worker back when it is over.")
     if not state.reachable:
         return _("Your phone is not on, so nothing can be dialled from here.")
     return ""

@@ -65,7 +65,7 @@ def begin_attempt(
     if refusal is not None:
         raise DialRefused(callback_id, item.case_id, refusal)
     if state_of(session, by.id or 0).status in IN_A_CALL:
-        raise Refused("You are on a call. Call her back when it is over.")
+        raise Refused("You are on a call. Call the worker back when it is over.")
     caller = session.get_one(Caller, item.caller_id)
     number = keys.open(caller.number_sealed).decode()
     refusal = _barred(settings.numbering, number, certain=caller.certain)

@@ -8,7 +8,7 @@ from sqlalchemy import case as sql_case
 from sqlmodel import Session, col, select
 
 from hotline import scope
-from hotline.safety.gate import Facts, kind_of
+from hotline.safety.gate import CallFacts, kind_of
 from models import (
     Agent,
     AttemptOutcome,
@@ -26,7 +26,7 @@ from models import (
 FORBIDDEN = (CallbackSafety.UNSAFE, CallbackSafety.NEVER)
 
 
-def gather(session: Session, items: Sequence[Callback], by: Agent, at: datetime, tries: int) -> dict[int, Facts]:
+def gather(session: Session, items: Sequence[Callback], by: Agent, at: datetime, tries: int) -> dict[int, CallFacts]:
     """The facts about these items, by id, as `by` is concerned at this moment. `tries` is how often one may be tried."""
     callers = {item.caller_id for item in items}
     case_ids = {item.case_id for item in items}
@@ -50,7 +50,7 @@ def gather(session: Session, items: Sequence[Callback], by: Agent, at: datetime,
         caller = known.get(item.caller_id)
         locked = item.locked_for(by.id, at)
         unsaid = last is not None and last.outcome is None
-        found[item.id or 0] = Facts(
+        found[item.id or 0] = CallFacts(
             due_at=item.due_at,
             safety=safety.get(item.case_id),
             ended=item.ended_at is not None,
