@@ -65,7 +65,7 @@ def items(ask: Request, rows: Iterable[CallbackRow]) -> list[Item]:
 def board(ask: Request) -> list[Item]:
     """All that is owed, in the order of the list."""
     settings = ask.console.settings
-    return items(ask, callback_board.board(ask.session, ask.now, settings.zone, settings, ask.agent))
+    return items(ask, callback_board.board(ask.session, ask.now, settings, ask.agent))
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def of_case(ask: Request, case: Case, newest: Contact | None) -> Owed:
     if known is None:
         callbacks.carry_on(ask.session, item)
     settings = ask.console.settings
-    row = callback_board.row(ask.session, item, ask.now, settings.zone, settings, ask.agent)
+    row = callback_board.row(ask.session, item, ask.now, settings, ask.agent)
     return Owed(items(ask, [row])[0], listed=known is not None)
 
 

@@ -43,8 +43,7 @@ def listed(ask: Request) -> Answer:
 @routes.get("/callbacks/count", Permission.CALL_BACK)
 def count(ask: Request) -> Answer:
     """How many workers may be called now, and how many call-backs are open, for the navigation."""
-    settings = ask.console.settings
-    due = callback_board.count_due(ask.session, ask.now, settings.zone, settings, ask.agent)
+    due = callback_board.count_due(ask.session, ask.now, ask.console.settings, ask.agent)
     return Page("callbacks/_count.html", {"due": due, "open": callback_board.count_open(ask.session, ask.agent)})
 
 
@@ -102,7 +101,7 @@ def _call(ask: Request, find: Find) -> int:
         with console.database.write() as session:
             by = session.get_one(Agent, agent_id)
             contact, number = callback_attempts.begin_attempt(
-                session, console.keys, find(session, by), by, now(), console.settings.zone, console.settings
+                session, console.keys, find(session, by), by, now(), console.settings
             )
     except DialRefused as refused:
         with console.database.write() as session:

@@ -5,7 +5,6 @@ The number is opened in `begin_attempt` and nowhere else, and goes to the teleph
 
 import uuid
 from datetime import datetime
-from zoneinfo import ZoneInfo
 
 from sqlmodel import Session, col, or_, select
 
@@ -51,7 +50,7 @@ class DialRefused(Refused):
 
 
 def begin_attempt(
-    session: Session, keys: Keys, callback_id: int, by: Agent, at: datetime, zone: ZoneInfo, settings: Settings
+    session: Session, keys: Keys, callback_id: int, by: Agent, at: datetime, settings: Settings
 ) -> tuple[Contact, str]:
     """One try to reach a worker: its call, and the number in E.164 for `Operator.call_back` alone.
 
@@ -61,7 +60,7 @@ def begin_attempt(
     need(by, Permission.CALL_BACK)
     item = callbacks.hold(session, callback_id, by)
     _hold_safety(session, item)
-    refusal = callbacks.may_dial(session, item, by, at, zone, settings)
+    refusal = callbacks.may_dial(session, item, by, at, settings)
     if refusal is not None:
         raise DialRefused(callback_id, item.case_id, refusal)
     if state_of(session, by.id or 0).status in IN_A_CALL:

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import case as sql_case
 from sqlmodel import Session, col, func, select
@@ -56,7 +55,7 @@ class CallbackRow:
     locked_until: datetime | None
 
 
-def board(session: Session, at: datetime, zone: ZoneInfo, settings: Settings, by: Agent) -> list[CallbackRow]:
+def board(session: Session, at: datetime, settings: Settings, by: Agent) -> list[CallbackRow]:
     """Open call-backs for this reader: those she may call now, then by when they open, then those no time helps.
 
     At most `MOST`, the safe ones first; `count_open` says how many there are.
@@ -70,20 +69,18 @@ def board(session: Session, at: datetime, zone: ZoneInfo, settings: Settings, by
         .order_by(safe_first, col(Callback.created_at), col(Callback.id))
         .limit(MOST)
     )
-    return _rows(session, session.exec(query).all(), at, zone, settings, by)
+    return _rows(session, session.exec(query).all(), at, settings, by)
 
 
-def row(
-    session: Session, callback: Callback, at: datetime, zone: ZoneInfo, settings: Settings, by: Agent
-) -> CallbackRow:
+def row(session: Session, callback: Callback, at: datetime, settings: Settings, by: Agent) -> CallbackRow:
     """Return one call-back as a row, ended or not. Raises `NotFound` when `by` may not see its case."""
-    found = _rows(session, [callback], at, zone, settings, by)
+    found = _rows(session, [callback], at, settings, by)
     if not found:
         raise NotFound("There is no such call-back.")
     return found[0]
 
 
-def count_due(session: Session, at: datetime, zone: ZoneInfo, settings: Settings, by: Agent) -> int:
+def count_due(session: Session, at: datetime, settings: Settings, by: Agent) -> int:
     """How many workers this reader may call now. Cheap: only safe and due items are looked at."""
     due = session.exec(
         _visible(by, select(Callback))
@@ -97,7 +94,7 @@ def count_due(session: Session, at: datetime, zone: ZoneInfo, settings: Settings
         return 0
     supervisor = may(by, Permission.HAND_OVER_ANY)
     facts = callback_facts.gather(session, due, by, at, settings.callback_tries)
-    return sum(why_not(f, at, zone, supervisor=supervisor) is None for f in facts.values())
+    return sum(why_not(f, at, settings.zone, supervisor=supervisor) is None for f in facts.values())
 
 
 def count_open(session: Session, by: Agent) -> int:
@@ -112,7 +109,7 @@ def _visible(by: Agent, query: SelectOfScalar[Row]) -> SelectOfScalar[Row]:
 
 
 def _rows(
-    session: Session, items: Sequence[Callback], at: datetime, zone: ZoneInfo, settings: Settings, by: Agent
+    session: Session, items: Sequence[Callback], at: datetime, settings: Settings, by: Agent
 ) -> list[CallbackRow]:
     supervisor = may(by, Permission.HAND_OVER_ANY)
     facts = callback_facts.gather(session, items, by, at, settings.callback_tries)
@@ -140,8 +137,8 @@ def _rows(
                 due_at=item.due_at,
                 attempts=item.attempts,
                 for_supervisor=item.for_supervisor_at is not None,
-                refusal=why_not(known, at, zone, supervisor=supervisor),
-                opens_at=opens_at(known, at, zone),
+                refusal=why_not(known, at, settings.zone, supervisor=supervisor),
+                opens_at=opens_at(known, at, settings.zone),
                 safety=safety.callback,
                 window=safety.window,
                 reviewed_at=safety.reviewed_at,

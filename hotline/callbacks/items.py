@@ -4,7 +4,6 @@ Calling is in hotline.callbacks.attempts, the list to read in hotline.callbacks.
 """
 
 from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import update
 from sqlalchemy.exc import IntegrityError
@@ -224,12 +223,10 @@ def case_to_answer(session: Session, contact: Contact) -> Case | None:
     return case if case is not None and case.status is not CaseStatus.CLOSED else None
 
 
-def may_dial(
-    session: Session, callback: Callback, by: Agent, at: datetime, zone: ZoneInfo, settings: Settings
-) -> Refusal | None:
+def may_dial(session: Session, callback: Callback, by: Agent, at: datetime, settings: Settings) -> Refusal | None:
     """Why this person may not call this worker now, with the reason's code and sentence; None when she may."""
     facts = callback_facts.gather(session, [callback], by, at, settings.callback_tries)[callback.id or 0]
-    return why_not(facts, at, zone, supervisor=may(by, Permission.HAND_OVER_ANY))
+    return why_not(facts, at, settings.zone, supervisor=may(by, Permission.HAND_OVER_ANY))
 
 
 def load(session: Session, callback_id: int, who: Who) -> Callback:

@@ -199,11 +199,11 @@ def test_the_board_is_narrowed_but_not_the_rule(
     theirs, mine = two
     with db.write() as session:
         item = session.exec(select(Callback)).one()
-        assert callback_board.board(session, now(), settings.zone, settings, staff.alice) == []
-        assert callback_board.count_due(session, now(), settings.zone, settings, staff.alice) == 0
+        assert callback_board.board(session, now(), settings, staff.alice) == []
+        assert callback_board.count_due(session, now(), settings, staff.alice) == 0
         assert callback_board.count_open(session, staff.alice) == 0
         with pytest.raises(NotFound):
-            callback_board.row(session, item, now(), settings.zone, settings, staff.alice)
+            callback_board.row(session, item, now(), settings, staff.alice)
         for act in (
             lambda: callbacks.load(session, item.id or 0, staff.alice),
             lambda: callbacks.take(session, item.id or 0, staff.alice, now()),
@@ -219,7 +219,7 @@ def test_the_board_is_narrowed_but_not_the_rule(
         item.case_id = mine
         session.add(item)
         session.flush()
-        [row] = callback_board.board(session, now(), settings.zone, settings, staff.alice)
+        [row] = callback_board.board(session, now(), settings, staff.alice)
         assert row.refusal is not None
         assert (row.refusal.code, row.refusal.about) == (Reason.OTHER_CASE_UNSAFE, "?")
 
@@ -231,7 +231,7 @@ def test_that_somebody_else_answered_is_kept_though_the_case_may_not_be_seen_any
     owed_callbacks.say_safe(db, case_id, staff)
     with db.write() as session:
         item = session.exec(select(Callback)).one()
-        callback_attempts.begin_attempt(session, keys, item.id or 0, staff.alice, now(), settings.zone, settings)
+        callback_attempts.begin_attempt(session, keys, item.id or 0, staff.alice, now(), settings)
         before = scope.visible_cases
         monkeypatch.setattr(scope, "visible_cases", lambda who: before(who if who is SYSTEM else staff.adam))
         outcome = AttemptOutcome.SOMEBODY_ELSE

@@ -66,9 +66,7 @@ class Owed:
         return self.item.id or 0
 
     def begin(self, who: str = "alice", at: datetime = AT) -> tuple[Contact, str]:
-        return callback_attempts.begin_attempt(
-            self.s, self.keys, self.id, getattr(self.cast, who), at, BANGKOK, self.settings
-        )
+        return callback_attempts.begin_attempt(self.s, self.keys, self.id, getattr(self.cast, who), at, self.settings)
 
     def hang_up(self, contact: Contact, at: datetime, *, answered: bool = False) -> None:
         contact.answered_at = at if answered else None
@@ -83,7 +81,7 @@ class Owed:
         return self.say(outcome, at + timedelta(minutes=1), who)
 
     def refused(self, who: str = "alice", at: datetime = AT) -> Reason | None:
-        refusal = callbacks.may_dial(self.s, self.item, getattr(self.cast, who), at, BANGKOK, self.settings)
+        refusal = callbacks.may_dial(self.s, self.item, getattr(self.cast, who), at, self.settings)
         return refusal.code if refusal else None
 
     def told(self) -> list[str]:
@@ -138,7 +136,7 @@ def test_when_two_click_the_telephone_rings_once(db: Database, staff: Cast, keys
         try:
             with db.write() as s:
                 agent = getattr(staff, who)
-                dialled.append(callback_attempts.begin_attempt(s, keys, item_id, agent, AT, BANGKOK, settings))
+                dialled.append(callback_attempts.begin_attempt(s, keys, item_id, agent, AT, settings))
         except DialRefused as error:
             refused.append(error.refusal.code)
 
@@ -184,7 +182,7 @@ def test_what_is_said_unsafe_while_somebody_clicks_counts(
     saying.start()
     assert said.wait(PATIENCE_S)
     with pytest.raises(DialRefused) as caught, db.write() as s:
-        callback_attempts.begin_attempt(s, keys, item_id, staff.alice, AT, BANGKOK, settings)
+        callback_attempts.begin_attempt(s, keys, item_id, staff.alice, AT, settings)
     saying.join()
     assert caught.value.refusal.code is where
     with db.write() as s:

@@ -383,7 +383,7 @@ def test_an_agent_can_owe_a_call_by_hand(db: Database, staff: Cast, keys: Keys, 
         assert callbacks.open_for_case(s, case_id, staff.bob, now()).id == item.id
         assert callbacks.open_of_case(s, case_id) is not None
         assert (item.caller_id, item.contact_id) == (contact.caller_id, contact.id)
-        refusal = callbacks.may_dial(s, item, staff.alice, now(), settings.zone, settings)
+        refusal = callbacks.may_dial(s, item, staff.alice, now(), settings)
         assert refusal is not None
         assert refusal.code == "unknown", "the same rules hold for it"
         newer = call(s, keys, "b", Fact.QUEUED, minute=60)
@@ -427,7 +427,7 @@ def test_who_may_not_call_back_may_do_nothing_with_it(
                 lambda who: callbacks.let_go(s, item_id, who),
                 lambda who: callbacks.close_item(s, item_id, who, "why", now()),
                 lambda who: callbacks.open_for_case(s, contact.case_id or 0, who, now()),
-                lambda who: callback_attempts.begin_attempt(s, keys, item_id, who, now(), settings.zone, settings),
+                lambda who: callback_attempts.begin_attempt(s, keys, item_id, who, now(), settings),
             ):
                 with pytest.raises(NotAllowed):
                     act(outsider)
