@@ -16,6 +16,7 @@ from hotline.staff import states as agents
 from models import Agent, AgentStatus, CallbackSafety, Contact, PartyKind, Place
 from models.db.types import now
 from tests.support import seed
+from tests.support.thailand import saw
 
 WRAP_UP_S = 120
 
@@ -46,7 +47,7 @@ class Line:
         """This agent talks with a worker since so many seconds."""
         at = now() - timedelta(seconds=talked_s)
         contact = self._evening(talked_s).call(language, 9, number=self.number)
-        calls.saw(self.session, self.keys, contact.call, Fact.ANSWERED, at, calls.Seen(handler_id=agent.id))
+        saw(self.session, self.keys, contact.call, Fact.ANSWERED, at, calls.Seen(handler_id=agent.id))
         ready(self.session, agent)
         self.has(agent, contact, at)
         return contact

@@ -46,6 +46,7 @@ from recordings.vault.vault import Vault
 from tests.support.cast import Cast
 from tests.support.databases import on_sqlite
 from tests.support.spooled import NUMBER, Left, Taker, grep, rows
+from tests.support.thailand import saw
 from tests.support.wait import PATIENCE_S, until
 
 PURPOSE = ConsentPurpose.RECORDING
@@ -59,9 +60,9 @@ class Conversation:
         self.call = "5d2f6b1e-0f5e-4a61-8d27-6e7f0a3c9c01"
         self.at = now() - timedelta(minutes=5)
         with db.write() as session:
-            contact = calls.saw(session, keys, self.call, Fact.ARRIVED, self.at, Seen(language="my", number=NUMBER))
-            calls.saw(session, keys, self.call, Fact.QUEUED, self.at + timedelta(seconds=20))
-            calls.saw(session, keys, self.call, Fact.ANSWERED, self.at + timedelta(seconds=30))
+            contact = saw(session, keys, self.call, Fact.ARRIVED, self.at, Seen(language="my", number=NUMBER))
+            saw(session, keys, self.call, Fact.QUEUED, self.at + timedelta(seconds=20))
+            saw(session, keys, self.call, Fact.ANSWERED, self.at + timedelta(seconds=30))
             self.alice = staff.alice
             calls.answered(session, contact, staff.alice.id or 0, self.at, join_within_s=900)
             self.contact_id, self.case_id = contact.id or 0, contact.case_id or 0

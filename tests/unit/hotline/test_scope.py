@@ -38,6 +38,7 @@ from models import (
 from models.db.types import now
 from tests.support import owed_callbacks
 from tests.support.cast import Cast
+from tests.support.thailand import saw
 
 NUMBER = "0812345678"
 THEIRS, MINE = "passport of a stranger", "passport of my worker"
@@ -46,7 +47,7 @@ THEIRS, MINE = "passport of a stranger", "passport of my worker"
 def filed(session: Session, keys: Keys, name: str, owner: Agent | None, summary: str) -> Case:
     """A case of one telephone, the same for all, whose caller left the queue an hour ago."""
     at = now() - timedelta(hours=1)
-    contact = calls.saw(session, keys, name, Fact.KEY, at, Seen(language="my", number=NUMBER))
+    contact = saw(session, keys, name, Fact.KEY, at, Seen(language="my", number=NUMBER))
     calls.close(session, contact, at, join_within_s=0, brief_s=0)
     case = scope.case(session, SYSTEM, contact.case_id or 0)
     case.summary, case.owner_id = summary, owner.id if owner is not None else None

@@ -8,7 +8,6 @@ from datetime import timedelta
 import pytest
 from sqlmodel import col, select
 
-from hotline.calls import facts as calls
 from hotline.calls.facts import Fact, Seen
 from hotline.cases import lifecycle, timeline, transcripts, work
 from hotline.keys import Keys
@@ -35,6 +34,7 @@ from models import (
 from models.db.types import now
 from tests.support.cast import Cast
 from tests.support.recorded import leave_message, transcript_of
+from tests.support.thailand import saw
 from tests.unit.agent_console.conftest import HTMX, Browser, SignIn
 
 NUMBER = "0812345678"
@@ -515,7 +515,7 @@ async def test_other_cases_of_the_telephone_are_shown(alice: Browser, left: Left
 async def test_a_call_that_goes_on_is_not_described_yet(alice: Browser, mine: int, db: Database, keys: Keys) -> None:
     """A further call of the case without an end: it is on the line."""
     with db.write() as session:
-        contact = calls.saw(session, keys, "on-the-line", Fact.ARRIVED, now(), Seen(language="en"))
+        contact = saw(session, keys, "on-the-line", Fact.ARRIVED, now(), Seen(language="en"))
         contact.case_id = mine
         session.add(contact)
         session.flush()

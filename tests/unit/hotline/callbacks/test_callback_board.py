@@ -16,6 +16,7 @@ from hotline.safety.gate import Reason
 from hotline.settings import Settings
 from models import Callback, CallbackKind, CallbackSafety, Contact, Database, Safety
 from tests.support.cast import Cast
+from tests.support.thailand import saw
 
 BANGKOK = ZoneInfo("Asia/Bangkok")
 AT = datetime(2026, 11, 23, 10, tzinfo=BANGKOK)
@@ -27,10 +28,10 @@ def owe(
 ) -> Callback:
     at = AT - timedelta(minutes=60 - n)
     name, number = f"c{n}", f"081234567{n}"
-    calls.saw(s, keys, name, Fact.ARRIVED, at, Seen(linkedid=name, number=number))
-    contact = calls.saw(s, keys, name, Fact.KEY, at, Seen(language="my"))
+    saw(s, keys, name, Fact.ARRIVED, at, Seen(linkedid=name, number=number))
+    contact = saw(s, keys, name, Fact.KEY, at, Seen(language="my"))
     for fact in facts:
-        calls.saw(s, keys, name, fact, at)
+        saw(s, keys, name, fact, at)
     calls.close(s, contact, at, join_within_s=900, brief_s=10)
     item = callbacks.note_call(s, contact, at)
     assert item is not None

@@ -18,6 +18,7 @@ from hotline.staff import states as agents
 from models import AgentStatus, AuditEntry, CallerLimit, Case, CaseEvent, Database, EventKind
 from models.db.types import now
 from tests.support.cast import Cast
+from tests.support.thailand import saw
 
 BANGKOK = ZoneInfo("Asia/Bangkok")
 LINE = Settings(timezone="Asia/Bangkok")
@@ -26,7 +27,7 @@ WEEK = timedelta(days=7)
 
 
 def a_case(s: Session, keys: Keys, name: str = "a", number: str | None = "0812345678") -> Case:
-    contact = calls.saw(s, keys, name, Fact.KEY, now(), Seen(language="my", number=number))
+    contact = saw(s, keys, name, Fact.KEY, now(), Seen(language="my", number=number))
     calls.close(s, contact, now(), join_within_s=0, brief_s=10)
     return s.get_one(Case, contact.case_id)
 
