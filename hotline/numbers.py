@@ -83,7 +83,7 @@ class Numbering:
     where there is none. `stand_ins` are further ones for a withheld number; `ours` the numbers of the line itself.
     """
 
-    country: str = "TH"
+    country: str
     international: tuple[str, ...] = ()
     national: str = ""
     e164_without_plus: bool = False
@@ -201,10 +201,6 @@ class Numbering:
     def _own(self) -> set[str]:
         """The line's own numbers: a carrier that sends one of them as the caller's sends no caller."""
         return {spelt for line in self.ours if (spelt := self.typed(line)) is not None}
-
-
-AS_IF_UNSET = Numbering()
-"""As the settings are without a word from the operator: the strictest reading, and the own country alone is dialled."""
 
 
 def for_the_eye(number: str) -> str:

@@ -211,7 +211,7 @@ def _describe(db: Database) -> None:
     """The demo agent says what her call was, as she would have after it."""
     with db.write() as session:
         by = session.exec(select(Agent).where(col(Agent.login) == ANSWERS)).one()
-        for contact, _case in wrap_ups.undescribed(session, by.id or 0, now()):
+        for contact, _case in wrap_ups.undescribed(session, by, now()):
             wrap_ups.describe(session, contact.call, Disposition.INFORMATION, by)
 
 

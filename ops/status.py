@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session, col, func, select
 
-from hotline import disk
+from hotline import disk, scope
 from hotline.heartbeat import UP, ask_supervisor
 from hotline.keys import IDENTITY, INDEX, PUBLIC
 from hotline.nudges import Nudges
@@ -131,6 +131,8 @@ def _counts(session: Session) -> dict[str, Any]:
     def count(model: Any, *where: Any) -> int:
         return session.exec(select(func.count()).select_from(model).where(*where)).one()
 
+    cases = scope.cases(scope.SYSTEM, select(func.count()).select_from(Case))
+    unclaimed = cases.where(col(Case.owner_id).is_(None), col(Case.status) != CaseStatus.CLOSED)
     states = session.exec(
         select(AgentState.status, func.count())
         .join(Agent, col(Agent.id) == col(AgentState.agent_id))
@@ -139,10 +141,7 @@ def _counts(session: Session) -> dict[str, Any]:
     )
     return {
         "calls": {"now": count(Contact, col(Contact.ended_at).is_(None)), "total": count(Contact)},
-        "cases": {
-            "total": count(Case),
-            "unclaimed": count(Case, col(Case.owner_id).is_(None), col(Case.status) != CaseStatus.CLOSED),
-        },
+        "cases": {"total": session.exec(cases).one(), "unclaimed": session.exec(unclaimed).one()},
         "jobs": {
             "waiting": count(Job, col(Job.state) == JobState.WAITING),
             "running": count(Job, col(Job.state) == JobState.RUNNING),

@@ -11,6 +11,9 @@ LEG = "FREELINE_LEG"
 LEG_WORKER = "worker"  # the worker, when we called her
 LEG_RECORDER = "recorder"
 LEG_MOBILE = "mobile"  # the phone behind an agent's Local leg
+LEGS_OF_NO_PARTY = {"", LEG_WORKER, LEG_RECORDER, LEG_MOBILE}
+# A Local channel has two ends: the nearer is who talks, the further stands behind it.
+BEHIND = ";2"
 # Set by telephony.operator.operator on the legs that it moves or calls. The first two and FREELINE_PARTY name a channel and
 # a leg.
 CALLER_CHANNEL = "FREELINE_CALLER"  # the worker's channel, on every leg of her conversation

@@ -37,7 +37,7 @@ def call(ask: Request, find: Find) -> int:
         with console.database.write() as session:
             by = session.get_one(Agent, agent_id)
             contact, number = callback_attempts.begin_attempt(
-                session, console.keys, find(session, by), by, now(), console.settings.zone, console.settings
+                session, console.keys, find(session, by), by, now(), console.settings
             )
     except DialRefused as refused:
         with console.database.write() as session:

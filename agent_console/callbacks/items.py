@@ -9,6 +9,7 @@ from sqlmodel import Session, col, select
 from agent_console.console import Request
 from agent_console.labels import callbacks as callback_labels
 from agent_console.labels import cases as case_labels
+from hotline import scope
 from hotline.callbacks import board as callback_board
 from hotline.callbacks import items as callbacks
 from hotline.callbacks.board import CallbackRow
@@ -64,7 +65,7 @@ def items(ask: Request, rows: Iterable[CallbackRow]) -> list[Item]:
 def board(ask: Request) -> list[Item]:
     """All that is owed, in the order of the list."""
     settings = ask.site.settings
-    return items(ask, callback_board.board(ask.session, ask.now, settings.zone, settings, ask.agent))
+    return items(ask, callback_board.board(ask.session, ask.now, settings, ask.agent))
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ def of_case(ask: Request, case: Case, newest: Contact | None) -> Owed:
     query = select(Callback).where(col(Callback.open_for) == case.caller_id)
     known = ask.session.exec(query).first()
     if known is not None and known.case_id != case.id:
-        return Owed(None, listed=False, elsewhere=ask.session.get(Case, known.case_id))
+        return Owed(None, listed=False, elsewhere=scope.find(ask.session, ask.agent, known.case_id))
     if known is None and (case.status is CaseStatus.CLOSED or newest.ended_at is None):
         return Owed(None, listed=False)
     # Not on the list yet: what the rule would say of it. This row is never kept.
@@ -102,7 +103,7 @@ def of_case(ask: Request, case: Case, newest: Contact | None) -> Owed:
     if known is None:
         callbacks.carry_on(ask.session, item)
     settings = ask.site.settings
-    row = callback_board.row(ask.session, item, ask.now, settings.zone, settings, ask.agent)
+    row = callback_board.row(ask.session, item, ask.now, settings, ask.agent)
     return Owed(items(ask, [row])[0], listed=known is not None)
 
 

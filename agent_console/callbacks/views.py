@@ -30,9 +30,8 @@ def listed(ask: Request) -> Answer:
 @routes.get("/callbacks/count", Permission.CALL_BACK)
 def count(ask: Request) -> Answer:
     """How many workers may be called now, and how many call-backs are open, for the navigation."""
-    settings = ask.site.settings
-    due = callback_board.count_due(ask.session, ask.now, settings.zone, settings, ask.agent)
-    return Page("callbacks/_count.html", {"due": due, "open": callback_board.count_open(ask.session)})
+    due = callback_board.count_due(ask.session, ask.now, ask.site.settings, ask.agent)
+    return Page("callbacks/_count.html", {"due": due, "open": callback_board.count_open(ask.session, ask.agent)})
 
 
 def owed_now(ask: Request) -> dict[str, Any]:
@@ -48,7 +47,7 @@ def owed_now(ask: Request) -> dict[str, Any]:
         "later": [item for item in waiting if item.row.opens_at is not None],
         "not_dialled": [item for item in waiting if item.row.opens_at is None],
         "supervised": supervised,
-        "more": max(0, callback_board.count_open(ask.session) - len(owed)),
+        "more": max(0, callback_board.count_open(ask.session, ask.agent) - len(owed)),
         "wrong_id": ask.visit.match.get("id", ""),
         **callback_items.values(ask),
     }

@@ -7,6 +7,7 @@ from sqlmodel import col, select
 from agent_console.console import Request
 from agent_console.labels import agents as agent_labels
 from agent_console.labels import cases as case_labels
+from hotline import scope
 from hotline.calls import conversations, wrap_ups
 from hotline.calls import facts as calls
 from hotline.calls.conversations import TalkNow
@@ -17,7 +18,7 @@ from hotline.permissions import Permission
 from hotline.queue import waiting as queue_waiting
 from hotline.referrals import directory
 from hotline.staff import states as agents
-from models import Agent, AgentLanguage, AgentStatus, Case, Contact, Party, PartyKind, Place, TalkRecording
+from models import Agent, AgentLanguage, AgentStatus, Contact, Party, PartyKind, Place, TalkRecording
 from models.db.types import now
 from web.i18n import gettext as _
 from web.request import Answer, Page, Redirect, own_path, page
@@ -80,7 +81,7 @@ def state_now(ask: Request) -> dict[str, object]:
     contact = calls.find(ask.session, state.call) if state.call is not None else None
     talk = conversations.of_call(ask.session, state.call) if state.call is not None else None
     speaks = ask.session.exec(select(AgentLanguage).where(col(AgentLanguage.agent_id) == ask.agent.id)).all()
-    case = ask.session.get(Case, contact.case_id) if contact is not None and contact.case_id is not None else None
+    case = scope.find(ask.session, ask.agent, contact.case_id) if contact is not None else None
     return {
         "state": state,
         "call": contact,

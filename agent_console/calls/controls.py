@@ -11,6 +11,7 @@ from sqlmodel import Session
 from agent_console.asterisk_limit import ACTS, turn
 from agent_console.calls.bar import drawn
 from agent_console.console import Request
+from hotline import scope
 from hotline.calls import conversations
 from hotline.calls import facts as contacts
 from hotline.calls.conversations import TalkNow
@@ -22,7 +23,7 @@ from hotline.permissions import Permission
 from hotline.referrals import directory
 from hotline.staff import presence
 from hotline.staff import states as agents
-from models import Agent, Case, Contact, Conversation, Party, PartyKind, Place, TalkRecording
+from models import Agent, Contact, Conversation, Party, PartyKind, Place, TalkRecording
 from models.db.types import now
 from telephony.operator.operator import LineFailed, Operator
 from web.i18n import gettext as _
@@ -145,7 +146,7 @@ def transfer(ask: Request) -> Answer:
         if contact is None:
             return
         conversations.end(session, call)
-        case = session.get(Case, contact.case_id)
+        case = scope.find(session, by, contact.case_id)
         if case is not None and case.owner_id == by.id:
             # Whoever takes the call takes the case with it.
             work.release(session, case.id or 0, by)

@@ -2,9 +2,10 @@
 
 from agent_console.calls.bar import party_name
 from agent_console.console import Request
+from hotline import scope
 from hotline.calls import conversations
 from hotline.permissions import Permission
-from models import Agent, Case, PartyKind, Place
+from models import Agent, PartyKind, Place
 from web.request import Answer, Page
 from web.routes import Routes
 
@@ -19,7 +20,7 @@ def emergencies(ask: Request) -> Answer:
         if talk.talk.agent_id == ask.agent.id:
             continue
         there = [p for p in talk.parties if p.kind is PartyKind.SUPERVISOR]
-        case = ask.session.get(Case, talk.contact.case_id) if talk.contact.case_id is not None else None
+        case = scope.find(ask.session, ask.agent, talk.contact.case_id)
         rows.append(
             {
                 "talk": talk,

@@ -69,7 +69,7 @@ def undescribed_now(ask: Request) -> dict[str, object]:
     """What _undescribed.html shows; the call that is wrapped up just now is asked about in the bar."""
     bar = state_now(ask)
     state = agents.state_of(ask.session, ask.agent.id or 0)
-    found = wrap_ups.undescribed(ask.session, ask.agent.id or 0, ask.now)
+    found = wrap_ups.undescribed(ask.session, ask.agent, ask.now)
     return {
         "undescribed": [row for row in found if state.status is not AgentStatus.WRAP_UP or row[0].call != state.call],
         "words": bar["words"],

@@ -52,7 +52,7 @@ def close(ask: Request) -> Answer:
 
 def _of_this_case(ask: Request) -> int:
     """The call-back in the path. Raises `NotFound` for one of another case."""
-    item = callbacks.load(ask.session, ask.number("callback"))
+    item = callbacks.load(ask.session, ask.number("callback"), ask.agent)
     if item.case_id != ask.number("id"):
         raise NotFound("There is no such call-back.")
     return item.id or 0

@@ -3,7 +3,8 @@
 from agent_console.asterisk_limit import ACTS, turn
 from agent_console.cases import page as case
 from agent_console.console import Request
-from hotline.cases import consents, work
+from hotline import scope
+from hotline.cases import consents
 from hotline.errors import Refused
 from hotline.nudges import AGENTS_CHANGED
 from hotline.permissions import Permission
@@ -23,7 +24,7 @@ def say(ask: Request) -> Answer:
     what, case_id = ask.form.get("said", ""), ask.number("id")
     if what not in {"yes", "no", "withdraw"}:
         raise Refused(_("Choose what the worker said."))
-    work.load(ask.session, case_id)
+    scope.case(ask.session, ask.agent, case_id)
     agent_id, form = ask.agent.id, ask.form
     ask.session.close()
     with ask.site.database.write() as session:

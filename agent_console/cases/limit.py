@@ -38,7 +38,7 @@ def lift(ask: Request) -> Answer:
 
 def _limit(ask: Request) -> CallerLimit:
     """The limit of the case's telephone. Raises `NotFound` when there is none."""
-    found = caller_limits.of_case(ask.session, ask.number("id"), ask.now)
+    found = caller_limits.of_case(ask.session, ask.number("id"), ask.agent, ask.now)
     if found is None:
         raise NotFound("This telephone is not limited.")
     return found

@@ -8,6 +8,7 @@ from agent_console.console import Request
 from agent_console.labels import cases as case_labels
 from agent_console.labels.hours import days
 from agent_console.labels.timeline import told
+from hotline import scope
 from hotline.cases import drafts, identity, work
 from hotline.cases import page as case_page
 from hotline.cases import title as case_title
@@ -42,7 +43,7 @@ def draw(
         "told": told,
         "days": days(),
         "editing": editing,
-        "untitled": untitled(case_title.read(ask.session, case_id)),
+        "untitled": untitled(case_title.read(ask.session, case_id, ask.agent)),
         "due": first_action_due(shown.case),
         "window": window,
         "chosen_days": [hours.DAYS[d] for d in window.days] if window else [],
@@ -64,7 +65,7 @@ def draw_title(ask: Request, case_id: int, *, editing: str = "", changed: bool =
     if not ask.visit.in_part:
         return draw(ask, case_id, editing=editing, changed=changed)
     readings.note(ask, case_id)
-    shown = case_title.read(ask.session, case_id)
+    shown = case_title.read(ask.session, case_id, ask.agent)
     values = {"case": shown.case, "editing": editing, "untitled": untitled(shown)}
     return Page("cases/_title.html", values, triggers=(case_changed(case_id),) if changed else ())
 
@@ -133,7 +134,7 @@ def summary_form(ask: Request) -> Answer:
 def summary(ask: Request) -> Answer:
     """Say in a line what the case is about."""
     case_id = ask.number("id")
-    if ask.form.get("was", "") != work.load(ask.session, case_id).summary:
+    if ask.form.get("was", "") != scope.case(ask.session, ask.agent, case_id).summary:
         raise Invalid(summary=_("Somebody else changed the title a moment ago. Look at it, then save yours again."))
     work.summarise(ask.session, case_id, ask.form.get("summary", ""), ask.agent)
     tell(ask, case_id)

@@ -6,12 +6,13 @@ from datetime import timedelta
 from sqlalchemy.exc import SQLAlchemyError
 
 from agent_console.console import Console, Request
+from hotline import scope
 from hotline.alerts import alerts
-from hotline.cases import reading, work
+from hotline.cases import reading
 from hotline.cases.reading import Held
 from hotline.log import log
 from hotline.nudges import ALERTS_CHANGED
-from models import Agent, Case
+from models import Agent
 from models.db.database import is_writing
 from models.db.types import now
 from web.dispatch import Reply, refusal
@@ -28,7 +29,7 @@ def note(ask: Request, case_id: int) -> None:
 
     A database that cannot be written stops no page: it is logged. Raises `Held` for an unusual amount, `NotFound`.
     """
-    settings, case = ask.site.settings, work.load(ask.session, case_id)
+    settings, case = ask.site.settings, scope.case(ask.session, ask.agent, case_id)
     if not reading.must_be_noted(ask.session, case, ask.agent):
         return
     # An act is done when its page is drawn: only looking can be held up.
@@ -38,7 +39,8 @@ def note(ask: Request, case_id: int) -> None:
     else:
         try:
             with ask.site.database.write() as session:
-                by, shown = session.get_one(Agent, ask.agent.id), session.get_one(Case, case_id)
+                by = session.get_one(Agent, ask.agent.id)
+                shown = scope.case(session, by, case_id)
                 alert = reading.note_reading(session, shown, by, settings, free=free)
         except (SQLAlchemyError, OSError) as error:
             log().warning("a look at a case could not be audited", error=error)

@@ -23,19 +23,19 @@ routes = Routes()
 @routes.get("/recordings/{id}/audio", Permission.HEAR_AUDIO)
 def audio(ask: Request) -> Answer:
     """The voice as a WAV, decrypted for this answer only. Audited before a byte leaves, once a sitting."""
-    recording = transcripts.load(ask.session, ask.number("id"))
+    recording = transcripts.load(ask.session, ask.number("id"), ask.agent)
     name = sign_ins.sha256(ask.visit.cookies[SESSION])
     if not transcripts.hearing_noted(ask.session, recording.id or 0, ask.agent, name):
         # Its own short transaction: nothing is decrypted while the one writer is held.
         with ask.site.database.write() as session:
             noted = transcripts.note_hearing(session, recording.id or 0, ask.agent, name)
-            of = transcripts.case_of(session, recording)
+            of = transcripts.case_of(session, recording, ask.agent)
             if reading.check_audio(session, recording.id or 0, of, ask.agent, ask.site.settings) is not None:
                 ask.tell(ALERTS_CHANGED)
         if noted and of is not None:
             ask.tell(case_changed(of.id or 0))
     vault = Vault(ask.site.settings.vault, ask.site.keys)
-    return Bytes(audio_wav(ask.session, ask.site.keys, vault, recording.id or 0), "audio/wav")
+    return Bytes(audio_wav(ask.session, ask.site.keys, vault, recording.id or 0, ask.agent), "audio/wav")
 
 
 @routes.post("/recordings/{id}/hearing", Permission.HEAR_AUDIO)
@@ -68,7 +68,7 @@ def correction_form(ask: Request) -> Answer:
 @routes.post("/recordings/{id}/correction", Permission.WORK_CASES, on_invalid=correction_form)
 def correction(ask: Request) -> Answer:
     """Keep what a person heard, beside the draft."""
-    recording = transcripts.load(ask.session, ask.number("id"))
+    recording = transcripts.load(ask.session, ask.number("id"), ask.agent)
     case_id = _case_id(ask, recording)
     transcripts.correct(
         ask.session, recording.id or 0, ask.form.get("text", ""), ask.agent, was=ask.form.get("was", "")
@@ -80,7 +80,7 @@ def correction(ask: Request) -> Answer:
 
 
 def _draw(ask: Request, *, editing: bool = False) -> Page:
-    recording = transcripts.load(ask.session, ask.number("id"))
+    recording = transcripts.load(ask.session, ask.number("id"), ask.agent)
     message = case_page.message(ask.session, recording)
     return case.draw(
         ask,
@@ -93,7 +93,7 @@ def _draw(ask: Request, *, editing: bool = False) -> Page:
 
 def _case_id(ask: Request, recording: Recording) -> int:
     """The case whose page shows the recording. Raises `NotFound` while its call goes on."""
-    found = transcripts.case_of(ask.session, recording)
+    found = transcripts.case_of(ask.session, recording, ask.agent)
     if found is None or found.id is None:
         raise NotFound("This recording has no case yet: its call goes on.")
     return found.id

@@ -23,7 +23,7 @@ def desk(ask: Request) -> Answer:
     """The whole page. One who works no cases starts elsewhere."""
     if not ask.may(Permission.WORK_CASES):
         return Redirect(start_of(ask.agent))
-    mine = case_rows.owned(ask.session, ask.agent.id or 0)
+    mine = case_rows.owned(ask.session, ask.agent)
     return page("desk/page.html", **undescribed_now(ask) | desk_now(ask) | floor_now(ask), mine=mine)
 
 
@@ -36,7 +36,7 @@ def state(ask: Request) -> Answer:
 @routes.get("/desk/cases", Permission.WORK_CASES)
 def cases(ask: Request) -> Answer:
     """My open cases."""
-    return page("desk/_cases.html", mine=case_rows.owned(ask.session, ask.agent.id or 0))
+    return page("desk/_cases.html", mine=case_rows.owned(ask.session, ask.agent))
 
 
 @routes.get("/desk/people", Permission.WORK_CASES)
@@ -51,7 +51,7 @@ def desk_now(ask: Request) -> dict[str, object]:
     call = shown["call"] if isinstance(shown["call"], Contact) else None
     return shown | {
         "has_secret": ask.agent.phone_secret_ha1 is not None,
-        "before": screen_pop.before(ask.session, call) if call is not None else [],
+        "before": screen_pop.before(ask.session, call, ask.agent) if call is not None else [],
         "called_before": callers.times_called(ask.session, call.caller_id, call.arrived_at) if call is not None else 0,
     }
 

@@ -57,32 +57,32 @@ def outcome_rest(outcome: AttemptOutcome, *, we_call_back: bool) -> str:
 
 
 def refusal_words(refusal: Refusal) -> str:
-    """Why she may not be called now. When she may is said beside it."""
+    """Why the worker may not be called or written to now. When they may is said beside it."""
     who = {"about": refusal.about or "?"}
     return {
         Reason.ENDED: _("This call-back has ended."),
         Reason.WITHHELD: _("The number is withheld or not certain."),
         Reason.NUMBER_DOUBTFUL: _("It is not certain whose number this is. Do not dial; wait for a call."),
         Reason.NUMBER_BARRED: _("The number is of another country or of a special rate, and is not allowed."),
-        Reason.NEVER: _("She said never to call her back."),
-        Reason.UNSAFE: _("Calling her back is unsafe."),
-        Reason.OTHER_CASE_UNSAFE: _("Case %(about)s has the same telephone, and there a call is unsafe.") % who,
+        Reason.NEVER: _("The worker said never to call back."),
+        Reason.UNSAFE: _("It is unsafe to contact the worker."),
+        Reason.OTHER_CASE_UNSAFE: _("Case %(about)s has the same telephone, and there contact is unsafe.") % who,
         Reason.OTHER_TELEPHONE: _("What this case knows about safety was said of another telephone."),
-        Reason.UNKNOWN: _("Nobody knows whether a call is safe for her. Do not dial."),
-        Reason.CASE_CLOSED: _("Her case is closed. Reopen it first, or close this call-back."),
-        Reason.NOT_REVIEWED: _("Nobody has reviewed her safety. Ask her when she calls again."),
-        Reason.CLOCK_WRONG: _(
-            "The clock of this machine is wrong or was changed. Nothing is dialled until it is right."
-        ),
-        Reason.REVIEW_TOO_OLD: _("What she said about safety is too old. Ask again when she calls."),
-        Reason.WINDOW_UNREADABLE: _("The hours she gave cannot be read. Write them down again."),
-        Reason.DROP_NOT_AGREED: _("The line dropped, and she has not said that we may call back when it does."),
+        Reason.UNKNOWN: _("Nobody knows whether contact is safe for the worker. Do not dial."),
+        Reason.CASE_CLOSED: _("The case is closed. Reopen it first, or close this call-back."),
+        Reason.NOT_REVIEWED: _("Nobody has reviewed the worker's safety. Ask when they call again."),
+        Reason.CLOCK_WRONG: _("The clock of this machine is wrong or was changed. Nothing goes out until it is right."),
+        Reason.REVIEW_TOO_OLD: _("What the worker said about safety is too old. Ask again when they call."),
+        Reason.WINDOW_UNREADABLE: _("The hours that the worker gave cannot be read. Write them down again."),
+        Reason.DROP_NOT_AGREED: _("The line dropped, and the worker has not said that we may call back when it does."),
+        Reason.NOT_AN_ANSWER: _("The worker has not written to us here, and we never write first."),
+        Reason.MESSAGE_NOT_AGREED: _("The worker has not agreed to neutral messages."),
         Reason.CALLER_ON_LINE: _("This telephone is in a call with us now."),
-        Reason.NOT_SAID: _("%(about)s called her and has not said yet what came of it.") % who,
+        Reason.NOT_SAID: _("%(about)s called the worker and has not said yet what came of it.") % who,
         Reason.TRIES_USED_UP: _("Tried as often as is allowed. A supervisor decides."),
         Reason.LOCKED_BY_OTHER: _("%(about)s works on it.") % who,
-        Reason.TOO_SOON: _("She was tried a short while ago."),
-        Reason.OUTSIDE_WINDOW: _("Outside her safe hours."),
+        Reason.TOO_SOON: _("The worker was tried a short while ago."),
+        Reason.OUTSIDE_WINDOW: _("Outside the worker's safe hours."),
     }[refusal.code]
 
 
@@ -97,6 +97,7 @@ STOPS = {
     Reason.UNKNOWN,
     Reason.CLOCK_WRONG,
     Reason.DROP_NOT_AGREED,
+    Reason.MESSAGE_NOT_AGREED,
 }
 
 

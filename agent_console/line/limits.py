@@ -15,7 +15,7 @@ routes = Routes()
 @routes.get("/settings/limits", Permission.LIMIT_CALLERS)
 def limits(ask: Request) -> Answer:
     """All that were not lifted; those that somebody has to look at stand first."""
-    found = hotline_limits.all_limits(ask.session, ask.now)
+    found = hotline_limits.all_limits(ask.session, ask.agent, ask.now)
     return page("line/limits.html", limits=found, due=sum(not row.applies for row in found), days=_days(ask))
 
 

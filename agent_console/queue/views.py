@@ -6,7 +6,7 @@ from datetime import UTC, datetime, time, timedelta
 from sqlmodel import col, select
 
 from agent_console.console import Request
-from hotline import disk
+from hotline import disk, scope
 from hotline.cases import reading, work
 from hotline.cases import rows as case_rows
 from hotline.cases.rows import MOST, Order
@@ -56,14 +56,14 @@ def count(ask: Request) -> Answer:
     return page(
         "queue/_count.html",
         waiting=queue_waiting.count_waiting(ask.session),
-        unclaimed=case_rows.count_unclaimed(ask.session),
+        unclaimed=case_rows.count_unclaimed(ask.session, ask.agent),
     )
 
 
 @routes.post("/cases/{id}/claim", Permission.WORK_CASES)
 def claim(ask: Request) -> Answer:
     """Take a case; of two who click, one wins. It is shown with that, so it counts as read."""
-    found = work.load(ask.session, ask.number("id"))
+    found = scope.case(ask.session, ask.agent, ask.number("id"))
     if reading.note_claim(ask.session, found, ask.agent, ask.site.settings) is not None:
         ask.tell(ALERTS_CHANGED)
     case = work.claim(ask.session, ask.number("id"), ask.agent)
@@ -89,6 +89,7 @@ def unclaimed_now(ask: Request) -> dict[str, object]:
     most = int(choices.get("most", MOST))
     board = case_rows.unclaimed(
         ask.session,
+        ask.agent,
         languages=mine if language == "mine" else [language] if language else None,
         outcome=Outcome(outcome) if outcome else None,
         older_than=AGES.get(choices["age"]),

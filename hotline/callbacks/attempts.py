@@ -5,10 +5,10 @@ The number is opened in `begin_attempt` and nowhere else, and goes to the teleph
 
 import uuid
 from datetime import datetime
-from zoneinfo import ZoneInfo
 
 from sqlmodel import Session, col, or_, select
 
+from hotline import scope
 from hotline.audit import note_act
 from hotline.callbacks import items as callbacks
 from hotline.cases import timeline
@@ -50,7 +50,7 @@ class DialRefused(Refused):
 
 
 def begin_attempt(
-    session: Session, keys: Keys, callback_id: int, by: Agent, at: datetime, zone: ZoneInfo, settings: Settings
+    session: Session, keys: Keys, callback_id: int, by: Agent, at: datetime, settings: Settings
 ) -> tuple[Contact, str]:
     """One try to reach a worker: its call, and the number in E.164 for `Operator.call_back` alone.
 
@@ -58,13 +58,13 @@ def begin_attempt(
     `DialRefused` with the rule, `Refused` when the agent is in a call, `NotAllowed`, `NotFound`.
     """
     need(by, Permission.CALL_BACK)
-    item = callbacks.hold(session, callback_id)
+    item = callbacks.hold(session, callback_id, by)
     _hold_safety(session, item)
-    refusal = callbacks.may_dial(session, item, by, at, zone, settings)
+    refusal = callbacks.may_dial(session, item, by, at, settings)
     if refusal is not None:
         raise DialRefused(callback_id, item.case_id, refusal)
     if state_of(session, by.id or 0).status in IN_A_CALL:
-        raise Refused("You are on a call. Call her back when it is over.")
+        raise Refused("You are on a call. Call the worker back when it is over.")
     caller = session.get_one(Caller, item.caller_id)
     number = keys.open(caller.number_sealed).decode()
     refusal = _barred(settings.numbering, number, certain=caller.certain)
@@ -85,7 +85,7 @@ def begin_attempt(
     item.attempts += 1
     item.owner_id, item.locked_until = by.id, at + callbacks.LOCK
     session.add(item)
-    case = session.get_one(Case, item.case_id)
+    case = scope.case(session, scope.SYSTEM, item.case_id)
     case.touched_at, case.version = case.touched_at or at, case.version + 1
     session.add(case)
     note_act(session, "called_back", f"case:{case.id}", by_id=by.id, callback=item.id, contact=contact.id)
@@ -127,7 +127,7 @@ def attempt_failed(session: Session, contact_id: int, at: datetime, why: str = "
     attempt = _attempt_of(session, contact_id)
     if attempt is None or attempt.outcome is not None or contact.answered_at is not None:
         return False
-    item = callbacks.hold(session, attempt.callback_id)
+    item = callbacks.hold(session, attempt.callback_id, scope.SYSTEM)
     session.delete(attempt)
     item.attempts = max(0, item.attempts - 1)
     session.add(item)
@@ -135,7 +135,7 @@ def attempt_failed(session: Session, contact_id: int, at: datetime, why: str = "
     contact.outcome = Outcome.NOT_REACHED
     session.add(contact)
     session.flush()
-    case = session.get_one(Case, item.case_id)
+    case = scope.case(session, scope.SYSTEM, item.case_id)
     timeline.tell(
         session, case, EventKind.CALLBACK, at, what="line_failed", contact=contact_id, reason=why[:120] or None
     )
@@ -152,7 +152,8 @@ def said(
     as is allowed: to a supervisor. Raises `Refused` when there was no try, or something else was said of it.
     """
     need(by, Permission.CALL_BACK)
-    item = callbacks.hold(session, callback_id)
+    # Whoever made the call must be able to say that somebody else answered, also when they may no longer see the case.
+    item = callbacks.hold(session, callback_id, scope.SYSTEM)
     attempt = session.exec(
         select(CallbackAttempt)
         .where(col(CallbackAttempt.callback_id) == callback_id)
@@ -195,7 +196,7 @@ def unanswered(session: Session, contact: Contact, at: datetime, settings: Setti
     attempt = _attempt_of(session, contact.id or 0)
     if attempt is None or attempt.outcome is not None:
         return None
-    item = callbacks.hold(session, attempt.callback_id)
+    item = callbacks.hold(session, attempt.callback_id, scope.SYSTEM)
     session.refresh(attempt, with_for_update=True)
     if attempt.outcome is not None:
         return None
@@ -259,7 +260,7 @@ def _follow(
     elif before is None:
         item.due_at = again_at(safety, at, settings.zone, settings.callback_again_s)
     item.owner_id, item.locked_until = None, None
-    case = session.get_one(Case, item.case_id)
+    case = scope.case(session, scope.SYSTEM, item.case_id)
     timeline.tell(session, case, EventKind.CALLBACK, at, by, what=outcome, attempt=item.attempts)
     if item.attempts >= settings.callback_tries and item.for_supervisor_at is None:
         item.for_supervisor_at = at
@@ -274,8 +275,7 @@ def _attempt_of(session: Session, contact_id: int) -> CallbackAttempt | None:
 def _hold_safety(session: Session, item: Callback) -> None:
     """Read again what is safe, in every case of this telephone; who says `unsafe` now waits until we have dialled."""
     query = (
-        select(Safety)
-        .join(Case, col(Case.id) == col(Safety.case_id))
+        scope.cases(scope.SYSTEM, select(Safety).join(Case, col(Case.id) == col(Safety.case_id)))
         .where(or_(col(Case.caller_id) == item.caller_id, col(Case.id) == item.case_id))
         .order_by(col(Safety.case_id))
         .with_for_update(of=Safety)

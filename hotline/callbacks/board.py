@@ -3,18 +3,22 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from zoneinfo import ZoneInfo
+from typing import TypeVar
 
 from sqlalchemy import case as sql_case
 from sqlmodel import Session, col, func, select
+from sqlmodel.sql.expression import SelectOfScalar
 
+from hotline import scope
 from hotline.callbacks import facts as callback_facts
+from hotline.errors import NotFound
 from hotline.permissions import Permission, may, need
 from hotline.safety.gate import Refusal, may_leave_message, opens_at, why_not
 from hotline.settings import Settings
 from models import Agent, Callback, CallbackKind, CallbackSafety, Case, Safety
 
 MOST = 200
+Row = TypeVar("Row")
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,7 @@ class CallbackRow:
     locked_until: datetime | None
 
 
-def board(session: Session, at: datetime, zone: ZoneInfo, settings: Settings, by: Agent) -> list[CallbackRow]:
+def board(session: Session, at: datetime, settings: Settings, by: Agent) -> list[CallbackRow]:
     """Open call-backs for this reader: those she may call now, then by when they open, then those no time helps.
 
     At most `MOST`, the safe ones first; `count_open` says how many there are.
@@ -59,26 +63,27 @@ def board(session: Session, at: datetime, zone: ZoneInfo, settings: Settings, by
     need(by, Permission.CALL_BACK)
     safe_first = sql_case((col(Safety.callback) == CallbackSafety.SAFE, 0), else_=1)
     query = (
-        select(Callback)
+        _visible(by, select(Callback))
         .join(Safety, col(Safety.case_id) == col(Callback.case_id), isouter=True)
         .where(col(Callback.ended_at).is_(None))
         .order_by(safe_first, col(Callback.created_at), col(Callback.id))
         .limit(MOST)
     )
-    return _rows(session, session.exec(query).all(), at, zone, settings, by)
+    return _rows(session, session.exec(query).all(), at, settings, by)
 
 
-def row(
-    session: Session, callback: Callback, at: datetime, zone: ZoneInfo, settings: Settings, by: Agent
-) -> CallbackRow:
-    """One call-back as a row, ended or not."""
-    return _rows(session, [callback], at, zone, settings, by)[0]
+def row(session: Session, callback: Callback, at: datetime, settings: Settings, by: Agent) -> CallbackRow:
+    """Return one call-back as a row, ended or not. Raises `NotFound` when `by` may not see its case."""
+    found = _rows(session, [callback], at, settings, by)
+    if not found:
+        raise NotFound("There is no such call-back.")
+    return found[0]
 
 
-def count_due(session: Session, at: datetime, zone: ZoneInfo, settings: Settings, by: Agent) -> int:
+def count_due(session: Session, at: datetime, settings: Settings, by: Agent) -> int:
     """How many workers this reader may call now. Cheap: only safe and due items are looked at."""
     due = session.exec(
-        select(Callback)
+        _visible(by, select(Callback))
         .join(Safety, col(Safety.case_id) == col(Callback.case_id))
         .where(
             col(Callback.ended_at).is_(None), col(Callback.due_at) <= at, col(Safety.callback) == CallbackSafety.SAFE
@@ -89,23 +94,32 @@ def count_due(session: Session, at: datetime, zone: ZoneInfo, settings: Settings
         return 0
     supervisor = may(by, Permission.HAND_OVER_ANY)
     facts = callback_facts.gather(session, due, by, at, settings.callback_tries)
-    return sum(why_not(f, at, zone, supervisor=supervisor) is None for f in facts.values())
+    return sum(why_not(f, at, settings.zone, supervisor=supervisor) is None for f in facts.values())
 
 
-def count_open(session: Session) -> int:
-    """How many call-backs are open."""
-    return session.exec(select(func.count()).select_from(Callback).where(col(Callback.ended_at).is_(None))).one()
+def count_open(session: Session, by: Agent) -> int:
+    """Return how many call-backs are open, of the cases this reader may see."""
+    query = _visible(by, select(func.count()).select_from(Callback))
+    return session.exec(query.where(col(Callback.ended_at).is_(None))).one()
+
+
+def _visible(by: Agent, query: SelectOfScalar[Row]) -> SelectOfScalar[Row]:
+    """Narrow a statement over call-backs to those whose case this reader may see."""
+    return scope.cases(by, query.join(Case, col(Case.id) == col(Callback.case_id)))
 
 
 def _rows(
-    session: Session, items: Sequence[Callback], at: datetime, zone: ZoneInfo, settings: Settings, by: Agent
+    session: Session, items: Sequence[Callback], at: datetime, settings: Settings, by: Agent
 ) -> list[CallbackRow]:
     supervisor = may(by, Permission.HAND_OVER_ANY)
     facts = callback_facts.gather(session, items, by, at, settings.callback_tries)
-    cases = {c.id: c for c in session.exec(select(Case).where(col(Case.id).in_({i.case_id for i in items})))}
+    seen = scope.cases(by, select(Case).where(col(Case.id).in_({i.case_id for i in items})))
+    cases = {c.id: c for c in session.exec(seen)}
     names = {a.id: a.name for a in session.exec(select(Agent))}
     rows = []
     for item in items:
+        if item.case_id not in cases:
+            continue
         known, case = facts[item.id or 0], cases[item.case_id]
         safety = known.safety or Safety(case_id=item.case_id)
         locked = item.locked(at)
@@ -123,8 +137,8 @@ def _rows(
                 due_at=item.due_at,
                 attempts=item.attempts,
                 for_supervisor=item.for_supervisor_at is not None,
-                refusal=why_not(known, at, zone, supervisor=supervisor),
-                opens_at=opens_at(known, at, zone),
+                refusal=why_not(known, at, settings.zone, supervisor=supervisor),
+                opens_at=opens_at(known, at, settings.zone),
                 safety=safety.callback,
                 window=safety.window,
                 reviewed_at=safety.reviewed_at,

@@ -4,18 +4,19 @@ Calling is in hotline.callbacks.attempts, the list to read in hotline.callbacks.
 """
 
 from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import update
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, or_, select
 
+from hotline import scope
 from hotline.audit import note_act
 from hotline.callbacks import facts as callback_facts
-from hotline.cases import filing, timeline, work
+from hotline.cases import filing, timeline
 from hotline.errors import Invalid, NotFound, Refused
 from hotline.permissions import Permission, may, need
 from hotline.safety.gate import Refusal, kind_of, more_pressing, why_not
+from hotline.scope import Who
 from hotline.settings import Settings
 from models import (
     Agent,
@@ -47,7 +48,7 @@ def note_call(session: Session, contact: Contact, at: datetime) -> Callback | No
     """
     if contact.direction is not Direction.INBOUND or contact.caller_id is None or contact.ended_at is None:
         return None
-    case = session.get(Case, contact.case_id) if contact.case_id is not None else None
+    case = scope.find(session, scope.SYSTEM, contact.case_id)
     kind = kind_of(contact)
     if case is None or kind is None or case.closing_reason == filing.BRIEF or _heard_since(session, contact):
         return None
@@ -174,7 +175,7 @@ def she_reached_us(session: Session, contact: Contact, at: datetime) -> Callback
     if newest is not None and (newest.arrived_at > contact.arrived_at or _made_by(item, contact)):
         return None
     end(session, item, CallbackEnd.SHE_REACHED_US, at, contact=contact.id)
-    case = session.get(Case, contact.case_id) if contact.case_id is not None else None
+    case = scope.find(session, scope.SYSTEM, contact.case_id)
     if case is not None and case.id != item.case_id:
         timeline.tell(session, case, EventKind.CALLBACK, at, what=CallbackEnd.SHE_REACHED_US, contact=contact.id)
     return item
@@ -212,37 +213,35 @@ def case_to_answer(session: Session, contact: Contact) -> Case | None:
         )
     ).first()
     owners = session.exec(
-        select(Safety.phone_owner)
-        .join(Case, col(Case.id) == col(Safety.case_id))
-        .where(col(Case.caller_id) == contact.caller_id)
+        scope.cases(scope.SYSTEM, select(Safety.phone_owner).join(Case, col(Case.id) == col(Safety.case_id))).where(
+            col(Case.caller_id) == contact.caller_id
+        )
     )
     if tried is None or NOT_HERS_ALONE & set(owners):
         return None
-    case = session.get(Case, item.case_id)
+    case = scope.find(session, scope.SYSTEM, item.case_id)
     return case if case is not None and case.status is not CaseStatus.CLOSED else None
 
 
-def may_dial(
-    session: Session, callback: Callback, by: Agent, at: datetime, zone: ZoneInfo, settings: Settings
-) -> Refusal | None:
+def may_dial(session: Session, callback: Callback, by: Agent, at: datetime, settings: Settings) -> Refusal | None:
     """Why this person may not call this worker now, with the reason's code and sentence; None when she may."""
     facts = callback_facts.gather(session, [callback], by, at, settings.callback_tries)[callback.id or 0]
-    return why_not(facts, at, zone, supervisor=may(by, Permission.HAND_OVER_ANY))
+    return why_not(facts, at, settings.zone, supervisor=may(by, Permission.HAND_OVER_ANY))
 
 
-def load(session: Session, callback_id: int) -> Callback:
-    """The item. Raises `NotFound`."""
+def load(session: Session, callback_id: int, who: Who) -> Callback:
+    """Return an item. Raises `NotFound` when there is none, or when it belongs to a case that `who` may not see."""
     item = session.get(Callback, callback_id)
-    if item is None:
+    if item is None or scope.find(session, who, item.case_id) is None:
         raise NotFound("There is no such call-back.")
     return item
 
 
-def hold(session: Session, callback_id: int) -> Callback:
-    """The item and its case, read again, so that nobody else changes them before we commit. Raises `NotFound`."""
-    item = load(session, callback_id)
+def hold(session: Session, callback_id: int, who: Who) -> Callback:
+    """Lock an item and its case until the commit, and read both again. Raises `NotFound` as `load`."""
+    item = load(session, callback_id, who)
     # The case first: whoever closes a call has the case before she wants the item.
-    case = session.get(Case, item.case_id)
+    case = scope.find(session, scope.SYSTEM, item.case_id)
     session.flush()
     if case is not None:
         session.refresh(case, with_for_update={"key_share": True})
@@ -257,7 +256,7 @@ def open_for_case(session: Session, case_id: int, by: Agent, at: datetime) -> Ca
     number, or when its telephone has an open call-back for another case.
     """
     need(by, Permission.CALL_BACK)
-    case = work.load(session, case_id)
+    case = scope.case(session, by, case_id)
     if case.status is CaseStatus.CLOSED:
         raise Refused("This case is closed. Reopen it first.")
     if case.caller_id is None:
@@ -275,7 +274,7 @@ def open_for_case(session: Session, case_id: int, by: Agent, at: datetime) -> Ca
             timeline.tell(session, case, EventKind.CALLBACK, at, by, what="opened")
             return item
     if item.case_id != case_id:
-        other = session.get(Case, item.case_id)
+        other = scope.find(session, by, item.case_id)
         raise Refused(f"This telephone has an open call-back already, for case {other.reference if other else '?'}.")
     return item
 
@@ -310,6 +309,7 @@ def open_of_case(session: Session, case_id: int) -> Callback | None:
 def take(session: Session, callback_id: int, by: Agent, at: datetime) -> Callback:
     """Work on an item for ten minutes, so that two do not call one worker. When two click, one wins (`Refused`)."""
     need(by, Permission.CALL_BACK)
+    item = load(session, callback_id, by)
     taken = session.execute(
         update(Callback)
         .where(
@@ -325,7 +325,6 @@ def take(session: Session, callback_id: int, by: Agent, at: datetime) -> Callbac
         .values(owner_id=by.id, locked_until=at + LOCK)
         .execution_options(synchronize_session=False)
     )
-    item = load(session, callback_id)
     session.refresh(item)
     if taken.rowcount == 0:  # type: ignore[attr-defined]
         if item.ended_at is not None:
@@ -337,7 +336,7 @@ def take(session: Session, callback_id: int, by: Agent, at: datetime) -> Callbac
 def let_go(session: Session, callback_id: int, by: Agent) -> Callback:
     """Stop working on an item; a supervisor may do it for another. Without a lock nothing happens."""
     need(by, Permission.CALL_BACK)
-    item = hold(session, callback_id)
+    item = hold(session, callback_id, by)
     if item.owner_id is not None and item.owner_id != by.id and not may(by, Permission.HAND_OVER_ANY):
         raise Refused("Somebody else works on this call-back now.")
     item.owner_id, item.locked_until = None, None
@@ -354,7 +353,7 @@ def close_item(session: Session, callback_id: int, by: Agent, reason: str, at: d
         raise Invalid(reason="Say why she is not called back.")
     if len(reason) > REASON_MAX:
         raise Invalid(reason=f"Keep it under {REASON_MAX} characters.")
-    item = hold(session, callback_id)
+    item = hold(session, callback_id, by)
     if item.ended_at is not None:
         raise Refused("This call-back has ended.")
     locked = item.locked_for(by.id, at)
@@ -385,7 +384,7 @@ def end(
     item.owner_id, item.locked_until = None, None
     session.add(item)
     session.flush()
-    case = session.get(Case, item.case_id)
+    case = scope.find(session, scope.SYSTEM, item.case_id)
     if case is not None:
         said = {"reason": reason} if reason else {}
         timeline.tell(session, case, EventKind.CALLBACK, at, by, what=how, callback=item.id, **said, **detail)

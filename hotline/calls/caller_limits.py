@@ -6,10 +6,11 @@ A limit that nobody renews ends by itself: a person in danger may hold that tele
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlmodel import Session, col, select
+from sqlmodel import Session, and_, col, select
 
+from hotline import scope
 from hotline.audit import note_act
-from hotline.cases import timeline, work
+from hotline.cases import timeline
 from hotline.errors import Invalid, NotFound, Refused
 from hotline.permissions import Permission, need
 from hotline.settings import Settings
@@ -38,7 +39,7 @@ def limit(session: Session, case_id: int, reason: str, by: Agent, at: datetime, 
     Raises `Invalid` without a reason, `Refused` when the number is withheld or the telephone is limited already.
     """
     need(by, Permission.LIMIT_CALLERS)
-    case = work.load(session, case_id)
+    case = scope.case(session, by, case_id)
     reason = " ".join(reason.replace("\x00", "").split())
     if not reason:
         raise Invalid(reason="Say why. Whoever reviews this in a week needs to know.")
@@ -99,9 +100,9 @@ def is_limited(session: Session, caller_id: int | None, at: datetime) -> bool:
     return session.exec(query).first() is not None
 
 
-def of_case(session: Session, case_id: int, at: datetime) -> CallerLimit | None:
-    """The limit that holds for the telephone of a case now; None when there is none."""
-    case = work.load(session, case_id)
+def of_case(session: Session, case_id: int, by: Agent, at: datetime) -> CallerLimit | None:
+    """Return the limit that holds for the telephone of a case now; None when there is none."""
+    case = scope.case(session, by, case_id)
     query = select(CallerLimit).where(
         col(CallerLimit.caller_id) == case.caller_id,
         col(CallerLimit.lifted_at).is_(None),
@@ -111,19 +112,22 @@ def of_case(session: Session, case_id: int, at: datetime) -> CallerLimit | None:
     return None if case.caller_id is None else session.exec(query).first()
 
 
-def all_limits(session: Session, at: datetime) -> list[LimitRow]:
-    """The limits that were not lifted: those to look at first, then by the day of their review."""
+def all_limits(session: Session, by: Agent, at: datetime) -> list[LimitRow]:
+    """Return the limits that were not lifted: those to look at first, then by the day of their review.
+
+    One whose case `by` may not see is listed without it.
+    """
     found = session.exec(
-        select(CallerLimit, Case.reference, Agent.name)
+        select(CallerLimit, col(Case.id), col(Case.reference), Agent.name)
         .join(Agent, col(Agent.id) == col(CallerLimit.by_id))
-        .join(Case, col(Case.id) == col(CallerLimit.case_id), isouter=True)
+        .join(Case, and_(col(Case.id) == col(CallerLimit.case_id), scope.visible_cases(by)), isouter=True)
         .where(col(CallerLimit.lifted_at).is_(None))
         .order_by(col(CallerLimit.review_at), col(CallerLimit.id))
     )
     return [
         LimitRow(
             limit_id=row.id or 0,
-            case_id=row.case_id,
+            case_id=case_id,
             reference=reference,
             reason=row.reason,
             by=name,
@@ -131,13 +135,13 @@ def all_limits(session: Session, at: datetime) -> list[LimitRow]:
             review_at=row.review_at,
             applies=row.since <= at < row.review_at,
         )
-        for row, reference, name in found
+        for row, case_id, reference, name in found
     ]
 
 
-def due_for_review(session: Session, at: datetime) -> list[LimitRow]:
-    """The limits that no longer apply, because nobody has looked since: renew or lift them."""
-    return [row for row in all_limits(session, at) if row.review_at <= at]
+def due_for_review(session: Session, by: Agent, at: datetime) -> list[LimitRow]:
+    """Return the limits that no longer apply, because nobody has looked since: renew or lift them."""
+    return [row for row in all_limits(session, by, at) if row.review_at <= at]
 
 
 def _load(session: Session, limit_id: int) -> CallerLimit:
@@ -158,6 +162,6 @@ def _end_all(session: Session, caller_id: int, by: Agent, at: datetime) -> None:
 
 def _note(session: Session, row: CallerLimit, what: str, by: Agent, at: datetime) -> None:
     note_act(session, f"caller_{what}", f"limit:{row.id}", by_id=by.id, case=row.case_id)
-    case = session.get(Case, row.case_id) if row.case_id is not None else None
+    case = scope.find(session, scope.SYSTEM, row.case_id)
     if case is not None:
         timeline.tell(session, case, EventKind.LIMITED, at, by, what=what, until=row.review_at.isoformat())

@@ -10,6 +10,7 @@ from sqlalchemy import delete
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
 
+from hotline import scope
 from hotline.audit import note_act
 from hotline.cases import timeline
 from hotline.errors import NotFound, Refused
@@ -218,4 +219,4 @@ def end(session: Session, call: str) -> bool:
 
 def _case_of(session: Session, call: str) -> Case | None:
     contact = session.exec(select(Contact).where(col(Contact.call) == call)).first()
-    return session.get(Case, contact.case_id) if contact is not None and contact.case_id is not None else None
+    return scope.find(session, scope.SYSTEM, contact.case_id) if contact is not None else None

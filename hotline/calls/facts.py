@@ -11,7 +11,7 @@ from hotline.callbacks import items as callbacks
 from hotline.callers.callers import find_or_add
 from hotline.cases import filing
 from hotline.keys import Keys
-from hotline.numbers import AS_IF_UNSET, Numbering
+from hotline.numbers import Numbering
 from models import (
     Agent,
     CallbackSafety,
@@ -77,12 +77,13 @@ def saw(
     call: str,
     fact: Fact,
     at: datetime,
-    seen: Seen = Seen(),
-    numbering: Numbering = AS_IF_UNSET,
+    seen: Seen,
+    numbering: Numbering,
 ) -> Contact:
     """Keep a fact of a call: insert the row or fill in what it lacks; never overwrite.
 
-    `call` is FREELINE_CALL. A row that the sweep made from Asterisk's records alone is taken over by its linkedid.
+    `call` is FREELINE_CALL; `numbering` says how its trunk writes numbers. A row that the sweep made from Asterisk's
+    records alone is taken over by its linkedid.
     """
     contact = find(session, call, seen.linkedid)
     if contact is None:

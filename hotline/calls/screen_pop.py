@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from sqlmodel import Session, col, select
 
+from hotline import scope
 from hotline.callers import callers
 from hotline.calls import conversations
 from hotline.calls import facts as calls
@@ -73,7 +74,7 @@ def read(session: Session, call: str, by: Agent, kind: str = "queue") -> Pop | N
     ):
         return None
     asker = session.get(Agent, talk.talk.agent_id) if talk is not None and kind != "queue" else None
-    known = _open(session, contact)
+    known = _open(session, by, contact)
     line = session.get(Line, contact.line) if contact.line else None
     return Pop(
         contact=contact,
@@ -86,9 +87,9 @@ def read(session: Session, call: str, by: Agent, kind: str = "queue") -> Pop | N
     )
 
 
-def warnings(session: Session, contact: Contact) -> list[Known]:
-    """What to be careful about in a conversation: what other open cases of its telephone know."""
-    return [k for k in _open(session, contact) if k.case.id != contact.case_id and k.careful][:OTHERS]
+def warnings(session: Session, contact: Contact, by: Agent) -> list[Known]:
+    """Return what to be careful about in a conversation: what other open cases of its telephone know."""
+    return [k for k in _open(session, by, contact) if k.case.id != contact.case_id and k.careful][:OTHERS]
 
 
 def _rings(session: Session, call: str, by: Agent) -> bool:
@@ -96,16 +97,15 @@ def _rings(session: Session, call: str, by: Agent) -> bool:
     return state.status is AgentStatus.RINGING and state.call == call
 
 
-def _open(session: Session, contact: Contact) -> list[Known]:
-    """The call's own case, then the open ones of the telephone, those in danger first, then in her language."""
+def _open(session: Session, by: Agent, contact: Contact) -> list[Known]:
+    """The call's own case, then the open ones of the telephone, those in danger first, then in the caller's language."""
     wanted = col(Case.id) == contact.case_id
     if contact.caller_id is not None:
         wanted |= (col(Case.caller_id) == contact.caller_id) & (col(Case.status) != CaseStatus.CLOSED)
     found = [
         Known(case, safety or Safety(case_id=case.id or 0))
         for case, safety in session.exec(
-            select(Case, Safety)
-            .join(Safety, col(Safety.case_id) == col(Case.id), isouter=True)
+            scope.cases(by, select(Case, Safety).join(Safety, col(Safety.case_id) == col(Case.id), isouter=True))
             .where(wanted)
             .order_by(col(Case.opened_at).desc())
         )
@@ -114,10 +114,11 @@ def _open(session: Session, contact: Contact) -> list[Known]:
     return sorted(found, key=lambda k: (k.case.id != own, not k.safety.in_danger, k.case.language != language))
 
 
-def before(session: Session, contact: Contact, most: int = 5) -> list[Case]:
-    """What came before a call: the other cases of its telephone, open ones first, then the newest."""
+def before(session: Session, contact: Contact, by: Agent, most: int = 5) -> list[Case]:
+    """Return what came before a call: the other cases of its telephone, open ones first, then the newest."""
     if contact.caller_id is None:
         return []
-    query = select(Case).where(col(Case.caller_id) == contact.caller_id).order_by(col(Case.opened_at).desc())
-    found = [case for case in session.exec(query) if case.id != contact.case_id]
+    query = scope.cases(by, select(Case).where(col(Case.caller_id) == contact.caller_id))
+    newest_first = session.exec(query.order_by(col(Case.opened_at).desc()))
+    found = [case for case in newest_first if case.id != contact.case_id]
     return sorted(found, key=lambda case: case.status is CaseStatus.CLOSED)[:most]

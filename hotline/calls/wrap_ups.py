@@ -2,8 +2,9 @@
 
 from datetime import datetime, timedelta
 
-from sqlmodel import Session, col, or_, select
+from sqlmodel import Session, and_, col, or_, select
 
+from hotline import scope
 from hotline.calls import facts as calls
 from hotline.cases import work
 from hotline.errors import NotFound, Refused
@@ -53,11 +54,15 @@ def hers_to_tell(session: Session, contact: Contact | None, agent_id: int) -> bo
     )
 
 
-def undescribed(session: Session, agent_id: int, at: datetime) -> list[tuple[Contact, Case | None]]:
-    """The answered calls of the last days that this agent has not described yet, newest first, with their cases."""
+def undescribed(session: Session, by: Agent, at: datetime) -> list[tuple[Contact, Case | None]]:
+    """Return the answered calls of the last days that this agent has not described yet, newest first.
+
+    The case of each comes with it; None when there is none, or when this agent may not see it.
+    """
+    agent_id = by.id or 0
     found = session.exec(
         select(Contact, Case)
-        .join(Case, col(Case.id) == col(Contact.case_id), isouter=True)
+        .join(Case, and_(col(Case.id) == col(Contact.case_id), scope.visible_cases(by)), isouter=True)
         .where(
             col(Contact.disposition).is_(None),
             col(Contact.answered_at).is_not(None),

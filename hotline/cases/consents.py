@@ -9,8 +9,9 @@ from typing import Any
 from sqlalchemy import ColumnElement
 from sqlmodel import Session, col, or_, select
 
+from hotline import scope
 from hotline.audit import note_act
-from hotline.cases import timeline, work
+from hotline.cases import timeline
 from hotline.errors import Invalid, Refused
 from hotline.line.languages import catalogue
 from hotline.permissions import Permission, need
@@ -108,6 +109,7 @@ def withdraw(
     Audited, and told on the case. None when nothing stood; the calls are put to `off` all the same.
     """
     need(by, Permission.WORK_CASES)
+    scope.case(session, by, case_id)
     before = newest(session, case_id, purpose)
     if contact_id is not None:
         _contact(session, case_id, contact_id)
@@ -203,7 +205,7 @@ def _add(
     *,
     given: bool,
 ) -> Consent:
-    case = work.load(session, case_id)
+    case = scope.case(session, by, case_id)
     row = Consent(
         case_id=case_id,
         contact_id=contact_id,

@@ -4,6 +4,7 @@ from sqlalchemy import delete
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col
 
+from hotline import scope
 from hotline.cases import work
 from hotline.errors import Invalid
 from hotline.permissions import Permission, need
@@ -17,7 +18,7 @@ def keep(session: Session, case_id: int, text: str, by: Agent) -> Draft | None:
     Raises `Invalid` when it is longer than a note may be, `NotFound` without such a case.
     """
     need(by, Permission.WORK_CASES)
-    work.load(session, case_id)
+    scope.case(session, by, case_id)
     text = text.replace("\r\n", "\n").replace("\x00", "")
     if len(text) > work.NOTE_MAX:
         raise Invalid(text=f"A note holds {work.NOTE_MAX:,} characters; this has {len(text):,}.")

@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 from sqlmodel import Session, col, select
 
+from hotline import scope
 from hotline.cases.timeline import tell
 from models import (
     Agent,
@@ -76,7 +77,7 @@ def _to_join(session: Session, contact: Contact, within: timedelta) -> Case | No
     ).first()
     if before is None or (before.outcome not in ABANDONED and before.dropped_at is None):
         return None
-    case = session.get(Case, before.case_id)
+    case = scope.find(session, scope.SYSTEM, before.case_id)
     return case if case is not None and case.touched_at is None and case.status is CaseStatus.NEW else None
 
 
@@ -85,7 +86,7 @@ def take_with_call(session: Session, contact: Contact, by: Agent, at: datetime) 
 
     The answer is told once for each agent.
     """
-    case = session.get(Case, contact.case_id)
+    case = scope.find(session, scope.SYSTEM, contact.case_id)
     if case is None:
         return
     told = session.exec(
@@ -117,7 +118,7 @@ def _came_with(session: Session, case: Case, contact: Contact) -> bool:
 
 def fill_in(session: Session, contact: Contact) -> None:
     """Give a case what became known of its call only after it was filed: a note can come out of the spool late."""
-    case = session.get(Case, contact.case_id)
+    case = scope.find(session, scope.SYSTEM, contact.case_id)
     if case is None:
         return
     case.language = case.language or contact.language
@@ -157,7 +158,7 @@ def _keep_safety(session: Session, case: Case, contact: Contact) -> None:
 
 def settle_brief(session: Session, contact: Contact, *, brief_s: int) -> None:
     """Close the case of a brief abandon, or open it again when a late fact shows that it was none."""
-    case = session.get(Case, contact.case_id)
+    case = scope.find(session, scope.SYSTEM, contact.case_id)
     if case is None or case.touched_at is not None:
         return
     only_call = session.exec(select(Contact.id).where(col(Contact.case_id) == case.id)).all() == [contact.id]
@@ -176,7 +177,7 @@ def settle_brief(session: Session, contact: Contact, *, brief_s: int) -> None:
 
 def recorded(session: Session, contact: Contact, recording: Recording) -> None:
     """Tell a case that a recording came in, once."""
-    case = session.get(Case, contact.case_id)
+    case = scope.find(session, scope.SYSTEM, contact.case_id)
     if case is None:
         return
     if case.language is None:

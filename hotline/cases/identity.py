@@ -2,7 +2,8 @@
 
 from sqlmodel import Session
 
-from hotline.cases import reading, timeline, work
+from hotline import scope
+from hotline.cases import reading, timeline
 from hotline.errors import NotFound
 from hotline.keys import Keys
 from hotline.numbers import for_the_eye
@@ -19,7 +20,7 @@ def show_number(session: Session, keys: Keys, case_id: int, by: Agent, settings:
     `Held` when it is an unusual amount: hotline.cases.reading.
     """
     need(by, Permission.SEE_NUMBER)
-    case = work.load(session, case_id)
+    case = scope.case(session, by, case_id)
     caller = session.get(Caller, case.caller_id) if case.caller_id is not None else None
     if caller is None:
         raise NotFound("The number is withheld or not certain.")
@@ -36,7 +37,7 @@ def show_number_of_call(session: Session, keys: Keys, contact: Contact, by: Agen
     if caller is None:
         raise NotFound("The number is withheld or not certain.")
     number = keys.open(caller.number_sealed).decode()
-    case = work.load(session, contact.case_id) if contact.case_id is not None else None
+    case = scope.case(session, by, contact.case_id) if contact.case_id is not None else None
     reading.note_number(session, contact, case, by, settings)
     if case is not None:
         timeline.tell(session, case, EventKind.NUMBER_SHOWN, now(), by)

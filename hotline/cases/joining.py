@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from sqlmodel import Session, col, select
 
+from hotline import scope
 from hotline.audit import note_act
-from hotline.cases import timeline, work
+from hotline.cases import timeline
 from hotline.cases.lifecycle import check_move
 from hotline.errors import NotFound, Refused
 from hotline.permissions import Permission, may, need
@@ -32,8 +33,8 @@ def join_call(session: Session, contact_id: int, to_case_id: int, by: Agent) -> 
     An agent needs both cases to be hers or nobody's. Raises `Refused` with the reason, `NotFound`.
     """
     need(by, Permission.WORK_CASES)
-    contact, source = _load(session, contact_id)
-    target = work.load(session, to_case_id)
+    contact, source = _load(session, contact_id, by)
+    target = scope.case(session, by, to_case_id)
     if source.id == target.id:
         raise Refused("This call belongs to the case already.")
     _hold(session, source, target, by)
@@ -65,9 +66,9 @@ def undo_join(session: Session, contact_id: int, by: Agent) -> Joined:
     Raises `Refused` when this call was not joined by hand, or when the join was undone before.
     """
     need(by, Permission.WORK_CASES)
-    contact, target = _load(session, contact_id)
+    contact, target = _load(session, contact_id, by)
     join = can_undo(session, contact)
-    source = session.get(Case, join.detail["source"]) if join is not None else None
+    source = scope.find(session, by, join.detail["source"]) if join is not None else None
     if join is None or source is None:
         raise Refused("This call was not joined to the case by hand, so there is nothing to undo.")
     _hold(session, source, target, by)
@@ -111,7 +112,7 @@ def _status_before(session: Session, source: Case, contact_id: int) -> str:
     return str(told[-1]) if told else CaseStatus.NEW
 
 
-def _load(session: Session, contact_id: int) -> tuple[Contact, Case]:
+def _load(session: Session, contact_id: int, by: Agent) -> tuple[Contact, Case]:
     contact = session.get(Contact, contact_id)
     if contact is None:
         raise NotFound("There is no such call.")
@@ -119,7 +120,7 @@ def _load(session: Session, contact_id: int) -> tuple[Contact, Case]:
     session.refresh(contact, with_for_update={"key_share": True})
     if contact.case_id is None:
         raise Refused("This call has no case yet. Wait until it is answered or over.")
-    return contact, work.load(session, contact.case_id)
+    return contact, scope.case(session, by, contact.case_id)
 
 
 def _hold(session: Session, one: Case, other: Case, by: Agent) -> None:

@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement
 from sqlmodel import Session, col, func, select
 from sqlmodel.sql.expression import SelectOfScalar
 
+from hotline import scope
 from hotline.cases.rows import CaseRow, is_open, rows
 from hotline.cases.search import holds
 from hotline.permissions import Permission, need
@@ -49,9 +50,10 @@ class CaseListing:
 def find(session: Session, wanted: Wanted, by: Agent) -> CaseListing:
     """One page of the cases that fit, newest first. A page past the end is the last one."""
     need(by, Permission.WORK_CASES)
-    named = _named(session, wanted.text)
+    named = _named(session, by, wanted.text)
     wanted = replace(wanted, text="") if named is not None else wanted
-    some = select(Case.id).where(*_filters(session, wanted, by), *([] if named is None else [named]))
+    narrowed = _filters(session, wanted, by) if named is None else [*_filters(session, wanted, by), named]
+    some = scope.cases(by, select(Case.id).where(*narrowed))
     # Looking for words takes the time, so it is done once: the whole list at once, instead of its length and then a page.
     listed = _ids(session, some, 0, COUNTED + 1) if wanted.text else None
     total = _count(session, some.limit(COUNTED + 1)) if listed is None else len(listed)
@@ -66,7 +68,7 @@ def find(session: Session, wanted: Wanted, by: Agent) -> CaseListing:
     if beyond and not ids:
         page = _pages(_count(session, some))
         ids = _ids(session, some, (page - 1) * PAGE, PAGE)
-    cases = session.exec(select(Case).where(col(Case.id).in_(ids)).order_by(*NEWEST)).all()
+    cases = session.exec(scope.cases(by, select(Case).where(col(Case.id).in_(ids))).order_by(*NEWEST)).all()
     owned = {case.owner_id for case in cases if case.owner_id}
     names = {a.id: a.name for a in session.exec(select(Agent).where(col(Agent.id).in_(owned)))}
     owners = {case.id or 0: names[case.owner_id] for case in cases if case.owner_id}
@@ -75,10 +77,11 @@ def find(session: Session, wanted: Wanted, by: Agent) -> CaseListing:
     )
 
 
-def _named(session: Session, text: str) -> ColumnElement[bool] | None:
+def _named(session: Session, by: Agent, text: str) -> ColumnElement[bool] | None:
     """A whole reference means its case, and nothing else is looked through; None when the text is none."""
-    hers = col(Case.reference) == text.strip().upper()
-    return hers if text and session.exec(select(Case.id).where(hers)).first() is not None else None
+    this = col(Case.reference) == text.strip().upper()
+    found = scope.cases(by, select(Case.id).where(this))
+    return this if text and session.exec(found).first() is not None else None
 
 
 def _count(session: Session, some: SelectOfScalar[Any]) -> int:
@@ -107,5 +110,5 @@ def _filters(session: Session, wanted: Wanted, by: Agent) -> list[ColumnElement[
     elif wanted.owner == NOBODY:
         filters.append(col(Case.owner_id).is_(None))
     # Every word must be found, each anywhere: people remember words, not phrases.
-    filters.extend(holds(session, word) for word in wanted.text.split()[:8])
+    filters.extend(holds(session, by, word) for word in wanted.text.split()[:8])
     return filters

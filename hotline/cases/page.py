@@ -4,8 +4,9 @@ from dataclasses import dataclass, field
 
 from sqlmodel import Session, col, func, select
 
+from hotline import scope
 from hotline.callers import callers
-from hotline.cases import lifecycle, work
+from hotline.cases import lifecycle
 from hotline.cases.next_steps import Step, next_steps
 from hotline.permissions import Permission, may
 from hotline.safety.rights import held_by_another
@@ -80,7 +81,7 @@ class CasePage:
 
 def read(session: Session, case_id: int, by: Agent) -> CasePage:
     """The page of a case for this member of staff. Raises `NotFound`."""
-    case = work.load(session, case_id)
+    case = scope.case(session, by, case_id)
     contacts = session.exec(
         select(Contact).where(col(Contact.case_id) == case_id).order_by(col(Contact.arrived_at).desc())
     ).all()
@@ -89,7 +90,7 @@ def read(session: Session, case_id: int, by: Agent) -> CasePage:
     mine = case.owner_id == by.id
     may_change = mine or may(by, Permission.HAND_OVER_ANY)
     holder = held_by_another(session, case, by)
-    others, others_more = _others(session, case)
+    others, others_more = _others(session, by, case)
     first = min((c.arrived_at for c in contacts), default=case.opened_at)
     return CasePage(
         case=case,
@@ -151,13 +152,14 @@ def _ahead(session: Session, recording: Recording) -> int:
     return session.exec(before).one()
 
 
-def _others(session: Session, case: Case) -> tuple[list[Case], int]:
-    """Other cases of the same telephone, newest first, and how many more there are."""
+def _others(session: Session, by: Agent, case: Case) -> tuple[list[Case], int]:
+    """Other cases of the same telephone that this reader may see, newest first, and how many more there are."""
     if case.caller_id is None:
         return [], 0
     same = (col(Case.caller_id) == case.caller_id, col(Case.id) != case.id)
-    found = session.exec(select(Case).where(*same).order_by(col(Case.opened_at).desc()).limit(OTHERS_SHOWN)).all()
-    total = session.exec(select(func.count()).select_from(Case).where(*same)).one()
+    newest = scope.cases(by, select(Case).where(*same)).order_by(col(Case.opened_at).desc())
+    found = session.exec(newest.limit(OTHERS_SHOWN)).all()
+    total = session.exec(scope.cases(by, select(func.count()).select_from(Case).where(*same))).one()
     return list(found), total - len(found)
 
 

@@ -13,7 +13,10 @@ from sqlalchemy.orm import defer
 from sqlmodel import Session, col, func, select
 from sqlmodel.sql.expression import SelectOfScalar
 
+from hotline import scope
+from hotline.scope import Who
 from models import (
+    Agent,
     CallbackSafety,
     Case,
     CaseStatus,
@@ -99,9 +102,10 @@ class Order(StrEnum):
     NEWEST = "newest"
 
 
-def count_unclaimed(session: Session) -> int:
-    """How many open cases nobody has claimed."""
-    return session.exec(select(func.count()).select_from(Case).where(col(Case.owner_id).is_(None), is_open())).one()
+def count_unclaimed(session: Session, who: Who) -> int:
+    """Return how many open cases nobody has claimed, of those this reader may see."""
+    every = scope.cases(who, select(func.count()).select_from(Case))
+    return session.exec(every.where(col(Case.owner_id).is_(None), is_open())).one()
 
 
 def is_open() -> ColumnElement[bool]:
@@ -114,6 +118,7 @@ def is_open() -> ColumnElement[bool]:
 
 def unclaimed(
     session: Session,
+    who: Who,
     *,
     languages: Iterable[str] | None = None,
     outcome: Outcome | None = None,
@@ -122,21 +127,24 @@ def unclaimed(
     most: int = MOST,
     at: datetime,
 ) -> Board:
-    """Open cases that nobody has claimed. `languages` also lets through cases whose language is not known."""
-    query = select(Case.id).where(col(Case.owner_id).is_(None), is_open())
+    """Return the open cases that nobody has claimed and this reader may see.
+
+    `languages` also lets through cases whose language is not known. Only cases opened `older_than` before `at` or earlier.
+    """
+    query = scope.cases(who, select(Case.id).where(col(Case.owner_id).is_(None), is_open()))
     if languages is not None:
         query = query.where(col(Case.language).in_(list(languages)) | col(Case.language).is_(None))
     if older_than is not None:
         query = query.where(col(Case.opened_at) <= at - older_than)
     if outcome is not None:
         query = query.where(_newest_outcome() == outcome)
-    every = count_unclaimed(session)
+    every = count_unclaimed(session, who)
     narrowed = languages is not None or older_than is not None or outcome is not None
     found = session.exec(select(func.count()).select_from(query.subquery())).one() if narrowed else every
-    return Board(rows(session, _first(session, query, order, most)), found, every)
+    return Board(rows(session, _first(session, who, query, order, most)), found, every)
 
 
-def _first(session: Session, query: SelectOfScalar[Any], order: Order, most: int) -> list[Case]:
+def _first(session: Session, who: Who, query: SelectOfScalar[Any], order: Order, most: int) -> list[Case]:
     """The first of these cases. Which they are is found in the index; only they are read whole."""
     rank = sql_case(
         {level: place for level, place in RANK.items() if level is not None}, value=col(Case.level), else_=RANK[None]
@@ -147,7 +155,8 @@ def _first(session: Session, query: SelectOfScalar[Any], order: Order, most: int
         Order.NEWEST: (col(Case.opened_at).desc(), col(Case.id).desc()),
     }
     ids = session.exec(query.order_by(*orders[order]).limit(most)).all()
-    cases = {case.id: case for case in session.exec(select(Case).where(col(Case.id).in_(ids)))}
+    found = scope.cases(who, select(Case).where(col(Case.id).in_(ids)))
+    cases = {case.id: case for case in session.exec(found)}
     return [cases[case_id] for case_id in ids if case_id in cases]
 
 
@@ -161,10 +170,10 @@ def _newest_outcome() -> Any:
     return newest.scalar_subquery()
 
 
-def owned(session: Session, agent_id: int, most: int = MOST_OWNED) -> list[CaseRow]:
-    """The open cases of an agent, most urgent first."""
-    mine = select(Case.id).where(col(Case.owner_id) == agent_id, is_open())
-    return rows(session, _first(session, mine, Order.URGENT, most))
+def owned(session: Session, by: Agent, most: int = MOST_OWNED) -> list[CaseRow]:
+    """Return the open cases of an agent, most urgent first."""
+    mine = scope.cases(by, select(Case.id).where(col(Case.owner_id) == by.id, is_open()))
+    return rows(session, _first(session, by, mine, Order.URGENT, most))
 
 
 def rows(session: Session, cases: Sequence[Case]) -> list[CaseRow]:

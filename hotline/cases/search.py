@@ -6,6 +6,8 @@ from sqlalchemy import ColumnElement, Select, column, literal_column, or_, table
 from sqlalchemy import select as sql_select
 from sqlmodel import Session, col, select
 
+from hotline import scope
+from hotline.scope import Who
 from models import Case, Contact, Note, Recording, Transcript
 from models.db.search_indexes import LETTERS
 
@@ -13,34 +15,41 @@ from models.db.search_indexes import LETTERS
 SHORT_WITHIN = 10_000
 
 
-def holds(session: Session, word: str) -> ColumnElement[bool]:
-    """The cases in which this word stands, anywhere and in any case of its letters.
+def holds(session: Session, who: Who, word: str) -> ColumnElement[bool]:
+    """Return the condition on `Case` that this word stands in it, anywhere and in any case of its letters.
+
+    It narrows a statement that `scope.cases` has narrowed to `who` already.
 
     Part of a word is enough: Thai, Burmese, Khmer and Lao put no spaces between words. Each place is looked up in its index
     (`models.db.search_indexes`). A word of one or two letters is in no index, and is looked for in the newest cases.
     """
     if len(word) < LETTERS:
-        newest = select(Case.id).order_by(col(Case.id).desc()).limit(SHORT_WITHIN)
+        newest = scope.cases(who, select(Case.id)).order_by(col(Case.id).desc()).limit(SHORT_WITHIN)
         words = _cased(word)
         return _places(
+            who,
             col(Case.id).in_(newest) & _like(words, Case.reference, Case.summary, Case.alias),
             col(Note.case_id).in_(newest) & _like(words, Note.text),
             col(Contact.case_id).in_(newest) & _like(words, Transcript.text, Transcript.corrected_text),
         )
     if session.get_bind().dialect.name == "sqlite":
         return _places(
+            who,
             col(Case.id).in_(_matching("search_case", word)),
             col(Note.id).in_(_matching("search_note", word)),
             col(Transcript.recording_id).in_(_matching("search_transcript", word)),
         )
     return _places(
+        who,
         _like([word], Case.reference, Case.summary, Case.alias),
         _like([word], Note.text),
         _like([word], Transcript.text, Transcript.corrected_text),
     )
 
 
-def _places(written: ColumnElement[bool], noted: ColumnElement[bool], said: ColumnElement[bool]) -> ColumnElement[bool]:
+def _places(
+    who: Who, written: ColumnElement[bool], noted: ColumnElement[bool], said: ColumnElement[bool]
+) -> ColumnElement[bool]:
     """The cases that are found in one of these places. Each is looked through once, not once for each case."""
     spoken = (
         select(Contact.case_id)
@@ -48,7 +57,8 @@ def _places(written: ColumnElement[bool], noted: ColumnElement[bool], said: Colu
         .join(Transcript, col(Transcript.recording_id) == col(Recording.id))
         .where(said, col(Contact.case_id).is_not(None))
     )
-    return col(Case.id).in_(union(select(Case.id).where(written), select(Note.case_id).where(noted), spoken))
+    titled = scope.cases(who, select(Case.id).where(written))
+    return col(Case.id).in_(union(titled, select(Note.case_id).where(noted), spoken))
 
 
 def _matching(index: str, word: str) -> Select[Any]:

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from sqlmodel import Session, col, select
 
-from hotline.cases import work
-from models import Case, Contact, Recording, RecordingState
+from hotline import scope
+from models import Agent, Case, Contact, Recording, RecordingState
 
 
 @dataclass(frozen=True)
@@ -17,9 +17,9 @@ class CaseTitle:
     needs_listener: bool
 
 
-def read(session: Session, case_id: int) -> CaseTitle:
-    """Return the head of a case. Raises `NotFound`."""
-    case = work.load(session, case_id)
+def read(session: Session, case_id: int, who: Agent) -> CaseTitle:
+    """Return the head of a case, for this member of staff. Raises `NotFound`."""
+    case = scope.case(session, who, case_id)
     newest = session.exec(
         select(Contact).where(col(Contact.case_id) == case_id).order_by(col(Contact.arrived_at).desc()).limit(1)
     ).first()

@@ -4,10 +4,12 @@ from datetime import timedelta
 
 from sqlmodel import Session, col, select
 
+from hotline import scope
 from hotline.audit import note_act
 from hotline.cases import timeline
 from hotline.errors import Invalid, NotFound, Refused
 from hotline.permissions import Permission, need
+from hotline.scope import Who
 from models import Agent, AuditEntry, Case, Contact, EventKind, Recording, RecordingState, Transcript
 from models.db.types import now
 
@@ -17,18 +19,22 @@ BY_HAND = "person"
 ONE_SITTING = timedelta(hours=1)
 
 
-def load(session: Session, recording_id: int) -> Recording:
-    """The recording. Raises `NotFound`."""
+def load(session: Session, recording_id: int, who: Who) -> Recording:
+    """Return a recording. Raises `NotFound` when there is none, or when it belongs to a case that `who` may not see."""
     recording = session.get(Recording, recording_id)
-    if recording is None:
+    if recording is None or (_case_id(session, recording) is not None and case_of(session, recording, who) is None):
         raise NotFound("There is no such recording.")
     return recording
 
 
-def case_of(session: Session, recording: Recording) -> Case | None:
-    """The case a recording belongs to; None while its call goes on."""
+def case_of(session: Session, recording: Recording, who: Who) -> Case | None:
+    """Return the case a recording belongs to; None while its call goes on, or when `who` may not see it."""
+    return scope.find(session, who, _case_id(session, recording))
+
+
+def _case_id(session: Session, recording: Recording) -> int | None:
     contact = session.get(Contact, recording.contact_id)
-    return session.get(Case, contact.case_id) if contact is not None and contact.case_id is not None else None
+    return contact.case_id if contact is not None else None
 
 
 def correct(session: Session, recording_id: int, text: str, by: Agent, *, was: str | None = None) -> Transcript:
@@ -37,7 +43,7 @@ def correct(session: Session, recording_id: int, text: str, by: Agent, *, was: s
     `was` is the correction the person started from: when somebody else saved another since, it is `Refused`.
     """
     need(by, Permission.WORK_CASES)
-    recording = load(session, recording_id)
+    recording = load(session, recording_id, by)
     text = text.replace("\r\n", "\n").replace("\x00", "").strip()
     if not text:
         raise Invalid(text="Write what you heard first.")
@@ -61,7 +67,7 @@ def correct(session: Session, recording_id: int, text: str, by: Agent, *, was: s
     transcript.corrected_text, transcript.corrected_by_id, transcript.corrected_at = text, by.id, now()
     session.add(transcript)
     _heard(session, recording, by)
-    case = case_of(session, recording)
+    case = case_of(session, recording, by)
     if case is not None:
         timeline.tell(session, case, EventKind.CORRECTED, now(), by, recording=recording_id)
     session.flush()
@@ -71,7 +77,7 @@ def correct(session: Session, recording_id: int, text: str, by: Agent, *, was: s
 def try_again(session: Session, recording_id: int, by: Agent) -> Recording:
     """Put a failed recording back to the transcriber, with all its tries."""
     need(by, Permission.WORK_CASES)
-    recording = load(session, recording_id)
+    recording = load(session, recording_id, by)
     if recording.state not in {RecordingState.FAILED, RecordingState.NEEDS_LISTENER}:
         raise Refused("This recording did not fail; there is nothing to try again.")
     recording.state, recording.attempts, recording.error = RecordingState.WAITING, 0, None
@@ -84,9 +90,9 @@ def try_again(session: Session, recording_id: int, by: Agent) -> Recording:
 def mark_heard(session: Session, recording_id: int, by: Agent) -> Recording:
     """Say that a person listened to it to the end; the first one is kept."""
     need(by, Permission.HEAR_AUDIO)
-    recording = load(session, recording_id)
+    recording = load(session, recording_id, by)
     if _heard(session, recording, by):
-        case = case_of(session, recording)
+        case = case_of(session, recording, by)
         if case is not None:
             timeline.tell(session, case, EventKind.HEARD, now(), by, recording=recording_id, whole=True)
     return recording
@@ -118,11 +124,11 @@ def note_hearing(session: Session, recording_id: int, by: Agent, sign_in: str) -
     `sign_in` is any stable name of the sign-in; it is kept cut to 12 characters.
     """
     need(by, Permission.HEAR_AUDIO)
-    recording = load(session, recording_id)
+    recording = load(session, recording_id, by)
     if hearing_noted(session, recording_id, by, sign_in):
         return False
     note_act(session, "audio_heard", f"recording:{recording_id}", by_id=by.id, sign_in=sign_in[:12])
-    case = case_of(session, recording)
+    case = case_of(session, recording, by)
     if case is not None:
         timeline.tell(session, case, EventKind.HEARD, now(), by, recording=recording_id)
     return True

@@ -5,6 +5,7 @@ from datetime import datetime
 from sqlalchemy import delete, update
 from sqlmodel import Session, col, select
 
+from hotline import scope
 from hotline.cases.lifecycle import check_move
 from hotline.cases.timeline import tell
 from hotline.errors import Invalid, NotFound, Refused
@@ -26,25 +27,17 @@ CLOSING = {Disposition.TEST, Disposition.SILENT, Disposition.WRONG_NUMBER, Dispo
 NOTE_MAX = 20_000
 
 
-def load(session: Session, case_id: int) -> Case:
-    """The case. Raises `NotFound`."""
-    case = session.get(Case, case_id)
-    if case is None:
-        raise NotFound("There is no such case.")
-    return case
-
-
 def claim(session: Session, case_id: int, by: Agent) -> Case:
     """Take an unclaimed case. When two click, one wins; the other gets `Refused`."""
     need(by, Permission.WORK_CASES)
     moment = now()
     taken = session.execute(
-        update(Case)
+        scope.cases(by, update(Case))
         .where(col(Case.id) == case_id, col(Case.owner_id).is_(None), col(Case.status) != CaseStatus.CLOSED)
         .values(owner_id=by.id, claimed_at=moment, version=col(Case.version) + 1)
         .execution_options(synchronize_session=False)
     )
-    case = load(session, case_id)
+    case = scope.case(session, by, case_id)
     session.refresh(case)
     if taken.rowcount == 0:  # type: ignore[attr-defined]
         if case.status is CaseStatus.CLOSED:
@@ -95,7 +88,7 @@ def move(session: Session, case_id: int, to: CaseStatus, by: Agent, reason: str 
 def add_note(session: Session, case_id: int, text: str, by: Agent) -> Note:
     """Write a note on a case; the draft of it goes. Raises `Invalid` for an empty or too long one."""
     need(by, Permission.WORK_CASES)
-    case = load(session, case_id)
+    case = scope.case(session, by, case_id)
     text = text.replace("\r\n", "\n").replace("\x00", "").strip()
     if not text:
         raise Invalid(text="Write something first.")
@@ -112,7 +105,7 @@ def add_note(session: Session, case_id: int, text: str, by: Agent) -> Note:
 def summarise(session: Session, case_id: int, summary: str, by: Agent) -> Case:
     """Say in a line what a case is about, in our words."""
     need(by, Permission.WORK_CASES)
-    case = load(session, case_id)
+    case = scope.case(session, by, case_id)
     summary = " ".join(summary.replace("\x00", "").split())
     if len(summary) > 200:
         raise Invalid(summary="Keep it under 200 characters; the rest belongs in a note.")
@@ -127,7 +120,7 @@ def describe_worker(
 ) -> Case:
     """What we call the worker, and how many a case concerns. Nothing about identity is ever needed."""
     need(by, Permission.WORK_CASES)
-    case = load(session, case_id)
+    case = scope.case(session, by, case_id)
     alias = " ".join(alias.replace("\x00", "").split())
     if len(alias) > 120:
         raise Invalid(alias="Keep it under 120 characters.")
@@ -142,7 +135,7 @@ def describe_worker(
 def dispose(session: Session, case_id: int, contact_id: int, disposition: Disposition, by: Agent) -> Case:
     """Say what a contact was. Test, silent, wrong number and abusive close the case when it has no other contact."""
     need(by, Permission.WORK_CASES)
-    case = load(session, case_id)
+    case = scope.case(session, by, case_id)
     contact = session.get(Contact, contact_id)
     if contact is None or contact.case_id != case_id:
         raise NotFound("This call does not belong to the case.")
@@ -159,7 +152,7 @@ def dispose(session: Session, case_id: int, contact_id: int, disposition: Dispos
 
 def _own(session: Session, case_id: int, by: Agent, otherwise: Permission) -> Case:
     need(by, Permission.WORK_CASES)
-    case = load(session, case_id)
+    case = scope.case(session, by, case_id)
     if case.owner_id != by.id and not may(by, otherwise):
         raise Refused("Claim the case first; only its owner or a supervisor may do this.")
     return case

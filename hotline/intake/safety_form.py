@@ -4,9 +4,10 @@ from collections.abc import Mapping
 
 from sqlmodel import Session
 
+from hotline import scope
 from hotline.audit import note_act
 from hotline.cases.timeline import tell
-from hotline.cases.work import load, touch
+from hotline.cases.work import touch
 from hotline.permissions import Permission, need
 from hotline.safety.rights import need_to_review
 from models import (
@@ -25,15 +26,15 @@ def set_safety(session: Session, case_id: int, by: Agent, **values: object) -> S
     Raises `Refused` when a colleague has the case: see `hotline.safety.rights`.
     """
     need(by, Permission.WORK_CASES)
-    case = load(session, case_id)
+    case = scope.case(session, by, case_id)
     need_to_review(session, case, by)
     return _review(session, case, by, values)
 
 
 def not_safe_to_call(session: Session, case_id: int, by: Agent) -> Safety:
-    """Keep that somebody else answered our call: from now on calling is unsafe, whoever has the case."""
+    """Keep that somebody else answered our call: from now on calling is unsafe, whoever has the case or may see it."""
     need(by, Permission.CALL_BACK)
-    return _review(session, load(session, case_id), by, {"callback": CallbackSafety.UNSAFE})
+    return _review(session, scope.case(session, scope.SYSTEM, case_id), by, {"callback": CallbackSafety.UNSAFE})
 
 
 def _review(session: Session, case: Case, by: Agent, values: Mapping[str, object]) -> Safety:

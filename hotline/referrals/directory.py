@@ -8,7 +8,7 @@ from hotline.audit import note_act
 from hotline.errors import Invalid, NotFound, Refused
 from hotline.keys import Keys
 from hotline.line.languages import catalogue
-from hotline.numbers import AS_IF_UNSET, BARRED_WORDS, Numbering, for_the_eye
+from hotline.numbers import BARRED_WORDS, Numbering, for_the_eye
 from hotline.permissions import Permission, need
 from models import Agent, Caller, DirectoryEntry, EntryKind
 
@@ -26,7 +26,7 @@ def add(
     number: str,
     language: str | None = None,
     note: str = "",
-    numbering: Numbering = AS_IF_UNSET,
+    numbering: Numbering,
 ) -> DirectoryEntry:
     """Add a number; it is sealed at once. Audited. Raises `Invalid` with what to mend, or why it may not be dialled."""
     need(by, Permission.CHANGE_DIRECTORY)
@@ -58,7 +58,7 @@ def change(
     number: str = "",
     language: str | None = None,
     note: str = "",
-    numbering: Numbering = AS_IF_UNSET,
+    numbering: Numbering,
 ) -> DirectoryEntry:
     """Change an entry; without a `number` it keeps its own. Audited by field. Raises `NotFound` or `Invalid`."""
     need(by, Permission.CHANGE_DIRECTORY)
@@ -120,7 +120,7 @@ def load(session: Session, entry_id: int) -> DirectoryEntry:
     return entry
 
 
-def number_to_call(session: Session, keys: Keys, entry_id: int, by: Agent, numbering: Numbering = AS_IF_UNSET) -> str:
+def number_to_call(session: Session, keys: Keys, entry_id: int, by: Agent, numbering: Numbering) -> str:
     """The number for the telephone alone, as E.164 or a short code. Audited each time.
 
     Raises `Refused` when the entry is switched off, when a worker has called from this number since it was added, and when

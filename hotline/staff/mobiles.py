@@ -8,7 +8,7 @@ from sqlmodel import Session, col, select
 from hotline.audit import note_act
 from hotline.errors import Invalid, NotFound
 from hotline.keys import Keys
-from hotline.numbers import AS_IF_UNSET, BARRED_WORDS, PLUS, Numbering, for_the_eye
+from hotline.numbers import BARRED_WORDS, PLUS, Numbering, for_the_eye
 from hotline.roster import shifts
 from hotline.settings import Settings
 from hotline.staff.states import DECLINED, MOBILE_RESTS
@@ -24,7 +24,7 @@ def set_mobile(
     number: str | None,
     *,
     by_id: int | None,
-    numbering: Numbering = AS_IF_UNSET,
+    numbering: Numbering,
 ) -> Agent:
     """Keep the number on which a person is rung at home, sealed; None or an empty one forgets it. Audited.
 
@@ -52,9 +52,7 @@ def set_mobile(
     return agent
 
 
-def numbers(
-    session: Session, keys: Keys, agent_ids: Iterable[int], numbering: Numbering = AS_IF_UNSET
-) -> dict[int, str]:
+def numbers(session: Session, keys: Keys, agent_ids: Iterable[int], numbering: Numbering) -> dict[int, str]:
     """The mobiles of these active agents in E.164, for the telephone alone.
 
     Agents without one, and those whose number may not be dialled, are left out.

@@ -8,6 +8,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerifyMismatchError
 from sqlmodel import Session, col, select
 
+from hotline import scope
 from hotline.audit import note_act
 from hotline.cases import timeline
 from hotline.errors import Invalid, NotFound, Refused
@@ -195,7 +196,9 @@ def deactivate(session: Session, agent_id: int, *, by_id: int | None) -> Agent:
     session.add(agent)
     end_sign_ins(session, agent)
     set_status(session, agent_id, AgentStatus.OFFLINE)
-    mine = select(Case).where(col(Case.owner_id) == agent_id, col(Case.status) != CaseStatus.CLOSED)
+    # Whoever deactivates need not see cases: an administrator sees none, and all of them must be free again.
+    mine = scope.cases(scope.SYSTEM, select(Case).where(col(Case.owner_id) == agent_id))
+    mine = mine.where(col(Case.status) != CaseStatus.CLOSED)
     for case in session.exec(mine).all():
         case.owner_id, case.claimed_at, case.version = None, None, case.version + 1
         session.add(case)

@@ -8,8 +8,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, update
 from sqlmodel import Session, col, func, select
 
+from hotline import scope
 from hotline.cases import timeline
-from models import Case, Contact, Database, EventKind, Recording, RecordingKind, RecordingState, Transcript
+from models import Contact, Database, EventKind, Recording, RecordingKind, RecordingState, Transcript
 from models.db.types import now
 from recordings.transcription.engines import Draft
 from recordings.vault.vault import Vault, VaultDamaged, VaultMissing
@@ -177,7 +178,7 @@ class Claims:
     ) -> Ended:
         recording = session.get(Recording, claim.recording_id)
         contact = session.get(Contact, recording.contact_id) if recording is not None else None
-        case = session.get(Case, contact.case_id) if contact is not None and contact.case_id is not None else None
+        case = scope.find(session, scope.SYSTEM, contact.case_id) if contact is not None else None
         if case is not None:
             timeline.tell(session, case, kind, now(), recording=claim.recording_id, **said)
         return Ended(

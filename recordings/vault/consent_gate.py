@@ -6,11 +6,11 @@ from datetime import datetime
 from sqlalchemy import ColumnElement
 from sqlmodel import Session, col, delete, or_, select
 
+from hotline import scope
 from hotline.audit import note_act
 from hotline.cases import timeline
 from hotline.log import log
 from models import (
-    Case,
     CaseEvent,
     Consent,
     ConsentPurpose,
@@ -50,7 +50,7 @@ def _about(contact: Contact) -> ColumnElement[bool]:
 
 def tell_destroyed(session: Session, contact: Contact, why: str, name: str) -> None:
     """Tell the case, and audit, that a conversation was destroyed unheard. `name` says which; harmless twice."""
-    case = session.get(Case, contact.case_id) if contact.case_id is not None else None
+    case = scope.find(session, scope.SYSTEM, contact.case_id)
     if case is not None:
         query = select(CaseEvent.detail).where(
             col(CaseEvent.case_id) == case.id, col(CaseEvent.kind) == EventKind.RECORDED

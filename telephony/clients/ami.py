@@ -33,6 +33,7 @@ FORBIDDEN = "\r\n\0"
 # Ids of channels. Those that Asterisk gives by itself begin with its name; those that we give have no such form.
 CHANNEL_IDS = ("Uniqueid", "Linkedid", "DestUniqueid", "DestLinkedid")
 UNNAMED_ID = re.compile(r"\d+\.\d+")
+CHANNEL_UP = "6"  # ChannelState of a channel that was answered
 BOOTED = "FullyBooted"  # told at the end of a start, and right after signing in when that was before
 
 

@@ -11,7 +11,7 @@ from telephony import names
 from telephony.asterisk.secrets import Secrets, load_secrets
 from telephony.clients.ami import Ami, AmiLost, AmiMessage, AmiRefused
 from telephony.clients.ari import Ari, AriFailed
-from telephony.operator.legs import Leg
+from telephony.operator.legs import LegNow
 
 SILENT = "Asterisk does not answer. Nothing was changed; try again."
 HALF_DONE = "Asterisk stopped answering. Look how the call stands before you try again."
@@ -28,7 +28,7 @@ MOVE_AGAIN_S = 0.05
 
 T = TypeVar("T")
 # A leg, and the context and extension where its dialplan goes on.
-Move = tuple[Leg, str, str]
+Move = tuple[LegNow, str, str]
 
 
 class LineFailed(FreelineError):

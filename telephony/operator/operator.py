@@ -10,7 +10,7 @@ from telephony import names
 from telephony.asterisk.render import caller_id
 from telephony.operator.agent_phones import NUMBER, AgentPhones, PhoneSecret, check
 from telephony.operator.ami_actions import FREE_WITHIN_S, Actor, LineFailed
-from telephony.operator.legs import Leg, Legs, legs_of, ringing_for
+from telephony.operator.legs import LegNow, Legs, legs_of, ringing_for
 
 __all__ = ["LineFailed", "Operator", "PhoneSecret"]
 
@@ -185,7 +185,7 @@ class Operator(AgentPhones):
         if lead is not None:
             self._leave(call, lead, leg)
 
-    def _leave(self, call: str, lead: Leg, leg: str) -> None:
+    def _leave(self, call: str, lead: LegNow, leg: str) -> None:
         """Hang up who led, unless the party has hung up while we were at it: the worker must not be left alone."""
         legs = legs_of(self._asterisk.channels(), call)
         if legs.party(leg) is None and legs.worker is not None:
@@ -245,7 +245,7 @@ class Operator(AgentPhones):
 
     # How it is done
 
-    def _talk(self, call: str) -> tuple[Legs, Leg]:
+    def _talk(self, call: str) -> tuple[Legs, LegNow]:
         """The conversation's legs and the worker's."""
         check(_WORD, call)
         legs = legs_of(self._asterisk.channels(), call)
@@ -262,7 +262,7 @@ class Operator(AgentPhones):
             self._hold(legs, worker, lead)
         return {names.CALL: call, names.LEG: leg, names.CALLER_CHANNEL: worker.channel}
 
-    def _hold(self, legs: Legs, worker: Leg, lead: Leg) -> None:
+    def _hold(self, legs: Legs, worker: LegNow, lead: LegNow) -> None:
         self._tell(worker, lead)
         self._rest(legs)
         moved = (worker, names.CONTEXT_HELD, names.EXTENSION_WORKER)
@@ -271,14 +271,14 @@ class Operator(AgentPhones):
         else:
             self._asterisk.move(moved, (lead, names.CONTEXT_ROOM, names.EXTENSION_AGENT))
 
-    def _into_room(self, worker: Leg, lead: Leg) -> None:
+    def _into_room(self, worker: LegNow, lead: LegNow) -> None:
         """Both out of their bridge of two into the room; whoever is in it, or held, stays."""
         if not worker.in_room and not worker.held:
             self._asterisk.move(
                 (worker, names.CONTEXT_ROOM, names.EXTENSION_WORKER), (lead, names.CONTEXT_ROOM, names.EXTENSION_AGENT)
             )
 
-    def _tell(self, worker: Leg, lead: Leg) -> None:
+    def _tell(self, worker: LegNow, lead: LegNow) -> None:
         """Write on both legs who the other is: their dialplan looks after each other."""
         self._asterisk.put(names.LEAD, lead.channel, worker.channel)
         if lead.agent_id is not None:
@@ -287,7 +287,7 @@ class Operator(AgentPhones):
             self._asterisk.put(names.AGENT, interface(lead.agent_id), worker.channel)
         self._asterisk.put(names.CALLER_CHANNEL, worker.channel, lead.channel)
 
-    def _take_back(self, call: str, worker: Leg) -> None:
+    def _take_back(self, call: str, worker: LegNow) -> None:
         self._asterisk.move((worker, names.CONTEXT_ROOM, names.EXTENSION_WORKER))
         with self._one_recorder:
             if self._asterisk.read(names.RECORDS, worker.channel) == "1":
@@ -311,7 +311,7 @@ class Operator(AgentPhones):
             self._into_room(worker, lead)
         self._record(call, worker)
 
-    def _record(self, call: str, worker: Leg) -> None:
+    def _record(self, call: str, worker: LegNow) -> None:
         number = int(self._asterisk.read(names.TALK_FILES, worker.channel) or 0) + 1
         self._asterisk.put(names.TALK_FILES, str(number), worker.channel)
         file = names.spool_talk(self.settings.spool, call, number).stem
@@ -343,21 +343,21 @@ class Operator(AgentPhones):
         return f"PJSIP/{number}@{names.TRUNK}"
 
 
-def _agent(legs: Legs, agent_id: int) -> Leg:
+def _agent(legs: Legs, agent_id: int) -> LegNow:
     found = legs.agent(agent_id)
     if found is None:
         raise LineFailed(NOT_IN_IT)
     return found
 
 
-def _party(legs: Legs, leg: str) -> Leg:
+def _party(legs: Legs, leg: str) -> LegNow:
     found = legs.party(leg)
     if found is None:
         raise LineFailed(PARTY_GONE)
     return found
 
 
-def _room_extension(party: Leg) -> str:
+def _room_extension(party: LegNow) -> str:
     return names.EXTENSION_AGENT if party.agent_id is not None else names.EXTENSION_OUTSIDE
 
 

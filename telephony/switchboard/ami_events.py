@@ -13,9 +13,9 @@ from hotline import nudges
 from models import Place
 from models.db.types import now
 from telephony import names
-from telephony.clients.ami import AmiMessage
+from telephony.clients.ami import CHANNEL_UP, AmiMessage
 from telephony.names import agent_of
-from telephony.switchboard.call_state import UP, CallState, Leg, dialled_leg_of, leg_of
+from telephony.switchboard.call_state import CallState, Leg, dialled_leg_of, leg_of
 from telephony.switchboard.changes.calls import (
     Answered,
     Arrived,
@@ -105,10 +105,10 @@ class Notices:
                     changes.append(Arrived(call, row.at))
         for row in channels:
             leg = self._keep(leg_of(row), _call_id(row))
-            if leg is not None and leg.agent_id is not None and row.get("ChannelState") not in {"", UP}:
+            if leg is not None and leg.agent_id is not None and row.get("ChannelState") not in {"", CHANNEL_UP}:
                 self._talks[_call_id(row)].rung.add(leg.agent_id)
                 changes.append(RingStarted(leg.agent_id, _call_id(row), row.at))
-        up = {row.get("Uniqueid") for row in channels if row.get("ChannelState") == UP}
+        up = {row.get("Uniqueid") for row in channels if row.get("ChannelState") == CHANNEL_UP}
         for talk in self._talks.values():
             changes += self._as_it_is(talk, up, now())
         return changes
@@ -186,7 +186,7 @@ class Notices:
     def _state(self, event: AmiMessage) -> list[Change]:
         """An agent who calls a worker has picked up her own phone."""
         talk, leg = self._talk(event), leg_of(event)
-        if talk is None or event.get("ChannelState") != UP or leg.agent_id is None or not leg.calls_back:
+        if talk is None or event.get("ChannelState") != CHANNEL_UP or leg.agent_id is None or not leg.calls_back:
             return []
         talk.led_by(leg.agent_id)
         return [CallbackDialled(talk.call, event.at, leg.agent_id)]
@@ -351,8 +351,8 @@ class Notices:
         ended: list[Change] = []
         if talk.call.ours and talk.worker is None and not talk.over and leg.calls_back:
             # Nobody has answered; and nobody was rung, when it is her own phone that rang in vain.
-            talk.over, ended = True, [Ended(talk.call, event.at, dialled=event.get("ChannelState") == UP)]
-        if event.get("ChannelState") != UP:
+            talk.over, ended = True, [Ended(talk.call, event.at, dialled=event.get("ChannelState") == CHANNEL_UP)]
+        if event.get("ChannelState") != CHANNEL_UP:
             return [*successor, StoppedRinging(agent_id, call, event.at), *ended]
         broke_off = event.get("Cause") != NORMAL and talk.worker is not None
         talk.marked = talk.marked or broke_off

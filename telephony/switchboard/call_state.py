@@ -7,19 +7,15 @@ from telephony.clients.ami import AmiMessage
 from telephony.names import agent_of
 from telephony.switchboard.changes.calls import CallRef
 
-UP = "6"
 _LINES = (f"PJSIP/{names.TRUNK}-", f"PJSIP/{names.CALLER}-")
-# The further half of a mobile's Local channel: the nearer one is the agent's leg.
-_BEHIND = ";2"
-# Not parties: the worker whom we called, what records, and the phone behind an agent's Local leg.
-_WORDS = {"", names.LEG_WORKER, names.LEG_RECORDER, names.LEG_MOBILE}
 
 
 @dataclass
 class Leg:
-    """A channel of a call. `word` is its FREELINE_LEG; `bridge` is where it is now, empty while it is in none.
+    """A channel of a call, followed from event to event.
 
-    `first`: its Uniqueid is the Linkedid, so it is the first channel of all that belongs together.
+    `word` is its FREELINE_LEG; `bridge` is where it is now, empty while it is in none. `first`: its Uniqueid is the
+    Linkedid, so it is the first channel of all that belongs together.
     """
 
     uniqueid: str
@@ -31,7 +27,7 @@ class Leg:
     @property
     def behind(self) -> bool:
         """Whether it only stands behind another."""
-        return self.channel.endswith(_BEHIND)
+        return self.channel.endswith(names.BEHIND)
 
     @property
     def agent_id(self) -> int | None:
@@ -41,7 +37,7 @@ class Leg:
     @property
     def party(self) -> str:
         """The id of the party who was called in and has this leg, else empty."""
-        return "" if self.word in _WORDS else self.word
+        return "" if self.word in names.LEGS_OF_NO_PARTY else self.word
 
     @property
     def worker(self) -> bool:

@@ -136,48 +136,86 @@ def sweep(
     lost_at: datetime | None = None,
     lost_agents: Set[int] = frozenset(),
 ) -> Reconciliation:
-    """Compare. `noted` are the Linkedids and call ids that wait in the spool for the transcriber; `lost_at` is when Asterisk
-    was last heard, if it was silent since: the end of a call whose end nobody recorded. `lost_agents` broke off and are
-    waited for; `lines` maps what was dialled to the line's number. `unmet` is when what lies in the spool without a Linkedid
-    was written: one of these and a record without an id, at the same time, are one call.
+    """Compare what was written with what is there. `at` and `lost_at` have a time zone.
+
+    `noted` are the Linkedids and call ids that wait in the spool for the transcriber; `lost_at` is when Asterisk was last
+    heard, if it was silent since: the end of a call whose end nobody recorded. `lost_agents` broke off and are waited for;
+    `lines` maps what was dialled to the line's number. `unmet` is when what lies in the spool without a Linkedid was
+    written: one of these and a record without an id, at the same time, are one call.
     """
-    changes: list[Change] = []
-    in_talk = {talk.call for talk in books.talks}
-    for contact in books.open_calls:
-        if not there.has(contact) and not _about_to_ring(contact, at):
-            trail = _trail_of(contact, books, trails)
-            changes += _answer(_call_of(contact), contact, trail)
-            ended_at = _end_of(contact, trail, lost_at, at)
-            if lost_at is not None and contact.call in in_talk and trail is not None and trail.ended_at is None:
-                # Asterisk died in her conversation, and wrote no end: nobody ended it.
-                changes.append(Dropped(_call_of(contact), ended_at))
-            changes.append(Ended(_call_of(contact), ended_at))
-    for state in books.held:
-        if (state.agent_id, state.call) not in there.agents and state.agent_id not in lost_agents:
-            changes.append(LeftCall(state.agent_id, state.call, at))
-    changes += _talks_over(books, there, at, lost_agents)
+    changes = [
+        *_calls_over(books, there, trails, at, lost_at),
+        *_agents_left(books, there, at, lost_agents),
+        *_talks_over(books, there, at, lost_agents),
+    ]
     unsettled = []
     waiting, rows = list(unmet), list(books.unmet)
     for linkedid, trail in trails.items():
         line, row = lines.get(trail.line or ""), books.known.get(linkedid)
         if line is None and row is None:
             continue  # not on a line of ours, nor a call that we made
-        if row is not None and row.ended_at is not None:
-            late = [*_answer(_call_of(row), row, trail), *_failed(_call_of(row), row, trail)]
-            changes += late
-            unsettled += [trail] if late else []
-        else:
+        late = _told_late(row, trail)
+        changes += late
+        if late or row is None or row.ended_at is None:
             unsettled.append(trail)
+        # Asked for every record: what lies in the spool is taken for the first call that it fits.
+        in_spool = _in_spool(linkedid, trail, noted, waiting, at)
         gone = linkedid not in there.uniqueids
-        in_spool = linkedid in noted or trail.call in noted or (trail.call is None and _take_near(trail, waiting, at))
         if line is not None and row is None and gone and not in_spool and _old(trail, at):
             name = trail.call or _take_row_near(trail, rows, at)
-            call = CallRef(linkedid, name, arrived_at=trail.started_at, line=line)
-            changes.append(Arrived(call, at))
-            changes += _answer(call, None, trail)
-            changes += _failed(call, None, trail)
-            changes.append(Ended(call, trail.ended_at or trail.last_at or at))
+            changes += _from_records(CallRef(linkedid, name, arrived_at=trail.started_at, line=line), trail, at)
     return Reconciliation(changes, unsettled)
+
+
+def _calls_over(
+    books: DatabaseSnapshot,
+    there: AsteriskSnapshot,
+    trails: Mapping[str, Trail],
+    at: datetime,
+    lost_at: datetime | None,
+) -> list[Change]:
+    """End the open calls whose channel is gone."""
+    changes: list[Change] = []
+    in_talk = {talk.call for talk in books.talks}
+    for contact in books.open_calls:
+        if there.has(contact) or _about_to_ring(contact, at):
+            continue
+        trail = _trail_of(contact, books, trails)
+        changes += _answer(_call_of(contact), contact, trail)
+        ended_at = _end_of(contact, trail, lost_at, at)
+        if lost_at is not None and contact.call in in_talk and trail is not None and trail.ended_at is None:
+            # Asterisk died in the conversation, and wrote no end: nobody ended it.
+            changes.append(Dropped(_call_of(contact), ended_at))
+        changes.append(Ended(_call_of(contact), ended_at))
+    return changes
+
+
+def _agents_left(books: DatabaseSnapshot, there: AsteriskSnapshot, at: datetime, lost_agents: Set[int]) -> list[Change]:
+    """Free the agents whose leg is gone, but not those who are waited for."""
+    return [
+        LeftCall(state.agent_id, state.call, at)
+        for state in books.held
+        if (state.agent_id, state.call) not in there.agents and state.agent_id not in lost_agents
+    ]
+
+
+def _told_late(row: Contact | None, trail: Trail) -> list[Change]:
+    """What the records of a call that has ended show and its row lacks."""
+    if row is None or row.ended_at is None:
+        return []
+    return [*_answer(_call_of(row), row, trail), *_failed(_call_of(row), row, trail)]
+
+
+def _in_spool(linkedid: str, trail: Trail, noted: Set[str], waiting: list[datetime], at: datetime) -> bool:
+    """Whether the spool still holds this call. Something without a Linkedid, of its time, is taken for this call alone."""
+    named = linkedid in noted or trail.call in noted
+    return named or (trail.call is None and _take_near(trail, waiting, at))
+
+
+def _from_records(call: CallRef, trail: Trail, at: datetime) -> list[Change]:
+    """Make the row of a call that nobody wrote down, from its records alone."""
+    ended = Ended(call, trail.ended_at or trail.last_at or at)
+    return [Arrived(call, at), *_answer(call, None, trail), *_failed(call, None, trail), ended]
 
 
 def _trail_of(contact: Contact, books: DatabaseSnapshot, trails: Mapping[str, Trail]) -> Trail | None:

@@ -9,13 +9,12 @@ import time
 from collections.abc import Callable, Iterable
 
 from telephony import names
-from telephony.clients.ami import AmiMessage
+from telephony.clients.ami import CHANNEL_UP, AmiMessage
 
 SILENT_S = 60.0
 LOOK_S = 15.0
 PACKETS = "CHANNEL(rtcp,rxcount)"
 ASK = "PJSIP_SEND_SESSION_REFRESH()"
-UP = "6"
 _LINES = (f"PJSIP/{names.TRUNK}-", f"PJSIP/{names.CALLER}-")
 
 Read = Callable[[str, str], str]
@@ -36,7 +35,7 @@ class SilentCallers:
         before, self._seen, asked = self._seen, {}, 0
         for row in channels:
             channel = row.get("Channel")
-            if not channel.startswith(_LINES) or row.get("ChannelState") != UP:
+            if not channel.startswith(_LINES) or row.get("ChannelState") != CHANNEL_UP:
                 continue
             count, moment = self._read(PACKETS, channel), self._clock()
             since = before[channel][1] if channel in before and before[channel][0] == count else moment

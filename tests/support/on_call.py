@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from sqlmodel import Session, select
 
+from hotline import scope
 from hotline.calls import conversations
 from hotline.calls import facts as calls
 from hotline.calls.facts import Fact
@@ -15,6 +16,7 @@ from hotline.staff import states as agents
 from models import Agent, AgentStatus, CallbackSafety, Contact, PartyKind, Place
 from models.db.types import now
 from tests.support import seed
+from tests.support.thailand import saw
 
 WRAP_UP_S = 120
 
@@ -45,7 +47,7 @@ class Line:
         """This agent talks with a worker since so many seconds."""
         at = now() - timedelta(seconds=talked_s)
         contact = self._evening(talked_s).call(language, 9, number=self.number)
-        calls.saw(self.session, self.keys, contact.call, Fact.ANSWERED, at, calls.Seen(handler_id=agent.id))
+        saw(self.session, self.keys, contact.call, Fact.ANSWERED, at, calls.Seen(handler_id=agent.id))
         ready(self.session, agent)
         self.has(agent, contact, at)
         return contact
@@ -96,7 +98,7 @@ def known_caller(line: Line, by: Agent) -> Contact:
     calls.close(line.session, contact, now() - timedelta(days=1), join_within_s=900, brief_s=10)
     case_id = contact.case_id or 0
     work.summarise(line.session, case_id, "Passport held, gate locked at night", by)
-    case = work.load(line.session, case_id)
+    case = scope.case(line.session, scope.SYSTEM, case_id)
     case.level = "P1"
     line.session.add(case)
     safety_form.set_safety(

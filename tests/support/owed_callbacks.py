@@ -18,6 +18,7 @@ from models.db.types import now
 from telephony.asterisk.secrets import make_secrets
 from tests.fakes.ami import FakeAmi
 from tests.support.cast import Cast
+from tests.support.thailand import saw
 
 NUMBER = "0812345678"
 DIGITS = "812345678"
@@ -65,9 +66,9 @@ def a_call(
     """A worker who left the queue; the id of her case."""
     at = now() - ago
     with db.write() as session:
-        calls.saw(session, keys, name, Fact.ARRIVED, at, Seen(linkedid=name, number=number))
-        contact = calls.saw(session, keys, name, Fact.KEY, at, Seen(language="my"))
-        calls.saw(session, keys, name, Fact.QUEUED, at, Seen(queue="my"))
+        saw(session, keys, name, Fact.ARRIVED, at, Seen(linkedid=name, number=number))
+        contact = saw(session, keys, name, Fact.KEY, at, Seen(language="my"))
+        saw(session, keys, name, Fact.QUEUED, at, Seen(queue="my"))
         calls.close(session, contact, at + timedelta(minutes=1), **LIMITS)
         return contact.case_id or 0
 

@@ -15,6 +15,7 @@ from models import Contact, Recording, RecordingState, Transcript
 from models.db.types import now
 from recordings.vault.audio import from_bytes
 from recordings.vault.vault import Vault
+from tests.support.thailand import saw
 
 TEXT = (
     "I am calling from the dormitory behind the plant They lock the gate after the shift and he keeps our passports "
@@ -70,10 +71,10 @@ def leave_message(
     end = now() - timedelta(seconds=ago_s)
     start = end - timedelta(seconds=sound.duration_s)
     call = str(uuid.uuid4())
-    calls.saw(session, keys, call, Fact.ARRIVED, start, Seen(line="1800123456", number=number))
-    calls.saw(session, keys, call, Fact.KEY, start)
-    calls.saw(session, keys, call, Fact.LANGUAGE, start, Seen(language=language))
-    contact = calls.saw(session, keys, call, Fact.MESSAGE, start)
+    saw(session, keys, call, Fact.ARRIVED, start, Seen(line="1800123456", number=number))
+    saw(session, keys, call, Fact.KEY, start)
+    saw(session, keys, call, Fact.LANGUAGE, start, Seen(language=language))
+    contact = saw(session, keys, call, Fact.MESSAGE, start)
     recording = Recording(
         spool_name=f"{call}.sln", contact_id=0, vault_key=Vault(vault, keys).put(BytesIO(pcm)), sha256=sound.sha256,
         language=language, duration_s=sound.duration_s, peaks=sound.peaks, recorded_at=start, state=state,

@@ -25,6 +25,7 @@ from models import (
     Transcript,
 )
 from models.db.types import now
+from tests.support.thailand import saw
 
 JOIN_S, BRIEF_S = 900, 10
 
@@ -48,16 +49,16 @@ class Evening:
         moment = self.at - timedelta(seconds=ago_s)
         call = str(uuid.uuid4())
         first = Seen(line="1800123456", number=number, **seen)  # type: ignore[arg-type]
-        calls.saw(self.session, self.keys, call, Fact.ARRIVED, moment - timedelta(seconds=12), first)
-        calls.saw(self.session, self.keys, call, Fact.KEY, moment - timedelta(seconds=3))
-        contact = calls.saw(self.session, self.keys, call, Fact.LANGUAGE, moment, Seen(language=language))
+        saw(self.session, self.keys, call, Fact.ARRIVED, moment - timedelta(seconds=12), first)
+        saw(self.session, self.keys, call, Fact.KEY, moment - timedelta(seconds=3))
+        contact = saw(self.session, self.keys, call, Fact.LANGUAGE, moment, Seen(language=language))
         if queued:
             contact = self.saw(contact, Fact.QUEUED, moment, queue=language)
         return contact
 
     def saw(self, contact: Contact, fact: Fact, at: datetime, **seen: object) -> Contact:
         """A further fact."""
-        return calls.saw(self.session, self.keys, contact.call, fact, at, Seen(**seen))  # type: ignore[arg-type]
+        return saw(self.session, self.keys, contact.call, fact, at, Seen(**seen))  # type: ignore[arg-type]
 
     def close(self, contact: Contact, at: datetime) -> Case:
         """The end, and its case."""

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 from sqlmodel import select
 
-from hotline.calls.facts import Fact, Seen, saw
+from hotline.calls.facts import Fact, Seen
 from hotline.nudges import AGENTS_CHANGED, QUEUE_CHANGED
 from hotline.staff import states as agents
 from models import AgentState, AgentStatus, Contact, Conversation, Disposition, Draft, Place
@@ -17,6 +17,7 @@ from models.db.types import now
 from tests.e2e.agent_console.conftest import OpenScreen, Served
 from tests.support import on_call
 from tests.support.on_call import Line, person
+from tests.support.thailand import saw
 from tests.support.wait import until
 
 PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}

@@ -19,6 +19,7 @@ from telephony.softphone.phone import Phone
 from tests.e2e.phone.conftest import SitDown
 from tests.support.agent_page import CALLER_HZ, MICROPHONE_HZ, Seat, caller_hears
 from tests.support.stack import Whole
+from tests.support.thailand import saw
 from tests.support.tones import tone
 from tests.support.wait import until
 
@@ -38,9 +39,9 @@ def callback_id(quick: Whole) -> int:
     keys, at = load_keys(quick.settings.keys, may_open=True), now() - timedelta(hours=3)
     missed = f"missed-{uuid.uuid4()}"
     with quick.db.write() as s:
-        calls.saw(s, keys, missed, Fact.ARRIVED, at, Seen(linkedid=missed, number=HERS))
-        contact = calls.saw(s, keys, missed, Fact.KEY, at, Seen(language="my"))
-        calls.saw(s, keys, missed, Fact.QUEUED, at, Seen(queue="my"))
+        saw(s, keys, missed, Fact.ARRIVED, at, Seen(linkedid=missed, number=HERS))
+        contact = saw(s, keys, missed, Fact.KEY, at, Seen(language="my"))
+        saw(s, keys, missed, Fact.QUEUED, at, Seen(queue="my"))
         calls.close(s, contact, at + timedelta(minutes=1), join_within_s=900, brief_s=10)
         bob = s.exec(select(Agent).where(col(Agent.login) == "bob")).one()
         said = {"callback": CallbackSafety.SAFE, "window": "00:00-00:00", "cover_phrase": "Clinic appointment"}

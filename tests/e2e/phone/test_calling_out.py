@@ -20,6 +20,7 @@ from telephony.softphone.phone import Phone
 from tests.e2e.test_line import assert_nothing_personal
 from tests.support.agent_page import MICROPHONE_HZ, caller_hears, calls
 from tests.support.floor import Floor, press, wait_status
+from tests.support.thailand import THAI
 from tests.support.tones import tone
 from tests.support.wait import until
 
@@ -31,7 +32,7 @@ def test_an_agent_at_home_takes_a_call_on_her_mobile_with_1(floor: Floor) -> Non
     keys = load_keys(floor.whole.settings.keys, may_open=True)
     with floor.whole.db.write() as s:
         bob = s.exec(select(Agent).where(col(Agent.login) == "bob")).one()
-        mobiles.set_mobile(s, keys, bob.id or 0, MOBILE, by_id=None)
+        mobiles.set_mobile(s, keys, bob.id or 0, MOBILE, by_id=None, numbering=THAI)
         for weekday in range(7):
             shifts.add_shift(s, bob.id or 0, weekday=weekday, starts=time(0), ends=time(0), at_home=True)
     floor.told_mobiles()

@@ -16,6 +16,7 @@ from tests.support import shared_stack as shared
 from tests.support.agent_page import CALLER_HZ, MICROPHONE_HZ, caller_hears, near, pitch
 from tests.support.floor import Floor, does_not_hear, press, wait_status
 from tests.support.stack import Whole
+from tests.support.thailand import THAI
 from tests.support.tones import RATE_HZ, tone
 from tests.support.wait import until
 
@@ -214,6 +215,7 @@ def test_an_interpreter_of_the_directory_is_called_in_and_all_three_talk(floor: 
         keys = load_keys(floor.whole.settings.keys, may_open=True)
         directory.add(
             s, keys, sofia, name="Interpreter on call", kind=EntryKind.INTERPRETER, number=INTERPRETER, language="my",
+            numbering=THAI,
         )  # fmt: skip
     alice = floor.sit("alice")
     with Phone(floor.whole.line) as worker:

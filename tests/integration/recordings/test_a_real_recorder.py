@@ -5,7 +5,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from hotline.calls import facts as calls
 from hotline.calls.facts import Fact
 from hotline.keys import Keys
 from hotline.settings import Settings
@@ -17,6 +16,7 @@ from telephony.clients.ami import Ami
 from tests.support.asterisk import AsteriskUnderTest
 from tests.support.databases import on_sqlite
 from tests.support.spooled import ARRIVED, Left, Taker
+from tests.support.thailand import saw
 from tests.support.wait import until
 
 CALL = "5d2f6b1e-0f5e-4a61-8d27-6e7f0a3c9c33"
@@ -35,7 +35,7 @@ def test_a_silent_conversation_grows_until_its_recorder_ends_and_is_taken_then(
 ) -> None:
     """Nobody says a word in the room; the silence is written all the same, so a file that rests is a recorder that ended."""
     with db.write() as session:
-        contact = calls.saw(session, keys, CALL, Fact.ARRIVED, ARRIVED)
+        contact = saw(session, keys, CALL, Fact.ARRIVED, ARRIVED)
         contact.recording = TalkRecording.RUNNING
     file = names.spool_talk(settings.spool, CALL, 1)
     told = {names.CALL: CALL, names.LEG: names.LEG_RECORDER, names.CALLER_CHANNEL: "PJSIP/none", names.FILE: file.stem}

@@ -14,6 +14,7 @@ from hotline.calls.facts import Fact, Seen
 from hotline.cases import consents
 from hotline.cases.consents import SCRIPT_VERSION
 from hotline.keys import Keys
+from hotline.scope import SYSTEM
 from hotline.settings import Settings
 from models import (
     AuditEntry,
@@ -45,6 +46,7 @@ from recordings.vault.vault import Vault
 from tests.support.cast import Cast
 from tests.support.databases import on_sqlite
 from tests.support.spooled import NUMBER, Left, Taker, grep, rows
+from tests.support.thailand import saw
 from tests.support.wait import PATIENCE_S, until
 
 PURPOSE = ConsentPurpose.RECORDING
@@ -58,9 +60,9 @@ class Conversation:
         self.call = "5d2f6b1e-0f5e-4a61-8d27-6e7f0a3c9c01"
         self.at = now() - timedelta(minutes=5)
         with db.write() as session:
-            contact = calls.saw(session, keys, self.call, Fact.ARRIVED, self.at, Seen(language="my", number=NUMBER))
-            calls.saw(session, keys, self.call, Fact.QUEUED, self.at + timedelta(seconds=20))
-            calls.saw(session, keys, self.call, Fact.ANSWERED, self.at + timedelta(seconds=30))
+            contact = saw(session, keys, self.call, Fact.ARRIVED, self.at, Seen(language="my", number=NUMBER))
+            saw(session, keys, self.call, Fact.QUEUED, self.at + timedelta(seconds=20))
+            saw(session, keys, self.call, Fact.ANSWERED, self.at + timedelta(seconds=30))
             self.alice = staff.alice
             calls.answered(session, contact, staff.alice.id or 0, self.at, join_within_s=900)
             self.contact_id, self.case_id = contact.id or 0, contact.case_id or 0
@@ -109,7 +111,7 @@ def test_a_conversation_she_agreed_to_is_sealed_while_the_call_goes_on(
     assert (recording.language, recording.state) == ("my", RecordingState.WAITING)
     assert recording.duration_s == pytest.approx(len(voice) / 16000, abs=0.01)
     with db.read() as session:
-        assert audio_wav(session, keys, taker.vault, recording.id or 0)[44:] == voice
+        assert audio_wav(session, keys, taker.vault, recording.id or 0, SYSTEM)[44:] == voice
     assert left.names() == []
     assert grep(settings.data, voice[40000:40064]) == []
     (event,) = conversation.told()

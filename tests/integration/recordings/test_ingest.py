@@ -9,12 +9,13 @@ from hotline.callers.callers import find
 from hotline.calls import facts as calls
 from hotline.calls.facts import Fact, Seen
 from hotline.keys import Keys
-from hotline.numbers import AS_IF_UNSET
+from hotline.scope import SYSTEM
 from hotline.settings import Settings
 from models import CallbackSafety, Case, CaseEvent, CaseStatus, Channel, Database, EventKind, Outcome, Safety
 from recordings.spool.ingest import NET_QUIET_S
 from recordings.vault.playback import audio_wav
 from tests.support.spooled import ARRIVED, NUMBER, Left, Taker, grep, net_line, rows
+from tests.support.thailand import THAI, saw
 
 
 def cases(db: Database) -> list[Case]:
@@ -42,10 +43,10 @@ def test_a_message_of_the_net_becomes_one_case_with_a_sealed_recording(
     assert case.id == contact.case_id
     with db.read() as session:
         kinds = [event.kind for event in session.exec(select(CaseEvent))]
-        caller = find(session, keys, NUMBER, AS_IF_UNSET)
+        caller = find(session, keys, NUMBER, THAI)
         assert caller is not None
         assert caller.id == contact.caller_id
-        sound = audio_wav(session, keys, taker.vault, recording.id or 0)
+        sound = audio_wav(session, keys, taker.vault, recording.id or 0, SYSTEM)
     assert kinds[:2] == [EventKind.FILED, EventKind.RECORDED]
     assert kinds.count(EventKind.RECORDED) == 1
     assert sound[:4] == b"RIFF"
@@ -76,8 +77,8 @@ def test_a_recording_that_gets_no_audio_for_a_while_is_not_over(
 def test_an_ended_call_is_taken_at_once(taker: Taker, left: Left, voice: bytes, db: Database, keys: Keys) -> None:
     call = left.message(voice)
     with db.write() as session:
-        contact = calls.saw(session, keys, call, Fact.ARRIVED, ARRIVED, Seen(language="my", number=NUMBER))
-        calls.saw(session, keys, call, Fact.MESSAGE, ARRIVED + timedelta(seconds=40))
+        contact = saw(session, keys, call, Fact.ARRIVED, ARRIVED, Seen(language="my", number=NUMBER))
+        saw(session, keys, call, Fact.MESSAGE, ARRIVED + timedelta(seconds=40))
         calls.close(session, contact, ARRIVED + timedelta(seconds=60), join_within_s=900, brief_s=10)
     assert taker.ingest.once() == 1
     (contact,) = taker.contacts()
@@ -93,13 +94,13 @@ def test_a_call_that_ivr_still_leads_is_not_closed_by_its_message(
     """After the message she is asked whether it is safe to call her back: her answer must still count."""
     call = left.message(voice)
     with db.write() as session:
-        calls.saw(session, keys, call, Fact.ARRIVED, ARRIVED, Seen(language="my", number=NUMBER))
+        saw(session, keys, call, Fact.ARRIVED, ARRIVED, Seen(language="my", number=NUMBER))
     assert taker.take() == 1
     (contact,) = taker.contacts()
     assert contact.ended_at is None
     with db.write() as session:
         safe = Seen(callback_said=CallbackSafety.SAFE)
-        contact = calls.saw(session, keys, call, Fact.CALLBACK, ARRIVED + timedelta(seconds=90), safe)
+        contact = saw(session, keys, call, Fact.CALLBACK, ARRIVED + timedelta(seconds=90), safe)
         calls.close(session, contact, ARRIVED + timedelta(seconds=95), join_within_s=900, brief_s=10)
     assert taker.contacts()[0].outcome is Outcome.VOICEMAIL
     assert len(cases(db)) == 1
@@ -141,8 +142,8 @@ def test_a_message_much_shorter_than_its_call_says_so(
 ) -> None:
     call = left.message(voice)
     with db.write() as session:
-        contact = calls.saw(session, keys, call, Fact.ARRIVED, ARRIVED)
-        calls.saw(session, keys, call, Fact.MESSAGE, ARRIVED)
+        contact = saw(session, keys, call, Fact.ARRIVED, ARRIVED)
+        saw(session, keys, call, Fact.MESSAGE, ARRIVED)
         calls.close(session, contact, ARRIVED + timedelta(seconds=250), join_within_s=900, brief_s=10)
     assert taker.take() == 1
     assert taker.recordings()[0].cut_short
@@ -191,7 +192,7 @@ def test_what_ivr_saw_while_the_database_was_away_is_kept_although_the_call_is_f
     """The switchboard closed the call first; the note brings the number, the language and what she said afterwards."""
     call = "5d2f6b1e-0f5e-4a61-8d27-6e7f0a3c9b15"
     with db.write() as session:
-        contact = calls.saw(session, keys, call, Fact.ARRIVED, ARRIVED)
+        contact = saw(session, keys, call, Fact.ARRIVED, ARRIVED)
         calls.close(session, contact, ARRIVED + timedelta(seconds=8), join_within_s=900, brief_s=10)
     assert cases(db)[0].status is CaseStatus.CLOSED
     at = ARRIVED.timestamp()
@@ -252,8 +253,8 @@ def test_a_linkedid_that_another_row_has_does_not_hold_a_call_up(
 ) -> None:
     call = left.message(voice, net_line(linkedid="1790000000.7"))
     with db.write() as session:
-        calls.saw(session, keys, call, Fact.ARRIVED, ARRIVED)
-        calls.saw(session, keys, "linkedid:1790000000.7", Fact.ARRIVED, ARRIVED, Seen(linkedid="1790000000.7"))
+        saw(session, keys, call, Fact.ARRIVED, ARRIVED)
+        saw(session, keys, "linkedid:1790000000.7", Fact.ARRIVED, ARRIVED, Seen(linkedid="1790000000.7"))
     assert taker.take() == 1
     assert len(taker.recordings()) == 1
     assert left.names() == []

@@ -26,6 +26,7 @@ from recordings.transcription.models import Installed
 from recordings.transcription.worker import PART_S, Scribe
 from tests.support.databases import on_sqlite
 from tests.support.spooled import ARRIVED, Left, Taker, net_line, rows
+from tests.support.thailand import saw
 from tests.support.wait import PATIENCE_S, until
 
 CRASHES = (sys.executable, "-c", "import os; os.abort()")
@@ -410,8 +411,8 @@ def conversation(db: Database, keys: Keys, left: Left, seconds: int) -> None:
     """A recorded conversation in Korean that was agreed to; its call is over."""
     call = str(uuid.uuid4())
     with db.write() as session:
-        contact = calls.saw(session, keys, call, Fact.ARRIVED, ARRIVED, Seen(language="ko"))
-        calls.saw(session, keys, call, Fact.ANSWERED, ARRIVED)
+        contact = saw(session, keys, call, Fact.ARRIVED, ARRIVED, Seen(language="ko"))
+        saw(session, keys, call, Fact.ANSWERED, ARRIVED)
         contact.recording = TalkRecording.CONSENTED
         calls.close(session, contact, now(), join_within_s=900, brief_s=10)
     left.settings.spool.mkdir(parents=True, exist_ok=True)

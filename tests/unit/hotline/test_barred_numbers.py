@@ -11,16 +11,16 @@ from hotline.calls import facts as calls
 from hotline.calls.facts import Fact, Seen
 from hotline.errors import Invalid, Refused
 from hotline.keys import Keys
-from hotline.numbers import Numbering
 from hotline.referrals import directory
 from hotline.safety.gate import Reason
 from hotline.settings import Settings
 from hotline.staff import mobiles
 from models import AuditEntry, CallbackAttempt, Caller, Case, Contact, Database, EntryKind
 from tests.support.cast import Cast
+from tests.support.thailand import THAI, saw
 from tests.unit.hotline.callbacks.test_callback_attempts import AT, owed
 
-STRICT = Numbering()
+STRICT = THAI
 ALLOWS = replace(STRICT, dial_countries=("LA",), dial_prefixes=("+661900",))
 SHELTER = {"name": "The shelter", "kind": EntryKind.SHELTER}
 
@@ -89,7 +89,7 @@ def test_a_telephone_that_calls_again_is_certain_again(
         s.add(caller)
         with pytest.raises(DialRefused):
             o.begin()
-        calls.saw(s, keys, "again", Fact.ARRIVED, AT, Seen(number="+8562055512345"))
+        saw(s, keys, "again", Fact.ARRIVED, AT, Seen(number="+8562055512345"))
         assert caller.certain
 
 
@@ -101,8 +101,8 @@ def test_two_who_hide_their_number_are_never_one_person(
 ) -> None:
     with db.write() as s:
         for name in ("one", "two"):
-            contact = calls.saw(s, keys, name, Fact.ARRIVED, AT, Seen(number=sent), settings.numbering)
-            calls.saw(s, keys, name, Fact.KEY, AT, Seen(language="my"))
+            contact = saw(s, keys, name, Fact.ARRIVED, AT, Seen(number=sent), settings.numbering)
+            saw(s, keys, name, Fact.KEY, AT, Seen(language="my"))
             calls.close(s, contact, AT, join_within_s=900, brief_s=0)
         assert s.exec(select(Caller)).all() == []
         assert len(s.exec(select(Case)).all()) == 2

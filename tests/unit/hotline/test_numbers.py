@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from hotline.numbers import NO_PREFIX, Barred, Numbering
 
-THAI = Numbering(ours=("1800123456",))
+THAI = Numbering("TH", ours=("1800123456",))
 REGIONS = sorted(phonenumbers.SUPPORTED_REGIONS)
 EXAMPLES = {
     region: [

@@ -9,6 +9,7 @@ from sqlalchemy import delete, text
 from sqlmodel import Session, select
 
 from hotline.cases.search import holds
+from hotline.scope import SYSTEM
 from models import Agent, Case, Database, Note, Role
 from models.db import search_indexes
 from models.db.types import now
@@ -44,7 +45,7 @@ def test_without_the_extension_all_is_made_but_the_indexes_and_the_next_start_ma
     assert "CREATE EXTENSION pg_trgm" in said
     with theirs.read() as session:
         assert made(session) == set()
-        assert session.exec(select(Case).where(holds(session, "wages"))).all() == []
+        assert session.exec(select(Case).where(holds(session, SYSTEM, "wages"))).all() == []
     with owner.write() as session:
         session.execute(text("CREATE EXTENSION pg_trgm"))
     assert theirs.migrate() is None
@@ -60,7 +61,8 @@ def test_a_search_reads_its_indexes_in_every_script(word: str, db: Database) -> 
     with db.write() as session:
         session.execute(text("SET LOCAL enable_seqscan = off"))  # as few rows as here are read quicker without
         session.execute(text("SET LOCAL enable_indexscan = off"))
-        asked = select(Case.id).where(holds(session, word)).compile(db.engine, compile_kwargs={"literal_binds": True})
+        query = select(Case.id).where(holds(session, SYSTEM, word))
+        asked = query.compile(db.engine, compile_kwargs={"literal_binds": True})
         plan = "\n".join(session.connection().exec_driver_sql(f"EXPLAIN {asked}").scalars())
         assert all(name in plan for name in search_indexes.INDEXES), plan
         letters = session.execute(text("SELECT cardinality(show_trgm(:word))"), {"word": word}).scalar_one()
@@ -79,7 +81,8 @@ def noted(db: Database, *texts: str) -> None:
 @pytest.mark.parametrize("word", ["wages", "ပတ်စပို့", "หนังสือเดินทาง", "សំណង"])
 def test_on_sqlite_a_search_reads_no_text_at_all(word: str, db: Database) -> None:
     with db.read() as session:
-        asked = select(Case.id).where(holds(session, word)).compile(db.engine, compile_kwargs={"literal_binds": True})
+        query = select(Case.id).where(holds(session, SYSTEM, word))
+        asked = query.compile(db.engine, compile_kwargs={"literal_binds": True})
         plan = [row[3] for row in session.connection().exec_driver_sql(f"EXPLAIN QUERY PLAN {asked}")]
     for name in search_indexes.ON_SQLITE:
         assert any(f"{name} VIRTUAL TABLE" in step for step in plan), plan
@@ -96,7 +99,8 @@ def test_what_was_there_before_the_index_is_found_and_a_lost_trigger_comes_back(
     with db.write() as session:
         session.exec(select(Case)).one().summary = "Passport held"
     with db.read() as session:
-        assert len(session.exec(select(Case.id).where(holds(session, "wages"), holds(session, "passport"))).all()) == 1
+        both = [holds(session, SYSTEM, word) for word in ("wages", "passport")]
+        assert len(session.exec(select(Case.id).where(*both)).all()) == 1
         for name in search_indexes.ON_SQLITE:
             session.execute(text(f"INSERT INTO {name} ({name}, rank) VALUES ('integrity-check', 1)"))
 
@@ -113,7 +117,7 @@ def test_a_deleted_text_is_gone_from_the_file_once_the_index_was_told_to_forget(
         assert b"xyl" not in words_of(db)
         assert beats
     with db.read() as session:
-        assert len(session.exec(select(Case.id).where(holds(session, "unpaid"))).all()) == 1
+        assert len(session.exec(select(Case.id).where(holds(session, SYSTEM, "unpaid"))).all()) == 1
     search_indexes.forget(db.engine)  # with nothing to forget it ends as well
 
 

@@ -39,6 +39,7 @@ from tests.support.asterisk import AsteriskUnderTest
 from tests.support.cast import Cast
 from tests.support.scene import header
 from tests.support.switchboard_floor import LINE, SECRET, contacts, ended, give_secret, state
+from tests.support.thailand import THAI
 from tests.support.tones import write_tone
 from tests.support.wait import until
 
@@ -580,7 +581,7 @@ def test_an_agent_who_is_rung_at_home_has_the_call_on_her_mobile(floor: Floor, m
 def test_a_mobile_that_is_declined_twice_is_rung_no_more(floor: Floor, keys: Keys) -> None:
     alice = floor.cast.alice
     with floor.db.write() as session:
-        mobiles.set_mobile(session, keys, alice.id or 0, "0899999999", by_id=None)
+        mobiles.set_mobile(session, keys, alice.id or 0, "0899999999", by_id=None, numbering=THAI)
         for day in range(7):
             shifts.add_shift(session, alice.id or 0, starts=time(0), ends=time(0), weekday=day, at_home=True)
     floor.operator.set_mobile(alice.id or 0, "0899999999")

@@ -98,7 +98,7 @@ async def test_each_call_back_stands_where_its_rule_puts_it(
     assert "2 h 59 m" in found["Call now"]
     assert f"{opens:%H:%M}" in found["Later"].partition("Opens")[2]
     assert re.search(r"in 1 h \d+ m|in 2 h 0 m", found["Later"])
-    assert "Nobody knows whether a call is safe for her. Do not dial." in found["Not dialled"]
+    assert "Nobody knows whether contact is safe for the worker. Do not dial." in found["Not dialled"]
     assert re.findall(r'action="/callbacks/(\d+)/attempts"', text) == [str(due)]
     assert '1</span><span class="sr"> to call now' in await alice.text("/callbacks/count")
 
@@ -129,7 +129,7 @@ async def test_a_click_calls_her_and_asks_how_it_went(
     assert "How did it go?" not in await bob.text("/callbacks")
     assert "This telephone is in a call with us now." in flat(await bob.text("/callbacks"))
     hang_up(db, answered=True)
-    assert "Alice called her and has not said yet what came of it." in flat(await bob.text("/callbacks"))
+    assert "Alice called the worker and has not said yet what came of it." in flat(await bob.text("/callbacks"))
 
 
 @pytest.mark.parametrize(

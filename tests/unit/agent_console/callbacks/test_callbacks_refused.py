@@ -12,11 +12,11 @@ from datetime import timedelta
 import pytest
 from sqlmodel import Session, col, select
 
+from hotline import scope
 from hotline.callbacks import items as callbacks
 from hotline.calls import conversations
 from hotline.calls import facts as calls
 from hotline.calls.facts import Fact, Seen
-from hotline.cases import work
 from hotline.intake import safety_form
 from hotline.keys import Keys
 from hotline.safety.gate import Reason
@@ -40,6 +40,7 @@ from models.db.types import now
 from tests.support.browsers import HTMX, Browser, SignIn
 from tests.support.cast import Cast
 from tests.support.owed_callbacks import DIGITS, NUMBER, Wire, a_call, asterisk, owe, phones_on
+from tests.support.thailand import saw
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
@@ -113,14 +114,14 @@ def the_line_dropped(o: Owed) -> None:
 
 def another_case_says_never(o: Owed) -> None:
     at = now() - 5 * DAY
-    calls.saw(o.session, o.keys, "older", Fact.ARRIVED, at, Seen(linkedid="older", number=NUMBER))
-    older = calls.saw(o.session, o.keys, "older", Fact.KEY, at, Seen(language="th"))
+    saw(o.session, o.keys, "older", Fact.ARRIVED, at, Seen(linkedid="older", number=NUMBER))
+    older = saw(o.session, o.keys, "older", Fact.KEY, at, Seen(language="th"))
     calls.close(o.session, older, at + HOUR, join_within_s=0, brief_s=0)
     safety_form.set_safety(o.session, older.case_id or 0, o.cast.bob, callback=CallbackSafety.NEVER)
 
 
 def she_is_on_the_line(o: Owed) -> None:
-    calls.saw(o.session, o.keys, "now", Fact.ARRIVED, now(), Seen(linkedid="now", number=NUMBER))
+    saw(o.session, o.keys, "now", Fact.ARRIVED, now(), Seen(linkedid="now", number=NUMBER))
 
 
 def tried(o: Owed) -> None:
@@ -139,7 +140,7 @@ def tried_a_moment_ago(o: Owed) -> None:
 
 
 def closed_case(o: Owed) -> None:
-    case = work.load(o.session, o.item.case_id)
+    case = scope.case(o.session, scope.SYSTEM, o.item.case_id)
     case.status, case.closed_at = CaseStatus.CLOSED, now()
     o.session.add(case)
 
@@ -214,8 +215,8 @@ def planted_entry(db: Database, keys: Keys, cast: Cast) -> int:
 def in_conversation(db: Database, keys: Keys, cast: Cast) -> str:
     """Bob talks with another worker; the id of that call."""
     with db.write() as session:
-        calls.saw(session, keys, "other", Fact.ARRIVED, now(), Seen(linkedid="other", number="0867654321"))
-        contact = calls.saw(session, keys, "other", Fact.ANSWERED, now(), Seen(language="th", handler_id=cast.bob.id))
+        saw(session, keys, "other", Fact.ARRIVED, now(), Seen(linkedid="other", number="0867654321"))
+        contact = saw(session, keys, "other", Fact.ANSWERED, now(), Seen(language="th", handler_id=cast.bob.id))
         bob = cast.bob.id or 0
         calls.answered(session, contact, bob, now(), join_within_s=900)
         conversations.begin(session, "other", bob, now())

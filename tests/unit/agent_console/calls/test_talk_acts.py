@@ -31,6 +31,7 @@ from tests.support.browsers import HTMX, Browser
 from tests.support.cast import Cast
 from tests.support.fake_operator import Operated
 from tests.support.on_call import Line, ready
+from tests.support.thailand import THAI
 from tests.support.wait import PATIENCE_S
 
 BAR = HTMX | {"HX-Target": "bar"}
@@ -61,7 +62,14 @@ def shelter(db: Database, keys: Keys, staff: Cast) -> int:
     """A number of the directory."""
     with db.write() as session:
         entry = directory.add(
-            session, keys, staff.sofia, name="Baan Ruam", kind=EntryKind.SHELTER, number=SHELTER, language="th"
+            session,
+            keys,
+            staff.sofia,
+            name="Baan Ruam",
+            kind=EntryKind.SHELTER,
+            number=SHELTER,
+            language="th",
+            numbering=THAI,
         )
         return entry.id or 0
 

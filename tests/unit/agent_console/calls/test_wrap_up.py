@@ -138,8 +138,8 @@ async def test_who_had_the_call_last_says_what_it_was(alice: Browser, db: Databa
         contact = session.get_one(Contact, contact.id)
         conversations.end(session, contact.call)
         calls.close(session, contact, now(), join_within_s=900, brief_s=10)
-        assert wrap_ups.undescribed(session, staff.alice.id or 0, now()) == []
-        [(found, _case)] = wrap_ups.undescribed(session, staff.bob.id or 0, now())
+        assert wrap_ups.undescribed(session, staff.alice, now()) == []
+        [(found, _case)] = wrap_ups.undescribed(session, staff.bob, now())
         assert found.id == contact.id
     answer = await alice.post("/wrap-up", HTMX, call=contact.call, then="ready")
     assert answer.status == 200

@@ -30,6 +30,7 @@ from models.db.types import now
 from tests.support.browsers import HTMX, Browser, SignIn
 from tests.support.cast import Cast
 from tests.support.owed_callbacks import DIGITS, NUMBER, Wire, a_call, asterisk
+from tests.support.thailand import saw
 
 CASE = HTMX | {"HX-Target": "case"}
 
@@ -39,8 +40,8 @@ def talking(db: Database, keys: Keys, staff: Cast) -> int:
     """Alice talks with a worker in Burmese; the id of the case."""
     alice = staff.alice.id or 0
     with db.write() as session:
-        calls.saw(session, keys, "talk", Fact.ARRIVED, now(), Seen(linkedid="talk", number=NUMBER))
-        contact = calls.saw(session, keys, "talk", Fact.ANSWERED, now(), Seen(language="my", handler_id=alice))
+        saw(session, keys, "talk", Fact.ARRIVED, now(), Seen(linkedid="talk", number=NUMBER))
+        contact = saw(session, keys, "talk", Fact.ANSWERED, now(), Seen(language="my", handler_id=alice))
         calls.answered(session, contact, alice, now(), join_within_s=900)
         conversations.begin(session, "talk", alice, now())
         agents.on_call(session, alice, "talk", now())

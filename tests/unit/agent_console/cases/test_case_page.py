@@ -11,7 +11,6 @@ from sqlalchemy import event
 from sqlmodel import col, select
 
 from agent_console.console import CONSOLE
-from hotline.calls import facts as calls
 from hotline.calls.facts import Fact, Seen
 from hotline.cases import lifecycle, timeline, transcripts, work
 from hotline.keys import Keys
@@ -39,6 +38,7 @@ from models.db.types import now
 from tests.support.browsers import HTMX, Browser, SignIn
 from tests.support.cast import Cast
 from tests.support.recorded import leave_message, transcript_of
+from tests.support.thailand import saw
 
 NUMBER = "0812345678"
 NUMBER_SHOWN = "+66 81 234 5678"
@@ -534,7 +534,7 @@ async def test_other_cases_of_the_telephone_are_shown(alice: Browser, left: Left
 async def test_a_call_that_goes_on_is_not_described_yet(alice: Browser, mine: int, db: Database, keys: Keys) -> None:
     """A further call of the case without an end: it is on the line."""
     with db.write() as session:
-        contact = calls.saw(session, keys, "on-the-line", Fact.ARRIVED, now(), Seen(language="en"))
+        contact = saw(session, keys, "on-the-line", Fact.ARRIVED, now(), Seen(language="en"))
         contact.case_id = mine
         session.add(contact)
         session.flush()

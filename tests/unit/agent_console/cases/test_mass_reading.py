@@ -18,6 +18,7 @@ from models.db.types import now
 from tests.support.browsers import BOOSTED, HTMX, Browser, SignIn
 from tests.support.cast import Cast
 from tests.support.databases import on_sqlite
+from tests.support.thailand import saw
 
 
 @pytest.fixture
@@ -33,7 +34,7 @@ def found(db: Database, keys: Keys, staff: Cast) -> list[int]:
     made = []
     with db.write() as session:
         for n in range(6):
-            contact = calls.saw(session, keys, f"c{n}", Fact.KEY, now(), Seen(language="my", number=f"08100000{n:02d}"))
+            contact = saw(session, keys, f"c{n}", Fact.KEY, now(), Seen(language="my", number=f"08100000{n:02d}"))
             calls.close(session, contact, now(), join_within_s=0, brief_s=10)
             work.claim(session, contact.case_id or 0, staff.alice)
             made.append(contact.case_id or 0)

@@ -12,13 +12,14 @@ from models import AgentStatus, AuditEntry, CallbackSafety, Database, Safety
 from models.db.types import now
 from tests.support.browsers import BOOSTED, HTMX, Browser, SignIn
 from tests.support.cast import Cast
+from tests.support.thailand import saw
 
 
 @pytest.fixture
 def theirs(db: Database, keys: Keys, staff: Cast) -> int:
     """A case that Alice has, in which calling is never safe."""
     with db.write() as session:
-        contact = calls.saw(session, keys, "a", Fact.KEY, now(), Seen(language="my", number="0812345678"))
+        contact = saw(session, keys, "a", Fact.KEY, now(), Seen(language="my", number="0812345678"))
         calls.close(session, contact, now(), join_within_s=0, brief_s=10)
         work.claim(session, contact.case_id or 0, staff.alice)
         safety_form.set_safety(session, contact.case_id or 0, staff.alice, callback=CallbackSafety.NEVER)
@@ -65,7 +66,7 @@ async def test_who_is_on_the_line_with_the_caller_writes_it_down(
 ) -> None:
     bob_id = staff.bob.id or 0
     with db.write() as session:
-        contact = calls.saw(
+        contact = saw(
             session, keys, "b", Fact.ANSWERED, now(), Seen(handler_id=bob_id, language="my", number="0812345678")
         )
         calls.answered(session, contact, bob_id, now(), join_within_s=0)

@@ -22,6 +22,7 @@ from tests.fakes.ami import Fields, Session
 from tests.support.browsers import HTMX, Browser, SignIn
 from tests.support.cast import Cast
 from tests.support.owed_callbacks import Wire, asterisk
+from tests.support.thailand import THAI
 from tests.support.wait import until
 
 MOBILE = "081 555 0042"
@@ -50,7 +51,7 @@ def wire(settings: Settings, staff: Cast) -> Iterator[Wire]:
 def at_home(db: Database, keys: Keys, agent: Agent, number: str | None = KEPT) -> None:
     """On a shift at home, every day round the clock."""
     with db.write() as session:
-        mobiles.set_mobile(session, keys, agent.id or 0, number, by_id=None)
+        mobiles.set_mobile(session, keys, agent.id or 0, number, by_id=None, numbering=THAI)
         for day in range(7):
             shifts.add_shift(session, agent.id or 0, starts=time(0), ends=time(0), weekday=day, at_home=True)
 
@@ -153,7 +154,7 @@ def test_a_new_number_a_restart_of_asterisk_and_one_who_left_are_put_right(
     told = MobileSync()
     told.look(console)
     with db.write() as session:
-        mobiles.set_mobile(session, keys, alice, "0899999999", by_id=None)
+        mobiles.set_mobile(session, keys, alice, "0899999999", by_id=None, numbering=THAI)
     told.look(console)
     assert list(known(wire).values()) == ["+66899999999"]
     wire.ami.globals.clear()

@@ -40,6 +40,7 @@ from models import (
     Safety,
 )
 from tests.support.cast import Cast
+from tests.support.thailand import saw
 from tests.support.wait import PATIENCE_S
 
 BANGKOK = ZoneInfo("Asia/Bangkok")
@@ -66,9 +67,7 @@ class Owed:
         return self.item.id or 0
 
     def begin(self, who: str = "alice", at: datetime = AT) -> tuple[Contact, str]:
-        return callback_attempts.begin_attempt(
-            self.s, self.keys, self.id, getattr(self.cast, who), at, BANGKOK, self.settings
-        )
+        return callback_attempts.begin_attempt(self.s, self.keys, self.id, getattr(self.cast, who), at, self.settings)
 
     def hang_up(self, contact: Contact, at: datetime, *, answered: bool = False) -> None:
         contact.answered_at = at if answered else None
@@ -83,7 +82,7 @@ class Owed:
         return self.say(outcome, at + timedelta(minutes=1), who)
 
     def refused(self, who: str = "alice", at: datetime = AT) -> Reason | None:
-        refusal = callbacks.may_dial(self.s, self.item, getattr(self.cast, who), at, BANGKOK, self.settings)
+        refusal = callbacks.may_dial(self.s, self.item, getattr(self.cast, who), at, self.settings)
         return refusal.code if refusal else None
 
     def told(self) -> list[str]:
@@ -93,9 +92,9 @@ class Owed:
 
 def owed(s: Session, keys: Keys, settings: Settings, cast: Cast, name: str = "a", number: str = "0812345678") -> Owed:
     at = AT - HOUR
-    calls.saw(s, keys, name, Fact.ARRIVED, at, Seen(linkedid=name, number=number))
-    contact = calls.saw(s, keys, name, Fact.KEY, at, Seen(language="my"))
-    calls.saw(s, keys, name, Fact.QUEUED, at)
+    saw(s, keys, name, Fact.ARRIVED, at, Seen(linkedid=name, number=number))
+    contact = saw(s, keys, name, Fact.KEY, at, Seen(language="my"))
+    saw(s, keys, name, Fact.QUEUED, at)
     calls.close(s, contact, at + timedelta(minutes=1), **LIMITS)
     callbacks.note_call(s, contact, at)
     item = s.exec(select(Callback).where(Callback.contact_id == contact.id)).one()
@@ -138,7 +137,7 @@ def test_when_two_click_the_telephone_rings_once(db: Database, staff: Cast, keys
         try:
             with db.write() as s:
                 agent = getattr(staff, who)
-                dialled.append(callback_attempts.begin_attempt(s, keys, item_id, agent, AT, BANGKOK, settings))
+                dialled.append(callback_attempts.begin_attempt(s, keys, item_id, agent, AT, settings))
         except DialRefused as error:
             refused.append(error.refusal.code)
 
@@ -184,7 +183,7 @@ def test_what_is_said_unsafe_while_somebody_clicks_counts(
     saying.start()
     assert said.wait(PATIENCE_S)
     with pytest.raises(DialRefused) as caught, db.write() as s:
-        callback_attempts.begin_attempt(s, keys, item_id, staff.alice, AT, BANGKOK, settings)
+        callback_attempts.begin_attempt(s, keys, item_id, staff.alice, AT, settings)
     saying.join()
     assert caught.value.refusal.code is where
     with db.write() as s:
@@ -251,7 +250,7 @@ def test_nobody_is_called_while_that_telephone_is_in_a_call_with_us(
 ) -> None:
     with db.write() as s:
         o = owed(s, keys, settings, staff)
-        calls.saw(s, keys, "now", Fact.ARRIVED, AT, Seen(number="0812345678"))
+        saw(s, keys, "now", Fact.ARRIVED, AT, Seen(number="0812345678"))
         assert o.refused() is Reason.CALLER_ON_LINE
 
 
@@ -451,8 +450,8 @@ def test_she_reaches_us_while_we_ring_her(db: Database, staff: Cast, keys: Keys,
     with db.write() as s:
         o = owed(s, keys, settings, staff)
         contact, _ = o.begin()
-        hers = calls.saw(s, keys, "b", Fact.ARRIVED, AT, Seen(number="0812345678", language="my"))
-        calls.saw(s, keys, "b", Fact.ANSWERED, AT, Seen(handler_id=staff.bob.id))
+        hers = saw(s, keys, "b", Fact.ARRIVED, AT, Seen(number="0812345678", language="my"))
+        saw(s, keys, "b", Fact.ANSWERED, AT, Seen(handler_id=staff.bob.id))
         calls.answered(s, hers, staff.bob.id or 0, AT, join_within_s=900)
         assert hers.case_id == o.item.case_id
         o.hang_up(contact, AT)

@@ -16,6 +16,7 @@ from hotline.safety.gate import Reason
 from hotline.settings import Settings
 from models import Callback, CallbackKind, CallbackSafety, Contact, Database, Safety
 from tests.support.cast import Cast
+from tests.support.thailand import saw
 
 BANGKOK = ZoneInfo("Asia/Bangkok")
 AT = datetime(2026, 11, 23, 10, tzinfo=BANGKOK)
@@ -27,10 +28,10 @@ def owe(
 ) -> Callback:
     at = AT - timedelta(minutes=60 - n)
     name, number = f"c{n}", f"081234567{n}"
-    calls.saw(s, keys, name, Fact.ARRIVED, at, Seen(linkedid=name, number=number))
-    contact = calls.saw(s, keys, name, Fact.KEY, at, Seen(language="my"))
+    saw(s, keys, name, Fact.ARRIVED, at, Seen(linkedid=name, number=number))
+    contact = saw(s, keys, name, Fact.KEY, at, Seen(language="my"))
     for fact in facts:
-        calls.saw(s, keys, name, fact, at)
+        saw(s, keys, name, fact, at)
     calls.close(s, contact, at, join_within_s=900, brief_s=10)
     item = callbacks.note_call(s, contact, at)
     assert item is not None
@@ -49,7 +50,7 @@ def test_who_may_be_called_now_comes_first(db: Database, staff: Cast, keys: Keys
         abandoned = owe(s, keys, 4, SAFE)
         asked = owe(s, keys, 5, SAFE, "08:00-20:00", Fact.CALLBACK)
         unsafe = owe(s, keys, 6, UNSAFE)
-        rows = callback_board.board(s, AT, BANGKOK, settings, staff.alice)
+        rows = callback_board.board(s, AT, settings, staff.alice)
         assert [row.callback_id for row in rows] == [
             item.id for item in (asked, abandoned, later, evening, unknown, unsafe)
         ]
@@ -66,8 +67,8 @@ def test_who_may_be_called_now_comes_first(db: Database, staff: Cast, keys: Keys
         assert rows[0].reference.startswith("C-")  # type: ignore[union-attr]
         assert (rows[0].opens_at, rows[2].opens_at) == (AT, AT + timedelta(hours=1))
         assert rows[4].opens_at is None
-        assert callback_board.count_due(s, AT, BANGKOK, settings, staff.alice) == 2
-        assert callback_board.count_open(s) == 6
+        assert callback_board.count_due(s, AT, settings, staff.alice) == 2
+        assert callback_board.count_open(s, staff.alice) == 6
 
 
 def test_a_lock_is_the_others_reason_and_ones_own_mark(
@@ -76,23 +77,23 @@ def test_a_lock_is_the_others_reason_and_ones_own_mark(
     with db.write() as s:
         item = owe(s, keys, 1, SAFE)
         callbacks.take(s, item.id or 0, staff.alice, AT)
-        [hers] = callback_board.board(s, AT, BANGKOK, settings, staff.alice)
-        [his] = callback_board.board(s, AT, BANGKOK, settings, staff.bob)
+        [hers] = callback_board.board(s, AT, settings, staff.alice)
+        [his] = callback_board.board(s, AT, settings, staff.bob)
         assert (hers.refusal, hers.mine, hers.owner) == (None, True, "Alice")
         assert his.refusal is not None
         assert (his.refusal.code, his.mine, his.owner) == (Reason.LOCKED_BY_OTHER, False, "Alice")
         assert "Alice" in his.refusal.sentence
-        assert callback_board.count_due(s, AT, BANGKOK, settings, staff.bob) == 0
+        assert callback_board.count_due(s, AT, settings, staff.bob) == 0
         after = AT + callbacks.LOCK
-        assert callback_board.row(s, item, after, BANGKOK, settings, staff.bob).refusal is None
+        assert callback_board.row(s, item, after, settings, staff.bob).refusal is None
 
 
 def test_what_has_ended_is_not_in_the_list(db: Database, staff: Cast, keys: Keys, settings: Settings) -> None:
     with db.write() as s:
         item = owe(s, keys, 1, SAFE)
         callbacks.close_item(s, item.id or 0, staff.alice, "she came by", AT)
-        assert callback_board.board(s, AT, BANGKOK, settings, staff.alice) == []
-        assert callback_board.count_due(s, AT, BANGKOK, settings, staff.alice) == 0
+        assert callback_board.board(s, AT, settings, staff.alice) == []
+        assert callback_board.count_due(s, AT, settings, staff.alice) == 0
 
 
 def test_many_unknown_ones_never_hide_one_that_may_be_called(
@@ -103,7 +104,7 @@ def test_many_unknown_ones_never_hide_one_that_may_be_called(
         for n in range(1, 6):
             owe(s, keys, n, UNKNOWN)
         safe = owe(s, keys, 6, SAFE)
-        rows = callback_board.board(s, AT, BANGKOK, settings, staff.alice)
+        rows = callback_board.board(s, AT, settings, staff.alice)
         assert (len(rows), rows[0].callback_id) == (3, safe.id)
 
 
@@ -120,7 +121,7 @@ def test_the_list_takes_a_handful_of_queries_however_long_it_is(
             owe(s, keys, n, SAFE)
             s.expire_all()
             asked.clear()
-            callback_board.board(s, AT, BANGKOK, settings, staff.alice)
+            callback_board.board(s, AT, settings, staff.alice)
             counts.append(len(asked))
     assert counts[1] == counts[-1], counts
 
@@ -131,5 +132,5 @@ def test_who_may_not_call_back_sees_no_list(db: Database, staff: Cast, keys: Key
         assert s.exec(select(Contact)).one().caller_id is not None
         for outsider in (staff.adam, staff.charlie):
             with pytest.raises(NotAllowed):
-                callback_board.board(s, AT, BANGKOK, settings, outsider)
-            assert callback_board.count_due(s, AT, BANGKOK, settings, outsider) == 0
+                callback_board.board(s, AT, settings, outsider)
+            assert callback_board.count_due(s, AT, settings, outsider) == 0

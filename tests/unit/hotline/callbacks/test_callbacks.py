@@ -32,6 +32,7 @@ from models import (
 )
 from models.db.types import now
 from tests.support.cast import Cast
+from tests.support.thailand import saw
 
 NUMBER, OTHER = "0812345678", "0899999999"
 T: datetime
@@ -59,11 +60,11 @@ def call(
 ) -> Contact:
     """A call that took a minute; unless `over`, its end is not told yet."""
     at = T + timedelta(minutes=minute)
-    calls.saw(s, keys, name, Fact.ARRIVED, at, Seen(linkedid=f"l-{name}", line="1800123456", number=number))
-    calls.saw(s, keys, name, Fact.LANGUAGE, at, Seen(language=language))
-    calls.saw(s, keys, name, Fact.KEY, at, Seen(callback_said=said))
+    saw(s, keys, name, Fact.ARRIVED, at, Seen(linkedid=f"l-{name}", line="1800123456", number=number))
+    saw(s, keys, name, Fact.LANGUAGE, at, Seen(language=language))
+    saw(s, keys, name, Fact.KEY, at, Seen(callback_said=said))
     for n, fact in enumerate(facts, start=1):
-        contact = calls.saw(s, keys, name, fact, at + timedelta(seconds=n), Seen(handler_id=handler))
+        contact = saw(s, keys, name, fact, at + timedelta(seconds=n), Seen(handler_id=handler))
         if fact is Fact.ANSWERED:
             calls.answered(s, contact, handler or 0, at + timedelta(seconds=n), join_within_s=900)
     contact = calls.find(s, name)  # type: ignore[assignment]
@@ -132,11 +133,11 @@ def test_what_the_line_saw_says_what_is_owed(
 def test_a_withheld_number_and_a_call_of_seconds_owe_nothing(db: Database, keys: Keys) -> None:
     with db.write() as s:
         call(s, keys, "a", Fact.QUEUED, number=None)
-        brief = calls.saw(s, keys, "b", Fact.ARRIVED, T, Seen(number=NUMBER))
+        brief = saw(s, keys, "b", Fact.ARRIVED, T, Seen(number=NUMBER))
         calls.close(s, brief, T + timedelta(seconds=4), **LIMITS)
         assert callbacks.note_call(s, brief, T) is None
         assert s.get_one(Case, brief.case_id).status is CaseStatus.CLOSED
-        going_on = calls.saw(s, keys, "c", Fact.ARRIVED, T, Seen(number=OTHER))
+        going_on = saw(s, keys, "c", Fact.ARRIVED, T, Seen(number=OTHER))
         assert callbacks.note_call(s, going_on, T) is None
         assert open_items(s) == []
 
@@ -155,7 +156,7 @@ def test_a_recording_that_comes_late_makes_it_a_missed_call(db: Database, keys: 
 
 def test_a_call_of_seconds_that_turns_out_to_be_a_message_is_owed(db: Database, keys: Keys) -> None:
     with db.write() as s:
-        brief = calls.saw(s, keys, "b", Fact.ARRIVED, T, Seen(number=NUMBER))
+        brief = saw(s, keys, "b", Fact.ARRIVED, T, Seen(number=NUMBER))
         calls.close(s, brief, T + timedelta(seconds=4), **LIMITS)
         calls.attach(s, brief, a_recording())
         assert [item.kind for item in open_items(s)] == [CallbackKind.MISSED]
@@ -383,7 +384,7 @@ def test_an_agent_can_owe_a_call_by_hand(db: Database, staff: Cast, keys: Keys, 
         assert callbacks.open_for_case(s, case_id, staff.bob, now()).id == item.id
         assert callbacks.open_of_case(s, case_id) is not None
         assert (item.caller_id, item.contact_id) == (contact.caller_id, contact.id)
-        refusal = callbacks.may_dial(s, item, staff.alice, now(), settings.zone, settings)
+        refusal = callbacks.may_dial(s, item, staff.alice, now(), settings)
         assert refusal is not None
         assert refusal.code == "unknown", "the same rules hold for it"
         newer = call(s, keys, "b", Fact.QUEUED, minute=60)
@@ -396,7 +397,7 @@ def test_a_call_owed_by_hand_in_a_conversation_is_still_owed_when_it_is_told_aga
     db: Database, staff: Cast, keys: Keys
 ) -> None:
     with db.write() as s:
-        live = calls.saw(s, keys, "a", Fact.ANSWERED, T, Seen(number=NUMBER, language="my"))
+        live = saw(s, keys, "a", Fact.ANSWERED, T, Seen(number=NUMBER, language="my"))
         calls.answered(s, live, staff.alice.id or 0, T, join_within_s=900)
         item = callbacks.open_for_case(s, live.case_id or 0, staff.alice, T)
         calls.answered(s, live, staff.bob.id or 0, T, join_within_s=900)
@@ -427,9 +428,9 @@ def test_who_may_not_call_back_may_do_nothing_with_it(
                 lambda who: callbacks.let_go(s, item_id, who),
                 lambda who: callbacks.close_item(s, item_id, who, "why", now()),
                 lambda who: callbacks.open_for_case(s, contact.case_id or 0, who, now()),
-                lambda who: callback_attempts.begin_attempt(s, keys, item_id, who, now(), settings.zone, settings),
+                lambda who: callback_attempts.begin_attempt(s, keys, item_id, who, now(), settings),
             ):
                 with pytest.raises(NotAllowed):
                     act(outsider)
         with pytest.raises(NotFound):
-            callbacks.load(s, 99_999)
+            callbacks.load(s, 99_999, staff.alice)

@@ -23,6 +23,7 @@ from models import (
 )
 from models.db.types import now
 from tests.support.cast import Cast
+from tests.support.thailand import saw
 from tests.support.wait import PATIENCE_S
 
 NUMBER = "0812345678"
@@ -33,9 +34,9 @@ def arrive(
     s: Session, keys: Keys, call: str, ago_s: float, *, number: str | None = NUMBER, language: str = "my"
 ) -> None:
     at = now() - timedelta(seconds=ago_s)
-    calls.saw(s, keys, call, Fact.ARRIVED, at, Seen(linkedid=f"l-{call}", line="1800123456", number=number))
-    calls.saw(s, keys, call, Fact.KEY, at)
-    calls.saw(s, keys, call, Fact.LANGUAGE, at, Seen(language=language))
+    saw(s, keys, call, Fact.ARRIVED, at, Seen(linkedid=f"l-{call}", line="1800123456", number=number))
+    saw(s, keys, call, Fact.KEY, at)
+    saw(s, keys, call, Fact.LANGUAGE, at, Seen(language=language))
 
 
 def end(s: Session, call: str, ago_s: float = 0) -> Contact:
@@ -51,8 +52,8 @@ def a_recording(name: str) -> Recording:
 def test_a_fact_said_twice_is_kept_the_first_time(db: Database, keys: Keys) -> None:
     first = now() - timedelta(seconds=50)
     with db.write() as s:
-        calls.saw(s, keys, "a", Fact.QUEUED, first)
-        calls.saw(s, keys, "a", Fact.QUEUED, now())
+        saw(s, keys, "a", Fact.QUEUED, first)
+        saw(s, keys, "a", Fact.QUEUED, now())
     with db.read() as s:
         contact = calls.find(s, "a")
         assert contact is not None
@@ -61,8 +62,8 @@ def test_a_fact_said_twice_is_kept_the_first_time(db: Database, keys: Keys) -> N
 
 def test_facts_in_any_order_make_one_row(db: Database, keys: Keys) -> None:
     with db.write() as s:
-        calls.saw(s, keys, "a", Fact.ENDED, now())
-        calls.saw(s, keys, "a", Fact.ARRIVED, now() - timedelta(minutes=5), Seen(number=NUMBER))
+        saw(s, keys, "a", Fact.ENDED, now())
+        saw(s, keys, "a", Fact.ARRIVED, now() - timedelta(minutes=5), Seen(number=NUMBER))
     with db.read() as s:
         contact = s.exec(select(Contact)).one()
         assert contact.duration_s == 300
@@ -75,7 +76,7 @@ def test_two_processes_that_see_the_same_call_at_once_make_one_row(db: Database,
         barrier.wait()
         try:
             with db.write() as s:
-                calls.saw(s, keys, "a", fact, now(), Seen(linkedid="l"))
+                saw(s, keys, "a", fact, now(), Seen(linkedid="l"))
         except Exception as error:
             errors.append(error)
 
@@ -92,8 +93,8 @@ def test_two_processes_that_see_the_same_call_at_once_make_one_row(db: Database,
 
 def test_a_row_made_from_asterisks_records_is_taken_over_by_its_name(db: Database, keys: Keys) -> None:
     with db.write() as s:
-        calls.saw(s, keys, f"{calls.UNNAMED}77.1", Fact.ARRIVED, now(), Seen(linkedid="77.1"))
-        calls.saw(s, keys, "real", Fact.QUEUED, now(), Seen(linkedid="77.1"))
+        saw(s, keys, f"{calls.UNNAMED}77.1", Fact.ARRIVED, now(), Seen(linkedid="77.1"))
+        saw(s, keys, "real", Fact.QUEUED, now(), Seen(linkedid="77.1"))
     with db.read() as s:
         assert s.exec(select(Contact)).one().call == "real"
 
@@ -137,7 +138,7 @@ def test_an_answer_told_while_the_call_is_closed_counts(db: Database, keys: Keys
 
     def answer() -> None:
         with db.write() as s:
-            calls.saw(s, keys, "a", Fact.ANSWERED, now())
+            saw(s, keys, "a", Fact.ANSWERED, now())
 
     with db.write() as s:
         end(s, "a")
@@ -166,7 +167,7 @@ def test_the_outcome_is_what_the_line_saw(db: Database, keys: Keys, facts: list[
     with db.write() as s:
         arrive(s, keys, "a", 60)
         for fact in facts:
-            calls.saw(s, keys, "a", fact, now())
+            saw(s, keys, "a", fact, now())
         assert end(s, "a").outcome is outcome
 
 
@@ -196,7 +197,7 @@ def test_any_other_second_call_files_its_own_case(db: Database, staff: Cast, key
         number = None if why == "withheld" else NUMBER
         arrive(s, keys, "a", first_ago, number=number)
         if why == "answered":
-            calls.saw(s, keys, "a", Fact.ANSWERED, now() - timedelta(seconds=280), Seen(handler_id=staff.alice.id))
+            saw(s, keys, "a", Fact.ANSWERED, now() - timedelta(seconds=280), Seen(handler_id=staff.alice.id))
         first = end(s, "a", first_ago - 30).case_id
         assert first is not None
         if why == "touched":
@@ -208,8 +209,8 @@ def test_any_other_second_call_files_its_own_case(db: Database, staff: Cast, key
 
 def test_only_a_brief_abandon_without_a_key_is_closed_by_the_machine(db: Database, keys: Keys) -> None:
     with db.write() as s:
-        calls.saw(s, keys, "brief", Fact.ARRIVED, now() - timedelta(seconds=6))
-        calls.saw(s, keys, "longer", Fact.ARRIVED, now() - timedelta(seconds=40))
+        saw(s, keys, "brief", Fact.ARRIVED, now() - timedelta(seconds=6))
+        saw(s, keys, "longer", Fact.ARRIVED, now() - timedelta(seconds=40))
         arrive(s, keys, "keyed", 5)
         status = {c: s.get(Case, end(s, c).case_id).status for c in ("brief", "longer", "keyed")}  # type: ignore[union-attr]
     assert status == {"brief": CaseStatus.CLOSED, "longer": CaseStatus.NEW, "keyed": CaseStatus.NEW}
@@ -217,9 +218,9 @@ def test_only_a_brief_abandon_without_a_key_is_closed_by_the_machine(db: Databas
 
 def test_a_late_key_opens_the_case_of_a_brief_abandon_again(db: Database, keys: Keys) -> None:
     with db.write() as s:
-        calls.saw(s, keys, "a", Fact.ARRIVED, now() - timedelta(seconds=6))
+        saw(s, keys, "a", Fact.ARRIVED, now() - timedelta(seconds=6))
         contact = end(s, "a")
-        calls.saw(s, keys, "a", Fact.KEY, now() - timedelta(seconds=3))
+        saw(s, keys, "a", Fact.KEY, now() - timedelta(seconds=3))
         calls.close(s, contact, now(), **LIMITS)
         case = s.get(Case, contact.case_id)
         assert case is not None
@@ -248,7 +249,7 @@ def test_a_withheld_number_is_a_normal_call(db: Database, keys: Keys) -> None:
 def test_what_the_caller_said_about_calling_back_reaches_the_case(db: Database, keys: Keys) -> None:
     with db.write() as s:
         arrive(s, keys, "a", 60)
-        calls.saw(s, keys, "a", Fact.CALLBACK, now(), Seen(callback_said=CallbackSafety.SAFE))
+        saw(s, keys, "a", Fact.CALLBACK, now(), Seen(callback_said=CallbackSafety.SAFE))
         contact = end(s, "a")
         safety = s.get(Safety, contact.case_id)
         assert safety is not None
@@ -257,7 +258,7 @@ def test_what_the_caller_said_about_calling_back_reaches_the_case(db: Database, 
 
 def test_a_clock_that_jumped_back_makes_no_negative_duration(db: Database, keys: Keys) -> None:
     with db.write() as s:
-        calls.saw(s, keys, "a", Fact.ARRIVED, now())
+        saw(s, keys, "a", Fact.ARRIVED, now())
         contact = end(s, "a", ago_s=3600)
         assert contact.duration_s == 0
         assert s.exec(select(func.count()).where(col(Contact.ended_at) < col(Contact.arrived_at))).one() == 0

@@ -18,6 +18,7 @@ from hotline.staff import states as agents
 from models import AgentStatus, AuditEntry, CallerLimit, Case, CaseEvent, Database, EventKind
 from models.db.types import now
 from tests.support.cast import Cast
+from tests.support.thailand import saw
 
 BANGKOK = ZoneInfo("Asia/Bangkok")
 LINE = Settings(timezone="Asia/Bangkok")
@@ -26,7 +27,7 @@ WEEK = timedelta(days=7)
 
 
 def a_case(s: Session, keys: Keys, name: str = "a", number: str | None = "0812345678") -> Case:
-    contact = calls.saw(s, keys, name, Fact.KEY, now(), Seen(language="my", number=number))
+    contact = saw(s, keys, name, Fact.KEY, now(), Seen(language="my", number=number))
     calls.close(s, contact, now(), join_within_s=0, brief_s=10)
     return s.get_one(Case, contact.case_id)
 
@@ -45,10 +46,10 @@ def test_a_limit_holds_for_a_week_and_ends_by_itself(db: Database, staff: Cast, 
             assert caller_limits.is_limited(s, case.caller_id, at) is limited
         assert not caller_limits.is_limited(s, other.caller_id, AT)
         assert not caller_limits.is_limited(s, None, AT)
-        assert caller_limits.of_case(s, case.id or 0, AT) is not None
-        assert caller_limits.of_case(s, other.id or 0, AT) is None
-        assert caller_limits.due_for_review(s, AT) == []
-        [due] = caller_limits.due_for_review(s, AT + WEEK)
+        assert caller_limits.of_case(s, case.id or 0, staff.sofia, AT) is not None
+        assert caller_limits.of_case(s, other.id or 0, staff.sofia, AT) is None
+        assert caller_limits.due_for_review(s, staff.sofia, AT) == []
+        [due] = caller_limits.due_for_review(s, staff.sofia, AT + WEEK)
         assert (due.limit_id, due.applies, due.reference, due.by) == (row.id, False, case.reference, "Sofia")
 
 
@@ -63,7 +64,7 @@ def test_renewing_and_lifting_are_told_and_audited(db: Database, staff: Cast, ke
         assert not caller_limits.is_limited(s, case.caller_id, AT + 2 * WEEK)
         with pytest.raises(Refused):
             caller_limits.renew(s, row.id or 0, staff.sofia, AT + 2 * WEEK, settings)
-        assert caller_limits.all_limits(s, AT) == []
+        assert caller_limits.all_limits(s, staff.sofia, AT) == []
         told = [e.detail["what"] for e in s.exec(select(CaseEvent)) if e.kind is EventKind.LIMITED]
         assert told == ["limited", "renewed", "lifted"]
         acts = [e.act for e in s.exec(select(AuditEntry)) if e.act.startswith("caller_")]
@@ -79,7 +80,7 @@ def test_a_telephone_is_limited_once_and_anew_after_its_review(
         with pytest.raises(Refused, match="already"):
             caller_limits.limit(s, case.id or 0, "threats", staff.sofia, AT, settings)
         caller_limits.limit(s, case.id or 0, "threats again", staff.sofia, AT + WEEK, settings)
-        assert len(caller_limits.all_limits(s, AT + WEEK)) == 1, "the old one is over"
+        assert len(caller_limits.all_limits(s, staff.sofia, AT + WEEK)) == 1, "the old one is over"
         assert len(s.exec(select(CallerLimit)).all()) == 2
 
 

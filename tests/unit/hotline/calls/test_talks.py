@@ -30,6 +30,7 @@ from models import (
 )
 from models.db.types import now
 from tests.support.cast import Cast
+from tests.support.thailand import THAI, saw
 
 T: datetime
 LIMITS = {"join_within_s": 900, "brief_s": 10}
@@ -46,9 +47,9 @@ def answered(
     s: Session, keys: Keys, call: str, agent_id: int, number: str | None = "0812345678", ago_s: int = 0
 ) -> Contact:
     at = T - timedelta(seconds=ago_s)
-    calls.saw(s, keys, call, Fact.ARRIVED, at, Seen(linkedid=f"l-{call}", number=number, language="my"))
-    calls.saw(s, keys, call, Fact.QUEUED, at, Seen(queue="my"))
-    contact = calls.saw(s, keys, call, Fact.ANSWERED, at, Seen(handler_id=agent_id))
+    saw(s, keys, call, Fact.ARRIVED, at, Seen(linkedid=f"l-{call}", number=number, language="my"))
+    saw(s, keys, call, Fact.QUEUED, at, Seen(queue="my"))
+    contact = saw(s, keys, call, Fact.ANSWERED, at, Seen(handler_id=agent_id))
     conversations.begin(s, call, agent_id, at)
     calls.answered(s, contact, agent_id, at, join_within_s=900)
     return contact
@@ -74,9 +75,9 @@ def test_an_answered_call_has_its_case_at_once_and_the_agent_has_it(db: Database
 
 def test_an_answer_that_is_seen_after_the_end_files_no_second_case(db: Database, keys: Keys, staff: Cast) -> None:
     with db.write() as s:
-        calls.saw(s, keys, "a", Fact.ARRIVED, T, Seen(linkedid="l", language="my"))
+        saw(s, keys, "a", Fact.ARRIVED, T, Seen(linkedid="l", language="my"))
         contact = calls.close(s, calls.find(s, "a"), T, **LIMITS)  # type: ignore[arg-type]
-        calls.saw(s, keys, "a", Fact.ANSWERED, T, Seen(handler_id=staff.alice.id))
+        saw(s, keys, "a", Fact.ANSWERED, T, Seen(handler_id=staff.alice.id))
         calls.answered(s, contact, staff.alice.id or 0, T, join_within_s=900)
         assert len(s.exec(select(Case)).all()) == 1
 
@@ -87,7 +88,7 @@ def test_after_a_dropped_call_the_same_number_joins_the_case_nobody_wrote_on(
     alice = staff.alice.id or 0
     with db.write() as s:
         first = answered(s, keys, "a", alice, ago_s=60)
-        calls.saw(s, keys, "a", Fact.DROPPED, T)
+        saw(s, keys, "a", Fact.DROPPED, T)
         calls.close(s, first, T, **LIMITS)
         assert answered(s, keys, "b", alice).case_id == first.case_id
 
@@ -107,7 +108,7 @@ def test_after_a_dropped_call_that_was_written_down_the_next_is_a_case_of_its_ow
     with db.write() as s:
         first = answered(s, keys, "a", alice, ago_s=60)
         work.add_note(s, first.case_id or 0, "She was afraid.", staff.alice)
-        calls.saw(s, keys, "a", Fact.DROPPED, T)
+        saw(s, keys, "a", Fact.DROPPED, T)
         calls.close(s, first, T, **LIMITS)
         assert answered(s, keys, "b", alice).case_id != first.case_id
 
@@ -201,7 +202,9 @@ def test_an_outside_party_that_the_switchboard_saw_first_gets_her_entry_of_the_d
     db: Database, keys: Keys, staff: Cast
 ) -> None:
     with db.write() as s:
-        entry = directory.add(s, keys, staff.sofia, name="Shelter", kind=EntryKind.SHELTER, number="+6620001111")
+        entry = directory.add(
+            s, keys, staff.sofia, name="Shelter", kind=EntryKind.SHELTER, number="+6620001111", numbering=THAI
+        )
         answered(s, keys, "a", staff.alice.id or 0)
         conversations.add_party(s, "a", "c0ffee", PartyKind.OUTSIDE, T)
         conversations.add_party(s, "a", "c0ffee", PartyKind.OUTSIDE, T, entry_id=entry.id, by=staff.alice)
@@ -239,8 +242,8 @@ def test_only_who_leads_may_act_on_a_conversation(db: Database, keys: Keys, staf
 
 def test_a_caller_whose_agent_broke_off_waits_again_and_first(db: Database, keys: Keys, staff: Cast) -> None:
     with db.write() as s:
-        calls.saw(s, keys, "early", Fact.ARRIVED, T - timedelta(minutes=5), Seen(linkedid="l-early", language="my"))
-        calls.saw(s, keys, "early", Fact.QUEUED, T - timedelta(minutes=5), Seen(queue="my"))
+        saw(s, keys, "early", Fact.ARRIVED, T - timedelta(minutes=5), Seen(linkedid="l-early", language="my"))
+        saw(s, keys, "early", Fact.QUEUED, T - timedelta(minutes=5), Seen(queue="my"))
         contact = answered(s, keys, "a", staff.alice.id or 0)
         assert [c.call for c in calls.waiting(s)] == ["early"]
         calls.waits_again(s, contact, T)

@@ -14,10 +14,11 @@ from hotline.keys import Keys
 from models import AuditEntry, Case, CaseEvent, CaseStatus, Database, Disposition, EventKind, Role
 from models.db.types import now
 from tests.support.cast import Cast
+from tests.support.thailand import saw
 
 
 def a_case(s: Session, keys: Keys, call: str = "a") -> int:
-    calls.saw(s, keys, call, Fact.KEY, now(), Seen(language="my", number="0812345678"))
+    saw(s, keys, call, Fact.KEY, now(), Seen(language="my", number="0812345678"))
     contact = calls.find(s, call)
     assert contact is not None
     calls.close(s, contact, now(), join_within_s=0, brief_s=10)

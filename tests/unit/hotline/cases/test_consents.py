@@ -14,13 +14,14 @@ from models import AuditEntry, CaseEvent, Consent, ConsentPurpose, Contact, Data
 from models.db.types import now
 from recordings.vault.consent_gate import TAKEN_BACK, why_not
 from tests.support.cast import Cast
+from tests.support.thailand import saw
 
 RECORDING = ConsentPurpose.RECORDING
 
 
 def talking(s: Session, keys: Keys, staff: Cast, name: str = "a") -> Contact:
-    contact = calls.saw(s, keys, name, Fact.ARRIVED, now(), Seen(language="my", number="0812345678"))
-    calls.saw(s, keys, name, Fact.ANSWERED, now(), Seen(handler_id=staff.alice.id))
+    contact = saw(s, keys, name, Fact.ARRIVED, now(), Seen(language="my", number="0812345678"))
+    saw(s, keys, name, Fact.ANSWERED, now(), Seen(handler_id=staff.alice.id))
     calls.answered(s, contact, staff.alice.id or 0, now(), join_within_s=0)
     return contact
 

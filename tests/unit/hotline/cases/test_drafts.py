@@ -13,12 +13,13 @@ from hotline.keys import Keys
 from models import Database, Draft
 from models.db.types import now
 from tests.support.cast import Cast
+from tests.support.thailand import saw
 from tests.support.wait import PATIENCE_S
 
 
 def a_case(db: Database, keys: Keys) -> int:
     with db.write() as s:
-        contact = calls.saw(s, keys, "a", Fact.KEY, now())
+        contact = saw(s, keys, "a", Fact.KEY, now())
         calls.close(s, contact, now(), join_within_s=0, brief_s=10)
         return contact.case_id or 0
 

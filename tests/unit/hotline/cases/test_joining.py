@@ -15,15 +15,16 @@ from hotline.keys import Keys
 from models import AuditEntry, Case, CaseEvent, CaseStatus, Contact, Database, EventKind
 from models.db.types import now
 from tests.support.cast import Cast
+from tests.support.thailand import saw
 
 NUMBER, OTHER = "0812345678", "0899999999"
 
 
 def a_call(s: Session, keys: Keys, name: str, minutes_ago: int = 60, number: str | None = NUMBER) -> Contact:
     at = now() - timedelta(minutes=minutes_ago)
-    contact = calls.saw(s, keys, name, Fact.ARRIVED, at, Seen(language="my", number=number))
-    calls.saw(s, keys, name, Fact.QUEUED, at)
-    calls.saw(s, keys, name, Fact.KEY, at)
+    contact = saw(s, keys, name, Fact.ARRIVED, at, Seen(language="my", number=number))
+    saw(s, keys, name, Fact.QUEUED, at)
+    saw(s, keys, name, Fact.KEY, at)
     calls.close(s, contact, at + timedelta(minutes=1), join_within_s=0, brief_s=10)
     return contact
 
@@ -143,10 +144,10 @@ def test_emptying_a_case_needs_who_may_close_it(db: Database, staff: Cast, keys:
 def test_a_call_that_goes_on_can_be_joined_and_stays_joined(db: Database, staff: Cast, keys: Keys) -> None:
     with db.write() as s:
         first = a_call(s, keys, "a")
-        live = calls.saw(s, keys, "b", Fact.ARRIVED, now(), Seen(language="my", number=NUMBER))
+        live = saw(s, keys, "b", Fact.ARRIVED, now(), Seen(language="my", number=NUMBER))
         with pytest.raises(Refused, match="no case yet"):
             joining.join_call(s, live.id or 0, first.case_id or 0, staff.alice)
-        calls.saw(s, keys, "b", Fact.ANSWERED, now(), Seen(handler_id=staff.alice.id))
+        saw(s, keys, "b", Fact.ANSWERED, now(), Seen(handler_id=staff.alice.id))
         calls.answered(s, live, staff.alice.id or 0, now(), join_within_s=0)
         joining.join_call(s, live.id or 0, first.case_id or 0, staff.alice)
         calls.close(s, live, now(), join_within_s=900, brief_s=10)
@@ -159,8 +160,8 @@ def test_who_had_a_call_last_says_what_it_was_also_in_the_case_it_was_joined_to(
     alice, bob = staff.alice.id or 0, staff.bob.id or 0
     with db.write() as s:
         other = a_call(s, keys, "other")
-        calls.saw(s, keys, "a", Fact.ARRIVED, now(), Seen(language="my", number=NUMBER))
-        contact = calls.saw(s, keys, "a", Fact.ANSWERED, now(), Seen(handler_id=alice))
+        saw(s, keys, "a", Fact.ARRIVED, now(), Seen(language="my", number=NUMBER))
+        contact = saw(s, keys, "a", Fact.ANSWERED, now(), Seen(handler_id=alice))
         conversations.begin(s, "a", alice, now())
         calls.answered(s, contact, alice, now(), join_within_s=0)
         conversations.hand_to(s, "a", bob, now())

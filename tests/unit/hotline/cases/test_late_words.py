@@ -26,6 +26,7 @@ from models import (
 )
 from models.db.types import now
 from tests.support.cast import Cast
+from tests.support.thailand import saw
 
 NUMBER = "0812345678"
 LIMITS = {"join_within_s": 0, "brief_s": 10}
@@ -36,10 +37,10 @@ def call(
 ) -> Contact:
     """A call of a minute, told whole; `minute` is when, counted in the last five hours."""
     at = now() - timedelta(hours=5) + timedelta(minutes=minute)
-    calls.saw(s, keys, name, Fact.ARRIVED, at, Seen(linkedid=f"l-{name}", number=NUMBER))
-    contact = calls.saw(s, keys, name, Fact.KEY, at, Seen(language=language))
+    saw(s, keys, name, Fact.ARRIVED, at, Seen(linkedid=f"l-{name}", number=NUMBER))
+    contact = saw(s, keys, name, Fact.KEY, at, Seen(language=language))
     for n, fact in enumerate(facts, start=1):
-        calls.saw(s, keys, name, fact, at + timedelta(seconds=n), Seen(handler_id=handler))
+        saw(s, keys, name, fact, at + timedelta(seconds=n), Seen(handler_id=handler))
         if fact is Fact.ANSWERED:
             calls.answered(s, contact, handler or 0, at + timedelta(seconds=n), join_within_s=0)
     return calls.close(s, contact, at + timedelta(seconds=60), **LIMITS)
@@ -83,7 +84,7 @@ def test_a_call_back_that_is_asked_for_after_the_close_is_owed(db: Database, key
     with db.write() as s:
         contact = call(s, keys, "a", Fact.QUEUED, minute=0)
         assert open_items(s)[0].kind is CallbackKind.ABANDONED
-        calls.saw(s, keys, "a", Fact.CALLBACK, contact.arrived_at + timedelta(seconds=40))
+        saw(s, keys, "a", Fact.CALLBACK, contact.arrived_at + timedelta(seconds=40))
         assert [(item.contact_id, item.kind) for item in open_items(s)] == [(contact.id, CallbackKind.REQUESTED)]
 
 
@@ -91,10 +92,10 @@ def test_a_call_back_asked_for_after_a_brief_call_was_closed_is_owed(db: Databas
     """Nobody had seen a key, so the case was closed as a brief abandon: it is opened again with the call-back."""
     at = now() - timedelta(hours=1)
     with db.write() as s:
-        contact = calls.saw(s, keys, "a", Fact.ARRIVED, at, Seen(number=NUMBER, language="my"))
+        contact = saw(s, keys, "a", Fact.ARRIVED, at, Seen(number=NUMBER, language="my"))
         calls.close(s, contact, at + timedelta(seconds=8), **LIMITS)
         assert open_items(s) == []
-        calls.saw(s, keys, "a", Fact.CALLBACK, at + timedelta(seconds=6))
+        saw(s, keys, "a", Fact.CALLBACK, at + timedelta(seconds=6))
         assert [item.kind for item in open_items(s)] == [CallbackKind.REQUESTED]
         assert s.get_one(Case, contact.case_id).status is CaseStatus.NEW
 
@@ -103,7 +104,7 @@ def test_a_consent_taken_back_by_a_clock_that_was_set_back_is_taken_back(db: Dat
     """By the order of writing: the clock that wrote the withdrawal was an hour behind."""
     purpose = ConsentPurpose.RECORDING
     with db.write() as s:
-        contact = calls.saw(s, keys, "a", Fact.ANSWERED, now(), Seen(handler_id=staff.alice.id, language="my"))
+        contact = saw(s, keys, "a", Fact.ANSWERED, now(), Seen(handler_id=staff.alice.id, language="my"))
         calls.answered(s, contact, staff.alice.id or 0, now(), join_within_s=0)
         case_id = contact.case_id or 0
         given = consents.give(s, case_id, contact.id, purpose, staff.alice, "my", SCRIPT_VERSION)

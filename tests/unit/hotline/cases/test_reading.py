@@ -18,6 +18,7 @@ from hotline.staff import states as agents
 from models import Agent, AgentStatus, Alert, AlertKind, AuditEntry, Callback, Case, Contact, Database
 from models.db.types import now
 from tests.support.cast import Cast
+from tests.support.thailand import saw
 
 
 @pytest.fixture
@@ -29,7 +30,7 @@ def few(settings: Settings) -> Settings:
 
 
 def filed(s: Session, keys: Keys, n: int) -> Case:
-    contact = calls.saw(s, keys, f"c{n}", Fact.KEY, now(), Seen(language="my", number=f"08100000{n:02d}"))
+    contact = saw(s, keys, f"c{n}", Fact.KEY, now(), Seen(language="my", number=f"08100000{n:02d}"))
     calls.close(s, contact, now(), join_within_s=0, brief_s=10)
     for item in s.exec(select(Callback)):
         item.due_at = now() + timedelta(hours=2)
@@ -191,7 +192,7 @@ def test_the_number_of_the_call_that_rings_is_never_held_up(
     with db.write() as s:
         for n in range(2):
             identity.show_number(s, keys, filed(s, keys, n).id or 0, staff.bob, few)
-        contact = calls.saw(s, keys, "now", Fact.QUEUED, now(), Seen(language="my", number="0812345678"))
+        contact = saw(s, keys, "now", Fact.QUEUED, now(), Seen(language="my", number="0812345678"))
         with pytest.raises(Held), s.begin_nested():
             identity.show_number_of_call(s, keys, contact, staff.bob, few)
         agents.set_status(s, staff.bob.id or 0, AgentStatus.RINGING, call="now")

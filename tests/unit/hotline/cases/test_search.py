@@ -6,6 +6,7 @@ from sqlmodel import Session, col, select
 
 from hotline.cases import search
 from hotline.cases.search import holds
+from hotline.scope import SYSTEM
 from models import Case, Contact, Database, Note, Recording, Transcript
 from models.db.types import now
 from tests.support.cast import Cast
@@ -50,7 +51,7 @@ def ids(db: Database, staff: Cast) -> dict[str, int]:
 
 
 def found(session: Session, word: str) -> set[int | None]:
-    return set(session.exec(select(Case.id).where(holds(session, word)).order_by(col(Case.id))))
+    return set(session.exec(select(Case.id).where(holds(session, SYSTEM, word)).order_by(col(Case.id))))
 
 
 @pytest.mark.parametrize(

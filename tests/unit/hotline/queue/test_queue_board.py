@@ -11,6 +11,7 @@ from hotline.cases.rows import Order
 from hotline.keys import Keys
 from hotline.queue import waiting as queue_waiting
 from hotline.roster.coverage import gaps
+from hotline.scope import SYSTEM
 from hotline.staff import states as agents
 from models import AgentStatus, Case, Database, Outcome, RecordingState
 from models.db.types import now
@@ -59,7 +60,7 @@ def test_answered_calls_and_ended_ones_wait_no_more(db: Database, board: datetim
 def test_a_row_tells_the_newest_call_of_its_case(db: Database, board: datetime) -> None:
     """Its lengths, its recording, the first words and how sure the engine was."""
     with db.read() as session:
-        found = case_rows.unclaimed(session, at=board)
+        found = case_rows.unclaimed(session, SYSTEM, at=board)
         rows = {row.summary or row.outcome: row for row in found.rows}
     assert found.found == found.all == len(found.rows) == 7
     held = rows["Passport and phone held, guarded dormitory"]
@@ -89,7 +90,7 @@ def test_choices_narrow_and_order_the_list(
 ) -> None:
     """A case without a level stands above P2: nobody knows yet what it is."""
     with db.read() as session:
-        found = case_rows.unclaimed(session, at=board, **choices)  # type: ignore[arg-type]
+        found = case_rows.unclaimed(session, SYSTEM, at=board, **choices)  # type: ignore[arg-type]
     assert [row.level for row in found.rows] == levels
     assert found.all == 7
 
@@ -97,8 +98,8 @@ def test_choices_narrow_and_order_the_list(
 def test_my_cases_are_those_i_own_and_did_not_close(db: Database, staff: Cast, board: datetime) -> None:
     """Most urgent first."""
     with db.read() as session:
-        assert [row.level for row in case_rows.owned(session, staff.alice.id or 0)] == ["P2", "P3", "P4"]
-        assert case_rows.owned(session, staff.bob.id or 0) == []
+        assert [row.level for row in case_rows.owned(session, staff.alice)] == ["P2", "P3", "P4"]
+        assert case_rows.owned(session, staff.bob) == []
 
 
 def test_first_words_of_a_script_without_spaces_are_cut_at_a_character(db: Database, keys: Keys, staff: Cast) -> None:

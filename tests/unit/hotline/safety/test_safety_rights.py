@@ -15,6 +15,7 @@ from hotline.staff import states as agents
 from models import AgentStatus, CallbackSafety, Case, CaseStatus, Contact, Database, Safety
 from models.db.types import now
 from tests.support.cast import Cast
+from tests.support.thailand import saw
 
 SAFE, UNSAFE, NEVER, UNKNOWN = (
     CallbackSafety.SAFE,
@@ -28,10 +29,10 @@ LIMITS = {"join_within_s": 900, "brief_s": 10}
 
 def call(s: Session, keys: Keys, name: str, at: datetime, *, number: str = NUMBER, answered_by: int = 0) -> Contact:
     """A call that goes on, with its case when somebody has answered it."""
-    contact = calls.saw(s, keys, name, Fact.ARRIVED, at, Seen(number=number, language="my"))
-    calls.saw(s, keys, name, Fact.KEY, at)
+    contact = saw(s, keys, name, Fact.ARRIVED, at, Seen(number=number, language="my"))
+    saw(s, keys, name, Fact.KEY, at)
     if answered_by:
-        calls.saw(s, keys, name, Fact.ANSWERED, at, Seen(handler_id=answered_by))
+        saw(s, keys, name, Fact.ANSWERED, at, Seen(handler_id=answered_by))
         calls.answered(s, contact, answered_by, at, join_within_s=0)
     return contact
 
@@ -107,7 +108,7 @@ def test_a_withheld_number_is_no_telephone_that_two_callers_share(db: Database, 
         contact = filed(s, keys)
         s.get_one(Case, contact.case_id).caller_id = None
         work.claim(s, contact.case_id or 0, staff.alice)
-        other = calls.saw(s, keys, "b", Fact.ANSWERED, now(), Seen(language="my", handler_id=bob))
+        other = saw(s, keys, "b", Fact.ANSWERED, now(), Seen(language="my", handler_id=bob))
         calls.answered(s, other, bob, now(), join_within_s=0)
         assert other.caller_id is None
         agents.set_status(s, bob, AgentStatus.ON_CALL, call="b")
@@ -121,7 +122,7 @@ def test_a_withheld_number_is_no_telephone_that_two_callers_share(db: Database, 
 def pressed(s: Session, keys: Keys, contact: Contact, said: CallbackSafety) -> None:
     """The call's own key, told after the close: out of the spool of a line whose ivr was away."""
     at = contact.arrived_at + timedelta(seconds=30)
-    calls.saw(s, keys, contact.call, Fact.CALLBACK, at, Seen(callback_said=said))
+    saw(s, keys, contact.call, Fact.CALLBACK, at, Seen(callback_said=said))
 
 
 @pytest.mark.parametrize("written", [UNSAFE, NEVER])
@@ -170,9 +171,9 @@ def test_a_newer_unsafe_takes_a_safe_back_and_an_older_one_does_not(db: Database
         assert safety_of(s, contact).callback is SAFE, "said before the review"
         again = call(s, keys, "b", now() + timedelta(minutes=1))
         again.case_id = contact.case_id
-        calls.saw(s, keys, "b", Fact.MESSAGE, now() + timedelta(minutes=2), Seen(callback_said=UNSAFE))
+        saw(s, keys, "b", Fact.MESSAGE, now() + timedelta(minutes=2), Seen(callback_said=UNSAFE))
         calls.close(s, again, now() + timedelta(minutes=3), **LIMITS)
-        calls.saw(s, keys, "b", Fact.FAILED, now())
+        saw(s, keys, "b", Fact.FAILED, now())
         assert safety_of(s, contact).callback is UNSAFE
 
 
@@ -182,15 +183,15 @@ def test_a_newer_unsafe_takes_a_safe_back_and_an_older_one_does_not(db: Database
 def test_a_joined_case_without_a_number_does_not_take_this_calls_number(db: Database, staff: Cast, keys: Keys) -> None:
     """People share telephones: of a case with other calls nobody knows whether this telephone is its worker's."""
     with db.write() as s:
-        withheld = calls.saw(s, keys, "a", Fact.KEY, now(), Seen(language="my"))
+        withheld = saw(s, keys, "a", Fact.KEY, now(), Seen(language="my"))
         calls.close(s, withheld, now(), **LIMITS)
-        late = calls.saw(s, keys, "b", Fact.KEY, now(), Seen(language="my"))
+        late = saw(s, keys, "b", Fact.KEY, now(), Seen(language="my"))
         late.case_id = withheld.case_id
         calls.close(s, late, now(), **LIMITS)
-        alone = calls.saw(s, keys, "c", Fact.KEY, now(), Seen(language="my"))
+        alone = saw(s, keys, "c", Fact.KEY, now(), Seen(language="my"))
         calls.close(s, alone, now(), **LIMITS)
         for name in ("b", "c"):
-            calls.saw(s, keys, name, Fact.LANGUAGE, now(), Seen(number=NUMBER))
+            saw(s, keys, name, Fact.LANGUAGE, now(), Seen(number=NUMBER))
         assert late.caller_id == alone.caller_id is not None
         assert s.get_one(Case, withheld.case_id).caller_id is None
         assert s.get_one(Case, alone.case_id).caller_id == alone.caller_id
@@ -198,11 +199,11 @@ def test_a_joined_case_without_a_number_does_not_take_this_calls_number(db: Data
 
 def test_a_brief_call_that_pressed_a_key_after_all_is_opened_again(db: Database, keys: Keys) -> None:
     with db.write() as s:
-        contact = calls.saw(s, keys, "a", Fact.ARRIVED, now(), Seen(number=NUMBER))
+        contact = saw(s, keys, "a", Fact.ARRIVED, now(), Seen(number=NUMBER))
         calls.close(s, contact, now() + timedelta(seconds=3), **LIMITS)
         case = s.get_one(Case, contact.case_id)
         assert case.status is CaseStatus.CLOSED
-        calls.saw(s, keys, "a", Fact.LANGUAGE, now(), Seen(language="my", chosen=False))
+        saw(s, keys, "a", Fact.LANGUAGE, now(), Seen(language="my", chosen=False))
         assert case.status is CaseStatus.CLOSED
-        calls.saw(s, keys, "a", Fact.KEY, now())
+        saw(s, keys, "a", Fact.KEY, now())
         assert (case.status, case.closed_at) == (CaseStatus.NEW, None)

@@ -6,7 +6,6 @@ from datetime import timedelta
 import pytest
 from sqlmodel import select
 
-from hotline.calls import facts as calls
 from hotline.calls.facts import Fact, Seen
 from hotline.keys import Keys
 from hotline.settings import Settings
@@ -14,6 +13,7 @@ from models import Database, Language
 from models.db.types import now
 from ops.doctor import AREAS, callers_keys
 from ops.doctor.callers_keys import ENOUGH, LAST
+from tests.support.thailand import saw
 from tests.unit.ops.doctor.conftest import said
 
 pytestmark = pytest.mark.usefixtures("staff")
@@ -23,7 +23,7 @@ def a_call(db: Database, keys: Keys, settings: Settings, *facts: Fact, ago_s: in
     call, at = str(uuid.uuid4()), now() - timedelta(seconds=ago_s)
     with db.write() as session:
         for fact in (Fact.ARRIVED, *facts):
-            calls.saw(session, keys, call, fact, at, Seen(number="0812345678"), settings.numbering)
+            saw(session, keys, call, fact, at, Seen(number="0812345678"), settings.numbering)
 
 
 def test_calls_through_the_menu_without_any_key_are_told(db: Database, keys: Keys, settings: Settings) -> None:

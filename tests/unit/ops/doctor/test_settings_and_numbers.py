@@ -6,7 +6,6 @@ from datetime import timedelta
 
 import pytest
 
-from hotline.calls import facts as calls
 from hotline.calls.facts import Fact, Seen
 from hotline.keys import Keys
 from hotline.settings import Settings
@@ -14,6 +13,7 @@ from models import Database
 from models.db.types import now
 from ops import in_force
 from ops.doctor import callers_numbers, settings_in_force
+from tests.support.thailand import saw
 from tests.unit.ops.doctor.conftest import one, said
 
 
@@ -85,7 +85,7 @@ def test_settings_are_kept_nowhere_without_harm_when_the_folder_cannot_be_writte
 def a_call(db: Database, keys: Keys, settings: Settings, number: str, ago_s: int) -> None:
     with db.write() as session:
         at = now() - timedelta(seconds=ago_s)
-        calls.saw(session, keys, str(uuid.uuid4()), Fact.ARRIVED, at, Seen(number=number), settings.numbering)
+        saw(session, keys, str(uuid.uuid4()), Fact.ARRIVED, at, Seen(number=number), settings.numbering)
 
 
 def test_the_last_calls_show_how_the_trunk_writes_numbers(db: Database, keys: Keys, settings: Settings) -> None:

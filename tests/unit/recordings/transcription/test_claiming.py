@@ -14,6 +14,7 @@ from recordings.transcription import claims
 from recordings.transcription.claims import Claims, requeue
 from recordings.transcription.engines import Draft
 from tests.support.spooled import rows
+from tests.support.thailand import saw
 
 MINUTE = timedelta(minutes=1)
 DRAFT = Draft(text="the gate is locked", words=[], sure=0.8)
@@ -22,8 +23,8 @@ DRAFT = Draft(text="the gate is locked", words=[], sure=0.8)
 def recorded(s: Session, keys: Keys, name: str, ago: timedelta = MINUTE, *, over: bool = True, **values: object) -> int:
     """A recording of a call that is over, unless said otherwise."""
     at = now() - ago
-    contact = calls.saw(s, keys, name, Fact.ARRIVED, at, Seen(linkedid=f"l-{name}", language="ko"))
-    calls.saw(s, keys, name, Fact.MESSAGE, at)
+    contact = saw(s, keys, name, Fact.ARRIVED, at, Seen(linkedid=f"l-{name}", language="ko"))
+    saw(s, keys, name, Fact.MESSAGE, at)
     recording = Recording(
         spool_name=f"{name}.sln", contact_id=0, vault_key=name, sha256=name, duration_s=3.0, recorded_at=at,
         **values,  # type: ignore[arg-type]

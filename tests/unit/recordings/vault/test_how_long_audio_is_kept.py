@@ -8,7 +8,6 @@ from io import BytesIO
 import pytest
 from sqlmodel import Session
 
-from hotline.calls import facts as calls
 from hotline.calls.facts import Fact
 from hotline.keys import Keys
 from hotline.settings import Settings
@@ -18,6 +17,7 @@ from recordings.vault import retention
 from recordings.vault.retention import ORPHAN_S, delete_old_audio, tidy_vault
 from recordings.vault.vault import Vault
 from tests.support.spooled import rows
+from tests.support.thailand import saw
 
 SECOND, DAY = timedelta(seconds=1), timedelta(days=1)
 
@@ -35,7 +35,7 @@ def limit(settings: Settings) -> datetime:
 
 def recorded(s: Session, keys: Keys, vault: Vault, name: str, **values: object) -> Recording:
     """A recording in the vault, done with unless said otherwise."""
-    contact = calls.saw(s, keys, name, Fact.ARRIVED, now())
+    contact = saw(s, keys, name, Fact.ARRIVED, now())
     values = {"state": RecordingState.TRANSCRIBED, "recorded_at": now()} | values
     one = Recording(
         spool_name=f"{name}.sln", contact_id=contact.id or 0, vault_key=vault.put(BytesIO(name.encode())), sha256=name,

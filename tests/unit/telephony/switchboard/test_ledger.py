@@ -10,9 +10,7 @@ from sqlmodel import Session, select
 from hotline import nudges
 from hotline.callers import callers
 from hotline.calls import conversations
-from hotline.calls import facts as calls
 from hotline.calls.facts import Fact, Seen
-from hotline.numbers import AS_IF_UNSET
 from hotline.staff import states as agents
 from models import (
     AgentState,
@@ -47,6 +45,7 @@ from telephony.switchboard.changes.rings import Missed, RingStarted, StoppedRing
 from telephony.switchboard.writer import Ledger
 from tests.support.cast import Cast
 from tests.support.databases import locked
+from tests.support.thailand import THAI, saw
 from tests.support.wait import PATIENCE_S, until
 from tests.unit.telephony.conftest import Told
 
@@ -313,13 +312,13 @@ def test_the_queue_of_a_caller_who_pressed_nothing_is_not_the_language_she_is_of
 ) -> None:
     with db.write() as session:
         seen = Seen(linkedid="1.1", number="0812345678", language="my")
-        calls.saw(session, desk.keys, "before", Fact.LANGUAGE, NOON, seen)
+        saw(session, desk.keys, "before", Fact.LANGUAGE, NOON, seen)
         seen = Seen(linkedid="1.2", number="0812345678", language="en", chosen=False)
-        calls.saw(session, desk.keys, "call-2", Fact.LANGUAGE, after(60), seen)
+        saw(session, desk.keys, "call-2", Fact.LANGUAGE, after(60), seen)
     ledger.put(Queued(call(2), after(61), "en"))
     written(ledger)
     with db.read() as session:
-        assert callers.last_language(session, desk.keys, "0812345678", AS_IF_UNSET, after(3600)) == "my"
+        assert callers.last_language(session, desk.keys, "0812345678", THAI, after(3600)) == "my"
 
 
 def set_up_talk(db: Database, ledger: Ledger, alice: int) -> None:

@@ -46,6 +46,7 @@ from telephony.switchboard.reconcile import (
 from telephony.switchboard.writer import Ledger
 from tests.support.ami_wire import CALL, CALLER, LEG, NAMED, UID, event
 from tests.support.cast import Cast
+from tests.support.thailand import saw
 from tests.support.wait import until
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -161,7 +162,7 @@ def test_a_conversation_in_which_asterisk_died_broke_off(
 ) -> None:
     a_call(ledger, staff.alice.id)
     with db.write() as session:
-        calls.saw(session, keys, CALL, Fact.ARRIVED, NOON, Seen(number="0812345678"))
+        saw(session, keys, CALL, Fact.ARRIVED, NOON, Seen(number="0812345678"))
     swept(db, ledger, trails=[trail(ended=ended)], lost_at=lost_at)
     (row,) = contacts(db)
     assert (row.outcome, row.dropped_at is not None) == (Outcome.ANSWERED, dropped)
@@ -327,7 +328,7 @@ def test_an_agents_own_phone_that_rang_in_vain_is_no_try_of_the_worker(
 ) -> None:
     alice = staff.alice.id or 0
     with db.write() as session:
-        missed = calls.saw(session, keys, "a", Fact.KEY, NOON, Seen(language="my", number="0812345678"))
+        missed = saw(session, keys, "a", Fact.KEY, NOON, Seen(language="my", number="0812345678"))
         calls.close(session, missed, after(30), join_within_s=0, brief_s=10)
         item = callbacks.note_call(session, missed, after(30))
         assert item is not None
