@@ -85,7 +85,7 @@ class Conversations:
         if not remove([talk.file]):
             log().info("a file of the spool changed while it was ingested; it is taken again")
         if why is not None:
-            log().warning("a conversation was destroyed unheard: no consent stands", contact=contact.id, why=why)
+            log().warning("a conversation was destroyed unheard: there is no consent", contact=contact.id, why=why)
         elif is_new and recording is not None:
             log().info("a conversation was ingested", contact=contact.id, seconds=round(recording.duration_s))
         self._tell(contact, is_new=is_new)

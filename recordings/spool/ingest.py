@@ -248,7 +248,7 @@ class Ingest:
             self._reject(file.path.read_bytes())
             remove([file])
         except OSError as error:
-            log().warning("a file that is no call's stays in the spool", error=error)
+            log().warning("an unknown file stays in the spool", error=error)
 
     def _reject(self, content: bytes) -> None:
         """Put aside what is not understood: sealed and under a random name, for it may hold a number."""
@@ -261,7 +261,7 @@ class Ingest:
             sealed.flush()
             os.fsync(sealed.fileno())
         log().warning(
-            "the spool held something that is no call's; it was sealed and put aside", rejected=_count(folder)
+            "an unknown file in the spool was sealed and set aside", rejected=_count(folder)
         )
 
     def _rest(self, several: list[Left], why: str, error: Exception) -> None:

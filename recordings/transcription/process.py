@@ -100,7 +100,7 @@ class Transcriber:
             self._new_models()
             self._put_right()
         except (OSError, SQLAlchemyError) as error:
-            log().warning("the spool could not be looked at", error=error)
+            log().warning("the spool could not be read", error=error)
 
     def _beat(self) -> None:
         """Show the supervisor that ingest is not hung."""

@@ -94,7 +94,7 @@ class Scribe:
         finally:
             self._held.remove(claim)
         if not ended.ours:
-            log().warning("a recording is not ours any more", recording=claim.recording_id)
+            log().warning("a recording was taken over by another worker", recording=claim.recording_id)
             return
         names = [nudges.RECORDINGS_CHANGED]
         if ended.case_id is not None:

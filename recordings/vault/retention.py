@@ -77,6 +77,6 @@ def tidy_vault(db: Database, vault: Vault, settings: Settings, at: datetime | No
     for vault_key in orphans:
         vault.set_aside(vault_key)
     if orphans:
-        log().warning("recordings that no row knows were set aside in the vault", files=len(orphans))
+        log().warning("recordings without a row were set aside in the vault", files=len(orphans))
     vault.sweep(aside_before=at - timedelta(days=settings.audio_days) if at is not None else None)
     return len(orphans)

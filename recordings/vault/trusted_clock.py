@@ -64,7 +64,7 @@ class TrustedClock:
         doubted = seen.believed is not None and seen.believed != seen.wall
         if doubted and (before is None or before.believed == before.wall):
             days = round((seen.wall - (seen.believed or 0.0)) / 86400, 1)
-            log().warning("the clock leapt ahead; what it makes old is not deleted before it stood a day", days=days)
+            log().warning("the clock jumped ahead; what it makes old is not deleted until it has stood for a day", days=days)
         return None if seen.believed is None else datetime.fromtimestamp(seen.believed, UTC)
 
     def _last(self) -> Look | None:
@@ -73,7 +73,7 @@ class TrustedClock:
         except FileNotFoundError:
             return None
         except (ValueError, TypeError) as error:
-            log().warning("what was kept of the clock cannot be read; it begins anew", error=error)
+            log().warning("the trusted clock's file cannot be read; it starts again", error=error)
             return None
 
     def _keep(self, look: Look) -> None:
