@@ -177,7 +177,7 @@ def measure(say: Say) -> Rows:
 def show(rows: Rows) -> Table:
     """How soon an agent's phone rings."""
     headings = (
-        "who comes",
+        "who comes last",
         "phone",
         "rounds",
         "p50",
