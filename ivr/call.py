@@ -133,7 +133,7 @@ class CallerSession:
     # Saying and hearing
 
     def play(self, prompt: str, interrupt: str = "", language: str | None = None) -> str | None:
-        """Play a prompt; return the key of `interrupt` that cut it short. One that cannot be played is skipped and logged."""
+        """Play a prompt; return the key of `interrupt` that cut it short. One that cannot be played is skipped, logged."""
         return self._stream(prompt, sound(self.settings, language or self.language, prompt), interrupt)
 
     def tone(self) -> None:
