@@ -36,7 +36,7 @@ def _administrators(session: Session) -> Iterator[Finding]:
     if count == 0:
         yield bad("there is no administrator: nobody can add people", add)
     elif count == 1:
-        yield warn("there is only one administrator: when that one is ill, nobody can help", add)
+        yield warn("there is one administrator: when that one is ill, nobody can help", add)
     else:
         yield ok(f"{count} administrators")
 

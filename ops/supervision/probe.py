@@ -20,7 +20,7 @@ class Probe:
         self._token = ""
 
     def ivr_answers(self, within_s: float = 3.0) -> bool | None:
-        """Return whether the ivr takes an AGI request and finishes it within so many seconds; None: it could not be asked."""
+        """Return whether the ivr takes an AGI request and finishes it within so many seconds; None: not asked."""
         try:
             self._token = self._token or agi_token(self._settings)
             return self._asked(within_s)
