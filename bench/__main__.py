@@ -1,7 +1,7 @@
 """`make bench`: prints tables and keeps them in bench/results/, with the machine described.
 
 `python -m bench ring` runs one of them alone; their names are those of the modules. 0 when all ran, whether a target is
-met or not; 1 when one failed, 2 for a name that is none of them.
+met or not; 1 when one failed, 2 for an unknown name.
 """
 
 import json
@@ -21,12 +21,12 @@ from rich.table import Table
 from bench import agi, faults, held, line, machine, pages, ring, speech, sse, start, storm
 from bench.figures import Row, Rows, Say, Target, table
 
-WIDTH = 132  # a table is no use in pieces
+WIDTH = 132  # a wrapped table is unreadable
 RESULTS = Path(__file__).parent / "results"
 
 
 class Bench(Protocol):
-    """What a module of a benchmark has."""
+    """The functions of a benchmark's module."""
 
     TARGETS: list[Target]
 
@@ -47,13 +47,13 @@ BENCHES: dict[str, Bench] = {
     "pages": pages,
     "sse": sse,
 }
-# These take hours, mount disks and prove no speed: only by name.
+# These take hours, mount disks and measure no speed: only by name.
 BY_NAME: dict[str, Bench] = {"faults": faults, "storm": storm}
 
 
 def main(wanted: list[str]) -> int:
     """Run those, or all."""
-    # Ended from outside, it cleans up as well.
+    # When it is ended from outside it cleans up too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     screen = Console(highlight=False)

@@ -1,4 +1,4 @@
-"""What the IVR costs: our FastAGI server beside a script that Asterisk forks (pyst2) and beside bare dialplan.
+"""The cost of the IVR: our FastAGI server beside a script that Asterisk forks (pyst2) and beside bare dialplan.
 
 All three do the same ten steps on one Asterisk, in turns; the callers are sipp's, whose CPU is not counted. Then so many
 calls are held in scripts of our server, and one AGI command is timed: through our session and, right after it, through
@@ -58,7 +58,7 @@ TARGETS = [
 
 @dataclass
 class Parts:
-    """What runs."""
+    """The running parts."""
 
     line: tuple[str, int]
     asterisk: int

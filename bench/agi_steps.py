@@ -26,7 +26,7 @@ MODULES = (
     "res_speech res_agi app_playback app_exec app_queue app_read app_record func_strings func_logic func_env func_cut"
 )
 
-# pyst2 prints all it sends and reads; at its best it need not reach a file.
+# pyst2 prints all it sends and reads; in its favour, none of it reaches a file.
 FORKED = """#!{python}
 import os, sys
 from asterisk.agi import AGI
@@ -41,7 +41,7 @@ agi.stream_file("{sound}")
 agi.appexec("NoOp", "done")
 """
 
-# A call that went wrong is not hung up, so that the callers wait in vain and the benchmark fails.
+# A call that failed is not hung up, so that its caller times out and the benchmark fails.
 DIALPLAN = """\
 [globals]
 FREELINE_TOKEN = {token}
@@ -84,7 +84,7 @@ def steps(call: CallerSession, sound: Path) -> None:
 
 
 def held(call: CallerSession, sound: Path, times: Times) -> None:
-    """As in a menu: something is played, then asked; and the same is asked with the least that can ask it.
+    """Hold a call as a menu does: play, then ask; and ask the same over the bare socket.
 
     Whoever asks first wakes everybody up, so that changes each time.
     """
@@ -113,7 +113,7 @@ def main(port: int, sound: Path, times: Path) -> None:
     SCRIPTS[STEPS] = lambda call: steps(call, sound)
     SCRIPTS[HELD] = lambda call: held(call, sound, kept)
     settings = Settings(agi_port=port, calls_at_once=1000)
-    # The steps remember nothing: what remembers is not needed.
+    # The steps store nothing: the store is not needed.
     nothing = cast("Any", None)
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())

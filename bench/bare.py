@@ -1,4 +1,4 @@
-"""Asterisk alone with the least configuration that does the same: what Freeline is compared with."""
+"""Asterisk alone with the smallest configuration that does the same, for comparison with Freeline."""
 
 import textwrap
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ QUEUES_ALL = f"""\
 exten => _X.,1,Answer()
  same => n,Queue({QUEUE})
 """
-# What a browser's phone needs beyond that.
+# A browser's phone needs this as well.
 WEBRTC_MODULES = (
     "res_http_websocket res_pjsip_transport_websocket res_crypto res_srtp codec_opus_open_source res_format_attr_opus"
 )

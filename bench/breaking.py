@@ -54,13 +54,13 @@ class Small(Whole):
             )  # fmt: skip
 
     def pids(self) -> dict[str, int]:
-        """The supervisor and its processes, as it tells them; no file is needed."""
+        """The process ids of the supervisor and its processes, as it reports them; no file is needed."""
         told = ask_supervisor(self.settings, UP) or {}
         found = {name: int(row["pid"] or 0) for name, row in told.get("processes", {}).items()}
         return {name: pid for name, pid in found.items() if pid} | ({UP: told["supervisor"]} if told else {})
 
     def hit(self, name: str, how: int) -> None:
-        """Send a process a signal; Asterisk's keeper and Asterisk are hit together."""
+        """Send a process a signal; Asterisk and the process beside it get it together."""
         pid = self.pids().get(name)
         if pid is not None:
             with suppress(OSError):
@@ -78,11 +78,11 @@ class Small(Whole):
         self.begin()
 
     def ready(self, within_s: float = 120) -> bool:
-        """Whether all of it is there in time."""
+        """Return whether everything is ready in time."""
         return wait_for(lambda: bool(self.status()["ready"]), within_s)
 
     def over(self) -> bool:
-        """Whether every row is ended and filed, and the spool is empty."""
+        """Return whether every row is ended and filed, and the spool is empty."""
         rows = self.contacts()
         return all(row.ended_at and row.case_id for row in rows) and not list(self.settings.spool.iterdir())
 
@@ -124,7 +124,7 @@ def quick_sounds(folder: Path) -> Path:
 
 
 def wait_for(what: Callable[[], bool], within_s: float, every_s: float = 0.5) -> bool:
-    """Whether it became true in time; what cannot be looked at now is not."""
+    """Return whether it became true in time; a check that fails counts as false."""
     end = time.monotonic() + within_s
     while time.monotonic() < end:
         with suppress(Exception):
@@ -139,13 +139,13 @@ def wait_for(what: Callable[[], bool], within_s: float, every_s: float = 0.5) ->
 
 @contextmanager
 def well(_it: Small) -> Iterator[None]:
-    """Nothing is wrong with it."""
+    """A healthy disk."""
     yield
 
 
 @contextmanager
 def full(it: Small) -> Iterator[None]:
-    """Another program has taken all there is, and takes what is given back for a second."""
+    """A full disk: another program has taken all space, and for a second takes what is given back."""
     filler = it.disk / "filler"
     with filler.open("wb", buffering=0) as file, suppress(OSError):
         while True:
@@ -167,19 +167,19 @@ def _locked(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def read_only(it: Small) -> Iterator[None]:
-    """All of the data folder; what is open for writing stays so, as after `chmod`."""
+    """A read-only data folder; files that are open for writing stay so, as after `chmod`."""
     yield from _locked(it.disk)
 
 
 @contextmanager
 def run_locked(it: Small) -> Iterator[None]:
-    """The folder of states, beats and the log."""
+    """A locked `run`: the folder of states, heartbeats and the log."""
     yield from _locked(it.settings.run)
 
 
 @contextmanager
 def spool_locked(it: Small) -> Iterator[None]:
-    """The folder of messages and notes."""
+    """A locked spool: the folder of messages and notes."""
     yield from _locked(it.settings.spool)
 
 

@@ -1,4 +1,4 @@
-"""Many made-up callers: sipp, whose callers cost less than the calls. Ours in Python cost more than what is measured.
+"""Many simulated callers: sipp's cost less than the calls. Our own in Python cost more than the measured calls.
 
 A caller says a hum all the time, as a person's phone sends sound all the time, and presses no key: that would need root.
 """
@@ -88,7 +88,7 @@ Content-Length: 0
 
 @dataclass
 class Told:
-    """What sipp has told so far."""
+    """The statistics of sipp so far."""
 
     called: int = 0
     now: int = 0
@@ -122,7 +122,7 @@ class Callers:
         return self.told()
 
     def stop(self) -> None:
-        """End it; what it has not hung up by then is the line's to end."""
+        """End it; the line has to end calls that it has not hung up by then."""
         self.process.kill()
         self.process.wait()
 
@@ -138,7 +138,7 @@ def callers(
     hold_s: float | None = None,
     says: bool = True,
 ) -> Iterator[Callers]:
-    """So many callers, `a_second` of them begin each second. Whoever lets them hold hangs them up."""
+    """So many callers, `a_second` of them begin each second. The code that lets them hold hangs them up."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         hum = folder / "hum.wav"  # sipp reads it as raw mu-law, whatever it is called

@@ -1,6 +1,6 @@
 """The agent's phone of the ring benchmark: our own SIP phone, or a page in Chromium, ours or the least there can be.
 
-All say when it begins to ring: for the SIP phone that is when the INVITE is there, for a page when its JsSIP has given the
+All report when it begins to ring: the SIP phone when the INVITE arrives, a page when its JsSIP has given the
 call to the page's script, which then shows it. The least page loads the same JsSIP, and registers straight to Asterisk.
 """
 
@@ -35,7 +35,7 @@ class Endpoint(Protocol):
     kind: str
 
     def forget(self) -> None:
-        """What rang before does not count."""
+        """Forget earlier rings."""
 
     def rang(self, within_s: float) -> float | None:
         """When it began to ring, in seconds since the epoch; None when it did not in time."""
@@ -114,7 +114,7 @@ def chromium() -> Iterator[Browser]:
 
 
 def watched_page(browser: Browser) -> Page:
-    """A page that will keep when it rings."""
+    """Open a page that will record when it rings."""
     context = browser.new_context()
     context.add_init_script(WATCH)
     page = context.new_page()

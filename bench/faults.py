@@ -40,7 +40,7 @@ TARGETS = [
 
 @dataclass(frozen=True)
 class Fault:
-    """What is broken: the disk, and what happens to a process meanwhile (`restart` is of `up`)."""
+    """A fault of the disk, and what happens to a process meanwhile (`restart` is of `up`)."""
 
     disk: str
     act: str
@@ -128,7 +128,7 @@ def _broken(it: Small, fault: Fault, first: int) -> Row:
             _hit(it, fault)
             began = time.monotonic()
             meanwhile, voice_s = _call(it, numbers[2])
-            while not meanwhile.answered and time.monotonic() - began < 45:  # who gets no answer calls again
+            while not meanwhile.answered and time.monotonic() - began < 45:  # a caller who gets no answer calls again
                 meanwhile, voice_s = _call(it, numbers[2])
             if meanwhile.answered:
                 answered.append(numbers[2])
@@ -162,7 +162,7 @@ def _speak(call: SoftphoneCall) -> None:
 
 
 def _call(it: Small, number: str) -> tuple[Story, float]:
-    """One who calls meanwhile, and how long it was silent after the answer, in seconds."""
+    """Call meanwhile; return the story, and how long it was silent after the answer, in seconds."""
     story, silent_s = Story(number), 0.0
     with Phone(it.line) as phone:
         call = phone.call(LINE, number)

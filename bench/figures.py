@@ -1,4 +1,4 @@
-"""What every benchmark shares: rows, their spread over the rounds, taking turns, and targets that are met or not."""
+"""The shared code of the benchmarks: rows, their spread over the rounds, taking turns, and targets."""
 
 import os
 import statistics
@@ -20,7 +20,7 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 @dataclass(frozen=True)
 class Target:
-    """A figure that is promised: `figure` finds it in the rows; it is met when it is within the bounds."""
+    """A target: `figure` finds the figure in the rows; the target is met when the figure is within the bounds."""
 
     what: str
     figure: Callable[[Rows], float]
@@ -28,7 +28,7 @@ class Target:
     at_least: float | None = None
 
     def judge(self, rows: Rows) -> Row:
-        """What was wanted, what came out, and whether that is enough."""
+        """Compare a target with the result."""
         got = self.figure(rows)
         met = (self.at_most is None or got <= self.at_most) and (self.at_least is None or got >= self.at_least)
         bounds = [
@@ -40,7 +40,7 @@ class Target:
 def in_turns(
     rounds: int, sides: Mapping[str, Callable[[int], T]], say: Say, what: str, longest_s: float = 300.0, fewest: int = 1
 ) -> dict[str, list[T]]:
-    """Ask each side once a round, so that a machine whose speed drifts spoils none; who goes first changes each time.
+    """Ask each side once a round, in a changing order, so that a drift of the machine's speed affects all alike.
 
     It stops early when the time is over. Raises `RuntimeError` when there were fewer than `fewest` rounds by then.
     """

@@ -1,6 +1,6 @@
 """How long a caller waits for the first voice while something fails: `python -m bench.first_voice`. On loopback, bounded.
 
-Silence is what lies between the answer and the first sound; before the answer it rings. Each fault is called into a few
+Silence is the time between the answer and the first sound; before the answer it rings. Each fault is called into a few
 times, a moment apart, from the moment at which it happens.
 """
 

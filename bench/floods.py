@@ -1,4 +1,4 @@
-"""What an agent's phone and pages feel while strangers flood the console: `python -m bench.floods [ROOT]`.
+"""The delays of an agent's phone and pages while strangers flood the console: `python -m bench.floods [ROOT]`.
 
 ROOT is another checkout whose console is measured instead, to compare. The console is real; Asterisk's WebSocket is an
 echo. Each flood is bounded in connections, lasts for `SECONDS` and stops by itself; all of it is on loopback.

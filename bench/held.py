@@ -1,8 +1,8 @@
-"""Calls held in the menu, in the queue and in a message: what one costs and how many fit, beside bare Asterisk.
+"""Calls held in the menu, in the queue and in a message: the cost of one and how many fit, beside bare Asterisk.
 
-What one costs: both sides hold as many at the same time, and are sampled over the same moments. How many fit: one side
-alone is given more and more callers, until one is refused or lost, or does not hear or is not recorded as she should; the
-callers (sipp) share the machine. Both are looked at once the callers have been there for a while: what it costs to take a
+The cost of one: both sides hold as many at the same time, and are sampled over the same moments. How many fit: one side
+alone is given more and more callers, until one is refused or lost, or does not hear enough or is not recorded well enough;
+the callers (sipp) share the machine. Both are sampled when the callers have been there for a while: the cost of taking a
 call is the figure of `line`. CPU and memory are those of all processes of a side, from the kernel.
 """
 
@@ -25,12 +25,12 @@ from telephony.softphone.phone import Phone, SoftphoneCall
 
 TOGETHER = 50  # callers of each side while both are sampled
 SAMPLES, SAMPLE_S = 5, 2.0
-A_SECOND = 12  # below what our side can take, so that it is holding that is measured
+A_SECOND = 12  # below what our side can take, so that holding is measured and not taking
 COMES_WITHIN_S = 8.0  # beyond the time in which they call
 FIRST_SHARE, STEP_SHARE = 0.9, 0.1  # of the ceiling that the CPU of one call foretells
 HEARS_AT_LEAST = 0.95
 GONE_WITHIN_S = 5.0
-# Until what an arriving call sets going is over: the greeting is said, the menu begun, the case opened and shown.
+# Until an arriving call has settled: the greeting is over, the menu has begun, the case is open and shown.
 SETTLED_AFTER_S = 8.0
 # Between two looks at what is heard, so that a pause of the menu (a second) cannot fall into both.
 APART_S = 1.5
@@ -201,7 +201,7 @@ def _climb(side: Side, place: Place, first: int, step: int, say: Say) -> tuple[i
 
 
 def _wrong(side: Side, place: Place, count: int, listener: SoftphoneCall | None) -> str:
-    """What is wrong while so many are held; empty when nothing is."""
+    """Return what is wrong while so many are held; empty when nothing is."""
     there = _wait_there(side, place, count)
     if there < count:
         return f"only {there} came"
@@ -254,7 +254,7 @@ def _wait_there(side: Side, place: Place, count: int) -> int:
 
 @contextmanager
 def _hung_up(*sides: Side) -> Iterator[None]:
-    """At the end nobody calls any more."""
+    """Hang up all calls at the end."""
     try:
         yield
     finally:
@@ -264,7 +264,7 @@ def _hung_up(*sides: Side) -> Iterator[None]:
 
 @contextmanager
 def _listener(side: Side) -> Iterator[SoftphoneCall]:
-    """One caller who counts what he hears, from before the others came."""
+    """One caller who counts the packets received, from before the others came."""
     with Phone(side.line) as phone:
         call = phone.call(side.number, "0899999999")
         if not call.wait_answered(10):

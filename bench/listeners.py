@@ -15,7 +15,7 @@ from pathlib import Path
 from bench.visiting import request
 
 WITHIN_S = 180.0
-AT_ONCE = 100  # who is greeted before more come: a browser waits its turn too
+AT_ONCE = 100  # so many are greeted before more come: a browser waits its turn too
 
 
 def main(port: int, count: int, file: Path) -> int:

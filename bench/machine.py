@@ -1,4 +1,4 @@
-"""The machine a figure was measured on: without it a figure says nothing."""
+"""The machine on which a figure was measured: without it a figure means nothing."""
 
 import os
 import platform
@@ -14,7 +14,7 @@ NOT_TOLD = "not told"
 
 
 def describe() -> Row:
-    """What it is, what runs on it, and how busy it is now. No name and no address."""
+    """Describe the hardware, the versions, and the load now. No name and no address."""
     return {
         "cpu": _line("/proc/cpuinfo", "model name") or platform.machine(),
         "cores": len(os.sched_getaffinity(0)),

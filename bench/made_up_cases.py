@@ -1,7 +1,7 @@
 """Made-up cases by the million, with the spread of a real hotline; written straight into the tables of a database.
 
-The rules of `hotline` file one call at a time, as calls come. A million of them so would take most of a day, so this
-writes what they would have left. Two runs give the same rows: nothing here is by chance, and nothing is about a person.
+The rules of `hotline` file one call at a time, as calls come. A million would take most of a day that way, so this
+writes the rows that they would have left. Two runs give the same rows: nothing is random, and nothing is about a person.
 """
 
 import hashlib

@@ -48,7 +48,7 @@ class Mutant:
 
     @property
     def name(self) -> str:
-        """What a person finds it by."""
+        """The name by which a person finds it."""
         return f"{self.file}:{self.line} {self.fault}"
 
 

@@ -1,4 +1,4 @@
-"""What no test notices: `python -m bench.mutants` puts one fault at a time into the rules and runs the unit tests on them.
+"""Mutation testing: `python -m bench.mutants` puts one fault at a time into the rules and runs the unit tests on them.
 
 A first run of the unit tests on SQLite notes which test passes through which line. Then each mutant is given to a fork of
 its own, which runs the tests that pass through its line, the quickest first, until one fails. Mutants that no test fails
@@ -62,7 +62,7 @@ LIMIT_S = 120
 
 @dataclass(frozen=True)
 class Passed:
-    """Which tests pass through which lines of the rules, and how long each test takes in seconds."""
+    """The tests that pass through each line of the rules, and how long each test takes in seconds."""
 
     tests: dict[tuple[str, int], set[str]]
     took_s: dict[str, float]
@@ -111,7 +111,7 @@ class _Watch:
 
 
 class _Mutated(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Gives one module with its fault to whoever imports it."""
+    """Gives importers one module with its fault."""
 
     def __init__(self, mutant: Mutant) -> None:
         self._name = ".".join(mutant.file.with_suffix("").parts)
@@ -218,7 +218,7 @@ def _tests_of(mutant: Mutant, passed: Passed) -> list[str]:
 
 
 def _noticed(mutants: Sequence[Mutant], passed: Passed, jobs: int) -> Iterator[tuple[Mutant, bool]]:
-    """Whether a test fails for each, in the order in which that is known."""
+    """Yield whether a test fails for each, in the order of the results."""
     waiting, running = list(reversed(mutants)), dict[int, tuple[Mutant, float]]()
     while waiting or running:
         while waiting and len(running) < jobs:

@@ -1,7 +1,7 @@
 """The engine's own example loop (vosk-api, test_simple.py): load, feed 4,000 frames at a time, take the words.
 
 `python -m bench.own_loop MODEL`: each line of stdin is a file of 8 kHz slin; the answer is a line when it is decoded.
-It is as polite as our worker is (nice), so that both lose alike on a busy machine.
+It has the same low priority as our worker (nice), so that both lose alike on a busy machine.
 """
 
 import os

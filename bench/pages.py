@@ -1,9 +1,9 @@
 """The console's pages with a thousand and a million cases, on SQLite and on PostgreSQL.
 
 Real requests with a signed-in session, against real console processes, one for each database and size. The alternative is
-twofold, and all take turns, so that a machine whose speed drifts spoils none:
+twofold, and all take turns, so that a drift of the machine's speed affects all alike:
 
-- the same page with a thousand cases, as on the first days: what the years add is the ratio;
+- the same page with a thousand cases, as in the first days: the ratio is what the years add;
 - the least page that aiohttp can serve (`hello`): the floor under any page of this web server, in pages a second.
 
 The line is the same in all, a busy evening with 900 calls a day; only the past behind it differs. So the queue shows its
@@ -88,7 +88,7 @@ def measure(
         stack.callback(least.stop)
         sites.append(Site("hello", 1, least, "-"))
         gc.collect()
-        gc.freeze()  # the visitor is not to be held up by what it keeps
+        gc.freeze()  # the garbage collector must not delay the visitor
         asyncio.run(_visit(sites, rounds, pages, say))
         return _rows(sites, pages)
 
@@ -183,7 +183,7 @@ def _row(page: str, site: Site, base: Site, hello: Site) -> dict[str, Any]:
 
 
 def show(rows: list[dict[str, Any]]) -> Table:
-    """How soon a page is there, and how many a second."""
+    """How long a page takes, and how many a second."""
     table = Table(
         title="Pages of the console, beside the same with few cases and beside the least page of the web server"
     )

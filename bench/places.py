@@ -33,7 +33,7 @@ KEYS = ["my", "th", "km", "lo", "vi", "en", "ko"]
 SHORT_BYTES = 1600
 MODULES = "app_playback app_read app_record res_musiconhold func_strings"
 SETTLES_WITHIN_S = 60.0
-PHONE_STAYS_S = 600  # as long as Asterisk lets it; without a phone the queue lets all callers out, to leave a message
+PHONE_STAYS_S = 600  # as long as Asterisk allows; without a phone all callers leave the queue, for the message
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ exten => message,1,Answer()
 
 
 class Held(Whole):
-    """All of Freeline, and the phone of the agent who is waited for, if any is."""
+    """All of Freeline, and the phone of the agent whom the callers wait for, if there is one."""
 
     desk: Phone | None = None
 
@@ -146,7 +146,7 @@ def both(
     menu = "&".join(f"{sounds}/{name}" for name in (f"en/{prompts.OPENING}", f"en/{prompts.QUIET}", *invitations))
     dialplan = DIALPLAN.format(menu=menu, sounds=sounds, queue=bare.QUEUE, spool=alone.spool) + more_dialplan(sounds)
     with ExitStack() as parts:
-        # As ours does: what waiting costs is the music and these.
+        # As ours does: waiting costs the music and these.
         announces = [sounds / LANGUAGE / name for name in (prompts.COMFORT, prompts.OFFER)]
         running = bare.start(
             alone,
@@ -162,7 +162,7 @@ def both(
             whole.desk = whole.phone_of("alice")
             parts.callback(whole.desk.close)
             with whole.db.write() as session:
-                # Wrapping up: somebody to wait for.
+                # In wrap-up: the queue counts the agent as present.
                 agents.set_status(session, cast.alice.id or 0, AgentStatus.WRAP_UP, until=now().replace(year=2100))
             running.command(f"queue pause member PJSIP/{bare.AGENT} queue {bare.QUEUE}")
         yield whole, running

@@ -1,11 +1,11 @@
 """How soon an agent's phone rings, beside a bare Queue() on Asterisk alone with the same kind of phone.
 
-Two questions, each asked of both in turns, so that a machine whose speed drifts spoils neither:
+Two questions, each asked of both in turns, so that a drift of the machine's speed affects both alike:
 
 - `caller comes`: an agent is ready, a caller enters the queue; from there (when Asterisk made its QueueCallerJoin, in both;
-  when we read it would add what this process does meanwhile) to the ringing of her phone.
+  the time when we read it would add what this process does meanwhile) to the ringing of the agent's phone.
 - `agent comes`: a caller waits, and the agent becomes ready (Ready in Freeline, unpaused in the bare queue); from there to
-  the ringing. app_queue looks once a second, in both: what is compared is what comes on top.
+  the ringing. app_queue polls once a second, in both: the rest is compared.
 
 Both with a page in Chromium and with a SIP phone. All times are of this machine's wall clock. Nobody answers: the caller
 hangs up as soon as it rings. The whole is bounded.
@@ -90,7 +90,7 @@ class Side(Protocol):
         """Lead an answered caller into the queue."""
 
     def ready(self, *, is_ready: bool) -> float:
-        """Let the agent be rung, or not; gives when that was said, in seconds since the epoch."""
+        """Let the agent be rung, or not; return when that was requested, in seconds since the epoch."""
 
     def rests(self) -> None:
         """Wait until nothing of the last call is left."""
@@ -108,12 +108,12 @@ class Freeline:
         self.ami.connect()
 
     def enters(self, call: SoftphoneCall) -> None:
-        """Press the key of her language."""
+        """Press the key of the agent's language."""
         wait_for_voice(call)
         call.press(KEY)
 
     def ready(self, *, is_ready: bool) -> float:
-        """As her Ready button does; while not, she wraps up, which is somebody to wait for."""
+        """Do what the Ready button does; while not ready, the agent is in wrap-up, which the queue counts as present."""
         at = time.time()
         with self.whole.db.write() as session:
             if is_ready:
@@ -126,7 +126,7 @@ class Freeline:
         return at
 
     def rests(self) -> None:
-        """Her call is filed, and she is a free member again."""
+        """Wait until the call is filed and the agent is a free member again."""
         until(lambda: all(contact.ended_at for contact in self.whole.contacts()), WITHIN_S)
         until(lambda: self._member().get("Status") == "1", WITHIN_S)
 
@@ -143,7 +143,7 @@ class Bare:
         self.ami = bare.connect(settings, self.joined)
 
     def enters(self, call: SoftphoneCall) -> None:
-        """She is in it already."""
+        """Do nothing: the caller is in the queue already."""
 
     def ready(self, *, is_ready: bool) -> float:
         """Pause or unpause its member."""
@@ -177,7 +177,7 @@ def measure(say: Say) -> Rows:
 def show(rows: Rows) -> Table:
     """How soon an agent's phone rings."""
     headings = (
-        "who comes",
+        "who comes last",
         "phone",
         "rounds",
         "p50",
@@ -242,7 +242,7 @@ def _rang(endpoint: Endpoint) -> float:
 
 @contextmanager
 def _caller(side: Side, endpoint: Endpoint, number: int) -> Iterator[float]:
-    """A caller in the queue, and since when; she hangs up at the end."""
+    """A caller in the queue, and since when; the caller hangs up at the end."""
     endpoint.forget()
     while not side.joined.empty():
         side.joined.get_nowait()
@@ -305,7 +305,7 @@ def _phones(parts: ExitStack, whole: Whole, alone: Settings) -> tuple[Endpoint, 
 
 
 def _pages(parts: ExitStack, whole: Whole, alone: Settings) -> tuple[Endpoint, Endpoint]:
-    """Alice's own page, as she signs in, and the least page, in one Chromium."""
+    """Alice's own page, after a sign-in, and the smallest page, in one Chromium."""
     browser = parts.enter_context(chromium())
     page = watched_page(browser)
     ours = PageEndpoint(page)

@@ -22,7 +22,7 @@ from tests.support.wait import until
 CONSOLE = (
     "import sys; from agent_console.app import main; from hotline.settings import settings; sys.exit(main(settings()))"
 )
-# What aiohttp alone can do, on this machine at this moment, with a page of the size of an empty one of ours.
+# The speed of aiohttp alone, on this machine at this moment, with a page of the size of an empty one of ours.
 LEAST = """
 import sys
 from aiohttp import web
@@ -75,7 +75,7 @@ def start_console(data: Path, *, database_url: str = "", redis_url: str = "", ti
         "FREELINE_REDIS_URL": redis_url,
         "FREELINE_CONSOLE_PORT": str(port),
         "FREELINE_TIMEZONE": timezone,
-        # One agent looks at thousands of cases here: what is unusual is no part of the figures.
+        # One agent opens thousands of cases here: the brake on unusual amounts must not enter the figures.
         "FREELINE_CASES_AN_HOUR": "1000000",
     }
     return _answering(Server(port, subprocess.Popen([sys.executable, "-c", CONSOLE], cwd=ROOT, env=environment)))

@@ -1,10 +1,11 @@
-"""Transcription: how long it takes beside the engine's own example loop, and what it wants of memory.
+"""Transcription: how long it takes beside the engine's own example loop, and how much memory.
 
 Ours is the whole way of a message that lies in the vault: claimed, opened, checked, decoded in a process of its own, and its
-draft written. Both have the model loaded before the clock starts, hear the same audio, and take turns; one worker and two.
-There is no error rate: the one model that needs no download site is Korean, and no recording with its words is at hand; a
-machine's voice would say how well it hears machines. CPU seconds beside the clock's say whether a second worker waits for
-the first (the same CPU, longer time) or for the machine (more CPU for the same audio: memory and caches are shared).
+draft written. Both have the model loaded before the clock starts, get the same audio, and take turns; one worker and two.
+There is no error rate: the only model that needs no download site is Korean, and no recording with a reference text is at
+hand; synthetic speech would only show how well the engine understands synthetic speech. CPU seconds beside the clock's show
+whether a second worker waits for the first (the same CPU, longer time) or for the machine (more CPU for the same audio:
+memory and caches are shared).
 """
 
 import os
@@ -150,7 +151,7 @@ class Ours:
             raise RuntimeError("the messages were not taken in")
 
         def one(scribe: Scribe) -> None:
-            # There is one for each; who finds none looks again, as the process does.
+            # There is one for each; a worker that finds none polls again, as the process does.
             end = time.monotonic() + WITHIN_S
             while not scribe.once() and time.monotonic() < end:
                 time.sleep(0.01)

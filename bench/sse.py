@@ -3,10 +3,10 @@
 The alternative is the feed as it is often written (bench/naive_feed.py): each listener subscribes to Redis for itself. Both
 are asked in turns, each started afresh, on the same machine with the same listeners, which are a process of their own.
 
-A nudge is timed from before it is given to Redis until a listener has it in its hand. Memory is what the server's own
+A nudge is timed from before it is given to Redis until a listener has received it. Memory is what the server's own
 process grew by (PSS), from a server that has greeted some listeners before to one that holds them all and has nudged them.
-The console's listeners are forty people with sign-ins of their own, as in an office with many open tabs; the console beats,
-asks and checks their sign-ins meanwhile, as it always does. The naive one checks nobody.
+The console's listeners are forty people with sign-ins of their own, as in an office with many open tabs; the console pings
+its pages and checks their sign-ins meanwhile, as it always does. The naive feed checks no sign-ins.
 """
 
 import resource
@@ -130,7 +130,7 @@ def _nudge(nudges: Nudges) -> dict[str, float]:
 def _listening(
     port: int, count: int, cookies: Sequence[str], folder: Path
 ) -> Iterator[Callable[[], list[tuple[str, float]]]]:
-    """So many listeners; gives what they have heard since, each with its moment."""
+    """So many listeners; the result returns what they have received since, each with its time."""
     file = folder / "heard"
     command = [sys.executable, "-m", "bench.listeners", str(port), str(count), str(file)]
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
@@ -156,7 +156,7 @@ def _listening(
 
 
 def _held_kib(pid: int) -> float:
-    """What a process holds, its share of what it shares included (PSS), in KiB."""
+    """The memory of a process, with its part of shared pages (PSS), in KiB."""
     for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
         if line.startswith("Pss:"):
             return float(line.split()[1])

@@ -1,6 +1,6 @@
-"""From the command to `freeline is ready`, in a new data folder and in one that was used; and what all of it takes at rest.
+"""From the command to `freeline is ready`, in a new data folder and in a used one; and the memory at rest.
 
-Beside it Asterisk alone, started the same way: what a line that records nothing, knows nobody and shows nothing needs.
+Beside it Asterisk alone, started the same way: the need of a line that records, knows and shows nothing.
 Memory is of all processes, a page that several share counted once (PSS), without a speech model, 5 s after the start; each
 process's own figure has its part of what it shares. What `top` shows (RSS) counts such a page in each.
 """
@@ -118,6 +118,6 @@ def _at_rest(root: int, processes: dict[str, int]) -> Row:
     rest_ms = (cpu_s(pids) - before) / (time.monotonic() - began) * 1000
     each = {name: memory_mb({pid} if name == "supervisor" else family([pid])) for name, pid in processes.items()}
     if processes:
-        # What is left is where the others were forked from.
+        # The remaining one is the forkserver.
         each["forkserver"] = memory_mb(pids - {root} - family(pid for pid in processes.values() if pid != root))
     return {"memory_mb": memory_mb(pids), "rest_ms": rest_ms, "processes": each}

@@ -1,4 +1,4 @@
-"""Faults without end under calls without end: is each call one row and one case, when all is settled?
+"""Endless faults under endless calls: is each call one row and one case, when all is settled?
 
 Callers come one after another, some hang up in the menu and some leave a message, while one fault follows the other, drawn
 with a seed. The disk is full for a third of the time. FREELINE_STORM is calls, faults, database, seed: `500/100/sqlite/1`.

@@ -9,7 +9,7 @@ WITHIN_S = 60.0
 
 
 class Refused(RuntimeError):
-    """A page that was not answered with 200."""
+    """A page was not answered with 200."""
 
 
 class Visitor:
@@ -44,7 +44,7 @@ class Visitor:
 
 
 def request(path: str, cookie: str) -> bytes:
-    """A request as a browser sends it, for what the console looks at."""
+    """A request as a browser sends it, as far as the console reads it."""
     return f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nCookie: freeline_session={cookie}\r\n\r\n".encode()
 
 

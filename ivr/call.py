@@ -1,4 +1,4 @@
-"""A call as a script sees it: who it is about, what it can say and hear, and what is remembered of it."""
+"""A call as a script sees it: the caller, speaking and listening, and the facts to store."""
 
 import contextvars
 import re
@@ -36,7 +36,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class IvrServices:
-    """What all calls of the process share."""
+    """The services that all calls of the process share."""
 
     settings: Settings
     memory: FactStore
@@ -70,7 +70,7 @@ class CallerSession:
 
     @cached_property
     def facts(self) -> CallFacts:
-        """Which call this is. Raises `AgiRefused` when Asterisk does not say: the dialplan's net goes on with it."""
+        """The call's ids and number. Raises `AgiRefused` when Asterisk does not give them: the dialplan's net takes over."""
         ask = self.session.get_variable
         call = ask(names.CALL).lower()
         if not UUID.fullmatch(call):
@@ -86,11 +86,11 @@ class CallerSession:
 
     @property
     def withheld(self) -> bool:
-        """Whether nobody can call this caller back."""
+        """Return whether nobody can call this caller back."""
         return not self.settings.numbering.can_call_back(self.facts.number)
 
     def caller_id(self, session: DbSession) -> int | None:
-        """The token of this caller's telephone; None when it is new or withheld."""
+        """The id of this caller's row; None when the telephone is new or withheld."""
         caller = find(session, self.house.keys, self.facts.number, self.settings.numbering)
         return caller.id if caller else None
 
@@ -111,7 +111,7 @@ class CallerSession:
 
     @property
     def language(self) -> str:
-        """What is spoken to this caller: what this script said, else what she chose, else what is usual."""
+        """The language to speak: the one this script set, else the one the caller chose, else the one for no key."""
         if self._language is None:
             chosen = self.session.get_variable(names.QUEUE)
             self._language = chosen if chosen in languages.catalogue() else self.menu.no_key
@@ -122,7 +122,7 @@ class CallerSession:
         self._language = language
 
     def last_language(self) -> str | None:
-        """The language this caller chose when she called before."""
+        """The language that this caller chose in an earlier call."""
         try:
             return self.look(
                 lambda db: last_language(db, self.house.keys, self.facts.number, self.settings.numbering, now())
@@ -133,7 +133,7 @@ class CallerSession:
     # Saying and hearing
 
     def play(self, prompt: str, interrupt: str = "", language: str | None = None) -> str | None:
-        """Say a prompt; the key of `interrupt` that cut it short. What cannot be said is passed over, and logged."""
+        """Play a prompt; return the key of `interrupt` that cut it short. One that cannot be played is skipped, logged."""
         return self._stream(prompt, sound(self.settings, language or self.language, prompt), interrupt)
 
     def tone(self) -> None:
@@ -149,7 +149,7 @@ class CallerSession:
             return None
 
     def begin(self) -> None:
-        """There is something to say: take the call, and the time that a script has for its words. Harmless twice."""
+        """Answer the call, and get the time that a script has from its first word on. Idempotent."""
         if self._speaks:
             return
         self._speaks = True
@@ -172,7 +172,7 @@ class CallerSession:
     # Remembering
 
     def look(self, what: Callable[[DbSession], T]) -> T:
-        """Read from the database; what is looked up must be plain by the end of `what`. Raises `DatabaseUnavailable`."""
+        """Read from the database; `what` must return plain values. Raises `DatabaseUnavailable`."""
         return self.house.memory.look(what)
 
     def remember(
@@ -184,7 +184,7 @@ class CallerSession:
         callback_said: CallbackSafety | None = None,
         message_end: MessageEnd | None = None,
     ) -> None:
-        """Keep facts of this call, at this moment unless said otherwise; after one failure in the spool only."""
+        """Store facts of this call, with the time now unless another is given; after one failure only in the spool."""
         moment = at or now()
         facts = dict.fromkeys(seen, moment)
         memory = self.house.memory
@@ -203,8 +203,8 @@ class CallerSession:
 
     @contextmanager
     def remembering(self, fact: Fact, at: datetime) -> Iterator[None]:
-        """Keep a fact while something is said: she hears it at once, and a key she presses meanwhile is not lost."""
-        # Asked of Asterisk before the other thread needs it: the session is for one thread.
+        """Store a fact while a prompt plays: the caller hears it at once, and a key pressed meanwhile is not lost."""
+        # Read from Asterisk before the other thread needs it: the session is for one thread.
         _ = self.facts
         context = contextvars.copy_context()
         with ThreadPoolExecutor(1, thread_name_prefix="remembering") as aside:

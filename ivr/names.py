@@ -1,4 +1,4 @@
-"""Names of the prompts, and of the channel variables by which one script tells the next. The others are telephony's."""
+"""Names of the prompts, and of the channel variables between scripts. The other variables are in telephony."""
 
 OPENING = "opening"
 QUIET = "quiet"
@@ -17,7 +17,7 @@ THANKS = "thanks"
 CANNOT_RECORD = "cannot_record"
 GOODBYE = "goodbye"
 LINE_BUSY = "line_busy"
-# Spoken by the dialplan alone: to a worker whose agent's line broke, and to an agent whose mobile rings.
+# Played by the dialplan alone: to a worker whose agent's leg broke off, and to an agent whose mobile rings.
 PLEASE_HOLD = "please_hold"
 MOBILE_CALL = "mobile_call"
 
@@ -49,5 +49,5 @@ TONE = "tone"
 HOLD = "hold/hold"
 
 TYPED = "FREELINE_TYPED"  # the key that cut the opening short: it counts in the menu
-LAST = "FREELINE_LAST"  # the language a repeat caller chose last, looked up before this call made her recent
+LAST = "FREELINE_LAST"  # the language a repeat caller chose last, read before this call becomes the last one
 TURNS = "FREELINE_TURNS"  # how often a caller came out of the queue without being answered

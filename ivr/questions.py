@@ -9,7 +9,7 @@ ASKED = 2
 
 
 def ask_whether_safe(call: CallerSession) -> CallbackSafety:
-    """Whether she may be called back: only a pressed 1 is yes, everything else leaves it unknown."""
+    """Ask whether the caller may be called back: only a pressed 1 is yes, everything else leaves it unknown."""
     for _ in range(ASKED):
         pressed = call.play(names.SAFE_TO_CALL, ANY_KEY) or call.hear(call.settings.menu_wait_s)
         if pressed:

@@ -1,4 +1,4 @@
-"""The FastAGI server: one bounded thread a call. Whatever goes wrong here, Asterisk's own dialplan goes on with the call."""
+"""The FastAGI server: one thread a call, bounded. Whatever goes wrong here, Asterisk's own dialplan takes over the call."""
 
 import contextvars
 import hmac
@@ -50,7 +50,7 @@ class Server(socketserver.ThreadingTCPServer):
         super().__init__((settings.agi_host, settings.agi_port), socketserver.BaseRequestHandler)
 
     def get_request(self) -> tuple[socket.socket, Any]:
-        """Accept a connection. Without a descriptor it stays waiting: asked again at once, it would only burn time."""
+        """Accept a connection. Without a file descriptor it stays waiting: an immediate retry would only burn time."""
         try:
             return super().get_request()
         except OSError:
@@ -58,7 +58,7 @@ class Server(socketserver.ThreadingTCPServer):
             raise
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Start a thread for a connection; over the bound close it at once: the net serves the caller."""
+        """Start a thread for a connection; over the bound, close it at once: the net serves the caller."""
         if not self._connections.acquire(blocking=False):
             log().warning("over the bound on connections")
             self.shutdown_request(request)
@@ -74,14 +74,14 @@ class Server(socketserver.ThreadingTCPServer):
             self.shutdown_request(request)
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
-        """Serve one connection, and give its place back."""
+        """Serve one connection, and free its place."""
         try:
             super().process_request_thread(request, client_address)
         finally:
             self._connections.release()
 
     def finish_request(self, request: Any, client_address: Any) -> None:  # noqa: ARG002
-        """Run the script; the connection is closed by whoever called this, however it ends."""
+        """Run the script; the calling method closes the connection, however this ends."""
         connection: socket.socket = request
         session = Session(connection)
         if session.script == names.PING:
@@ -100,13 +100,13 @@ class Server(socketserver.ThreadingTCPServer):
                 self._changed.notify_all()
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002
-        """Say what kind of error it was, and nothing of the call: its text may quote the caller."""
+        """Log the type of the error, and nothing of the call: the text may quote the caller."""
         error = sys.exc_info()[1]
         if not isinstance(error, CallerGone):
             log().warning("a script failed; the dialplan goes on with the call", error=error)
 
     def wait_until_idle(self, within_s: float) -> bool:
-        """Wait for running scripts. False when some still run."""
+        """Wait for running scripts. Return False when some still run."""
         with self._changed:
             return self._changed.wait_for(lambda: self._calls == 0, within_s)
 
@@ -121,7 +121,7 @@ class Server(socketserver.ThreadingTCPServer):
         call = CallerSession(session, self._house)
         try:
             script(call)
-            # Asterisk says SUCCESS also for a script that died: only this says that it went well.
+            # Asterisk reports SUCCESS also for a script that died: only this says that it succeeded.
             session.set_variable(names.DONE, session.script)
         finally:
             # First, so that no caller waits for Redis.

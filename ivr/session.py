@@ -1,8 +1,8 @@
-"""One conversation with Asterisk by AGI: pyst2's protocol, with what is unsafe on a public line repaired.
+"""One conversation with Asterisk by AGI: pyst2's protocol, with its defects on a public line fixed.
 
 Every failure has a type. `CallerGone`: this channel is no longer ours (hung up, or Asterisk closed the connection).
-`AgiFailed`: a command did not work while the caller is still there. `AgiRefused`: Asterisk does not know the command, or
-what it says is no AGI. `AgiSilent`: Asterisk said nothing for too long.
+`AgiFailed`: a command failed while the caller is still there. `AgiRefused`: Asterisk does not know the command, or
+its reply is not AGI. `AgiSilent`: Asterisk sent nothing for too long.
 """
 
 import contextlib
@@ -21,7 +21,7 @@ ENVIRONMENT_S = 5.0
 REPLY_LINES = 100
 REPLY_BYTES = 64 * 1024
 REPLY_S = 10.0
-COMMAND_BYTES = 2000  # Asterisk reads a command into 2048
+COMMAND_BYTES = 2000  # Asterisk's buffer for a command is 2048
 FORBIDDEN = re.compile(r"[\r\n\0]")
 RESULT = re.compile(r"200 result=(?P<value>\S*)(?: \((?P<data>.*)\))?", re.DOTALL)
 OPEN_VALUE = re.compile(r"200 result=\S* \([^)]*$")
@@ -29,23 +29,23 @@ ON_THE_LINE = {"4", "5", "6"}  # CHANNEL STATUS: ringing, remote ringing, up
 
 
 class CallerGone(AGIHangup):  # type: ignore[misc]  # pyst2 carries no types
-    """The caller hung up, or Asterisk took the call back. Nothing can be asked or told any more."""
+    """The caller hung up, or Asterisk took the call back. No more commands are possible."""
 
 
 class AgiFailed(AGIAppError):  # type: ignore[misc]
-    """Asterisk could not do it, for instance play a file that is not there; the caller is still on the line."""
+    """Asterisk could not run the command, for instance play a missing file; the caller is still on the line."""
 
 
 class AgiRefused(AGIError):  # type: ignore[misc]
-    """Asterisk refused the command, what we would send is unsafe, or the other side speaks no AGI."""
+    """Asterisk refused the command, our command would be unsafe, or the other side does not speak AGI."""
 
 
 class AgiSilent(AGIError):  # type: ignore[misc]
-    """The other side said nothing in time."""
+    """The other side did not answer in time."""
 
 
 class Session(AGI):  # type: ignore[misc]
-    """AGI over one TCP connection. `env` holds what Asterisk said first; the first value of a name counts."""
+    """AGI over one TCP connection. `env` holds Asterisk's opening lines; the first value of a name counts."""
 
     def __init__(self, connection: socket.socket, *, reply_s: float = REPLY_S, environment_s: float = ENVIRONMENT_S):
         # pyst2's own __init__ is not called: it installs a signal handler and prints the caller to stderr.
@@ -84,11 +84,11 @@ class Session(AGI):  # type: ignore[misc]
         self.execute("SET VARIABLE", self._quote(name), self._quote(value))
 
     def answer(self) -> None:
-        """Take the call; harmless when it is taken."""
+        """Answer the call; idempotent."""
         self.execute("ANSWER")
 
     def stream_file(self, filename: Path, escape_digits: str = "") -> str | None:
-        """Play a sound (a path without extension); the digit of `escape_digits` that cut it short, or None."""
+        """Play a sound (a path without extension); return the digit of `escape_digits` that cut it short, or None."""
         reply = self.execute(
             "STREAM FILE",
             self._quote(filename),
@@ -98,18 +98,18 @@ class Session(AGI):  # type: ignore[misc]
         return _digit(reply["result"][0])
 
     def wait_for_digit(self, timeout: int) -> str | None:
-        """Wait for a key, for so many milliseconds; None when none came."""
+        """Wait for a key, for so many milliseconds; return None when none came."""
         reply = self.execute("WAIT FOR DIGIT", timeout, within_s=timeout / 1000 + self._reply_s)
         return _digit(reply["result"][0])
 
     def get_data(self, filename: Path, timeout: int = 2000, max_digits: int = 1) -> str:
-        """Play a sound and collect digits, `timeout` milliseconds between them; what was pressed, perhaps nothing."""
+        """Play a sound and collect digits, `timeout` milliseconds between them; return those pressed, perhaps none."""
         most_s = _length_s(filename) + (max_digits + 1) * timeout / 1000
         reply = self.execute("GET DATA", self._quote(filename), timeout, max_digits, within_s=most_s + self._reply_s)
         return str(reply["result"][0])
 
     def exec_(self, application: str, *options: object, within_s: float = REPLY_S) -> str:
-        """Run a dialplan application for at most so many seconds; its result. Raises `AgiRefused` when unknown."""
+        """Run a dialplan application for at most so many seconds; return its result. Raises `AgiRefused` when unknown."""
         arguments = ",".join(map(str, options))
         result = str(self.execute("EXEC", application, self._quote(arguments), within_s=within_s)["result"][0])
         if result == "-2":
@@ -157,14 +157,14 @@ class Session(AGI):  # type: ignore[misc]
             raise CallerGone("the connection ended") from error
 
     def get_result(self, within_s: float | None = None) -> dict[str, tuple[str, str]]:
-        """Read one reply, whatever its shape."""
+        """Read one reply of any form."""
         end = time.monotonic() + (self._reply_s if within_s is None else within_s)
         line = self._line(end)
         while line.startswith("100"):
             line = self._line(end)
         code = line[:3]
         if line.startswith("HANGUP") or code == "511":
-            # What follows a HANGUP line is out of step with what we ask.
+            # Replies after a HANGUP line are out of step with our commands.
             self._gone = True
             raise CallerGone("the caller hung up")
         if line.startswith("200-"):
@@ -217,7 +217,7 @@ class Session(AGI):  # type: ignore[misc]
             if not line:
                 return
             name, _, value = line.partition(":")
-            # A caller's name comes after what Asterisk itself says, and cannot take its place.
+            # A caller's name comes after Asterisk's own values, and cannot replace them.
             self.env.setdefault(name.strip(), value.strip())
         raise AgiRefused("the environment is too large")
 

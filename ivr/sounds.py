@@ -1,4 +1,4 @@
-"""Which sound file says a prompt."""
+"""The sound file of a prompt."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ FALLBACK = "en"
 
 
 def sound(settings: Settings, language: str, prompt: str) -> Path | None:
-    """A prompt in a language, else in English, without extension as Asterisk wants it; None when there is neither.
+    """The path of a prompt in a language, else in English, without extension, for Asterisk; None when there is neither.
 
     An invitation has no fallback: English would say the key of English.
     """

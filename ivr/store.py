@@ -1,4 +1,4 @@
-"""What the scripts see of calls is kept: in the database, else in the spool. Neither may hold up a caller."""
+"""Stores facts of calls: in the database, else in the spool. Neither may delay a caller."""
 
 import errno
 import json
@@ -26,7 +26,7 @@ from telephony import names
 
 BUSY_S = 1.0  # how long the database waits for another writer
 ANSWER_S = 1.5  # the longest a caller waits for the database
-BREAK_S = 10.0  # how long nobody asks it again after it failed
+BREAK_S = 10.0  # how long it is not tried again after a failure
 FULL = {errno.ENOSPC, errno.EDQUOT}
 WRITERS = 4  # at once on a server; SQLite has one
 READERS = 8
@@ -40,7 +40,7 @@ class DatabaseUnavailable(Exception):
 
 @dataclass(frozen=True)
 class CallFacts:
-    """What every script knows of its call. `number` is as the trunk sent it and goes nowhere but sealed or the spool."""
+    """The call's ids and number. `number` is as the trunk sent it, and leaves this process only sealed or into the spool."""
 
     call: str
     linkedid: str | None
@@ -50,9 +50,9 @@ class CallFacts:
 
 
 class _Gate:
-    """The way to the database for reading or for writing: so many at once, and nobody for a while after a failure.
+    """The access to the database for reading or for writing: bounded, and closed for a while after a failure.
 
-    Each has its own: a database that is locked for writing can still be read. The asking is done by threads of its own,
+    Each has its own: a database that is locked for writing can still be read. Queries run in threads of its own,
     so that a caller goes on in time also when a disk or a network gives no answer at all.
     """
 
@@ -62,7 +62,7 @@ class _Gate:
         self.shut_until: float | None = None
 
     def ask(self, what: Callable[[], T]) -> T:
-        """Do it, when it may be done now; whatever goes wrong with the database is `DatabaseUnavailable`."""
+        """Run a query, if one may run now; any error of the database becomes `DatabaseUnavailable`."""
         if not self._may_try():
             raise DatabaseUnavailable
         future = self._pool.submit(what)
@@ -85,13 +85,13 @@ class _Gate:
                 return True
             if now < self.shut_until:
                 return False
-            # One caller tries; the others go on without until it is known.
+            # One call tries; the others go on without the database until the result is known.
             self.shut_until = now + BREAK_S
             return True
 
 
 class FactStore:
-    """One for the process. After a failure the database is left alone for `BREAK_S` seconds, then one call tries it."""
+    """The store of the process. After a failure the database is not tried for `BREAK_S` seconds; then one call tries it."""
 
     def __init__(self, settings: Settings, db: Database, keys: Keys) -> None:
         self._settings = settings
@@ -101,7 +101,7 @@ class FactStore:
         self.writing = _Gate("writing", 1 if db.sqlite else WRITERS)
 
     def look(self, what: Callable[[DbSession], T]) -> T:
-        """Read something. Raises `DatabaseUnavailable` when the database cannot be read."""
+        """Read from the database. Raises `DatabaseUnavailable` when it cannot be read."""
 
         def look() -> T:
             with self._db.read() as session:
@@ -119,9 +119,9 @@ class FactStore:
         callback_said: CallbackSafety | None = None,
         message_end: MessageEnd | None = None,
     ) -> bool:
-        """Keep moments of a call in one transaction. False when it went to the spool instead, for the transcriber.
+        """Store facts of a call in one transaction. False when they went to the spool instead, for the transcriber.
 
-        `chosen`: the caller herself chose the language, so it is offered first when she calls again.
+        `chosen`: the caller chose the language, so it is offered first in the next call.
         """
         came_with = Seen(
             linkedid=facts.linkedid,
@@ -142,7 +142,7 @@ class FactStore:
             self.writing.ask(write)
             return True
         except DatabaseUnavailable:
-            # Perhaps it is written all the same, only later: facts are harmless twice.
+            # It may still be written later: facts are idempotent.
             self.note(facts, seen, language=language, callback_said=callback_said, message_end=message_end)
             return False
 
@@ -155,7 +155,7 @@ class FactStore:
         callback_said: CallbackSafety | None = None,
         message_end: MessageEnd | None = None,
     ) -> None:
-        """Write what was seen as one line beside the message in the spool; each line stands for itself."""
+        """Write the facts as one line beside the message in the spool; each line stands alone."""
         line = {
             "call": facts.call,
             "linkedid": facts.linkedid,
@@ -182,7 +182,7 @@ class FactStore:
 
 
 def _append(path: Path, line: bytes) -> None:
-    """Add a whole line; after half of one, which a full disk took no more of, it begins a new one."""
+    """Append a line; after half of one, left by a full disk, it starts a new one."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
     try:

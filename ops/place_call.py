@@ -1,4 +1,4 @@
-"""Places a real SIP call into the line: for `freeline call`, the demo and trying things out."""
+"""Places a real SIP call into the line: for `freeline call`, the demo and experiments."""
 
 import contextlib
 import ipaddress
@@ -41,7 +41,7 @@ def pcm_of(file: Path) -> bytes:
 
 
 def has_tone(pcm: bytes, hz: float = TONE_HZ) -> bool:
-    """Whether these samples are mostly one pure tone (Goertzel's algorithm); speech never is for so long."""
+    """Return whether these samples are mostly one pure tone (Goertzel's algorithm); speech never is for so long."""
     samples = memoryview(pcm[: len(pcm) // 2 * 2]).cast("h")
     if len(samples) == 0:
         return False
@@ -58,7 +58,7 @@ def has_tone(pcm: bytes, hz: float = TONE_HZ) -> bool:
 def wait_for_voice(call: SoftphoneCall, within_s: float = 20.0) -> bool:
     """Wait until the line says something; False when the call ended or time ran out first.
 
-    A key that is pressed before that may be lost: Asterisk hands keys on only while it says something or listens.
+    A key that is pressed before that may be lost: Asterisk passes keys on only while it plays something or listens.
     """
     end = time.monotonic() + within_s
     while time.monotonic() < end and not call.ended.is_set():
@@ -85,7 +85,7 @@ def wait_for_tone(call: SoftphoneCall, within_s: float = 90.0) -> bool:
 
 
 def is_the_trunk(settings: Settings, address: str) -> bool:
-    """Whether calls from this address of ours are taken for the carrier's."""
+    """Return whether calls from this address of ours count as the carrier's."""
     for part in settings.trunk_match.split(","):
         with contextlib.suppress(ValueError):  # a host's name is the carrier's, never ours
             if ipaddress.ip_address(address) in ipaddress.ip_network(part.strip(), strict=False):
@@ -94,7 +94,7 @@ def is_the_trunk(settings: Settings, address: str) -> bool:
 
 
 def _phone(settings: Settings, host: str, say: Callable[[str], None]) -> Phone:
-    """A phone that the line takes calls from: as its trunk, or beside a real one with the account `caller`."""
+    """A phone that the line takes calls from: as its trunk, or, beside a real trunk, with the account `caller`."""
     server = (host, settings.sip_port)
     if is_the_trunk(settings, LOOPBACK):
         return Phone(server)
@@ -113,10 +113,10 @@ def place(
     hangup_after_s: float | None = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> bool:
-    """One call: presses the language's key, speaks after the tone (or to the agent who answers), and hangs up.
+    """Place one call: press the language's key, speak after the tone (or to the agent who answers), and hang up.
 
-    `number` None withholds the caller's. `safe` presses 1 when asked whether it is safe to be called back.
-    `hangup_after_s` gives up after so many seconds. True when what was to be said was said.
+    `number` None withholds it. `safe` presses 1 when asked whether it is safe to be called back.
+    `hangup_after_s` gives up after so many seconds. True when all was spoken.
     Raises `CallFailed` when the line does not answer.
     """
     host = "127.0.0.1" if settings.sip_host in {"0.0.0.0", "::"} else settings.sip_host  # noqa: S104

@@ -1,4 +1,4 @@
-"""What must be there before the processes start: folders, keys, tables, the menu and the prompts."""
+"""Makes what the processes need before they start: folders, keys, tables, the menu and the prompts."""
 
 import shutil
 import sqlite3
@@ -22,25 +22,25 @@ from telephony.asterisk import secrets
 
 Say = Callable[[str], None]
 DATABASE_WITHIN_S = 120.0
-# What SQLite says of a disk that is full or cannot be written, and of another writer: no fault of the tables, and it passes.
+# SQLite's errors for a disk that is full or cannot be written, and for another writer: not the tables' fault, and temporary.
 PASSES = ("SQLITE_FULL", "SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_IOERR", "SQLITE_READONLY", "SQLITE_CANTOPEN")
 
 
 class UpgradeFailed(FreelineError):
-    """The tables could not be brought to the newest shape; they are as they were."""
+    """The tables could not be migrated; they are as they were."""
 
 
 def prepare(settings: Settings, *, demo: bool, say: Say) -> None:
-    """Make what is missing; each step says what it does. Quick when all is there.
+    """Make what is missing; each step says what it does. Fast when nothing is missing.
 
-    Raises `PartMissing`, `UpgradeFailed`, SQLAlchemyError and OSError; what was made by then stays for the next try.
+    Raises `PartMissing`, `UpgradeFailed`, SQLAlchemyError and OSError; what was made by then stays for the next attempt.
     """
     for folder in (settings.data, settings.run, settings.spool, settings.vault):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if folder.stat().st_mode & 0o777 != 0o700:  # somebody made it beforehand
-            with suppress(OSError):  # a folder that is another's, or on a read-only disk, is told by the doctor
+        if folder.stat().st_mode & 0o777 != 0o700:  # it was made beforehand
+            with suppress(OSError):  # the doctor reports a folder of another owner, or on a read-only disk
                 folder.chmod(0o700)
-    # Whoever restores does it before the first start: what is there is of one that was killed, with the keys in it.
+    # A restore runs before the first start: a leftover here is of a killed one, and has the keys in it.
     with suppress(OSError):
         sweep(settings.work, RESTORE + "*", older_than_s=0)
     make_keys(settings.keys)
@@ -77,7 +77,7 @@ def _migrate(db: Database) -> str | None:
 
 
 def _passes(error: SQLAlchemyError) -> bool:
-    """Whether the database is full, locked or away, and not the tables at fault."""
+    """Return whether the error is temporary: the database is full, locked or down, and the tables are not at fault."""
     if not isinstance(error, OperationalError):
         return False
     if isinstance(error.orig, sqlite3.Error):
@@ -86,7 +86,7 @@ def _passes(error: SQLAlchemyError) -> bool:
 
 
 def prepare_without_database(settings: Settings, *, demo: bool) -> None:
-    """What a line needs to answer before its database is there for the first time: words, and the menu that they name.
+    """Make what a line needs to answer before its database exists for the first time: prompts, and the menu that they name.
 
     Does nothing where prompts were built before. Never raises.
     """
@@ -110,10 +110,10 @@ def build_prompts(settings: Settings, db: Database, say: Say) -> None:
 
 
 def prepare_apart(settings: Settings, hand_out: Path | None, say: Say) -> None:
-    """The same for processes in containers of their own, whose database may still be starting.
+    """Prepare for processes in containers of their own, whose database may still be starting.
 
-    Into `hand_out` go copies of the keys folder for those who may not have all of it: line/ for Asterisk, without any key,
-    and sealing/ for who seals and never opens. Raises `PartMissing` when the database does not answer.
+    Into `hand_out` go copies of the keys folder for services that may not have all of it: line/ for Asterisk, without a key,
+    and sealing/ for those that seal and never open. Raises `PartMissing` when the database does not answer.
     """
     wait_for_database(settings, say)
     prepare(settings, demo=False, say=say)
@@ -129,7 +129,7 @@ def prepare_apart(settings: Settings, hand_out: Path | None, say: Say) -> None:
 
 
 def _hand_out(source: Path, target: Path) -> None:
-    """Copy one file; whoever reads the old one at this moment never sees half of it."""
+    """Copy one file atomically: no reader sees half of it."""
     if target.exists() and target.read_bytes() == source.read_bytes():
         return
     fresh = target.with_name(f".{target.name}.new")

@@ -1,4 +1,4 @@
-"""Preparing in the background, again and again until it is done: the line does not wait for it."""
+"""Prepares in the background, with retries until it is done: the line does not wait for it."""
 
 import threading
 
@@ -12,14 +12,14 @@ from ops.prepare import UpgradeFailed, prepare, prepare_without_database
 from ops.supervision import processes
 
 AGAIN_S = 5.0
-# These would write into tables of another shape.
+# These would write into tables that are not migrated.
 NEED_THE_TABLES = (processes.IVR, processes.SWITCHBOARD, processes.TRANSCRIBER, processes.JOBS, processes.CONSOLE)
 
 
 class Preparing(threading.Thread):
-    """`tried` is set after the first try, `done` once all is there; `first_start` says then that demo people were made.
+    """`tried` is set after the first attempt, `done` when all is made; `first_start` then says that demo people were made.
 
-    Until then `why` says what it waits for, and `holds_back` which processes must not be started meanwhile.
+    Until then `why` says what it waits for, and `holds_back` names the processes that must not be started yet.
     """
 
     def __init__(self, settings: Settings, *, with_demo: bool, say: demo.Say, stop: threading.Event) -> None:
@@ -32,7 +32,7 @@ class Preparing(threading.Thread):
         self.wrong: SettingsWrong | None = None
 
     def run(self) -> None:
-        """Try until it is done, or the settings themselves are wrong: those do not mend themselves."""
+        """Retry until it is done, or until the settings turn out to be wrong: no retry fixes those."""
         said = ""
         while not self._stopping.is_set():
             try:

@@ -1,4 +1,4 @@
-"""Our registration with the carrier: what Asterisk says of it, and what the carrier says when it is asked."""
+"""Our registration with the carrier: its state in Asterisk, and the carrier's own answer to a probe."""
 
 from hotline.errors import FreelineError
 from hotline.settings import Settings
@@ -15,9 +15,9 @@ NO_ANSWER, BAD_PASSWORD, REFUSED = "nobody answers", "refused: user or password"
 
 
 def state(settings: Settings) -> str:
-    """What Asterisk says of our registration with the carrier; empty when it cannot be asked here.
+    """The state of our registration in Asterisk; empty when Asterisk cannot be asked here.
 
-    Asterisk says Rejected of a carrier that does not answer too.
+    Asterisk reports Rejected for a carrier that does not answer, too.
     """
     if not asterisk_ready(settings):
         return ""
@@ -42,18 +42,18 @@ def word(settings: Settings) -> str:
     if found == REGISTERED:
         return OK
     if found == REJECTED and settings.apart:
-        return f"{REFUSED}, or {NO_ANSWER}"  # the container that tells the state has no way out to ask
+        return f"{REFUSED}, or {NO_ANSWER}"  # the container that reports the state has no way out to ask
     return why(settings) if found == REJECTED else NOT_REGISTERED
 
 
 def refused(found: str) -> bool:
-    """Whether this word of the trunk means that no call of the carrier arrives."""
+    """Return whether this word of the trunk means that no call of the carrier arrives."""
     return found == NO_ANSWER or found.startswith("refused")
 
 
 def why(settings: Settings) -> str:
-    """Ask the carrier itself, without changing anything there: it does not answer, or why it refuses us."""
-    from ops.doctor import probes  # brings what asks STUN and TURN too, and is needed only here
+    """Probe the carrier, without changing anything there: whether it answers, or why it refuses us."""
+    from ops.doctor import probes  # loads the probes of STUN and TURN too, and is needed only here
 
     host, _, port = settings.trunk_host.partition(":")
     try:
@@ -63,5 +63,5 @@ def why(settings: Settings) -> str:
     except probes.NoAnswer:
         return NO_ANSWER
     if 200 <= status < 300:
-        return NOT_REGISTERED  # a moment later than Asterisk was refused: it tries again
+        return NOT_REGISTERED  # Asterisk was refused a moment ago: it retries
     return f"{BAD_PASSWORD} ({status})" if challenged or status in {401, 407} else f"{REFUSED} ({status})"

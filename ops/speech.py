@@ -1,4 +1,4 @@
-"""Installing a speech model, with a bar that shows how far it is."""
+"""Installs a speech model, with a progress bar."""
 
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 

@@ -1,4 +1,4 @@
-"""What `freeline status` tells: counts and states, nothing personal."""
+"""The report of `freeline status`: counts and states, nothing personal."""
 
 import json
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ from ops.supervision.probe import ivr_answers
 from ops.supervision.supervisor import kept_file
 from telephony.asterisk.process import ready as asterisk_ready
 
-# So long a job that failed is told.
+# How long a failed job is reported.
 FAILED_OF_LATE = timedelta(days=1)
 PARTS = ("database", "redis", "asterisk", "ivr", "console")
 
@@ -32,7 +32,7 @@ def status(settings: Settings, *, carrier: bool = True) -> dict[str, Any]:
     """The state of everything. `ready` is true only when a call would be served in full; `missing` says why not.
 
     While the carrier refuses our registration no call arrives, so it is not ready; `carrier` False leaves that out, for
-    whoever only asks whether our own parts have started.
+    code that only asks whether our own parts have started.
     """
     told = ask_supervisor(settings, UP) or {}
     found: dict[str, Any] = {"ready": False, "processes": processes(settings, told)}
@@ -54,7 +54,7 @@ def status(settings: Settings, *, carrier: bool = True) -> dict[str, Any]:
 
 
 def keys_missing(settings: Settings) -> list[str]:
-    """The keys that are there and cannot be read, a sentence each."""
+    """The keys that exist and cannot be read, a sentence each."""
     unread = (name for name in (PUBLIC, INDEX, IDENTITY) if not _readable(settings.keys / name))
     return [f"{settings.keys / name} cannot be read" for name in unread]
 
@@ -67,7 +67,7 @@ def _readable(path: Path) -> bool:
 
 
 def processes(settings: Settings, told: Mapping[str, Any] | None = None) -> dict[str, dict[str, Any]]:
-    """Each process's state and since when, as the supervisor tells it or wrote it; `down` when there is no supervisor.
+    """Each process's state and since when, as the supervisor sends it or wrote it; `down` without a supervisor.
 
     In containers each has a supervisor of its own, whose process ids mean nothing to the others.
     """
@@ -166,7 +166,7 @@ def _spool(settings: Settings, session: Session) -> dict[str, Any]:
 
 
 def spool_files(settings: Settings) -> list[str]:
-    """Names of what waits in the spool."""
+    """The names of the files that wait in the spool."""
     try:
         return [p.name for p in settings.spool.iterdir() if p.suffix in {".sln", ".call"}]
     except OSError:

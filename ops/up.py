@@ -1,6 +1,6 @@
 """`freeline up`: prepares, starts everything, says when it is ready, and stays until Ctrl-C.
 
-What is ready serves; the rest is tried again for as long as it takes. Only Ctrl-C ends a line that answers.
+Parts that are ready serve; the rest is retried for as long as it takes. Only Ctrl-C ends a line that answers.
 """
 
 import fcntl
@@ -25,29 +25,29 @@ from ops.supervision.forkserver import Forkserver
 from ops.supervision.supervisor import Supervisor
 from telephony.asterisk.secrets import caller_secret
 
-# A first start builds its prompts in so long; when it takes longer, the line answers meanwhile.
+# How long a first start takes to build its prompts; when it takes longer, the line answers meanwhile.
 PREPARED_WITHIN_S = 30.0
 READY_WITHIN_S = 60.0
 LOOK_S, LOOK_LATER_S = 0.2, 2.0
 
 
 class AlreadyRunning(FreelineError):
-    """Another `freeline up` has this data folder."""
+    """Another `freeline up` uses this data folder."""
 
 
 class Screen:
-    """What a person sees. A terminal that is gone, or a full disk behind it, is no reason for anything to end."""
+    """The output for a person. A closed terminal, or a full disk behind it, ends nothing."""
 
     def __init__(self) -> None:
         self._started = time.monotonic()
         self._console = Console(highlight=False, soft_wrap=True)
 
     def say(self, text: str) -> None:
-        """What is done now, with the seconds since the start."""
+        """Print the present step, with the seconds since the start."""
         self.print(f"[dim]{time.monotonic() - self._started:5.1f} s[/dim]  {text}")
 
     def print(self, text: str = "") -> None:
-        """A line."""
+        """Print a line."""
         with suppress(OSError, ValueError):
             self._console.print(text)
 
@@ -67,7 +67,7 @@ def up(settings: Settings, *, with_demo: bool) -> int:
     signal.signal(signal.SIGTERM, asked_to_stop)
 
     screen.say(f"data folder {settings.data}")
-    disk.keep_reserve(settings)  # on a full disk its room is needed to start at all
+    disk.keep_reserve(settings)  # on a full disk this space is needed to start at all
     preparing = Preparing(settings, with_demo=with_demo, say=screen.say, stop=stop)
     preparing.start()
     supervisor = Supervisor(settings, forkserver=forkserver)
@@ -97,7 +97,7 @@ def up(settings: Settings, *, with_demo: bool) -> int:
 def _nursery(settings: Settings) -> Forkserver | None:
     try:
         return Forkserver(settings)
-    except OSError:  # no memory or no descriptor: each process is started by its own command
+    except OSError:  # no memory or file descriptor: each process is started by its own command
         return None
 
 
@@ -123,7 +123,7 @@ def _watch(supervisor: Supervisor) -> None:
 
 
 class _Telling:
-    """Looks until all is ready, places the demo's first calls, and tells a person how to begin."""
+    """Waits until all is ready, places the demo's first calls, and prints how to begin."""
 
     def __init__(
         self,
@@ -139,7 +139,7 @@ class _Telling:
         self._supervisor, self._preparing, self._with_demo = supervisor, preparing, with_demo
 
     def run(self) -> None:
-        """Until `freeline is ready` is printed, or it is stopped."""
+        """Run until `freeline is ready` is printed, or until it is stopped."""
         began, said = time.monotonic(), ""
         while not self._stop.is_set():
             missing = self._missing()
@@ -159,7 +159,7 @@ class _Telling:
             self._tell()
 
     def _missing(self) -> str:
-        """What is not there yet, in words; empty when all is."""
+        """The missing parts, in words; empty when there are none."""
         try:
             found = status(self._settings, carrier=False)
         except Exception as error:  # noqa: BLE001  (a look that fails is made again)
@@ -194,9 +194,9 @@ class _Telling:
 
 
 def take_data_folder(settings: Settings) -> int:
-    """Keep everybody else from starting on this data folder until the descriptor is closed. Raises `AlreadyRunning`.
+    """Take the exclusive lock on this data folder, until the descriptor is closed. Raises `AlreadyRunning`.
 
-    The folder itself is locked: that writes nothing. Raises `PartMissing` when it is not there and cannot be made.
+    The folder itself is locked: that writes nothing. Raises `PartMissing` when it does not exist and cannot be made.
     """
     try:
         settings.run.mkdir(mode=0o700, parents=True, exist_ok=True)

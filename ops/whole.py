@@ -1,4 +1,4 @@
-"""Whether all of the data is here: in containers each process has only its part."""
+"""The check that all data is here: in containers each process has only its part."""
 
 from hotline.errors import PartMissing
 from hotline.settings import Settings

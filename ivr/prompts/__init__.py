@@ -1,6 +1,6 @@
-"""What is said: the words in each language, and the sounds built of them in the data folder.
+"""The prompts: their text in each language, and the sounds built from it in the data folder.
 
-The sounds are headerless 8 kHz 16-bit mono. A recording of the organisation's own wins over words spoken by a machine.
+The sounds are headerless 8 kHz 16-bit mono. A recording of the organisation's own takes precedence over synthesis.
 """
 
 from ivr.prompts.builder import Built, build, build_from, placeholders, problems

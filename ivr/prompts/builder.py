@@ -1,4 +1,4 @@
-"""Building the sounds that changed since the last time, and saying which are still placeholders."""
+"""Builds the sounds that changed since the last time, and lists those that are still placeholders."""
 
 import contextlib
 import fcntl
@@ -28,7 +28,7 @@ Progress = Callable[[int, int], None]
 
 @dataclass
 class Built:
-    """What a build did: sounds made, and what went wrong in words for whoever put the recordings there."""
+    """The result of a build: the sounds made, and problems in words for the person who put the recordings there."""
 
     made: int = 0
     problems: list[str] = field(default_factory=list)
@@ -36,7 +36,7 @@ class Built:
 
 @dataclass(frozen=True)
 class _Job:
-    """One sound to be: from the own recording if there is one, else from the words."""
+    """One sound to build: from the own recording if there is one, else from the text."""
 
     language: str
     prompt: str
@@ -50,7 +50,7 @@ class _Job:
 
     @property
     def mark(self) -> str:
-        """Changes when the sound would."""
+        """A mark that changes when the sound would."""
         own = ""
         if self.own is not None:
             with contextlib.suppress(OSError):
@@ -61,7 +61,7 @@ class _Job:
 
 
 def build_from(settings: Settings, db: Database, progress: Progress | None = None) -> Built:
-    """Build from the menu and the wordings in the database. Raises what the database and `build` raise."""
+    """Build from the menu and the wordings in the database. Raises the errors of the database and of `build`."""
     with db.read() as session:
         no_key = languages.for_no_key(session)
         menu = [(row.key or "", row.code) for row in languages.spoken(session) if row.key or row.code == no_key]
@@ -75,7 +75,7 @@ def build(
     """Make every sound of these languages that is missing or changed.
 
     `menu` is pairs of key and language code; the key is empty for a language that is not in the menu. English is always
-    built. `progress` is told how many of how many changed sounds are done. Two processes may build at once: the second
+    built. `progress` gets how many of how many changed sounds are done. Two processes may build at once: the second
     waits and finds nothing to do. Raises `PartMissing` when espeak-ng or sox is not installed and is needed.
     """
     keys = dict.fromkeys([ENGLISH, *(code for _, code in menu)], "")
@@ -108,12 +108,12 @@ def build(
 
 
 def placeholders(settings: Settings) -> list[str]:
-    """The sounds, as language/prompt, that are English words in place of a language without a voice or words."""
+    """The sounds, as language/prompt, that are in English in place of a language without a voice or a text."""
     return load(settings).placeholders()
 
 
 def problems(settings: Settings) -> list[str]:
-    """What was wrong with own recordings and voices at the last build, in words."""
+    """The problems with own recordings and voices at the last build, in words."""
     return load(settings).problems()
 
 
@@ -139,7 +139,7 @@ def _made(settings: Settings, jobs: list[_Job]) -> Iterator[tuple[_Job, PromptRo
 
 
 def _make(settings: Settings, job: _Job) -> PromptRow:
-    """Make one sound, from the best source that works; what is kept of it in the manifest."""
+    """Make one sound, from the best source that works; return its row of the manifest."""
     mark, problem = job.mark, ""
     tries: list[tuple[str, Callable[[], bytes]]] = []
     if job.own is not None:
@@ -172,7 +172,7 @@ def _plain_sounds(settings: Settings, before: Manifest) -> int:
 
 
 def _drop_keyless(settings: Settings, sounds: dict[str, PromptRow], wanted: set[str]) -> None:
-    """An invitation of a language that lost its key would say a key of another."""
+    """Delete the invitation of a language that lost its key: it would say a key of another language."""
     for name in [n for n in sounds if n not in wanted and n.partition("/")[2] in names.OF_THE_KEY]:
         del sounds[name]
         (settings.sounds / f"{name}.sln").unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""What the built sounds were made of: sounds/manifest.json."""
+"""The sources of the built sounds: sounds/manifest.json."""
 
 import json
 from dataclasses import asdict, dataclass, field
@@ -33,7 +33,7 @@ class Manifest:
         return [name for name, row in self._here() if row["source"] == PLACEHOLDER]
 
     def problems(self) -> list[str]:
-        """What went wrong, in words."""
+        """The problems, in words."""
         return [row["problem"] for _, row in self._here() if row["problem"]]
 
     def _here(self) -> list[tuple[str, PromptRow]]:
@@ -41,7 +41,7 @@ class Manifest:
 
 
 def load(settings: Settings) -> Manifest:
-    """The manifest of the last build; an empty one when there is none or it cannot be read: all is built again."""
+    """The manifest of the last build; an empty one when there is none or it cannot be read: then all is built again."""
     try:
         found = json.loads((settings.sounds / FILE).read_text())
         manifest = Manifest(int(found["version"]), list(found["languages"]), dict(found["sounds"]))
@@ -55,5 +55,5 @@ def load(settings: Settings) -> Manifest:
 
 
 def store(settings: Settings, manifest: Manifest) -> None:
-    """Keep it, whole or not at all."""
+    """Write it, completely or not at all."""
     put(settings.sounds / FILE, json.dumps(asdict(manifest), indent=1).encode())

@@ -1,4 +1,4 @@
-"""Keeping the sounds equal to the menu and the wordings while the line is open."""
+"""Keeps the sounds in sync with the menu and the wordings while the line is open."""
 
 import threading
 from collections.abc import Callable
@@ -19,7 +19,7 @@ CHANGES = {MENU_CHANGED, PROMPTS_CHANGED}
 
 
 class PromptRebuilder:
-    """A thread that builds what changed: at the start, on a nudge and each minute."""
+    """A thread that builds changed sounds: at the start, on a nudge and each minute."""
 
     def __init__(self, settings: Settings, db: Database, nudges: Nudges, stop: threading.Event) -> None:
         self._settings, self._db, self._nudges, self._stop = settings, db, nudges, stop
@@ -28,7 +28,7 @@ class PromptRebuilder:
         self._threads = [self._thread(self._build_when_wanted, "prompts"), self._thread(self._listen, "prompt-nudges")]
 
     def start(self) -> None:
-        """Begin; ends with the process or when `stop` is set."""
+        """Start the threads; they end with the process or when `stop` is set."""
         for thread in self._threads:
             thread.start()
 
@@ -54,7 +54,7 @@ class PromptRebuilder:
                 built = build_from(self._settings, self._db)
                 if built.made:
                     log().info("prompts built", sounds=built.made, problems=len(built.problems))
-                    # Asterisk's own menu names the invitations that are there.
+                    # Asterisk's own menu names the existing invitations.
                     self._nudges.tell(PROMPTS_CHANGED)
             except (SQLAlchemyError, PartMissing, OSError) as error:
                 log().error("the prompts could not be built", error=error)

@@ -1,4 +1,4 @@
-"""Making sound: words by espeak-ng, own recordings by sox, the tone and the hold sound by arithmetic."""
+"""Makes sound: text by espeak-ng, own recordings by sox, the tone and the hold sound by arithmetic."""
 
 import array
 import math
@@ -30,13 +30,13 @@ class NoSound(Exception):
 
 
 def speak(words: str, voice: str) -> bytes:
-    """Words as samples. Raises `NoSound` when the voice cannot, `PartMissing` when a program is not installed."""
+    """Speak a text, as samples. Raises `NoSound` when the voice cannot, `PartMissing` when a program is not installed."""
     said = _run(["espeak-ng", "-v", voice, "-s", str(WORDS_A_MINUTE), "--stdin", "--stdout"], words.encode())
     return _telephone(["-t", "wav", "-"], said)
 
 
 def convert(recording: Path) -> bytes:
-    """An own recording as samples, at most two minutes. Raises `NoSound` when sox cannot read it."""
+    """Read an own recording as samples, at most two minutes. Raises `NoSound` when sox cannot read it."""
     return _telephone([str(recording)], b"")
 
 
@@ -68,7 +68,7 @@ def hold() -> bytes:
 
 
 def put(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all: Asterisk may be playing the old one."""
+    """Write a file completely or not at all: Asterisk may be playing the old one."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     part.write_bytes(content)

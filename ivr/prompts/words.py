@@ -1,4 +1,4 @@
-"""The words of a prompt: the organisation's own, else those in the tree, else English."""
+"""The text of a prompt: the organisation's own, else the one in the tree, else English."""
 
 import tomllib
 from collections.abc import Mapping
@@ -9,14 +9,14 @@ from pathlib import Path
 from hotline.line.languages import catalogue
 
 ENGLISH = "en"
-# In a language's file, beside the prompts: its own ten numerals, where the voice says 0 to 9 in English otherwise.
+# In a language's file, beside the prompts: its own ten numerals, where the voice would say 0 to 9 in English.
 NUMERALS = "numerals"
 Wordings = Mapping[tuple[str, str], str]
 
 
 @dataclass(frozen=True)
 class Spoken:
-    """Words and the voice that says them. A placeholder is English in place of a language without words or voice."""
+    """A text and the voice that speaks it. A placeholder is English in place of a language without text or voice."""
 
     words: str
     voice: str
@@ -25,7 +25,7 @@ class Spoken:
 
 @cache
 def texts(language: str) -> dict[str, str]:
-    """The words in the tree for a language; none when there are none."""
+    """The texts in the tree for a language; empty when there are none."""
     path = Path(__file__).parent / f"{language}.toml"
     if not path.is_file():
         return {}
@@ -34,12 +34,12 @@ def texts(language: str) -> dict[str, str]:
 
 
 def words_of(language: str, prompt: str, wordings: Wordings | None = None) -> str | None:
-    """The words of a prompt in its own language, with their places still open; None when there are none."""
+    """The text of a prompt in its own language, with its placeholders not filled in; None when there is none."""
     return (wordings or {}).get((language, prompt)) or texts(language).get(prompt)
 
 
 def spoken(language: str, prompt: str, key: str, days: int, wordings: Wordings) -> Spoken:
-    """What is said and by whom. `key` is the language's key in the menu, `days` how long a heard message is kept."""
+    """The text to speak and its voice. `key` is the language's key in the menu, `days` how long a heard message is kept."""
     known = catalogue().get(language)
     words = words_of(language, prompt, wordings)
     if words is None or known is None or known.voice is None:
@@ -52,7 +52,7 @@ def spoken(language: str, prompt: str, key: str, days: int, wordings: Wordings) 
 
 
 def english(language: str, prompt: str, key: str, days: int, wordings: Wordings) -> Spoken:
-    """The English words for a prompt of any language."""
+    """The English text for a prompt of any language."""
     words = words_of(ENGLISH, prompt, wordings) or texts(ENGLISH)[prompt]
     voice = catalogue()[ENGLISH].voice or ENGLISH
     return Spoken(_filled(words, language, key, days), voice, placeholder=language != ENGLISH)

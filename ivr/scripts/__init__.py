@@ -1,4 +1,4 @@
-"""What a caller goes through, one file a script. Script, file, function and dialplan label share one name."""
+"""The steps of a call, one file a script. Script, file, function and dialplan label share one name."""
 
 from collections.abc import Callable
 

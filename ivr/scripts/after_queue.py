@@ -6,13 +6,13 @@ from ivr.questions import ask_whether_safe
 from ivr.scripts.route import go, where_to
 from telephony.names import CHOICE, CHOICE_CALLBACK, CHOICE_MESSAGE, QUEUE_STATUS, WAY, WAY_END, WAY_MESSAGE
 
-TURNS = 3  # how often a caller goes back into a queue that let her out
+TURNS = 3  # how often a caller goes back into a queue that ended without an answer
 ANSWERED = "CONTINUE"  # app_queue: the agent hung up first
 OVER = "TIMEOUT"
 
 
 def after_queue(call: CallerSession) -> None:
-    """She left the queue: for a call-back, for a message, because she was answered, or because the queue let her out."""
+    """Go on after the queue: the caller chose a call-back or a message, was answered, or the queue ended."""
     choice = call.session.get_variable(CHOICE)
     status = call.session.get_variable(QUEUE_STATUS)
     if choice == CHOICE_CALLBACK:

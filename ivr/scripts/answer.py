@@ -4,7 +4,7 @@ from ivr.call import ANY_KEY, CallerSession
 
 
 def answer(call: CallerSession) -> None:
-    """The call is there: keep its arrival and greet. A key pressed already now counts in the menu."""
+    """Store the call's arrival and greet the caller. A key pressed already now counts in the menu."""
     last = call.last_language()
     call.session.set_variable(names.LAST, last or "")
     call.speak(last or call.menu.no_key)

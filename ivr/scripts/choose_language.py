@@ -5,9 +5,9 @@ from telephony.names import QUEUE, QUIET
 
 
 def choose_language(call: CallerSession) -> None:
-    """Each language invites in itself, and any key may be pressed at any time. Every caller comes out with a language.
+    """Offer each language in that language; any key may be pressed at any time. Every caller ends up with a language.
 
-    0 is for who cannot speak: her last language, else the one for no key, without more waiting. After
+    0 is for callers who cannot speak: their last language, else the one for no key, without more waiting. After
     `settings.wrong_keys` rounds without a key of the menu it is the language for no key.
     """
     menu = call.menu
@@ -33,7 +33,7 @@ def choose_language(call: CallerSession) -> None:
 
 
 def _introduce(call: CallerSession, *, repeat: bool) -> str | None:
-    """Tell who cannot speak what to press, and offer a repeat caller the language she chose last."""
+    """Say what to press for callers who cannot speak, and offer a repeat caller the language of the last call."""
     return call.play(names.QUIET, ANY_KEY) or (call.play(names.AGAIN, ANY_KEY) if repeat else None)
 
 

@@ -12,26 +12,26 @@ from ivr.session import BYTES_PER_S, AgiFailed
 from models import MessageEnd
 from telephony.names import RECORD_STATUS, RECORDED, RECORDING, spool_sound
 
-# Added to what is there, kept on hang-up, no beep of Record's own, any key ends it.
+# Append to the file, keep it on hang-up, no beep of Record's own, any key ends it.
 ADD_KEEP_QUIET_ANY_KEY = "akqy"
 SLACK_S = 30.0
 OPENED_AND_CLOSED_S = 3.0
 GOES_ON = {"TIMEOUT", "HANGUP"}  # after a real hang-up nothing can be asked any more
 QUIET_IN_A_ROW = 2
-# The steps of mu-law and A-law round nothing: what a phone sends that is muted, or that takes silence away. Speech of a
-# whisper, at -60 dB below the loudest there is, is twice as much.
+# The smallest steps of mu-law and A-law around zero: a muted phone, or one that suppresses silence, sends no more. A
+# whisper, at 60 dB below full scale, is twice as loud.
 NOTHING = 16
 PACKET_S = 0.02
 PACKETS = "CHANNEL(rtcp,rxcount)"
 
 
 def leave_voicemail(call: CallerSession) -> None:
-    """Say what becomes of a message, record it, and ask whether she may be called back. Hanging up keeps what was said."""
+    """Say what happens to a message, record it, and ask whether a call-back is safe. Hanging up keeps what was recorded."""
     if not _has_room(call):
         return
-    # Not to be cut short: that she is recorded, who hears it and for how long it is kept is told before the tone.
+    # No key may skip it: that the message is recorded, who hears it and how long it is kept is said before the tone.
     call.play(names.MESSAGE_TERMS)
-    # Again, just before the tone: nobody is to speak in vain.
+    # Checked again just before the tone: nobody should speak a message that cannot be kept.
     if not _has_room(call):
         return
     call.remember(Fact.MESSAGE)
@@ -48,11 +48,11 @@ def leave_voicemail(call: CallerSession) -> None:
 
 
 def _record(call: CallerSession) -> tuple[bool, MessageEnd | None]:
-    """Record to the spool. Whether all that was said is there, and what ended it; None when nobody saw that.
+    """Record to the spool. Return whether the message is complete, and what ended it; None when nobody saw that.
 
-    It never ends because it is quiet: after some time in which nothing at all came, a key, the hang-up or the limit. Record
-    hears silence only while packets come, so it is asked again and again, and what it added is looked at in between. When
-    no packet came at all it says HANGUP and would take the call with it: hence TryExec.
+    A quiet caller never ends it: only a key, the hang-up, the limit, or some time in which nothing at all came. Record
+    detects silence only while packets come, so it is run in steps, and what each added is checked in between. When
+    no packet came at all it reports HANGUP and would end the call: hence TryExec.
     """
     settings, path = call.settings, spool_sound(call.settings.spool, call.facts.call)
     packets = _packets(call)
@@ -74,7 +74,7 @@ def _record(call: CallerSession) -> tuple[bool, MessageEnd | None]:
         status = call.session.get_variable(RECORD_STATUS)
         quiet = 0 if sounds(path, before) else quiet + 1
     took_s, came = time.monotonic() - began, _packets(call)
-    # From here on the file may be on its way to the vault: that it is gone does not mean that nothing was said.
+    # From here on the file may be on its way to the vault: a missing file does not mean that nothing was said.
     call.session.set_variable(RECORDING, RECORDED)
     kept_s = _size(path) / BYTES_PER_S
     if status == "ERROR" and not kept_s:
@@ -90,7 +90,7 @@ def _record(call: CallerSession) -> tuple[bool, MessageEnd | None]:
 
 
 def sounds(path: Path, start: int) -> bool:
-    """Whether a recording holds anything but silence from this byte on."""
+    """Return whether a recording holds anything but silence from this byte on."""
     try:
         with path.open("rb") as file:
             file.seek(start)
@@ -103,7 +103,7 @@ def sounds(path: Path, start: int) -> bool:
 
 
 def _packets(call: CallerSession) -> int | None:
-    """How many packets of sound the caller's phone has sent; None when Asterisk does not say."""
+    """How many packets of sound the caller's phone has sent; None when Asterisk does not know."""
     told = call.session.get_variable(PACKETS)
     return int(told) if told.isdecimal() else None
 
@@ -113,10 +113,10 @@ def _size(path: Path) -> int:
 
 
 def _cut_short(status: str, kept_s: float, took_s: float, came_s: float | None) -> bool:
-    """Whether the file holds too little for what came: a disk that fills up says TIMEOUT and nothing else.
+    """Return whether the file holds too little for what came: on a disk that fills up Record reports only TIMEOUT.
 
-    A phone may send nothing while it is quiet. Where Asterisk does not tell how much came, half of the time is enough,
-    except where the time itself was up.
+    A phone may send nothing while it is quiet. Where Asterisk does not know how much came, half of the time is enough,
+    except when the time limit was reached.
     """
     if came_s is not None:
         return kept_s + OPENED_AND_CLOSED_S < min(came_s, took_s) * 0.9
@@ -124,7 +124,7 @@ def _cut_short(status: str, kept_s: float, took_s: float, came_s: float | None) 
 
 
 def _has_room(call: CallerSession) -> bool:
-    """Whether a message can be kept; else that is said and noted."""
+    """Return whether a message can be kept; if not, say so and record it."""
     if can_record(call.settings):
         return True
     call.remember(Fact.FAILED)

@@ -2,4 +2,4 @@ from ivr.call import CallerSession
 
 
 def ping(call: CallerSession) -> None:
-    """Answer the supervisor: that this was reached is the answer."""
+    """Answer the supervisor: reaching this function is the answer."""

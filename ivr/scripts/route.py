@@ -9,14 +9,14 @@ from telephony.names import MAX_PENALTY, WAY, WAY_MESSAGE, WAY_QUEUE
 
 
 def route(call: CallerSession) -> None:
-    """Somebody who speaks her language: the queue. Nobody: the message at once."""
+    """Send the caller to the queue when somebody speaks the language, else to the message at once."""
     found = where_to(call)
     go(call, found)
     call.play(names.CONNECTING if found.way is Way.QUEUE else names.NOBODY, ANY_KEY)
 
 
 def where_to(call: CallerSession) -> Route:
-    """What the roster of this moment says; without a database the queue, where everybody may be rung."""
+    """The route at this moment; without a database the queue, where everybody may be rung."""
     language = call.language
     try:
         return call.look(lambda db: routing.route(db, language, now(), call.settings, call.caller_id(db)))
@@ -25,6 +25,6 @@ def where_to(call: CallerSession) -> Route:
 
 
 def go(call: CallerSession, found: Route) -> None:
-    """Tell the dialplan."""
+    """Set the route for the dialplan."""
     call.session.set_variable(MAX_PENALTY, str(PENALTY_BACKUP if found.backups_at_once else PENALTY_FIRST))
     call.session.set_variable(WAY, WAY_QUEUE if found.way is Way.QUEUE else WAY_MESSAGE)

@@ -1,4 +1,4 @@
-"""`freeline backup`: make, look at, and restore."""
+"""`freeline backup`: create, verify and restore."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -12,7 +12,7 @@ from rich.console import Console
 from hotline.settings import settings
 from ops.whole import needs_all
 
-if TYPE_CHECKING:  # every process of ours reads this file, and needs none of these
+if TYPE_CHECKING:  # all our processes read this file, and need none of these
     from ops.backup.create import Manifest
     from ops.backup.restore import Secret
 
@@ -68,7 +68,7 @@ def create(
         made = making.create(config, folder, sealer, progress, with_keys=not without_keys)
     waiting = len(spool_files(config))
     if waiting:
-        Console(stderr=True).print(f"{waiting} messages that are not in the vault yet are not in it")
+        Console(stderr=True).print(f"{waiting} messages are not in the vault yet, and so not in this backup")
     print(made)
 
 

@@ -1,4 +1,4 @@
-"""Making a backup: one sealed file with the database, the vault, the organisation's own prompts and the keys."""
+"""Makes a backup: one sealed file with the database, the vault, the organisation's own prompts and the keys."""
 
 import io
 import json
@@ -34,7 +34,7 @@ Entry = tuple[str, Path]
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a backup says of itself, as its first entry. `rows` are counts by table; nothing in it is personal."""
+    """The description of a backup, as its first entry. `rows` are counts by table; nothing in it is personal."""
 
     at: str
     database: str
@@ -46,14 +46,14 @@ class Manifest:
 
 
 def is_recording(name: str) -> bool:
-    """Whether an entry of a backup is a sealed voice; the vault also holds what the clock was last believed to be."""
+    """Return whether an entry of a backup is a sealed recording; the vault also holds the file of the trusted clock."""
     return name.startswith("vault/") and name.endswith(SEALED)
 
 
 def create(settings: Settings, folder: Path, sealer: Sealer, progress: Progress, *, with_keys: bool = True) -> Path:
-    """Make a backup in a folder, and give its path. Everybody may work meanwhile; a voice still in the spool is not in it.
+    """Make a backup in a folder, and return its path. The line may run meanwhile; the spool is not in it.
 
-    Raises `BackupFailed`. What is written first is gone again when it fails.
+    Raises `BackupFailed`. A part that was written is removed when it fails.
     """
     _refuse_nothing(settings, with_keys=with_keys)
     made = now()
@@ -63,7 +63,7 @@ def create(settings: Settings, folder: Path, sealer: Sealer, progress: Progress,
         sweep(settings.work, BACKUP + "*")
         sweep(folder, ".freeline-*.part")
         with _work(settings) as work:
-            # Before the database: an anchor that is newer than its copy would say that entries are missing.
+            # Before the database: an anchor that is newer than the copy would say that entries are missing.
             anchors = _anchors(settings, work)
             copied, (revision, rows) = dumps.copy(db, work)
             entries = [(copied.name, copied), *anchors, *_files(settings, with_keys=with_keys)]
@@ -88,7 +88,7 @@ def create(settings: Settings, folder: Path, sealer: Sealer, progress: Progress,
 
 
 def _refuse_nothing(settings: Settings, *, with_keys: bool) -> None:
-    # Of a wrong folder a backup could be made too, every night.
+    # Otherwise a wrong folder could be backed up every night, unnoticed.
     if not settings.database_url and not (settings.data / "freeline.db").is_file():
         raise BackupFailed(f"there is no database in {settings.data}: is FREELINE_DATA right?")
     missing = [name for name in (PUBLIC, IDENTITY, INDEX) if not (settings.keys / name).is_file()]
@@ -98,7 +98,7 @@ def _refuse_nothing(settings: Settings, *, with_keys: bool) -> None:
 
 @contextmanager
 def _work(settings: Settings) -> Iterator[Path]:
-    # Beside our data: the copy of the database is in the clear, as the database itself is.
+    # Beside our data: the copy of the database is plaintext, like the database itself.
     work = Path(tempfile.mkdtemp(prefix=BACKUP, dir=settings.work))
     try:
         yield work
@@ -136,7 +136,7 @@ def _write(part: Path, sealer: Sealer, manifest: Manifest, entries: list[Entry],
         packed = packer.submit(pack)
         with os.fdopen(read, "rb") as plain:
             sealer.seal(plain, target)
-        packed.result()  # whatever stopped it: what was sealed until then is not all of it
+        packed.result()  # whatever stopped it: the sealed file is not complete
         target.flush()
         os.fsync(target.fileno())
 

@@ -1,4 +1,4 @@
-"""A copy of the database as it stands at one moment, while everybody works on; and putting it back."""
+"""Copies the database as it is at one moment, while the line runs; and restores it."""
 
 import os
 import shutil
@@ -25,8 +25,8 @@ def copy(db: Database, folder: Path) -> tuple[Path, Shape]:
     if db.sqlite:
         file = folder / SQLITE
         with closing(sqlite3.connect(str(make_url(db.url).database))) as live, closing(sqlite3.connect(file)) as kept:
-            # In one step, which sees one moment and keeps nobody from writing. In several it would begin anew each time that
-            # somebody wrote between two, and somebody always does.
+            # In one step, which sees one moment and blocks no writer. In several it would start over each time that
+            # something was written between two, which always happens.
             live.backup(kept)
         return file, sqlite_shape(file)
     file = folder / POSTGRESQL
@@ -52,7 +52,7 @@ def sqlite_shape(file: Path) -> Shape:
 
 
 def put_back(file: Path, db: Database) -> Shape:
-    """Restore a PostgreSQL dump into an empty database; what it holds then."""
+    """Restore a PostgreSQL dump into an empty database; return what it holds then."""
     _run(
         "pg_restore",
         db.url,
@@ -68,13 +68,13 @@ def put_back(file: Path, db: Database) -> Shape:
 
 
 def readable(file: Path) -> bool:
-    """Whether pg_restore can read a dump's table of contents."""
+    """Return whether pg_restore can read a dump's table of contents."""
     done = subprocess.run([_program("pg_restore"), "--list", str(file)], capture_output=True, check=False)
     return done.returncode == 0
 
 
 def empty(db: Database) -> bool:
-    """Whether a database has no table."""
+    """Return whether a database has no table."""
     with db.engine.connect() as connection:
         return not inspect(connection).get_table_names()
 
@@ -98,7 +98,7 @@ def _program(name: str) -> str:
 
 
 def _run(name: str, url: str, *words: str) -> None:
-    # The password goes by the environment: a command line is seen by everybody on the machine.
+    # The password goes through the environment: everybody on the machine can see a command line.
     parts = make_url(url)
     told: dict[str, Callable[[], str | None]] = {
         "PGHOST": lambda: parts.host or str(parts.query.get("host", "")) or None,
@@ -112,7 +112,7 @@ def _run(name: str, url: str, *words: str) -> None:
         env=environment, capture_output=True, text=True, check=False,
     )  # fmt: skip
     if done.returncode != 0:
-        # Its own words may quote a row.
+        # Its own message may quote a row.
         why = next((line for line in done.stderr.splitlines() if "version mismatch" in line), "")
         hint = (
             "its version is older than the server's: install postgresql-client of the server's version" if why else ""

@@ -1,4 +1,4 @@
-"""What is kept of the last backup: when it was made and what was in it, never where it is."""
+"""The record of the last backup: when it was made and what was in it, never where it is."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -27,6 +27,6 @@ def last_backup(settings: Settings) -> Made | None:
 
 
 def keep(settings: Settings, made: Made) -> None:
-    """Keep that a backup was made. Raises OSError."""
+    """Record that a backup was made. Raises OSError."""
     settings.run.mkdir(mode=0o700, parents=True, exist_ok=True)
     (settings.run / FILE).write_text(json.dumps(asdict(made) | {"at": made.at.isoformat()}))

@@ -1,4 +1,4 @@
-"""Reading a backup: looking whether it is whole, and restoring it into a new data folder."""
+"""Reads a backup: verifies it, and restores it into a new data folder."""
 
 import io
 import json
@@ -32,14 +32,14 @@ AGE = b"age-encryption.org"
 
 @dataclass(frozen=True)
 class Secret:
-    """What opens a backup: the text of a key file, or a passphrase."""
+    """The secret that opens a backup: the text of a key file, or a passphrase."""
 
     identity: str = ""
     passphrase: str = ""
 
 
 def verify(file: Path, secret: Secret, progress: Progress) -> Manifest:
-    """Open all of a backup, and hold it against what it says of itself. Raises `BackupFailed` with what is wrong."""
+    """Open all of a backup, and check it against its manifest. Raises `BackupFailed` with what is wrong."""
     try:
         with tempfile.TemporaryDirectory(prefix="freeline-verify-") as folder:
             return _unpack(file, secret, Path(folder), progress, keep=lambda name: not name.startswith("vault/"))
@@ -50,7 +50,7 @@ def verify(file: Path, secret: Secret, progress: Progress) -> Manifest:
 def restore(settings: Settings, file: Path, secret: Secret, progress: Progress) -> Manifest:
     """Restore a backup into an empty data folder (and, for PostgreSQL, an empty database); the keys come with it.
 
-    Nothing that is there is overwritten. Raises `BackupFailed`; then the data folder is as it was.
+    Nothing is overwritten. Raises `BackupFailed`; then the data folder is as it was.
     """
     targets = {
         "vault": settings.vault,
@@ -61,7 +61,7 @@ def restore(settings: Settings, file: Path, secret: Secret, progress: Progress) 
     try:
         for folder in (settings.data, settings.work):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # A volume of a container is there from the first, and empty.
+        # A volume of a container exists from the start, and is empty.
         there = [p.name for p in (*_database_files(settings), *targets.values()) if p.is_file() or _filled(p)]
         sweep(settings.work, RESTORE + "*")
         work = Path(tempfile.mkdtemp(prefix=RESTORE, dir=settings.work))
@@ -91,7 +91,7 @@ def restore(settings: Settings, file: Path, secret: Secret, progress: Progress) 
 
 
 def _database_files(settings: Settings) -> list[Path]:
-    """SQLite's file, and what a crash leaves beside it: SQLite would write that into a file restored there."""
+    """SQLite's file, and those that a crash leaves beside it: SQLite would write these into a file restored there."""
     return [settings.data / f"freeline.db{end}" for end in ("", "-wal", "-shm", "-journal")]
 
 
@@ -100,7 +100,7 @@ def _filled(folder: Path) -> bool:
 
 
 def _place(source: Path, target: Path) -> None:
-    """Move a folder to its place; into it, when it is there and empty."""
+    """Move a folder to its place; into it, when it exists and is empty."""
     if not target.exists():
         source.rename(target)
         return
@@ -109,7 +109,7 @@ def _place(source: Path, target: Path) -> None:
 
 
 def _clear(folder: Path, *, keep: bool) -> None:
-    """Take away what was placed, and the folder unless it was there before."""
+    """Remove what was placed, and the folder unless it existed before."""
     for path in folder.iterdir() if keep else ():
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
@@ -149,7 +149,7 @@ def _known(settings: Settings, manifest: Manifest) -> None:
 def _unpack(
     file: Path, secret: Secret, into: Path, progress: Progress, keep: Callable[[str], bool] = lambda _name: True
 ) -> Manifest:
-    """Open a backup into a folder, and check all of it; entries that are not kept are read and checked only."""
+    """Open a backup into a folder, and check all of it; entries that are not kept are only read and checked."""
     counted = {"recordings": 0}
     with file.open("rb") as sealed:
         keys = opener(sealed, identity=secret.identity, passphrase=secret.passphrase)
@@ -161,7 +161,7 @@ def _unpack(
             with os.fdopen(read, "rb") as plain, tarfile.open(fileobj=plain, mode="r|") as tar:
                 _take(tar, into, keep, counted, lambda: progress(sealed.tell(), file.stat().st_size))
                 while plain.read(PIECE):
-                    pass  # to the end of what is sealed, where its last seal is
+                    pass  # to the end of the sealed data, where the last seal is
         except tarfile.TarError as error:
             trouble.append(error)
         finally:
@@ -187,7 +187,7 @@ def _open(keys: Keys, sealed: io.BufferedReader, write: int, trouble: list[Excep
 
 
 def _ours(name: str) -> bool:
-    """Whether an entry stays below our folders. How files are called there is an organisation's own affair: a computer
+    """Return whether an entry stays below our folders. File names there are up to the organisation: a computer
     leaves `.DS_Store` beside a prompt."""
     if name in ALONE:
         return True
@@ -200,7 +200,7 @@ def _take(
 ) -> None:
     for entry in tar:
         source = tar.extractfile(entry)
-        # Whoever could make such a file knows the public key alone: names are not believed.
+        # To make such a file the public key is enough: its names are not trusted.
         if source is None or not entry.isreg() or not _ours(entry.name):
             raise BackupFailed("there is something in this backup that Freeline did not put there")
         recording = is_recording(entry.name)
@@ -228,7 +228,7 @@ def _check(folder: Path, recordings: int) -> Manifest:
         manifest = Manifest(**told)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BackupFailed("this file is no backup of Freeline") from error
-    # A recording may have been deleted by its date while the backup was made; never has one come to it.
+    # A recording may have been deleted by its age while the backup was made; none can have been added.
     if recordings > manifest.recordings or not (folder / manifest.database).is_file():
         raise BackupFailed("this backup is not whole: its parts differ from what it says of itself")
     if manifest.database == dumps.SQLITE:

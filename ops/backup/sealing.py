@@ -1,4 +1,4 @@
-"""For whom a backup is sealed: the holder of an age key, or whoever knows a passphrase.
+"""Seals backups: for the holder of an age key, or with a passphrase.
 
 Sealed for a key it is a plain age file: `age -d -i KEY FILE | tar x` opens it without Freeline. Sealed with a passphrase it
 begins with a key of its own, which the passphrase opens; a passphrase alone seals nothing of any size.
@@ -24,19 +24,19 @@ class BackupFailed(FreelineError):
 
 @dataclass(frozen=True)
 class Sealer:
-    """Seals one backup. `begin` is written before what is sealed."""
+    """Seals one backup. `begin` is written before the sealed data."""
 
     keys: Keys
     begin: bytes = b""
 
     def seal(self, plain: Source, target: Target) -> None:
-        """Write all of `plain`, sealed. Raises OSError as the two do."""
+        """Write all of `plain`, sealed. Raises OSError of the two files."""
         target.write(self.begin)
         self.keys.seal_stream(plain, target)
 
 
 def for_key(public: str) -> Sealer:
-    """For the holder of this age key. Raises `BackupFailed` when it is none."""
+    """Seal for the holder of this age key. Raises `BackupFailed` when it is not an age key."""
     try:
         pyrage.x25519.Recipient.from_str(public)
     except pyrage.RecipientError as error:
@@ -47,7 +47,7 @@ def for_key(public: str) -> Sealer:
 
 
 def with_passphrase(passphrase: str) -> Sealer:
-    """For whoever knows it. Raises `BackupFailed` when it is short."""
+    """Seal with a passphrase. Raises `BackupFailed` when it is too short."""
     if len(passphrase) < SHORTEST:
         raise BackupFailed(f"the passphrase is too short: {SHORTEST} characters or more, better five words")
     identity = pyrage.x25519.Identity.generate()
@@ -56,7 +56,7 @@ def with_passphrase(passphrase: str) -> Sealer:
 
 
 def wants_passphrase(file: Path) -> bool:
-    """Whether a backup was sealed with a passphrase. Raises `BackupFailed` when it cannot be read."""
+    """Return whether a backup was sealed with a passphrase. Raises `BackupFailed` when it cannot be read."""
     try:
         with file.open("rb") as sealed:
             return HEADER.match(sealed.readline(64)) is not None
@@ -65,7 +65,7 @@ def wants_passphrase(file: Path) -> bool:
 
 
 def opener(sealed: BinaryIO, *, identity: str = "", passphrase: str = "") -> Keys:
-    """What opens the rest of an open backup. Raises `BackupFailed` for another passphrase or what is no age key."""
+    """The keys that open the rest of an open backup. Raises `BackupFailed` for a wrong passphrase or an invalid age key."""
     header = HEADER.match(sealed.readline(64))
     if header is None:
         sealed.seek(0)

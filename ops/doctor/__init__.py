@@ -1,4 +1,4 @@
-"""`freeline doctor`: looks at the machine and the set-up, one file an area, and says what to do about what is not right."""
+"""`freeline doctor`: checks the machine and the set-up, one file an area, and says how to fix each problem."""
 
 from collections.abc import Callable, Iterator
 
@@ -29,7 +29,7 @@ from ops.whole import needs_all
 
 Look = Callable[[Settings], Iterator[Finding]]
 
-# In the order in which a person would mend them.
+# In the order in which a person would fix them.
 AREAS: dict[str, Look] = {
     "software": software.look,
     "machine": machine.look,
@@ -51,9 +51,9 @@ AREAS: dict[str, Look] = {
 
 
 def examine(settings: Settings, begins: Callable[[str], None] = lambda _area: None) -> Iterator[tuple[str, Finding]]:
-    """Look at one area after another, and tell `begins` which; each finding comes with its area.
+    """Check one area after another, and call `begins` with each; each finding comes with its area.
 
-    An area that cannot be looked at is itself a finding: the others are looked at all the same. Raises `PartMissing` in a
+    An area that cannot be checked is itself a finding: the others are still checked. Raises `PartMissing` in a
     container that has only some of our volumes.
     """
     needs_all(settings, "doctor")

@@ -1,4 +1,4 @@
-"""The audit: every entry as it was written, and none missing, by the key and by what is written down outside."""
+"""The audit: every entry as it was written, and none missing, by the key and the anchors outside the database."""
 
 from collections.abc import Iterator
 
@@ -24,7 +24,7 @@ MEND = (
 
 
 def look(settings: Settings) -> Iterator[Finding]:
-    """All of the chain against the key, and against every anchor."""
+    """Check the whole chain against the key, and against every anchor."""
     key = audit_key(settings.keys)
     if key is None:
         yield warn("the audit cannot be checked without keys", "the first start makes them: freeline up --no-demo")

@@ -1,4 +1,4 @@
-"""When the last backup was made, and whether the keys were in it."""
+"""The last backup: when it was made, and whether the keys were in it."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -13,7 +13,7 @@ DAILY = "make one each night and copy it off this machine: freeline backup creat
 
 
 def look(settings: Settings) -> Iterator[Finding]:
-    """Its age. Where the file is now only you know."""
+    """Check its age. Only the operator knows where the file is now."""
     made = last_backup(settings)
     if made is None:
         yield warn("no backup was made yet: with this disk every case would be gone", DAILY)

@@ -1,4 +1,4 @@
-"""Whether the keys that callers press are heard: a form that we do not hear looks like callers who press none."""
+"""The keys that callers press: a form that we do not hear looks like callers who press none."""
 
 from collections.abc import Iterator
 
@@ -10,11 +10,11 @@ from models import Contact, Database, Direction
 from ops.doctor.finding import Finding, ok, warn
 
 LAST = 20
-ENOUGH = 5  # fewer may well have pressed none
+ENOUGH = 5  # of fewer it is plausible that none pressed a key
 
 
 def look(settings: Settings) -> Iterator[Finding]:
-    """The last calls that came through the menu, and in how many a key was heard."""
+    """Check in how many of the last calls through the menu a key was heard."""
     db = Database(settings.database, busy_s=2.0)
     try:
         with db.read() as session:

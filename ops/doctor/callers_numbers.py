@@ -1,4 +1,4 @@
-"""Whether the trunk's numbers are read with certainty, by the forms of the last calls: a test call shows here."""
+"""The trunk's numbers, by the forms of the last calls: whether they are read with certainty. A test call shows here."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ LAST = 20
 
 
 def look(settings: Settings) -> Iterator[Finding]:
-    """The last calls: how many numbers were certain, and what the others looked like. No number is read or told."""
+    """Count how many numbers of the last calls were certain, and show the form of the others. No number is read or shown."""
     db = Database(settings.database, busy_s=2.0)
     try:
         with db.read() as session:

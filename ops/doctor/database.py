@@ -1,4 +1,4 @@
-"""The database: reachable, in the newest shape, and set up as our tables want it."""
+"""The database: reachable, migrated, and set up as our tables need it."""
 
 from collections.abc import Iterator
 
@@ -17,7 +17,7 @@ CHECK_UP_TO_BYTES = 500_000_000
 
 
 def look(settings: Settings) -> Iterator[Finding]:
-    """Reachable, migrated, and for PostgreSQL its encoding, extension and limit."""
+    """Check that it is reachable and migrated, and for PostgreSQL its encoding, extension and limit."""
     db = Database(settings.database, busy_s=3.0)
     if db.sqlite and not (settings.data / "freeline.db").exists() and not settings.database_url:
         yield warn("there is no database yet", "the first start makes it: freeline up --no-demo")

@@ -1,4 +1,4 @@
-"""What the doctor says of one thing."""
+"""A finding of the doctor."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -8,7 +8,7 @@ Grade = Literal["ok", "warn", "bad"]
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing looked at. `warn` works but is not good, `bad` must be mended; `mend` says what to do."""
+    """The result of one check. `warn` works but should be improved, `bad` must be fixed; `mend` says what to do."""
 
     grade: Grade
     text: str
@@ -16,15 +16,15 @@ class Finding:
 
 
 def ok(text: str) -> Finding:
-    """As it should be."""
+    """A finding that all is as it should be."""
     return Finding("ok", text)
 
 
 def warn(text: str, mend: str) -> Finding:
-    """It works, and is not good."""
+    """A finding that works but should be improved."""
     return Finding("warn", text, mend)
 
 
 def bad(text: str, mend: str) -> Finding:
-    """It must be mended."""
+    """A finding that must be fixed."""
     return Finding("bad", text, mend)

@@ -12,7 +12,7 @@ RESTORE = "restore the keys folder from a backup; without it no number and no re
 
 
 def look(settings: Settings) -> Iterator[Finding]:
-    """Their files and modes; whether the identity opens what the public key seals."""
+    """Check their files and modes, and that the identity opens what the public key seals."""
     folder = settings.keys
     if not folder.exists():
         yield warn("there are no keys yet", "the first start makes them: freeline up --no-demo")

@@ -29,7 +29,7 @@ FUTURE_S = 60
 
 
 def look(settings: Settings) -> Iterator[Finding]:
-    """Whether the machine is large enough, and knows the time."""
+    """Check that the machine is large enough, and knows the time."""
     yield _disk(settings)
     yield _memory(settings)
     yield _synchronised(kernel_clock())
@@ -69,8 +69,8 @@ def _memory(settings: Settings) -> Finding:
 
 
 def _name(host: str) -> Finding:
-    """Asterisk signs its SIP with the machine's name. The last part of one begins with a letter (RFC 3261, section 25.1):
-    a browser's phone reads nothing that comes from another, and never rings.
+    """Asterisk puts the machine's name into its SIP. The last part of a name begins with a letter (RFC 3261, section 25.1):
+    a browser's phone rejects messages with another one, and never rings.
     """
     if host.rpartition(".")[2][:1].isalpha():
         return ok("browsers' phones can read this machine's name")
@@ -81,7 +81,7 @@ def _name(host: str) -> Finding:
 
 
 def memory_mb(*, limited: bool = True) -> tuple[int, int]:
-    """All memory that we may use and what of it is free, in MB; when `limited`, this container's limit counts."""
+    """The memory that we may use and how much of it is free, in MB; when `limited`, this container's limit counts."""
     told = dict(re.findall(r"^(\w+):\s+(\d+) kB", MEMINFO.read_text(), re.MULTILINE))
     total, free = int(told["MemTotal"]) // 1000, int(told["MemAvailable"]) // 1000
     limit = CGROUP.read_text().strip() if limited and CGROUP.exists() else "max"
@@ -89,8 +89,8 @@ def memory_mb(*, limited: bool = True) -> tuple[int, int]:
 
 
 def kernel_clock() -> int:
-    """The kernel's word on its clock: what adjtimex(2) returns, 5 when nothing keeps it right, -1 when it tells nobody."""
-    asked = ctypes.create_string_buffer(512)  # struct timex; all zero asks and changes nothing
+    """The kernel's state of its clock, as adjtimex(2) returns it: 5 when nothing synchronises it, -1 when we may not ask."""
+    asked = ctypes.create_string_buffer(512)  # struct timex; all zero only reads
     return int(ctypes.CDLL(None).adjtimex(asked))
 
 
@@ -115,7 +115,7 @@ def _leaps(settings: Settings) -> Iterator[Finding]:
                 "set it right: `timedatectl`; until then no audio is deleted",
             )
     except (OSError, ValueError, KeyError, TypeError):
-        pass  # the transcriber has not looked yet
+        pass  # the transcriber has not read it yet
     db = Database(settings.database, busy_s=2.0)
     try:
         with db.read() as session:
@@ -126,6 +126,6 @@ def _leaps(settings: Settings) -> Iterator[Finding]:
                     "set it right: `timedatectl`",
                 )
     except SQLAlchemyError:
-        return  # said by the database's own look
+        return  # reported by the check of the database
     finally:
         db.dispose()

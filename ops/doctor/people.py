@@ -1,4 +1,4 @@
-"""Whether somebody is there for every language, and who holds the keys of the house."""
+"""The staff: whether every language has somebody, and the administrators."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -20,7 +20,7 @@ DAYS = 7
 
 
 def look(settings: Settings) -> Iterator[Finding]:
-    """Administrators, the demo's password, speakers, and the gaps of the next seven days."""
+    """Check administrators, the demo's password, speakers, and the gaps of the next seven days."""
     db = Database(settings.database, busy_s=3.0)
     try:
         with db.read() as session:
@@ -36,7 +36,7 @@ def _administrators(session: Session) -> Iterator[Finding]:
     if count == 0:
         yield bad("there is no administrator: nobody can add people", add)
     elif count == 1:
-        yield warn("there is one administrator: when she is ill nobody can help", add)
+        yield warn("there is one administrator: when that one is ill, nobody can help", add)
     else:
         yield ok(f"{count} administrators")
 

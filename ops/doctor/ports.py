@@ -1,4 +1,4 @@
-"""Ports: free or ours, and enough of them for the sound."""
+"""The ports: free or ours, and enough of them for the sound."""
 
 import socket
 from collections.abc import Iterator
@@ -18,9 +18,9 @@ TCP, UDP = socket.SOCK_STREAM, socket.SOCK_DGRAM
 
 
 def look(settings: Settings) -> Iterator[Finding]:
-    """Whether each port can be had, and whether the RTP range is large enough."""
+    """Check that each port is available, and that the RTP range is large enough."""
     asterisk = asterisk_ready(settings)
-    if not settings.apart:  # each container has its own; whether its process answers is looked at as what runs
+    if not settings.apart:  # each container has its own; `running` checks whether its process answers
         yield from _to_be_had(settings, asterisk=asterisk)
     yield _enough(settings)
     yield from _rtp(settings, running=asterisk or settings.apart)
@@ -46,7 +46,7 @@ def _to_be_had(settings: Settings, *, asterisk: bool) -> Iterator[Finding]:
 
 
 def not_free(host: str, port: int, kind: socket.SocketKind) -> str | None:
-    """Why a port cannot be had, or None."""
+    """Return why a port is not available, or None."""
     try:
         with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, kind) as probe:
             if kind is TCP:

@@ -1,4 +1,4 @@
-"""What the doctor asks over the wire: SIP OPTIONS, a STUN server, a TURN server."""
+"""The doctor's probes over the network: SIP OPTIONS, a STUN server, a TURN server."""
 
 import asyncio
 import secrets
@@ -21,7 +21,7 @@ class NoAnswer(Exception):
 
 
 class TurnRefused(Exception):
-    """The TURN server answered, and will not: `code` is of RFC 8656."""
+    """The TURN server refused: `code` is of RFC 8656."""
 
     def __init__(self, code: int) -> None:
         super().__init__(str(code))
@@ -29,7 +29,7 @@ class TurnRefused(Exception):
 
 
 def options(host: str, port: int) -> int:
-    """The SIP status with which OPTIONS is answered; any of them shows that somebody is there. Raises `NoAnswer`."""
+    """The SIP status with which OPTIONS is answered; any status shows that the other side works. Raises `NoAnswer`."""
     address = _address(host, port, socket.SOCK_DGRAM)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as line:
         line.connect(address)
@@ -71,7 +71,7 @@ def register(host: str, port: int, user: str, password: str) -> tuple[int, bool]
                 *credentials,
             ]
             reply = sip.read(_ask(line, sip.SipMessage(f"REGISTER {uri} SIP/2.0", headers).to_bytes()))
-            # Something provisional, or the answer to what was asked before, comes first.
+            # A provisional answer, or the answer to an earlier request, may come first.
             while reply is not None and (reply.status < 200 or not reply.get("CSeq").startswith(f"{cseq} ")):
                 reply = sip.read(_hear(line))
             if reply is None:
@@ -121,7 +121,7 @@ def relayed_address(server: IceServer, secret: str) -> str:
             )
         given = str(transport.get_extra_info("sockname")[0])
         transport.close()
-        await asyncio.sleep(0.1)  # it takes the allocation back in the background
+        await asyncio.sleep(0.1)  # it releases the allocation in the background
         return given
 
     try:

@@ -1,4 +1,4 @@
-"""STUN and TURN: asked as an agent's browser would."""
+"""STUN and TURN, probed as an agent's browser would."""
 
 from collections.abc import Iterator
 
@@ -12,7 +12,7 @@ FULL = {486, 508}
 
 
 def look(settings: Settings) -> Iterator[Finding]:
-    """Each server of the settings."""
+    """Check each server of the settings."""
     if not settings.turn_servers and not only_here(settings):
         yield warn(
             "no relay is set: agents behind a strict firewall hear nothing",
@@ -33,7 +33,7 @@ def _stun(url: str, external_ip: str) -> Finding:
     except probes.NoAnswer as error:
         return bad(f"{url}: {error}", "look at the name and port, and whether the firewall lets UDP out and back")
     if external_ip and seen != external_ip:
-        # Asked on the same network it sees where we come from there.
+        # On the same network the server sees our address there.
         return warn(
             f"{url} sees us at another address than EXTERNAL_IP",
             f"unless it is on your own network: FREELINE_EXTERNAL_IP={seen}",

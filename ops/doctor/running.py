@@ -1,4 +1,4 @@
-"""Whether it runs now, and whether work piles up."""
+"""The running processes, and work that piles up."""
 
 from collections.abc import Iterator
 
@@ -18,7 +18,7 @@ PARTS = {
 
 
 def look(settings: Settings) -> Iterator[Finding]:
-    """As `freeline status` says it."""
+    """Check what `freeline status` reports."""
     found = status(settings)
     log = "`docker compose logs`" if settings.apart else settings.run / "freeline.log"
     if settings.redis_url and found["redis"] != "ok":

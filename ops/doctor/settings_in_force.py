@@ -9,7 +9,7 @@ from ops.doctor.finding import Finding, bad, ok, warn
 
 
 def look(settings: Settings) -> Iterator[Finding]:
-    """The variables of this command and of the running processes. A value is never told."""
+    """Check the variables of this command and of the running processes. A value is never shown."""
     here = in_force.unknown(os.environ)
     there = in_force.unknown(dict.fromkeys(in_force.unknown_to_the_running(settings), ""))
     wrong = {**there, **here}
@@ -20,7 +20,7 @@ def look(settings: Settings) -> Iterator[Finding]:
         )
     changed = in_force.changed(settings)
     for name, processes in changed.items():
-        # Also where the doctor runs without the environment file that the service has.
+        # Also when the doctor runs without the environment file of the service.
         yield warn(
             f"{PREFIX}{name.upper()} is not what {', '.join(processes)} started with",
             "start Freeline again; or give this command the settings that the service has",

@@ -19,7 +19,7 @@ PYTHON = (3, 11)
 
 
 def look(settings: Settings) -> Iterator[Finding]:
-    """What must be installed."""
+    """Check what must be installed."""
     missing = [name for name in PROGRAMS if shutil.which(name) is None]
     if missing:
         yield bad(f"missing: {', '.join(missing)}", f"{SETUP}, or apt-get install {' '.join(missing)}")
@@ -62,7 +62,7 @@ def _installed(name: str) -> str | None:
     try:
         return metadata.version(name)
     except metadata.PackageNotFoundError:
-        # One that only other systems or older Pythons need.
+        # One that only other systems or older versions of Python need.
         return dict(locked())[name] if name in {"async-timeout", "typing-extensions"} else None
 
 

@@ -14,7 +14,7 @@ from telephony.asterisk.process import ready as asterisk_ready
 
 
 def look(settings: Settings) -> Iterator[Finding]:
-    """The carrier's side, then ours."""
+    """Check the carrier's side, then ours."""
     yield from _carrier(settings)
     yield from _ours(settings)
 

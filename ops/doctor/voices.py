@@ -1,4 +1,4 @@
-"""Prompts that are placeholders, and languages that nothing transcribes."""
+"""Prompts that are placeholders, and languages without a speech model."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from recordings.transcription import models as speech_models
 
 
 def look(settings: Settings) -> Iterator[Finding]:
-    """What callers hear, and what becomes text."""
+    """Check what callers hear, and what is transcribed."""
     for problem in prompts.problems(settings):
         yield warn(problem, "mend or replace that recording; until then the machine's voice is heard")
     unrecorded = Counter(name.partition("/")[0] for name in prompts.placeholders(settings))

@@ -18,12 +18,12 @@ FRONT = "put a TLS front before it (docs/operations.md, DNS and TLS)"
 
 
 def only_here(settings: Settings) -> bool:
-    """Whether the console is for browsers on this machine alone."""
+    """Return whether the console is for browsers on this machine only."""
     return settings.console_host in LOOPBACK and not settings.secure_cookies and not settings.public_url
 
 
 def look(settings: Settings) -> Iterator[Finding]:
-    """Whether passwords and sound go over TLS, and for how long the certificate holds."""
+    """Check that passwords and sound go over TLS, and how long the certificate is valid."""
     loopback = settings.console_host in LOOPBACK
     if only_here(settings):
         yield warn("only browsers on this machine reach the console", f"for agents elsewhere {FRONT}")
@@ -104,7 +104,7 @@ def _front(url: str, inside: str) -> Iterator[Finding]:
 
 
 def _alive(secured: ssl.SSLSocket, host: str, path: str) -> str:
-    """The status with which the console is answered through its front, or what went wrong."""
+    """The status with which the console answers through its front, or the error."""
     asked = http.client.HTTPConnection(host, timeout=WITHIN_S)
     asked.sock = secured
     try:

@@ -1,4 +1,4 @@
-"""Which kinds of background work there are. A new kind: its handler stands with its capability, and one line here.
+"""The kinds of background work. For a new kind, write its handler in its capability, and add one line here.
 
 Here and not in hotline, because a handler may be of any room.
 """
@@ -12,5 +12,5 @@ from hotline.settings import Settings
 
 
 def handlers(settings: Settings, keys: Keys) -> Mapping[str, Handler]:
-    """Every kind with what works on it. The keys open nothing: no handler may need more."""
+    """Every kind with its handler. The keys open nothing: no handler may need more."""
     return {audit_check.KIND: audit_check.handler(settings.audit_anchors, keys.audit)}

@@ -1,4 +1,4 @@
-"""The jobs process: works on what was asked for, one job at a time, and asks by itself for what is due each day."""
+"""The jobs process: does the jobs that were asked for, one at a time, and asks by itself for those due each day."""
 
 import contextlib
 import os
@@ -35,13 +35,13 @@ def main(settings: Settings) -> int:
 
 
 class Jobs:
-    """Jobs in the calling thread, and an ear for nudges beside it. Several of these may run at once."""
+    """Runs jobs in the calling thread, and a listener for nudges beside it. Several of these may run at once."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._ending = False
         self._wake = threading.Event()
-        # None that opens: what a job holds for minutes is worth more to a thief than what a request holds for a moment.
+        # None that opens: data that a job holds for minutes is worth more to a thief than data of a short request.
         keys = load_keys(settings.keys, may_open=False)
         self._heartbeat = Heartbeat(settings, "jobs")
         self._db = Database(settings.database, connections=settings.database_connections, audit_key=keys.audit)
@@ -57,7 +57,7 @@ class Jobs:
         self._due_at = float("-inf")
 
     def end(self) -> None:
-        """Ask it to stop; the job in hand is given back. Safe in a signal handler, so it touches no lock."""
+        """Ask it to stop; the current job is given back. Safe in a signal handler, so it takes no lock."""
         self._ending = True
 
     def run(self) -> None:
@@ -73,7 +73,7 @@ class Jobs:
             self._db.dispose()
 
     def _look(self) -> bool:
-        """Work on one job; False when there was none, or the database is in trouble: then it is waited out."""
+        """Work on one job; False when there was none, or when the database failed: then wait."""
         self._heartbeat.beat()
         try:
             self._ask_for_what_is_due()
@@ -96,7 +96,7 @@ class Jobs:
         self._due_at = time.monotonic()
 
     def _hear(self) -> None:
-        """Be woken by nudges; without Redis the looks each second do."""
+        """Wake up on nudges; without Redis the poll each second is enough."""
         while not self._ending:
             with contextlib.closing(self._nudges.hear(LOOK_S)) as names:  # type: ignore[type-var]
                 for name in names:

@@ -1,7 +1,7 @@
-"""Where the processes of `freeline up` come from: a process that has loaded everything and runs nothing.
+"""The forkserver of `freeline up`: a process that has loaded everything and only forks.
 
-Each is a fork of it, so that what Python's libraries take is in memory once and not seven times, and a process that is
-started again needs no loading. Nothing but loading happens before the fork: no thread, key, connection or random number.
+Each process is a fork of it, so that Python's libraries are in memory once and not seven times, and a process that is
+restarted needs no loading. Nothing but loading happens before the fork: no thread, key, connection or random number.
 """
 
 import ctypes
@@ -24,13 +24,13 @@ from ops.supervision.run import PARENT, PLACES, run
 PR_SET_NAME, PR_SET_CHILD_SUBREAPER = 15, 36
 BORN_WITHIN_S = 10.0
 LOOK_S = 0.02
-# Imported by the libraries only when they are first used, which would be once in each process.
+# The libraries import these only on first use, which would be once in each process.
 USED_LATER = ("asyncio", "sqlalchemy.dialects.sqlite.pysqlite", "sqlite3", "pyrage")
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 class Forked:
-    """A process from the forkserver: of `subprocess.Popen` what a supervisor uses. For several threads."""
+    """A process from the forkserver, with the part of `subprocess.Popen` that a supervisor uses. Thread-safe."""
 
     def __init__(self, pid: int) -> None:
         self.pid = pid
@@ -44,7 +44,7 @@ class Forked:
                 try:
                     pid, status = os.waitpid(self.pid, os.WNOHANG)
                 except ChildProcessError:
-                    self.returncode = -signal.SIGKILL  # it ended, and somebody else was told how
+                    self.returncode = -signal.SIGKILL  # it ended, and another waiter got its exit code
                     return self.returncode
                 if pid:
                     self.returncode = os.waitstatus_to_exitcode(status)
@@ -66,9 +66,9 @@ class Forked:
 
 
 class Forkserver:
-    """The supervisor's side. To be made first of all, while this process has one thread and nothing open.
+    """The supervisor's side. Make it first of all, while this process has one thread and nothing open.
 
-    What it gives is a child of this process, not of the forkserver: a forkserver that dies takes nobody with it.
+    The processes are children of this process, not of the forkserver: a crash of the forkserver does not affect them.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -83,12 +83,12 @@ class Forkserver:
             _serve(settings, theirs, supervisor)
         theirs.close()
         gc.enable()
-        # Whoever loses its parent below this process becomes a child of it: so do those the forkserver forks.
+        # Orphans below this process become its children (subreaper): so do the processes that the forkserver forks.
         _LIBC.prctl(PR_SET_CHILD_SUBREAPER, 1)
         self._line.settimeout(BORN_WITHIN_S)
 
     def start(self, name: str) -> Forked | None:
-        """A new process of this name; None when the forkserver is gone."""
+        """Start a process of this name; return None when the forkserver is gone."""
         try:
             self._line.send(name.encode())
             pid = self._line.recv(64)
@@ -96,11 +96,11 @@ class Forkserver:
             pid = b""
         if pid:
             return Forked(int(pid))
-        self._line.close()  # one that comes too late finds nobody and ends
+        self._line.close()  # one that comes too late finds no reader and ends
         return None
 
     def close(self) -> None:
-        """End it; the processes stay."""
+        """End the forkserver; the processes stay."""
         self._line.close()
         with suppress(ChildProcessError):  # it was gone before
             Forked(self.pid).wait(BORN_WITHIN_S)
@@ -108,10 +108,10 @@ class Forkserver:
 
 
 def reap(ours: set[int]) -> None:
-    """Forget orphans that have ended: what a killed process had started is now a child of this one."""
+    """Reap orphans that have ended: children of a killed process are now children of this one."""
     try:
         while found := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT):
-            # What this process runs itself, to wait for it, is of its own process group.
+            # Commands that this process runs and waits for are in its own process group.
             if found.si_pid in ours or os.getpgid(found.si_pid) == os.getpgrp():
                 return
             os.waitpid(found.si_pid, 0)
@@ -120,7 +120,7 @@ def reap(ours: set[int]) -> None:
 
 
 def _load() -> None:
-    # A collection would write into every object, and so would one later in a process: frozen ones are left alone.
+    # A garbage collection, now or later in a process, would write into every object: frozen ones are left alone.
     gc.disable()
     for place in (*PLACES.values(), *USED_LATER):
         importlib.import_module(place)
@@ -128,7 +128,7 @@ def _load() -> None:
 
 
 def _serve(settings: Settings, line: socket.socket, supervisor: int) -> None:
-    """Fork whenever a name comes; ends the process when the supervisor is gone. Returns never."""
+    """Fork whenever a name comes; end the process when the supervisor is gone. Never returns."""
     os.setsid()  # Ctrl-C is for the supervisor
     end_with_parent(supervisor)
     _called("forkserver")
@@ -141,7 +141,7 @@ def _serve(settings: Settings, line: socket.socket, supervisor: int) -> None:
 
 
 def _fork_again(settings: Settings, line: socket.socket, supervisor: int, name: str) -> None:
-    """The process between ends at once, and its child falls to the supervisor."""
+    """Fork again: the process between ends at once, and the supervisor adopts its child."""
     between = os.getpid()
     if os.fork():
         os._exit(0)
@@ -156,12 +156,12 @@ def _fork_again(settings: Settings, line: socket.socket, supervisor: int, name: 
     _called(name)
     os.environ[PARENT] = str(supervisor)
     gc.enable()
-    # Up through whoever made the forkserver, as from the command itself: buffers are written and threads are joined.
+    # Exit through the code that made the forkserver, as the command itself does: buffers are flushed and threads joined.
     sys.exit(run(name, settings))
 
 
 def _to_log(path: Path) -> None:
-    """Read nothing, and print into the log; into nothing where it cannot be opened, for the line needs no log."""
+    """Read nothing, and print into the log, or nowhere when it cannot be opened: the line needs no log."""
     with suppress(OSError):
         nothing = os.open(os.devnull, os.O_RDWR)
         kept = nothing
@@ -174,5 +174,5 @@ def _to_log(path: Path) -> None:
 
 
 def _called(name: str) -> None:
-    """How `ps -e` and `top` call it: the command line is the supervisor's."""
+    """Set the name that `ps -e` and `top` show: the command line is the supervisor's."""
     _LIBC.prctl(PR_SET_NAME, f"freeline {name}"[:15].encode())

@@ -1,4 +1,4 @@
-"""Whether one process does its work, seen from outside: for a container's health check, and for `freeline status`."""
+"""The health of one process, seen from outside: for a container's health check, and for `freeline status`."""
 
 import time
 import urllib.request
@@ -11,7 +11,7 @@ from telephony.asterisk.process import ready as asterisk_ready
 
 
 def healthy(settings: Settings, name: str) -> bool:
-    """Whether it answers; for a process that nobody asks anything, whether it has touched its file of late."""
+    """Return whether it answers; for a process without a port, whether it has touched its file recently."""
     if name == processes.REDIS:
         return Nudges(settings.redis).there()
     if name == processes.ASTERISK:
@@ -31,9 +31,9 @@ def healthy(settings: Settings, name: str) -> bool:
 
 
 def console_answers(settings: Settings) -> bool:
-    """Whether the console serves and reaches its database."""
+    """Return whether the console serves and reaches its database."""
     url = f"http://{settings.console_host}:{settings.console_port}/alive"
-    # A proxy of the environment, which a Docker engine may hand to every container, leads elsewhere.
+    # A proxy from the environment, which a Docker engine may set in every container, would lead elsewhere.
     directly = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         with directly.open(url, timeout=3) as answer:

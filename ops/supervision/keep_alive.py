@@ -1,6 +1,6 @@
-"""One process, kept running: what the supervisor of `freeline up` does for all, `freeline run NAME --keep` does for one.
+"""Keeps one process running: `freeline run NAME --keep` does for one what the supervisor of `freeline up` does for all.
 
-A container's engine starts again what has died, but not what hangs; and a hung ivr is dead air.
+A container's engine restarts what has died, but not what hangs, and a hung ivr is dead air.
 """
 
 import signal
@@ -16,7 +16,7 @@ from ops.supervision.supervisor import Supervisor
 
 
 def keep(name: str, settings: Settings) -> int:
-    """Run one process until SIGTERM or SIGINT, and start it again whenever it dies or hangs. Returns 0.
+    """Run one process until SIGTERM or SIGINT, and restart it whenever it dies or hangs. Returns 0.
 
     Raises `SettingsWrong` for an unknown name.
     """

@@ -8,19 +8,19 @@ from hotline.settings import Settings
 from telephony import names
 from telephony.asterisk.secrets import agi_token
 
-# Who asks has no means to: that says nothing of the ivr.
+# The prober itself lacks the means: that says nothing about the ivr.
 OUR_OWN = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS, errno.EADDRNOTAVAIL}
 
 
 class Probe:
-    """Asks again and again. The word that proves us is read once: its file may not be readable later."""
+    """Repeats the probe. The token is read once: its file may not be readable later."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._token = ""
 
     def ivr_answers(self, within_s: float = 3.0) -> bool | None:
-        """Whether the ivr takes an AGI request and finishes it within so many seconds; None when it could not be asked."""
+        """Return whether the ivr takes an AGI request and finishes it within so many seconds; None: not asked."""
         try:
             self._token = self._token or agi_token(self._settings)
             return self._asked(within_s)
@@ -50,5 +50,5 @@ class Probe:
 
 
 def ivr_answers(settings: Settings, within_s: float = 3.0) -> bool:
-    """Whether the ivr takes an AGI request and finishes it within so many seconds."""
+    """Return whether the ivr takes an AGI request and finishes it within so many seconds."""
     return bool(Probe(settings).ivr_answers(within_s))

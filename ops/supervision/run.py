@@ -15,7 +15,7 @@ from ops.supervision import processes
 
 # Set by the supervisor: its own process id. A child that outlives it would hold the ports of the next start.
 PARENT = "FREELINE_PARENT_PID"
-# Where each process has its `main(settings)`, which gives the exit code. Redis is not ours.
+# The module of each process with its `main(settings)`, which returns the exit code. Redis is not ours.
 PLACES = {
     processes.ASTERISK: "telephony.asterisk.process",
     processes.IVR: "ivr.server",
@@ -37,7 +37,7 @@ def run(name: str, settings: Settings) -> int:
     if name not in PLACES:
         raise SettingsWrong(f"there is no process {name!r}; they are {', '.join(processes.PROCESSES)}")
     os.nice(processes.NICE.get(name, 0))
-    # Here: each needs a part of the libraries, and each loaded module takes memory.
+    # Imported here: each process needs a part of the libraries, and each loaded module takes memory.
     return int(importlib.import_module(PLACES[name]).main(settings))
 
 
@@ -55,7 +55,7 @@ def redis_binary() -> str:
 
 
 def run_redis(settings: Settings) -> int:
-    """A private Redis on a unix socket. It keeps nothing: all it does is wake people up."""
+    """Run a private Redis on a unix socket. It stores nothing: it only wakes processes."""
     with suppress(OSError):
         settings.run.mkdir(parents=True, exist_ok=True)
     socket = settings.run / "redis.sock"
@@ -72,5 +72,5 @@ def run_redis(settings: Settings) -> int:
     }
     arguments = [part for name, value in options.items() for part in (f"--{name}", value)]
     binary = redis_binary()
-    # Replaces this process: the wish to end with the parent stays with it.
+    # Replaces this process: the setting to end with the parent stays.
     os.execv(binary, [binary, *arguments])  # noqa: S606

@@ -1,6 +1,6 @@
 """Runs all processes on one machine, restarts what dies, kills what hangs, and stops all of it at the end.
 
-Nothing here needs the disk: what cannot be written is left unwritten, and told over the socket instead.
+Nothing here needs the disk: what cannot be written is left unwritten, and sent over the socket instead.
 """
 
 import json
@@ -39,7 +39,7 @@ LOOK_EVERY_S = 1.0
 
 @dataclass
 class Child:
-    """A process: what it is, how it fares, and when it may be started again."""
+    """A process: its command, its state, and when it may be restarted."""
 
     name: str
     process: subprocess.Popen[bytes] | Forked | None = None
@@ -53,22 +53,22 @@ class Child:
 
     @property
     def running(self) -> bool:
-        """Whether the process is there."""
+        """Return whether the process runs."""
         process = self.process  # another thread may be forgetting it
         return process is not None and process.poll() is None
 
 
 def kept_file(settings: Settings, name: str) -> Path:
-    """What a supervisor that keeps one process tells of it."""
+    """The state file of a supervisor that keeps one process."""
     return settings.run / "kept" / f"{name}.json"
 
 
 class Supervisor:
     """Starts, watches and stops the processes. `start` and `watch_once` belong to one thread.
 
-    With `alone` it keeps one process in a container: what that prints is the container's own output. Processes come from the
+    With `alone` it keeps one process in a container, whose output is the container's own. Processes come from the
     `forkserver`; without one, or when it is gone, each is started with a command of its own. Those in `held` are not started
-    as long as they are there; `missing` is what else is told with the state, in sentences, by what it is about.
+    as long as they are in it; `missing` is reported with the state: sentences, by their subject.
     """
 
     def __init__(
@@ -96,7 +96,7 @@ class Supervisor:
         self._log = LogFile(None if alone else settings.run / "freeline.log")
 
     def start(self) -> None:
-        """Start every process, the probe of the ivr, and the thread that hears signs of life."""
+        """Start every process, the probe of the ivr, and the thread that receives heartbeats."""
         threading.Thread(target=self._hear, daemon=True, name="ears").start()
         for child in self.children.values():
             if child.name not in self.held:
@@ -106,7 +106,7 @@ class Supervisor:
         self.write_state()
 
     def watch_once(self) -> None:
-        """Restart what died and kill what hangs; to be called a few times a second."""
+        """Restart processes that died and kill those that hang; call this a few times a second."""
         self._now_and_then()
         changed = False
         if self._nursery is not None:
@@ -133,7 +133,7 @@ class Supervisor:
             self.write_state()
 
     def stop(self) -> None:
-        """Stop all processes at once: politely, then for good. Asterisk is told last."""
+        """Stop all processes at once: with SIGTERM, then SIGKILL. Asterisk gets its signal last."""
         self.stopping.set()
         order = sorted(self.children.values(), key=lambda c: c.name == names.ASTERISK)
         for child in order:
@@ -155,13 +155,13 @@ class Supervisor:
         self._log.close()
 
     def state(self) -> dict[str, Any]:
-        """What is told of the processes, over the socket and in the file."""
+        """The state of the processes, for the socket and the file."""
         return {
             "supervisor": os.getpid(),
             "missing": list(self.missing.values()),
             "processes": {
                 child.name: {
-                    # Looked at once: the ears' thread asks while the other one may be forgetting a process.
+                    # Read once: the heartbeat thread asks while the other one may be forgetting a process.
                     "state": "running" if process is not None and process.poll() is None else "down",
                     "since": child.since.isoformat(timespec="seconds"),
                     "pid": process.pid if process is not None else None,
@@ -173,7 +173,7 @@ class Supervisor:
         }
 
     def write_state(self) -> None:
-        """Keep the state in a file. Where that cannot be written, the socket tells it."""
+        """Write the state to a file. When that fails, the socket still has it."""
         temporary = self.file.with_suffix(".new")
         try:
             temporary.write_text(json.dumps(self.state()))
@@ -187,11 +187,11 @@ class Supervisor:
                 temporary.unlink(missing_ok=True)
 
     def _spawn(self, child: Child) -> None:
-        # The last beat stays: the switchboard reads from it since when nobody has listened to Asterisk.
+        # The file of the last heartbeat stays: it tells the switchboard since when nobody has listened to Asterisk.
         child.since, child.started_s = now(), time.monotonic()
         try:
             child.process = self._born(child.name) or self._command(child.name)
-        except OSError as error:  # no descriptor, no memory, no room for one more process: there may be later
+        except OSError as error:  # no file descriptor, memory or process is left: retried later
             log().warning("a process cannot be started now, will be tried again", name=child.name, error=error)
             self._later(child)
             return
@@ -199,7 +199,7 @@ class Supervisor:
         self._hung.discard(child.name)
 
     def _later(self, child: Child) -> None:
-        """It is gone: let it be started again, later each time."""
+        """Schedule the restart of a process that is gone, later each time."""
         child.process, child.since = None, now()
         child.not_before_s = time.monotonic() + child.pause_s
         child.pause_s = min(child.pause_s * 2, RESTART_MAX_S)
@@ -224,13 +224,13 @@ class Supervisor:
         return process
 
     def _kill(self, child: Child) -> None:
-        """Kill a child and what it started: it has a session of its own."""
+        """Kill a child and its descendants: it has a session of its own."""
         if child.process is not None:
             with suppress(OSError):
                 os.killpg(child.process.pid, signal.SIGKILL)
 
     def _beat(self, child: Child) -> tuple[int, int]:
-        """The time of its file and how often it was heard. Only that they change counts: the machine's clock may jump."""
+        """The time of its file and the count of its heartbeats. Only a change counts: the machine's clock may jump."""
         touched = 0
         with suppress(OSError):
             touched = (self.settings.run / f"{child.name}.alive").stat().st_mtime_ns
@@ -246,7 +246,7 @@ class Supervisor:
         if beat != child.beat:
             child.beat, child.beat_seen_s = beat, time.monotonic()
         if not self._ears.open and not disk.can_write(self.settings.run):
-            return False  # it has no way to tell
+            return False  # it cannot send heartbeats
         return time.monotonic() - child.beat_seen_s > limit_s
 
     def _hear(self) -> None:
@@ -280,8 +280,8 @@ class Supervisor:
             answers = probe.ivr_answers(PROBE_WITHIN_S)
             if answers:
                 answered = True
-            # Until the first answer it may still be starting; then ten seconds are patience enough. None: it could not be
-            # asked, which is no fault of the ivr.
+            # Until the first answer it may still be starting; after that ten seconds are enough. None: it could not be
+            # asked, which is not the ivr's fault.
             elif answers is False and (answered or time.monotonic() - child.started_s > 10.0):
                 if process is child.process:
                     self._hung.add(names.IVR)

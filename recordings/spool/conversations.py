@@ -1,4 +1,4 @@
-"""Recorded conversations, from the spool into the vault, if the worker agreed. They say nothing about how a call ended."""
+"""Moves recorded conversations from the spool into the vault, if the worker agreed. They do not tell how a call ended."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -16,19 +16,19 @@ from recordings.spool.files import RecordedConversation, being_written, remove
 from recordings.spool.sealer import SpoolSealer
 from recordings.vault import consent_gate
 
-# Asterisk has the file open, and writes silence too, until the recorder ends. Once nobody has it open it is finished.
+# Asterisk has the file open, and writes silence too, until the recorder ends. Once nobody has it open it is complete.
 CLOSED_S = 1.0
-# Where the file system cannot tell who has it open, it must not grow for so long.
+# Where the file system cannot tell whether a file is open, it must not have grown for so long.
 QUIET_S = 5.0
-# A conversation of a call that we never heard of has no consent. The row may still be on its way for a while.
+# A conversation of an unknown call has no consent. For a while the call's row may still be on its way.
 UNKNOWN_S = 3600.0
-# After trouble with a file it rests, so that a full disk is not asked each second.
+# After an error a file is left alone for so long, so that a full disk is not tried each second.
 REST_S = 10.0
 
 
 @dataclass
 class Conversations:
-    """Takes recorded conversations. `take` never raises for what lies there: it logs and tries again later."""
+    """Takes recorded conversations. `take` never raises because of a file: it logs and retries later."""
 
     db: Database
     keeper: SpoolSealer
@@ -38,7 +38,7 @@ class Conversations:
     _resting: dict[str, float] = field(default_factory=dict)
 
     def take(self, talks: list[RecordedConversation]) -> int:
-        """Take or destroy each conversation whose recorder is done; gives how many."""
+        """Take or destroy each conversation whose recorder is done; return how many."""
         present = {talk.file.path.name for talk in talks}
         self._resting = {name: until for name, until in self._resting.items() if name in present}
         taken = 0
@@ -60,7 +60,7 @@ class Conversations:
         return False
 
     def _done(self, talk: RecordedConversation) -> bool:
-        """Whether the recorder is. The call may go on: recording was stopped, or the worker is held."""
+        """Return whether the recorder is done. The call may go on: recording was stopped, or the worker is held."""
         written = being_written(talk.file.path)
         return not written and talk.file.quiet_s >= (QUIET_S if written is None else CLOSED_S)
 
@@ -77,15 +77,15 @@ class Conversations:
         recording = self.keeper.keep(talk.file, sound) if sound.worth_keeping and refused is None else None
         contact, why, is_new = self._write(talk, recording)
         if refused is not None and why is None:
-            return False  # she agreed in this moment: the next look takes it
+            return False  # the worker agreed in this moment: the next pass takes it
         if why is not None and recording is not None:
-            # Taken back in the moment in which it was sealed.
+            # Consent was taken back while it was being sealed.
             self.keeper.vault.delete(recording.vault_key)
         self.keeper.in_a_row(talk.file.path.stem)
         if not remove([talk.file]):
             log().info("a file of the spool changed while it was ingested; it is taken again")
         if why is not None:
-            log().warning("a conversation was destroyed unheard: no consent stands", contact=contact.id, why=why)
+            log().warning("a conversation was destroyed unheard: there is no consent", contact=contact.id, why=why)
         elif is_new and recording is not None:
             log().info("a conversation was ingested", contact=contact.id, seconds=round(recording.duration_s))
         self._tell(contact, is_new=is_new)
@@ -96,7 +96,7 @@ class Conversations:
             return consent_gate.why_not(session, contact, talk.file.began_at)
 
     def _write(self, talk: RecordedConversation, recording: Recording | None) -> tuple[Contact, str | None, bool]:
-        """The conversation's row, or why there is none, decided while nobody else can change the call."""
+        """Write the conversation's row, or say why there is none, while nobody else can change the call."""
         with self.db.write() as session:
             contact = _held(session, talk.call)
             why = consent_gate.why_not(session, contact, talk.file.began_at)
@@ -123,5 +123,5 @@ class Conversations:
 
 
 def _held(session: Session, call: str) -> Contact:
-    """The call's row, kept from others until we commit: taking consent back changes it too."""
+    """The call's row, locked until we commit: taking consent back changes it too."""
     return session.exec(select(Contact).where(col(Contact.call) == call).with_for_update()).one()

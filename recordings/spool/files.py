@@ -1,4 +1,4 @@
-"""The spool: what Asterisk and the net left, and whether they have finished writing it."""
+"""The spool: the files that Asterisk and the net left, and whether they have finished writing them."""
 
 import contextlib
 import errno
@@ -26,13 +26,13 @@ REJECTED = "rejected"
 BYTES_A_SECOND = RATE_HZ * SAMPLE_BYTES
 NET = "net"
 NOTE_MAX_BYTES = 1_000_000
-# A note from before this is a clock that was never set.
+# A note with an earlier time comes from a clock that was never set.
 EARLIEST = datetime(2020, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
 class File:
-    """A file of the spool as it was looked at. `quiet_s` is how long we have seen it unchanged, a message also closed."""
+    """A file of the spool as it was scanned. `quiet_s` is how long we have seen it unchanged (a message: also closed)."""
 
     path: Path
     size: int
@@ -50,7 +50,7 @@ class File:
         return self.written_at - timedelta(seconds=self.size / BYTES_A_SECOND)
 
     def unchanged(self) -> bool:
-        """Whether it is still what was looked at."""
+        """Return whether it is still as it was scanned."""
         with contextlib.suppress(FileNotFoundError):
             now = self.path.stat()
             return (now.st_size, now.st_mtime_ns) == (self.size, self.mtime_ns)
@@ -59,7 +59,7 @@ class File:
 
 @dataclass(frozen=True)
 class Left:
-    """What one call left: a recording, a note, or both."""
+    """The files of one call: a recording, a note, or both."""
 
     call: str
     sound: File | None = None
@@ -67,12 +67,12 @@ class Left:
 
     @property
     def files(self) -> list[File]:
-        """The files there are. The note first: it may hold a number in the clear, so it goes first."""
+        """The existing files, the note first: it may hold a number in the clear, so it is removed first."""
         return [file for file in (self.note, self.sound) if file is not None]
 
     @property
     def quiet_s(self) -> float:
-        """How long neither has changed, in seconds."""
+        """How long neither file has changed, in seconds."""
         return min(file.quiet_s for file in self.files)
 
 
@@ -87,7 +87,7 @@ class RecordedConversation:
 
 @dataclass(frozen=True)
 class Looked:
-    """What lies in the spool: what calls left and recorded conversations, both oldest first, and what is no call's."""
+    """The content of the spool: files of calls and recorded conversations, both oldest first, and unknown files."""
 
     left: list[Left]
     talks: list[RecordedConversation]
@@ -95,7 +95,7 @@ class Looked:
 
 
 class Spool:
-    """Looks at the spool folder again and again, and remembers since when each file has not changed.
+    """Scans the spool folder repeatedly, and remembers since when each file has not changed.
 
     Quiet is measured by our own steady clock, never by the files' times: the wall clock may jump either way.
     """
@@ -106,7 +106,7 @@ class Spool:
         self._since: dict[str, tuple[int, int, float]] = {}
 
     def look(self) -> Looked:
-        """What lies there now. An OSError means the folder is not there."""
+        """Scan the folder. An OSError means that it does not exist."""
         found: dict[str, dict[str, File]] = {}
         talks: list[RecordedConversation] = []
         strangers: list[File] = []
@@ -122,7 +122,7 @@ class Spool:
                     continue
                 before = self._since.get(entry.name)
                 same = before is not None and before[:2] == (stat.st_size, stat.st_mtime_ns)
-                # A message is recorded in steps, and is closed for a moment between two of them: not done for all that,
+                # A message is recorded in steps, and is closed for a moment between two of them: that does not mean done,
                 # however long nothing came into it before.
                 same = same and not (_is_message(entry.name) and being_written(Path(entry.path)))
                 since = before[2] if before is not None and same else moment
@@ -148,9 +148,9 @@ def _is_message(name: str) -> bool:
 
 
 def being_written(path: Path) -> bool | None:
-    """Whether a process has the file open for writing; None where the file system cannot tell.
+    """Return whether a process has the file open for writing; None where the file system cannot tell.
 
-    The kernel grants a read lease only on a file that nobody has open for writing. A recording that gets no audio for a
+    The kernel grants a read lease only on a file that no process has open for writing. A recording that gets no audio for a
     while, on a bad mobile connection, does not grow and is not over: this tells the two apart.
     """
     try:
@@ -158,7 +158,7 @@ def being_written(path: Path) -> bool | None:
     except OSError:
         return None
     try:
-        # A writer who comes in this instant breaks the lease with a signal; the default one would end this process.
+        # A writer that opens it in this instant breaks the lease with a signal; the default signal would end this process.
         fcntl.fcntl(descriptor, fcntl.F_SETSIG, signal.SIGURG)
         fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_RDLCK)
         fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_UNLCK)
@@ -171,7 +171,7 @@ def being_written(path: Path) -> bool | None:
 
 @dataclass
 class CallNote:
-    """What a .call file says, its lines merged: the first to say a thing is kept. `broken` lines were not understood."""
+    """A .call file, its lines merged: the first value of each key counts. `broken` lines were not understood."""
 
     linkedid: str | None = None
     line: str | None = None
@@ -189,7 +189,7 @@ class CallNote:
 
 
 def read_note(raw: bytes, call: str) -> CallNote:
-    """A note from a file's bytes. A line that is broken, or speaks of another call, loses only itself."""
+    """Read a note from a file's bytes. A line that is broken, or names another call, loses only itself."""
     note = CallNote()
     for piece in raw[:NOTE_MAX_BYTES].splitlines():
         if not piece.strip():
@@ -232,7 +232,7 @@ def _text(value: object, longest: int) -> str | None:
 
 
 def _facts(said: object) -> Iterator[tuple[Fact, datetime]]:
-    """What ivr saw and could not write to the database: the names of facts with their times."""
+    """Facts that ivr observed and could not write to the database, with their times."""
     for name, value in said.items() if isinstance(said, dict) else ():
         at = _moment(value)
         if isinstance(name, str) and name in list(Fact) and at is not None:
@@ -252,7 +252,7 @@ def _known(code: str | None) -> str | None:
 
 
 def _moment(value: object) -> datetime | None:
-    """A time since the epoch in seconds, as a number or its text; None when it is no time that can be."""
+    """A time in seconds since the epoch, given as a number or its text; None when it is not a possible time."""
     try:
         moment = datetime.fromtimestamp(float(value), UTC)  # type: ignore[arg-type]
     except (TypeError, ValueError, OverflowError, OSError):
@@ -261,7 +261,7 @@ def _moment(value: object) -> datetime | None:
 
 
 def remove(files: Iterable[File]) -> bool:
-    """Delete what was ingested. A file that changed since it was read stays, and is ingested again; False then."""
+    """Delete ingested files. A file that changed since it was read stays, and is ingested again; False then."""
     all_gone = True
     for file in files:
         if file.unchanged():

@@ -1,7 +1,7 @@
-"""From the spool into the vault: each call's recording and notes become one row, once, whatever dies in between.
+"""Moves the spool into the vault: each call's recording and notes become one row, once, whatever dies in between.
 
-The order is what makes it safe: seal and keep, then one transaction, then delete the spool's files. A death between any two
-of them is met again by the next pass, which finds what is already done by the spool file's name and the audio's SHA-256.
+The order makes it safe: seal and fsync, then one transaction, then delete the spool's files. After a death between any two
+of these, the next pass finds what is already done by the spool file's name and the audio's SHA-256.
 """
 
 import fcntl
@@ -33,23 +33,23 @@ from recordings.vault.vault import Vault
 
 # How long files must be unchanged before they are taken as finished, in seconds.
 QUIET_S = 5.0
-# A caller in the net's menu writes nothing for as long as the menu takes; after this her call is over.
+# A caller in the net's menu writes nothing for as long as the menu takes; after this the call is over.
 NET_QUIET_S = 300.0
-# After trouble with one call's files they rest, so that a full disk is not asked each second.
+# After an error one call's files are left alone for so long, so that a full disk is not tried each second.
 REST_S = 10.0
-# What the caller's clock and the file's may differ by: prompts after the message, and our own slowness.
+# How far the call's times and the file's may differ: prompts after the message, and our own delays.
 CUT_MARGIN_S = 90.0
 
 
 class OneIngester:
-    """A lock on a file, held as long as this process lives: only one process ingests."""
+    """An exclusive lock on a file, held as long as this process lives: only one process ingests."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._file: int | None = None
 
     def held(self) -> bool:
-        """Whether it is ours; tries to take it when it is not."""
+        """Return whether it is ours; try to take it when it is not."""
         if self._file is not None:
             return True
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -71,7 +71,7 @@ class OneIngester:
 
 @dataclass(frozen=True)
 class Known:
-    """What a call's row said before its files were read."""
+    """The content of a call's row before its files were read."""
 
     arrived_at: datetime
     ended_at: datetime | None
@@ -79,7 +79,7 @@ class Known:
 
 @dataclass
 class Ingest:
-    """Takes what is finished from the spool. `once` never raises for what lies there: it logs and tries again later."""
+    """Ingests finished files of the spool. `once` never raises because of a file: it logs and retries later."""
 
     settings: Settings
     db: Database
@@ -87,7 +87,7 @@ class Ingest:
     vault: Vault
     nudges: Nudges
     clock: Callable[[], float] = time.monotonic
-    # Told after each call: a long backlog is not a hang.
+    # Called after each call's files: a long backlog is not a hang.
     beat: Callable[[], None] = lambda: None
     _resting: dict[str, float] = field(default_factory=dict)
 
@@ -97,7 +97,7 @@ class Ingest:
         self._conversations = Conversations(self.db, self._keeper, self.nudges, self.clock, self.beat)
 
     def once(self) -> int:
-        """Take everything that is finished now; gives how many calls and conversations were taken."""
+        """Take everything that is finished now; return how many calls and conversations were taken."""
         try:
             looked = self._spool.look()
         except FileNotFoundError:
@@ -133,7 +133,7 @@ class Ingest:
         return found
 
     def _try(self, left: Left, row: Known | None) -> bool:
-        """Take one call's files if they are finished. False when they are not, or when it failed and is tried again."""
+        """Take one call's files if they are finished. False when they are not, or when it failed and will be retried."""
         try:
             raw_note = left.note.path.read_bytes() if left.note else b""
             note = read_note(raw_note, left.call)
@@ -143,7 +143,7 @@ class Ingest:
             if left.sound is not None and being_written(left.sound.path):
                 return False
             by_net = NET in note.reasons or (row is None and not note.lines)
-            # A call that ivr leads goes on after its message (she is asked whether it is safe to call her): the
+            # A call that ivr leads goes on after its message (the caller is asked whether a call-back is safe): the
             # switchboard closes it. The net only says goodbye.
             over = ended or (by_net and (left.sound is not None or left.quiet_s >= NET_QUIET_S))
             if left.sound is None and by_net and not over:
@@ -166,7 +166,7 @@ class Ingest:
             contact, is_new = self._write(left, row, note, recording, over=over)
         except IntegrityError:
             try:
-                # Somebody added the same caller or call at this moment: now it is there.
+                # Another process added the same caller or call at this moment: now it is there.
                 contact, is_new = self._write(left, row, note, recording, over=over)
             except IntegrityError:
                 # Two rows claim the same linkedid: the call's own row counts.
@@ -194,7 +194,7 @@ class Ingest:
     def _write(
         self, left: Left, row: Known | None, note: CallNote, recording: Recording | None, *, over: bool
     ) -> tuple[Contact, bool]:
-        """Everything about the call in one transaction: its row, its facts, its recording, and its end."""
+        """Write everything about the call in one transaction: its row, its facts, its recording, and its end."""
         written_at = max(file.written_at for file in left.files)
         arrived_at = note.arrived or _arrival(left, row, recording)
         with self.db.write() as session:
@@ -208,7 +208,7 @@ class Ingest:
                 number=note.number,
                 callback_said=note.callback_said,
                 message_end=note.message_end,
-                # The net does not say whether she pressed its key or none.
+                # The net does not say whether the caller pressed its key or none.
                 chosen=NET not in note.reasons or note.language != for_no_key(session),
             )
 
@@ -219,13 +219,13 @@ class Ingest:
             for fact, at in note.facts.items():
                 contact = saw(fact, at)
             if note.language is not None and NET in note.reasons:
-                # Perhaps she pressed a key, and a call with a key is never closed as a brief abandon.
+                # The caller may have pressed a key, and a call with a key is never closed as a brief abandon.
                 saw(Fact.KEY, arrived_at)
                 contact = saw(Fact.LANGUAGE, arrived_at)
             is_new = False
             if recording is not None:
                 contact = saw(Fact.MESSAGE, recording.recorded_at)
-                # Made anew in each try: a rolled-back row cannot be added again.
+                # Made anew for each attempt: a rolled-back row cannot be added again.
                 mine = Recording(**recording.model_dump(exclude={"id"}))
                 mine.language = contact.language
                 mine.cut_short = mine.cut_short or note.cut_short or _ran_on(contact, mine)
@@ -236,7 +236,7 @@ class Ingest:
                     contact,
                     note.ended or contact.ended_at or written_at,
                     join_within_s=self.settings.join_within_s,
-                    # Who came as far as the message did not leave at once, whatever the file's times say.
+                    # A caller who reached the message did not leave at once, whatever the file's times say.
                     brief_s=self.settings.brief_abandon_s if left.sound is None else -1,
                 )
         return contact, is_new
@@ -248,10 +248,10 @@ class Ingest:
             self._reject(file.path.read_bytes())
             remove([file])
         except OSError as error:
-            log().warning("a file that is no call's stays in the spool", error=error)
+            log().warning("an unknown file stays in the spool", error=error)
 
     def _reject(self, content: bytes) -> None:
-        """Put aside what is not understood: sealed and under a random name, for it may hold a number."""
+        """Set aside a file that is not understood: sealed and under a random name, because it may hold a number."""
         folder = self.settings.spool / REJECTED
         folder.mkdir(mode=0o700, exist_ok=True)
         target = folder / f"{secrets.token_hex(8)}.age"
@@ -260,9 +260,7 @@ class Ingest:
             sealed.write(self.keys.seal(content))
             sealed.flush()
             os.fsync(sealed.fileno())
-        log().warning(
-            "the spool held something that is no call's; it was sealed and put aside", rejected=_count(folder)
-        )
+        log().warning("an unknown file in the spool was sealed and set aside", rejected=_count(folder))
 
     def _rest(self, several: list[Left], why: str, error: Exception) -> None:
         log().warning(why, calls=len(several), error=error)
@@ -276,16 +274,16 @@ class Ingest:
 
 
 def _arrival(left: Left, row: Known | None, recording: Recording | None) -> datetime:
-    """The arrival when no note tells it: the row's own, else the first moment that the files know of."""
+    """The arrival when no note has it: the row's own, else the earliest time of the files."""
     if row is not None:
         return row.arrived_at
     return recording.recorded_at if recording else min(file.written_at for file in left.files)
 
 
 def _ran_on(contact: Contact, recording: Recording) -> bool:
-    """Whether the call went on much longer after the message began than what was recorded: the rest is missing.
+    """Return whether the call went on much longer after the message began than was recorded: the rest is missing.
 
-    Not when the line saw the message end whole: a phone that sends nothing while it is silent leaves nothing to keep.
+    False when the line saw the message end whole: a phone that sends nothing while it is silent leaves nothing to record.
     """
     if contact.message_at is None or contact.ended_at is None or contact.message_end is not None:
         return False

@@ -1,4 +1,4 @@
-"""Seals what lies in the spool into the vault, once, however often the transaction after it fails."""
+"""Seals files of the spool into the vault, once, however often the transaction after it fails."""
 
 from dataclasses import dataclass, field
 
@@ -12,14 +12,14 @@ from recordings.vault.vault import Vault
 
 @dataclass
 class SpoolSealer:
-    """Holds what was sealed and is in no row yet."""
+    """Remembers files that were sealed and are in no row yet."""
 
     db: Database
     vault: Vault
     _sealed: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def measure(self, file: File) -> Sound:
-        """What is measured of a file of the spool, as far as it was written when it was looked at."""
+        """Measure a file of the spool, as far as it was written when it was scanned."""
         with file.path.open("rb") as raw:
             return measure(raw, file.size)
 
@@ -54,9 +54,9 @@ class SpoolSealer:
         )
 
     def in_a_row(self, stem: str) -> None:
-        """What was sealed of this file is in a row now, or the file is gone."""
+        """Forget this file: its recording is in a row now, or the file is gone."""
         self._sealed = {key: kept for key, kept in self._sealed.items() if key[0] != stem}
 
     def forget_gone(self, stems: set[str]) -> None:
-        """Forget what was sealed of files that are not in the spool any more."""
+        """Forget files that are no longer in the spool."""
         self._sealed = {key: kept for key, kept in self._sealed.items() if key[0] in stems}

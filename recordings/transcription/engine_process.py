@@ -1,7 +1,7 @@
 """The speech engine's own process: `python -m recordings.transcription.engine_process ENGINE MODEL LANGUAGE FOLDER`.
 
 Reads a line of JSON and the audio from stdin, answers with lines of JSON on stdout, one recording after another, and ends
-with its parent: stdin ends, or the next answer finds nobody. See recordings.transcription.engines.subprocess_engine.
+with its parent: stdin ends, or the next answer cannot be written. See recordings.transcription.engines.subprocess_engine.
 """
 
 import json
@@ -16,7 +16,7 @@ from recordings.transcription.engines import Engine, EngineFailed
 
 
 def engine(name: str, model: str, language: str, folder: Path) -> Engine:
-    """The engine by its name. Raises `EngineFailed` for one that is not in this house."""
+    """The engine by its name. Raises `EngineFailed` for an unknown one."""
     if name == "vosk":
         from recordings.transcription.engines.vosk_engine import VoskEngine
 
@@ -49,10 +49,10 @@ def serve(name: str, model: str, language: str, folder: Path, asked: BinaryIO, a
 def main(arguments: list[str]) -> int:
     """Serve on stdin and stdout."""
     name, model, language, folder = arguments
-    # A core file would hold the voice in the clear; and calls come before transcripts.
+    # A core file would hold the voice in the clear. And calls come before transcripts.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     os.nice(10)
-    # What the engine's library prints must not come between the answers.
+    # Output of the engine's library must not come between the answers.
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     try:

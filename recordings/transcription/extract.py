@@ -1,4 +1,4 @@
-"""Unpacking an archive from outside: only plain files, only below the folder, and not more than a model can be."""
+"""Unpacking a foreign archive: only plain files, only below the folder, and no more than a model can hold."""
 
 import shutil
 import stat

@@ -1,4 +1,4 @@
-"""Speech models: which there are, which are installed, and installing one without leaving half of it behind."""
+"""Speech models: the catalogue, the installed ones, and installing one completely or not at all."""
 
 import fcntl
 import os
@@ -23,7 +23,7 @@ HEART = Path("am") / "final.mdl"
 
 @dataclass(frozen=True)
 class SpeechModel:
-    """A model of the catalogue. `size` is of the download in bytes, None when not known; an empty `sha256` is not known."""
+    """A model of the catalogue. `size` is that of the download in bytes, None when unknown; an empty `sha256` is unknown."""
 
     name: str
     language: str
@@ -92,12 +92,12 @@ def find(name: str) -> SpeechModel:
 
 
 def install(settings: Settings, name: str, progress: Progress) -> Path:
-    """Install a model by name or language and give its folder; harmless when it is there.
+    """Install a model by name or language and return its folder; idempotent.
 
-    `progress(done, total)` is told bytes of the download; `total` is 0 when it is not known. What was downloaded and
+    `progress(done, total)` gets the bytes of the download; `total` is 0 when it is unknown. A model that was downloaded and
     unpacked before, for any data folder, is used again without a network. Raises `NotFound` for an unknown name and
-    `PartMissing` when it cannot be fetched or is not what the catalogue says; what was half done is not left behind,
-    but for the part of a download that the next try goes on from.
+    `PartMissing` when it cannot be downloaded or differs from the catalogue. Nothing half done is left behind, except
+    the part of a download that the next attempt resumes.
     """
     model = find(name)
     target = settings.speech_models / model.name
@@ -140,7 +140,7 @@ def _is_there(settings: Settings, model: SpeechModel) -> bool:
 
 @contextmanager
 def _whole_or_nothing(target: Path) -> Iterator[Path]:
-    """A folder to fill that becomes `target` at the end, or is gone after an error. One at a time for each target."""
+    """A folder to fill, which becomes `target` at the end, or is removed after an error. One at a time for each target."""
     for left_by_a_crash in target.parent.glob(f".{target.name}-*"):
         shutil.rmtree(left_by_a_crash, ignore_errors=True)
     part = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))

@@ -1,4 +1,4 @@
-"""The transcriber process: takes what callers left out of the spool, and has it transcribed."""
+"""The transcriber process: moves recordings out of the spool, and has them transcribed."""
 
 import contextlib
 import signal
@@ -42,7 +42,7 @@ def main(settings: Settings) -> int:
 
 
 class Transcriber:
-    """Ingest in the calling thread, `settings.workers` scribes beside it, and an ear for nudges."""
+    """Ingest in the calling thread, `settings.workers` scribes beside it, and a listener for nudges."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -62,7 +62,7 @@ class Transcriber:
         self._models_at = self._right_at = self._tidy_at = self._consent_at = float("-inf")
 
     def end(self) -> None:
-        """Ask it to stop; what is being decoded is given back. Safe in a signal handler, so it touches no lock."""
+        """Ask it to stop; a recording that is being decoded is given back. Safe in a signal handler, so it takes no lock."""
         self._ending = True
 
     def run(self) -> None:
@@ -78,7 +78,7 @@ class Transcriber:
                 self._wake.wait(LOOK_S)
                 self._wake.clear()
         finally:
-            # However this thread ends: the others would keep a process that does nothing and cannot be ended.
+            # However this thread ends: the others would keep alive a process that does nothing and cannot be stopped.
             self._stop.set()
             self._wake_all()
             for thread in threads:
@@ -100,7 +100,7 @@ class Transcriber:
             self._new_models()
             self._put_right()
         except (OSError, SQLAlchemyError) as error:
-            log().warning("the spool could not be looked at", error=error)
+            log().warning("the spool could not be read", error=error)
 
     def _beat(self) -> None:
         """Show the supervisor that ingest is not hung."""
@@ -143,12 +143,12 @@ class Transcriber:
             self._to_forget = True
             if case_id is not None:
                 self._nudges.tell(events.case_changed(case_id))
-        # Again until it is done: a database that is busy now is not busy for ever.
+        # Retried until it is done: a database that is busy now is not busy for ever.
         if self._to_forget:
             self._to_forget = not search_indexes.forget(self._db.engine, self._beat)
 
     def _hear(self) -> None:
-        """Be woken by nudges; without Redis the looks each second do."""
+        """Wake up on nudges; without Redis the scan each second is enough."""
         while not self._stop.is_set():
             with contextlib.closing(self._nudges.hear(LOOK_S)) as names:  # type: ignore[type-var]
                 for name in names:

@@ -23,9 +23,9 @@ from recordings.vault.audio import SAMPLE_BYTES, parts
 from recordings.vault.vault import Vault, VaultDamaged, VaultMissing
 
 LOOK_S = 1.0
-# A message waits no longer for a conversation than it takes to decode so many seconds of it.
+# A message waits for a conversation no longer than it takes to decode so many seconds of it.
 PART_S = 120
-# An idle engine gives its memory back.
+# An idle engine is closed after so long, to free its memory.
 IDLE_S = 300.0
 MakeEngine = Callable[[Installed, threading.Event], Apart]
 
@@ -40,7 +40,7 @@ def vosk_apart(model: Installed, stop: threading.Event) -> Apart:
 
 
 class Scribe:
-    """One worker with one engine at a time. `run` blocks until `stop` is set and gives back what it holds."""
+    """One worker with one engine at a time. `run` blocks until `stop` is set and then gives back the claim it holds."""
 
     def __init__(
         self,
@@ -62,7 +62,7 @@ class Scribe:
         self.wake = threading.Event()
 
     def run(self) -> None:
-        """Work until stopped. Trouble with the database, or any other, is waited out: nobody would miss a dead thread."""
+        """Work until stopped. Any error, of the database or other, is waited out: nobody would notice a dead thread."""
         while not self._stop.is_set():
             try:
                 worked = self.once()
@@ -94,7 +94,7 @@ class Scribe:
         finally:
             self._held.remove(claim)
         if not ended.ours:
-            log().warning("a recording is not ours any more", recording=claim.recording_id)
+            log().warning("a recording was taken over by another worker", recording=claim.recording_id)
             return
         names = [nudges.RECORDINGS_CHANGED]
         if ended.case_id is not None:
@@ -116,7 +116,7 @@ class Scribe:
         except EngineFailed as error:
             return self._failed(claim, str(error), permanent=error.permanent)
         except (VaultMissing, VaultDamaged) as error:
-            # Tried again when the file is put right: `claims.put_right` looks.
+            # Retried when the file is whole again: `claims.put_right` checks.
             return self._failed(claim, str(error), permanent=True)
         except Exception as error:  # noqa: BLE001  (one recording never stops the worker; the type alone is told)
             return self._failed(claim, f"unexpected: {type(error).__name__}", permanent=False)
@@ -130,7 +130,7 @@ class Scribe:
         return self._insist(lambda: self.claims.finish(claim, draft, model.engine, model.name, took_s))
 
     def _decode(self, claim: Claim, model: Installed, pcm: bytes) -> Draft:
-        """The draft. A conversation may take hours: it is decoded in parts, and messages that came in go before the next."""
+        """Return the draft. A conversation may take hours: it is decoded in parts, with new messages in between."""
         longest_s = PART_S if claim.kind is RecordingKind.CONVERSATION else round(claim.duration_s) + 1
         drafts: list[tuple[float, Draft]] = []
         for start, end in parts(pcm, claim.rate_hz, longest_s):
@@ -142,7 +142,7 @@ class Scribe:
         return joined(drafts)
 
     def _messages_first(self, claim: Claim) -> None:
-        """Transcribe the messages that wait. What we hold meanwhile is renewed with them."""
+        """Transcribe the messages that wait. The claim that we hold meanwhile is renewed with theirs."""
         try:
             while (message := self.claims.take(RecordingKind.MESSAGE)) is not None:
                 self._work(message)
@@ -161,7 +161,7 @@ class Scribe:
         return self._vault.open_whole(claim.vault_key, claim.sha256)
 
     def _engine_for(self, model: Installed) -> Apart:
-        """The engine of this model; one at a time, for each wants hundreds of megabytes."""
+        """The engine of this model; one at a time, because each takes hundreds of megabytes."""
         if self._engine is None or self._engine.model != model.name:
             self._close_engine()
             self._engine = self._make_engine(model, self._stop)
@@ -173,7 +173,7 @@ class Scribe:
             self._engine = None
 
     def _renewing(self, claim: Claim) -> OnProgress:
-        """Renews the lease whenever a third of it has passed, as long as the engine makes progress."""
+        """Renew the lease whenever a third of it has passed, as long as the engine makes progress."""
         renewed_at = time.monotonic()
 
         def on_progress(_done: float) -> None:
@@ -181,7 +181,7 @@ class Scribe:
             if time.monotonic() - renewed_at < self._settings.lease_s / 3:
                 return
             try:
-                # A conversation that waits for this message is held too; whether it was lost is seen when it goes on.
+                # A conversation that waits for this message is renewed too; a loss of it is noticed when it goes on.
                 ours = [held for held in self._held if self.claims.renew(held)]
                 if claim not in ours:
                     raise LostClaim
@@ -192,7 +192,7 @@ class Scribe:
         return on_progress
 
     def _insist(self, write: Callable[[], Ended]) -> Ended:
-        """Write a result although the database is away for a while: minutes of decoding are in it."""
+        """Write a result even when the database is down for a while: it cost minutes of decoding."""
         while True:
             try:
                 return write()

@@ -1,4 +1,4 @@
-"""What is measured of a recording: headerless 16-bit little-endian mono, as Asterisk writes it."""
+"""Measures a recording: headerless 16-bit little-endian mono, as Asterisk writes it."""
 
 import array
 import hashlib
@@ -13,10 +13,10 @@ RATE_HZ = 8000
 SAMPLE_BYTES = 2
 SHORTEST_S = 0.3
 PEAKS = 200
-# The quietest loudness that is drawn, in decibels below full scale: a telephone's own noise is about there.
+# The quietest level that is drawn, in decibels below full scale: a telephone's own noise is about there.
 FLOOR_DB = 54.0
 PIECE = 1 << 20
-# Loudness is looked up in about so many samples, five minutes of them: a drawing of hours needs no more.
+# Loudness is taken from about so many samples, five minutes of them: a drawing of hours needs no more.
 LOOKED_AT = 2_400_000
 # Where a long recording may be cut for the engine: the quietest so-many seconds within the last so-many of a part.
 QUIET_S = 0.2
@@ -25,7 +25,7 @@ SEARCH_S = 15
 
 @dataclass(frozen=True)
 class Sound:
-    """What was measured of a recording. `size` is whole samples in bytes; `odd` says that half a sample came after them.
+    """The measurements of a recording. `size` is whole samples in bytes; `odd` says that half a sample came after them.
 
     `sha256` is of these bytes, in hex. `peaks` are loudnesses over time for drawing, 0 silent to 100 full scale, on a
     decibel scale.
@@ -43,7 +43,7 @@ class Sound:
 
     @property
     def worth_keeping(self) -> bool:
-        """Whether it is long enough to hold a word. Silence is kept: only a person says that nobody spoke."""
+        """Return whether it is long enough to hold a word. Silence is kept: only a person may say that nobody spoke."""
         return self.duration_s >= SHORTEST_S
 
 
@@ -64,7 +64,7 @@ def measure(file: BinaryIO, size: int) -> Sound:
 
 
 def from_bytes(raw: bytes) -> Sound:
-    """The same of bytes."""
+    """Measure bytes."""
     return measure(io.BytesIO(raw), len(raw))
 
 
@@ -122,7 +122,7 @@ def _loudness(height: int) -> int:
 
 
 def parts(pcm: bytes, rate_hz: int, longest_s: int) -> list[tuple[int, int]]:
-    """Where to cut audio into parts of at most `longest_s` seconds: from and to, in bytes, each cut in a quiet moment."""
+    """Cut audio into parts of at most `longest_s` seconds: from and to, in bytes, each cut in a quiet moment."""
     longest, frame = longest_s * rate_hz * SAMPLE_BYTES, int(QUIET_S * rate_hz) * SAMPLE_BYTES
     cuts = [0]
     while len(pcm) - cuts[-1] > longest:

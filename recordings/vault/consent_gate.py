@@ -1,4 +1,4 @@
-"""Whether a conversation that was recorded may be kept, and destroying what may not be."""
+"""The consent of recorded conversations: which may be kept, and destroying those that may not."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -30,9 +30,9 @@ TAKEN_BACK = "taken_back"
 
 
 def why_not(session: Session, contact: Contact, began_at: datetime) -> str | None:
-    """Why what was recorded of this call since `began_at` may not be kept; None when it may.
+    """Return why a recording of this call that began at `began_at` may not be kept; None when it may.
 
-    What was agreed to again, after it was taken back, holds for later recordings and not for this one.
+    Consent that was given again, after it was taken back, counts for later recordings and not for this one.
     """
     of_recording = select(Consent).where(col(Consent.purpose) == ConsentPurpose.RECORDING, _about(contact))
     said = session.exec(of_recording.order_by(col(Consent.id))).all()
@@ -44,12 +44,12 @@ def why_not(session: Session, contact: Contact, began_at: datetime) -> str | Non
 
 
 def _about(contact: Contact) -> ColumnElement[bool]:
-    """Said in this call, or in its case. The call may have been joined to another case since."""
+    """The condition for a consent given in this call or its case. The call may have been joined to another case since."""
     return or_(col(Consent.case_id) == contact.case_id, col(Consent.contact_id) == contact.id)
 
 
 def tell_destroyed(session: Session, contact: Contact, why: str, name: str) -> None:
-    """Tell the case, and audit, that a conversation was destroyed unheard. `name` says which; harmless twice."""
+    """Write to timeline and audit that a conversation was destroyed unheard. `name` says which; idempotent."""
     case = scope.find(session, scope.SYSTEM, contact.case_id)
     if case is not None:
         query = select(CaseEvent.detail).where(
@@ -62,11 +62,11 @@ def tell_destroyed(session: Session, contact: Contact, why: str, name: str) -> N
 
 
 def destroy_taken_back(db: Database, vault: Vault) -> Iterator[int | None]:
-    """Destroy conversations in the vault whose consent was taken back after they began, with their words.
+    """Destroy conversations in the vault whose consent was taken back after they began, with their transcripts.
 
-    Gives the case of each as it is destroyed, None for one without; the database is to `forget` the words then. One
-    whose file cannot be removed is logged and keeps its row, so that the next look tries it again. A transcriber that
-    has one in hand finds its row gone and throws its draft away.
+    Yields the case of each as it is destroyed, None for one without; the database has to `forget` the words then. One
+    whose file cannot be removed is logged and keeps its row, so that the next pass retries it. A transcriber that
+    is working on one finds its row gone and discards its draft.
     """
     query = (
         select(Recording.id, Recording.vault_key, Recording.contact_id)
@@ -83,9 +83,9 @@ def destroy_taken_back(db: Database, vault: Vault) -> Iterator[int | None]:
     with db.read() as session:
         due = list(session.exec(query))
     for recording_id, vault_key, contact_id in due:
-        # The file first: a death in between is met again, and nothing says that a voice is gone that is not.
+        # The file first: after a death in between it is retried, and no row says that audio is gone that is not.
         if not vault.removed(vault_key, recording_id):
-            continue  # the others are not to wait for it
+            continue  # the others must not wait for it
         with db.write() as session:
             contact = session.get(Contact, contact_id)
             case_id = contact.case_id if contact is not None else None

@@ -1,4 +1,4 @@
-"""Audio for a person's ears. Whoever serves it audits it: hotline.cases.transcripts.note_hearing."""
+"""Audio for a person to listen to. The code that serves it audits it: hotline.cases.transcripts.note_hearing."""
 
 import hashlib
 
@@ -16,7 +16,7 @@ def audio_wav(session: Session, keys: Keys, vault: Vault, recording_id: int, who
     """Return the recording as a WAV file, opened with `keys`.
 
     Raises `NotFound` when there is none, when `who` may not see its case, or when its time is over, `VaultDamaged` when it
-    is not what was recorded, and `NotAllowed` when the keys hold no identity.
+    differs from what was recorded, and `NotAllowed` when the keys hold no identity.
     """
     recording = load(session, recording_id, who)
     if recording.erased_at is not None:

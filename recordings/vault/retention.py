@@ -1,4 +1,4 @@
-"""How long audio is kept, and tidying the vault after crashes."""
+"""How long audio is kept, and cleaning the vault up after crashes."""
 
 from datetime import datetime, timedelta
 
@@ -13,7 +13,7 @@ from models.db.types import now
 from recordings.vault.vault import Vault
 
 DONE = {RecordingState.TRANSCRIBED, RecordingState.NEEDS_LISTENER, RecordingState.FAILED}
-# A file this young may belong to a transaction that is still under way.
+# A file this young may belong to a transaction that is still in progress.
 ORPHAN_S = 3600.0
 AT_ONCE = 200
 
@@ -22,8 +22,8 @@ def delete_old_audio(db: Database, vault: Vault, settings: Settings, at: datetim
     """Delete audio that was heard and transcribed (or given up on) more than `settings.audio_days` before `at`.
 
     A message that nobody has heard is never deleted; a conversation was heard by the agent who had it. The transcript and
-    the row stay; `erased_at` says that the voice is gone. One that cannot be removed is tried again at another look; which
-    are tried is drawn, so that many of them do not hold up the others for ever. `at` is what the trusted clock says. Gives
+    the row stay; `erased_at` says that the audio is gone. A file that cannot be removed is retried in a later pass; the
+    choice is random, so that many such files do not block the others for ever. `at` is the trusted clock's time. Returns
     how many.
     """
     limit = at - timedelta(days=settings.audio_days)
@@ -44,9 +44,9 @@ def delete_old_audio(db: Database, vault: Vault, settings: Settings, at: datetim
         due = list(session.exec(query))
     deleted = 0
     for recording_id, vault_key in due:
-        # The file first: a death in between is met again, and a row never says that a voice is gone that is not.
+        # The file first: after a death in between it is retried, and a row never says that audio is gone that is not.
         if not vault.removed(vault_key, recording_id):
-            continue  # the others are not to wait for it
+            continue  # the others must not wait for it
         deleted += 1
         with db.write() as session:
             recording = session.get(Recording, recording_id)
@@ -63,9 +63,9 @@ def tidy_vault(db: Database, vault: Vault, settings: Settings, at: datetime | No
     """Set aside vault files without a row that are older than an hour, and delete what was set aside long ago.
 
     A crash between sealing and the transaction leaves such a file; the spool still had the audio, so nothing is lost.
-    They are set aside for `settings.audio_days` before they are deleted: a database put back from an older backup would
-    make good recordings look like orphans. Gives how many were set aside. `at` is what the trusted clock says, None while
-    it says nothing: then nothing is deleted.
+    They are set aside for `settings.audio_days` before they are deleted: with a database restored from an older backup
+    good recordings would look like orphans. Returns how many were set aside. `at` is the trusted clock's time, None while
+    it has none: then nothing is deleted.
     """
     old = [vault_key for vault_key, age_s in vault.kept() if age_s > ORPHAN_S]
     known: set[str] = set()
@@ -77,6 +77,6 @@ def tidy_vault(db: Database, vault: Vault, settings: Settings, at: datetime | No
     for vault_key in orphans:
         vault.set_aside(vault_key)
     if orphans:
-        log().warning("recordings that no row knows were set aside in the vault", files=len(orphans))
+        log().warning("recordings without a row were set aside in the vault", files=len(orphans))
     vault.sweep(aside_before=at - timedelta(days=settings.audio_days) if at is not None else None)
     return len(orphans)

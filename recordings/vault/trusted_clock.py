@@ -1,9 +1,9 @@
-"""A clock for deleting by: the wall clock, as far as it can be believed.
+"""A clock to delete by: the wall clock, as far as it can be trusted.
 
-A wall clock that is set wrongly ahead would make every recording old at once. So each look is compared with the last one,
-which is kept in a file, and with the steady clock, which counts since the machine started and which nobody sets. A leap
-ahead that the steady clock does not confirm is believed only when the wall clock has stood by it for a day of running;
-until then this clock goes on from where it was, by the steady clock. Backwards it follows at once: that deletes nothing.
+A wall clock that is wrongly set ahead would make every recording old at once. So each reading is compared with the last one,
+which is kept in a file, and with the steady clock, which counts since the machine started and which nobody can set. A jump
+ahead that the steady clock does not confirm is believed only when the wall clock has kept it for a day of running; until
+then this clock goes on from where it was, by the steady clock. A jump backwards is followed at once: it deletes nothing.
 """
 
 import json
@@ -16,17 +16,17 @@ from pathlib import Path
 
 from hotline.log import log
 
-# How far the wall clock may run ahead of the steady one between two looks: corrections, never a leap.
+# How far the wall clock may run ahead of the steady one between two readings: corrections, never a jump.
 SLACK_S = 3600.0
-# How long a machine may have been off without a doubt.
+# How long a machine may have been off without raising a doubt.
 OFF_S = 3 * 86400.0
 STOOD_S = 86400.0
 
 
 @dataclass(frozen=True)
 class Look:
-    """What one look saw and made of it: the wall clock in seconds since the epoch, the steady clock and which start of the
-    machine it counts from, what is believed (None: nothing yet), and how long a leap has stood."""
+    """One reading: the wall clock in seconds since the epoch, the steady clock and which start of the machine it counts
+    from, the time that is believed (None: none yet), and how long a jump has stood."""
 
     wall: float
     steady: float
@@ -46,7 +46,7 @@ def _boot() -> str:
 
 @dataclass
 class TrustedClock:
-    """Keeps its last look in the file `path`. Look every hour or so."""
+    """A clock that keeps its last reading in the file `path`. Call `look` every hour or so."""
 
     path: Path
     wall: Callable[[], float] = time.time
@@ -54,9 +54,9 @@ class TrustedClock:
     boot: Callable[[], str] = _boot
 
     def look(self) -> datetime | None:
-        """The time to delete by, UTC; None in the first day, when nothing tells whether the wall clock is right.
+        """The time to delete by, UTC; None in the first day, when nothing shows whether the wall clock is right.
 
-        Raises OSError when the look cannot be kept.
+        Raises OSError when the reading cannot be written.
         """
         before = self._last()
         seen = _judge(before, self.wall(), self.steady(), self.boot())
@@ -64,7 +64,9 @@ class TrustedClock:
         doubted = seen.believed is not None and seen.believed != seen.wall
         if doubted and (before is None or before.believed == before.wall):
             days = round((seen.wall - (seen.believed or 0.0)) / 86400, 1)
-            log().warning("the clock leapt ahead; what it makes old is not deleted before it stood a day", days=days)
+            log().warning(
+                "the clock jumped ahead; what it makes old is not deleted until it has stood for a day", days=days
+            )
         return None if seen.believed is None else datetime.fromtimestamp(seen.believed, UTC)
 
     def _last(self) -> Look | None:
@@ -73,7 +75,7 @@ class TrustedClock:
         except FileNotFoundError:
             return None
         except (ValueError, TypeError) as error:
-            log().warning("what was kept of the clock cannot be read; it begins anew", error=error)
+            log().warning("the trusted clock's file cannot be read; it starts again", error=error)
             return None
 
     def _keep(self, look: Look) -> None:
@@ -87,7 +89,7 @@ class TrustedClock:
 
 
 def _judge(before: Look | None, wall: float, steady: float, boot: str) -> Look:
-    """What to believe now."""
+    """Decide which time to believe now."""
     seen = Look(wall, steady, boot, believed=None)
     if before is None:
         return seen

@@ -32,7 +32,7 @@ class VaultMissing(NotFound):
 
 
 class VaultDamaged(FreelineError):
-    """What the vault holds cannot be opened: damaged on disk, or sealed with another key."""
+    """A recording in the vault cannot be opened: damaged on disk, or sealed with another key."""
 
 
 @dataclass(frozen=True)
@@ -43,15 +43,15 @@ class Vault:
     keys: Keys
 
     def key_of(self, name: str) -> str:
-        """The vault key of what has this name in the spool: always the same one, and it tells nothing without our key.
+        """The vault key of a file with this name in the spool: always the same one, and it reveals nothing without our key.
 
-        So whoever seals it again, because a crash came before its row, replaces the first copy: none is left over that would
+        So sealing it again, because a crash came before its row, replaces the first copy: no copy is left that would
         outlive an erasure.
         """
         return self.keys.find_by(f"vault {name}")[:32]
 
     def put(self, plain: Source, vault_key: str | None = None) -> str:
-        """Seal and keep `plain`, and give its vault key, one of its own when none is given. On return it is on the disk, not
+        """Seal and store `plain`, and return its vault key, a new one when none is given. On return it is on the disk, not
         only in its cache.
 
         It is read and sealed piece by piece: a conversation of hours is hundreds of megabytes.
@@ -63,7 +63,7 @@ class Vault:
         part = path.with_name(UNFINISHED + name)
         try:
             self._make(path.parent)
-            part.unlink(missing_ok=True)  # of one that was killed
+            part.unlink(missing_ok=True)  # left by one that was killed
             self._seal_to(part, plain)
             part.rename(path)
             _sync_folder(path.parent)
@@ -89,7 +89,7 @@ class Vault:
             raise VaultDamaged("The recording is damaged or was sealed with another key.") from error
 
     def open_whole(self, vault_key: str, sha256: str) -> bytes:
-        """The same, of which this is the SHA-256; anything else is `VaultDamaged`."""
+        """The plain bytes, which must have this SHA-256; otherwise raises `VaultDamaged`."""
         plain = self.open(vault_key)
         if hashlib.sha256(plain).hexdigest() != sha256:
             raise VaultDamaged("The recording in the vault is not the one that was made.")
@@ -109,7 +109,7 @@ class Vault:
         return there
 
     def removed(self, vault_key: str, recording_id: int | None) -> bool:
-        """Remove a recording for good. False, and logged, when its file stays: it is to keep its row and be tried again."""
+        """Remove a recording for good. False, and logged, when its file stays: it must keep its row and be retried."""
         try:
             self.delete(vault_key)
         except OSError as error:
@@ -119,14 +119,14 @@ class Vault:
         return True
 
     def kept(self) -> Iterator[tuple[str, float]]:
-        """Each vault key with the age of its file, in seconds by the wall clock."""
+        """Yield each vault key with the age of its file, in seconds by the wall clock."""
         for path in self.folder.glob(f"??/??/*{SEALED}"):
             written_at = _written_at(path)
             if written_at is not None and NAME.fullmatch(path.stem):
                 yield path.stem, time.time() - written_at
 
     def set_aside(self, vault_key: str) -> None:
-        """Take a recording that no row knows out of the way. It is not deleted yet: the rows may come from a backup."""
+        """Set a recording without a row aside. It is not deleted yet: the rows may come from a backup."""
         aside = self.folder / ASIDE
         self._make(aside)
         target = aside / f"{vault_key}{SEALED}"
@@ -134,9 +134,9 @@ class Vault:
         os.utime(target)
 
     def sweep(self, aside_before: datetime | None, unfinished_s: float = 3600) -> int:
-        """Delete what was set aside before that moment (None: nothing is), and what a crash left half written.
+        """Delete files that were set aside before that moment (None: none), and those that a crash left half written.
 
-        Gives how many files were deleted.
+        Returns how many files were deleted.
         """
         until = [(f"??/??/{UNFINISHED}*", time.time() - unfinished_s)]
         if aside_before is not None:
@@ -172,7 +172,7 @@ class Vault:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make a new or renamed name outlive a power cut: the folder is what holds it."""
+    """Make a new or renamed file name survive a power cut: the name is stored in the folder."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

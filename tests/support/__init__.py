@@ -1,1 +1,1 @@
-"""What tests share: parts, callers, factories and waiting. No test is here."""
+"""Code that tests share: parts, callers, factories and waiting. No test is here."""

@@ -1,4 +1,4 @@
-"""An agent at her desk: a real page with the phone in it, its microphone, and what it shows."""
+"""An agent's real page: the phone in it, its microphone, and the text on screen."""
 
 import wave
 from collections.abc import Callable, Iterator
@@ -44,7 +44,7 @@ HEARD = """async () => {
 
 
 def chirps(seconds: float, hz: int = MICROPHONE_HZ) -> bytes:
-    """Short tones with pauses: a browser takes one that never stops for noise, and takes it away."""
+    """Short tones with pauses: a browser takes an endless tone for noise, and suppresses it."""
     return (tone(hz, 0.25) + bytes(int(RATE_HZ * 0.25) * 2)) * int(seconds * 2)
 
 
@@ -69,7 +69,7 @@ def chirping(folder: Path) -> Iterator[Browser]:
 
 
 def asterisk(whole: Whole, line: str) -> str:
-    """What Asterisk's own console answers."""
+    """The answer of Asterisk's own console."""
     return RunningAsterisk(whole.settings, find_asterisk(whole.settings)).command(line)
 
 
@@ -93,7 +93,7 @@ class Seat:
 
     @property
     def troubles(self) -> list[str]:
-        """The troubles whose words are on the screen."""
+        """The troubles whose text is on the screen."""
         found = self.page.evaluate(
             "[...document.querySelectorAll('#phone-troubles [data-trouble]')].filter((p) => p.getClientRects().length)"
             ".map((p) => p.dataset.trouble)"
@@ -108,7 +108,7 @@ class Seat:
 
     @property
     def row(self) -> AgentState:
-        """What the database says of her."""
+        """The agent's state in the database."""
         with self.whole.db.read() as s:
             of = select(AgentState).join(Agent, col(Agent.id) == col(AgentState.agent_id))
             return s.exec(of.where(col(Agent.login) == self.login)).one()
@@ -120,18 +120,18 @@ class Seat:
         self.until_row(lambda row: row.reachable is reachable)
 
     def go_ready(self) -> None:
-        """Press Ready, skip the check, and wait until the switchboard would ring her."""
+        """Press Ready, skip the check, and wait until the switchboard would ring the agent."""
         self.until_phone("ready")
         self.press_ready()
         self.page.click("#phone-check .anyway")
         self.until_row(lambda row: row.status is AgentStatus.READY and row.reachable)
 
     def press_ready(self) -> None:
-        """The Ready button of the bar."""
+        """Press the Ready button of the bar."""
         self.page.locator("#bar form", has=self.page.locator("[name=to][value=ready]")).locator("button").first.click()
 
     def press(self, what: str) -> None:
-        """A button of the phone: in the bar, on the card of a call that rings, or under it."""
+        """Press a button of the phone: in the bar, on the card of a ringing call, or under it."""
         press(self.page, what)
 
     def hears(self, hz: int, within_s: float = 10) -> None:
@@ -150,7 +150,7 @@ def press(page: Page, what: str) -> None:
     """Click a button of the phone."""
 
     def pressed() -> bool:
-        # While a call begins the buttons move from one to the next: look again which is shown.
+        # While a call begins the buttons move from one place to the next: check again which is shown.
         try:
             page.locator(f"button[data-phone={what}]:visible").first.click(timeout=5000)
         except TooLate:
@@ -161,7 +161,7 @@ def press(page: Page, what: str) -> None:
 
 
 def caller_hears(call: SoftphoneCall, hz: int, within_s: float = 10) -> None:
-    """Wait until the last second of what the caller heard is this pitch."""
+    """Wait until the caller has heard this pitch for the last second."""
     until(lambda: near(pitch(call.heard[-RATE_HZ * 2 :]), hz), within_s)
 
 
@@ -175,7 +175,7 @@ def pitch(pcm: bytes) -> float:
 
 
 def calls(phone: Phone, key: str = "1", number: str | None = "0812345678") -> SoftphoneCall:
-    """A worker calls and presses the key of her language; she hums until she hangs up."""
+    """Let a worker call and press the key of a language; the worker hums until the hang-up."""
     call = phone.call("1800123456", number)
     assert call.wait_answered()
     assert wait_for_voice(call, 60)

@@ -17,7 +17,7 @@ def event(
     variables: dict[str, str] | None = None,
     dest_variables: dict[str, str] | None = None,
 ) -> AmiMessage:
-    """An event as the reader hands it on."""
+    """An event as the reader passes it on."""
     lines = [f"Event: {name}\r\n", *(f"{k}: {v}\r\n" for k, v in (headers or {}).items())]
     lines += [f"ChanVariable: {k}={v}\r\n" for k, v in (variables or {}).items()]
     lines += [f"DestChanVariable: {k}={v}\r\n" for k, v in (dest_variables or {}).items()]

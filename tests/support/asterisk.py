@@ -23,7 +23,7 @@ def settings_of_a_module(folder: Path, **told: Any) -> Settings:
 
 
 class AsteriskUnderTest:
-    """A real Asterisk. Its menu is what the database has, or what `menu` says; `stop` is harmless twice."""
+    """A real Asterisk. Its menu is the database's, or the one in `menu`; `stop` is idempotent."""
 
     def __init__(self, settings: Settings, menu: dict[str, str] | None = None) -> None:
         install_asterisk(settings.cache, lambda _: None)
@@ -37,7 +37,7 @@ class AsteriskUnderTest:
         return self
 
     def stop(self) -> int:
-        """Stop it; its exit code."""
+        """Stop it; return its exit code."""
         return self.running.stop()
 
     def kill(self) -> None:
@@ -47,13 +47,13 @@ class AsteriskUnderTest:
             self.running.process.wait()
 
     def command(self, line: str) -> str:
-        """What its console answers."""
+        """The answer of its console."""
         return self.running.command(line)
 
     def can_ring(self, interface: str) -> bool:
-        """Whether every queue that has this member knows that its phone is there.
+        """Return whether every queue that has this member knows that its phone is registered.
 
-        A queue learns it a moment after the phone was registered; a caller who comes before that finds nobody.
+        A queue learns it a moment after the phone was registered; for a caller who comes earlier nobody is rung.
         """
         rows = [row for row in self.command("queue show").splitlines() if re.search(rf"{re.escape(interface)}\b", row)]
         return not any(f"({away})" in row for row in rows for away in ("Unavailable", "Invalid", "Unknown"))

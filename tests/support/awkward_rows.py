@@ -1,4 +1,4 @@
-"""Rows for every table there is, with whatever is awkward to carry from one database to another."""
+"""Rows for every table, with values that are awkward to copy from one database to another."""
 
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from typing import Any
@@ -30,7 +30,7 @@ MOMENTS = (
 
 
 def fill(db: Database, count: int) -> int:
-    """So many rows in each table; how many that are in all. Row `n` points to row `n` of other tables."""
+    """Insert so many rows into each table; return how many in all. Row `n` points to row `n` of other tables."""
     tables = SQLModel.metadata.sorted_tables
     with db.write() as session:
         for table in tables:

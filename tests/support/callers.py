@@ -1,4 +1,4 @@
-"""Made-up callers for the tests: what a person does on the phone, step by step."""
+"""Made-up callers for the tests: the acts of a person on the phone, step by step."""
 
 import array
 import math
@@ -13,7 +13,7 @@ from tests.support.stack import Whole
 
 
 def hum(seconds: float, hz: float = 300.0) -> bytes:
-    """A hum in place of words: what is said must only be heard again, not understood."""
+    """A hum in place of words: it must only be heard again, not understood."""
     count = int(seconds * RATE_HZ)
     wave = (int(8000 * math.sin(2 * math.pi * hz * n / RATE_HZ)) for n in range(count))
     return array.array("h", wave).tobytes()
@@ -21,7 +21,7 @@ def hum(seconds: float, hz: float = 300.0) -> bytes:
 
 @dataclass
 class Story:
-    """What became of one caller."""
+    """The result of one caller's call."""
 
     number: str
     answered: bool = False

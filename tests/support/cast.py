@@ -1,4 +1,4 @@
-"""The people of every test: Alice and Bob answer, Sofia supervises, Adam keeps the machine, Charlie must see nothing."""
+"""The people of every test: Alice and Bob answer, Sofia supervises, Adam administers, Charlie must see nothing."""
 
 from dataclasses import dataclass, fields
 

@@ -1,4 +1,4 @@
-"""Which database a test runs on.
+"""The database that a test runs on.
 
 Quick tests run on both. Tests that start a whole stack or an Asterisk take minutes, so they run on SQLite, and those that
 stand for the rest (`BOTH`) on PostgreSQL as well. FREELINE_TEST_DATABASE=postgresql (`make test-postgresql`) runs everything
@@ -26,7 +26,7 @@ if _ASKED not in {"", SQLITE, POSTGRESQL}:
     raise ValueError(f"FREELINE_TEST_DATABASE is {SQLITE} or {POSTGRESQL}, not {_ASKED!r}")
 QUICK = [_ASKED] if _ASKED else [SQLITE, POSTGRESQL]
 SLOW = [_ASKED or SQLITE]
-# Besides the slow ones, those that look at the route table, at headers and at the feed: another database would only repeat
+# Besides the slow ones, those about the route table, headers and the feed: another database would only repeat
 # them, four hundred times.
 ON_ONE = (
     "e2e",
@@ -67,7 +67,7 @@ def share_compiled_statements() -> None:
 
 @contextmanager
 def locked(db: Database) -> Iterator[None]:
-    """Nobody else can write a call meanwhile; all can be read."""
+    """Lock the database: nobody else can write a call meanwhile; all can be read."""
     with db.engine.connect().execution_options(freeline_write=True) as connection:
         connection.execute(
             text("UPDATE contact SET line = line" if db.sqlite else "LOCK TABLE contact IN EXCLUSIVE MODE")
@@ -78,7 +78,7 @@ def locked(db: Database) -> Iterator[None]:
 
 @contextmanager
 def away(db: Database) -> Iterator[None]:
-    """The database cannot be opened meanwhile."""
+    """Take the database away: it cannot be opened meanwhile."""
     db.dispose()
     if db.sqlite:
         file = Path(str(db.engine.url.database))

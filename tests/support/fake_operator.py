@@ -1,4 +1,4 @@
-"""An operator at the wire: it keeps what it was asked to do, and fails when it is told to."""
+"""A fake operator: it records its requests, and fails when the test wants it to."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,7 +16,7 @@ class Operated:
     fails: bool = False
 
     def close(self) -> None:
-        """Nothing to leave."""
+        """Do nothing."""
 
     def mobiles_missing(self, _agent_ids: object) -> set[int]:
         """Nobody is rung at home here."""
@@ -26,7 +26,7 @@ class Operated:
         """Nobody is rung at home here."""
 
     def __getattr__(self, name: str) -> Any:
-        """Any other act is kept."""
+        """Record any other act."""
 
         def act(*what: Any) -> None:
             if self.fails:

@@ -13,7 +13,7 @@ from tests.support.wait import until
 
 
 class Floor:
-    """One floor of it; `close` also looks for errors in the pages."""
+    """Such a Freeline with its agents; `close` also checks the pages for errors."""
 
     def __init__(self, whole: Whole, browser: Browser, provider: Phone) -> None:
         self.whole, self.provider, self._browser = whole, provider, browser
@@ -30,7 +30,7 @@ class Floor:
         return seat
 
     def answered(self, seat: Seat, worker: Phone, key: str = "1") -> SoftphoneCall:
-        """A worker's call that this agent has answered from her page."""
+        """Return a worker's call that this agent has answered from the page."""
         call = calls(worker, key)
         seat.until_phone("ringing", 60)
         seat.press("answer")
@@ -55,7 +55,7 @@ class Floor:
             return [e.kind for e in s.exec(of_them.order_by(col(CaseEvent.id)))]
 
     def told_mobiles(self) -> None:
-        """Nudge those who keep the mobiles and the queues, as a change on screen does."""
+        """Nudge the processes that sync mobiles and queues, as a change on screen does."""
         Nudges(self.whole.settings.redis).tell(AGENTS_CHANGED)
 
     def close(self) -> None:
@@ -66,14 +66,14 @@ class Floor:
 
 
 def does_not_hear(call: SoftphoneCall, hz: int, seconds: float = 2.0) -> None:
-    """For some seconds from now this pitch is not what the caller hears."""
+    """Check that for some seconds from now the caller does not hear this pitch."""
     start = len(call.heard)
     until(lambda: len(call.heard) - start > RATE_HZ * 2 * (seconds + 0.5))
     assert not near(pitch(call.heard[start + RATE_HZ :]), hz)
 
 
 def press(seat: Seat, words: str) -> None:
-    """A button of the bar or of what hangs under it."""
+    """Press a button of the bar or of the panel under it."""
     seat.page.locator("#bar, #call-card").locator(f"button:has-text('{words}')").first.click()
 
 

@@ -1,4 +1,4 @@
-"""A process for the tests of the forkserver: it writes down what it was born with, starts another, and waits for SIGTERM."""
+"""A process for the tests of the forkserver: it writes down its initial state, starts another one, and waits for SIGTERM."""
 
 import json
 import os

@@ -32,9 +32,9 @@ def inviting(
     sdp: str | None = None,
     within_s: float = 15.0,
 ) -> Iterator[int]:
-    """Send an INVITE for this very Request-URI and give its final status; an answered call is hung up at the end.
+    """Send an INVITE for exactly this Request-URI and yield its final status; an answered call is hung up at the end.
 
-    `uri` is written as it is, with SERVER for the server's address. 0 when nothing final came in time.
+    `uri` is written verbatim, with SERVER for the server's address. 0 when no final answer came in time.
     """
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as line:
         line.bind((host, 0))

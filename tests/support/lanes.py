@@ -1,7 +1,7 @@
-"""How the waiting lane of ops/check.sh is dealt out (`-p tests.support.lanes --dist loadscope --no-loadscope-reorder`).
+"""Scheduling of the waiting lane of ops/check.sh (`-p tests.support.lanes --dist loadscope --no-loadscope-reorder`).
 
-A module goes to one worker, because its tests share parts that would else be started anew; the tests of a module that
-shares nothing are dealt out one by one. What takes longest is dealt out first, so that no worker is left with it at the end.
+A module goes to one worker, because its tests share parts that would otherwise be started anew; the tests of a module that
+shares nothing are scheduled one by one. The longest come first, so that no worker is left with one at the end.
 """
 
 from collections import Counter
@@ -14,13 +14,13 @@ SHARE_NOTHING = ("e2e/test_faults.py", "e2e/test_backup_and_restore.py", "teleph
 
 
 def unit_of(nodeid: str) -> str:
-    """What goes to one worker: the module of a test, or the test itself."""
+    """The unit that goes to one worker: the module of a test, or the test itself."""
     module = nodeid.partition("::")[0]
     return nodeid if module.endswith(SHARE_NOTHING) else module
 
 
 class ByModule(LoadScopeScheduling):
-    """Deals out by `unit_of`, in the order of the collection."""
+    """Schedules by `unit_of`, in the order of the collection."""
 
     def _split_scope(self, nodeid: str) -> str:
         return unit_of(nodeid)
@@ -33,6 +33,6 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByModule:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Those that take a minute by themselves, then the modules, the larger ones first, then the single tests."""
+    """Put the tests that take a minute first, then the modules, the larger ones first, then the single tests."""
     sizes = Counter(unit_of(item.nodeid) for item in items)
     items.sort(key=lambda item: (item.get_closest_marker("first") is None, -sizes[unit_of(item.nodeid)]))

@@ -10,15 +10,15 @@ import time
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-ahead_s = 0.0  # of the machine's own clock, which the programs have that a test starts
+ahead_s = 0.0  # of the machine's own clock, which programs that a test starts still use
 
 
 def travel() -> None:
-    """Go there for the rest of this process, if anywhere was asked for."""
+    """Set the clock for the rest of this process, if a moment was asked for."""
     asked = os.environ.get("FREELINE_TEST_AT", "")
     if not asked:
         return
-    import time_machine  # here: who does not travel needs no such library
+    import time_machine  # here: only this needs the library
 
     global ahead_s  # noqa: PLW0603
     moment, zone = asked.split("@")
@@ -29,7 +29,7 @@ def travel() -> None:
     touch = os.utime
 
     def touch_then(path: object, times: object = None, **more: object) -> None:
-        """What is said to be written now is written then."""
+        """Give files that are touched now the made-up time."""
         if times is None and "ns" not in more:
             more["ns"] = (time.time_ns(), time.time_ns())
             touch(path, **more)  # type: ignore[call-overload]

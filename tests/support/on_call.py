@@ -1,4 +1,4 @@
-"""Calls in progress, as the switchboard would have written them: what the bar, the card and the desk are drawn from."""
+"""Calls in progress, as the switchboard would have written them: the data behind the bar, the card and the desk."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -74,7 +74,7 @@ class Line:
         worker: Place = Place.HELD,
         ago_s: float = 12,
     ) -> str:
-        """Somebody was called in; her leg."""
+        """Call a participant in; return that leg."""
         at = now() - timedelta(seconds=ago_s)
         leg = "ab" * 8
         kind = PartyKind.AGENT if agent is not None else PartyKind.OUTSIDE
@@ -87,7 +87,7 @@ class Line:
 
 
 def ready(session: Session, agent: Agent) -> None:
-    """Her phone is there and she is ready."""
+    """Register the agent's phone and set the agent ready."""
     agents.set_reachable(session, agent.id or 0, True)
     agents.set_status(session, agent.id or 0, AgentStatus.READY, at=now() - timedelta(minutes=14))
 

@@ -1,4 +1,4 @@
-"""A call-back that may be made now, and the wire to a fake Asterisk that shows what was dialled."""
+"""A call-back that may be made now, and a fake Asterisk that shows what was dialled."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,7 +28,7 @@ ALWAYS = "00:00-00:00"
 
 @dataclass
 class Wire:
-    """What Asterisk was asked."""
+    """The requests that Asterisk got."""
 
     ami: FakeAmi
 
@@ -38,7 +38,7 @@ class Wire:
         return [fields for fields in self.ami.done if fields["Action"] == "Originate"]
 
     def saw(self, digits: str) -> bool:
-        """Whether these digits went over the wire, in any action at all."""
+        """Return whether these digits went over the wire, in any action at all."""
         return any(digits in value for fields in self.ami.done for value in fields.values())
 
 
@@ -63,7 +63,7 @@ def phones_on(db: Database, cast: Cast) -> None:
 def a_call(
     db: Database, keys: Keys, name: str = "first", *, ago: timedelta = timedelta(hours=3), number: str = NUMBER
 ) -> int:
-    """A worker who left the queue; the id of her case."""
+    """Add a call that left the queue; return the id of its case."""
     at = now() - ago
     with db.write() as session:
         saw(session, keys, name, Fact.ARRIVED, at, Seen(linkedid=name, number=number))
@@ -74,14 +74,14 @@ def a_call(
 
 
 def say_safe(db: Database, case_id: int, cast: Cast, **values: object) -> None:
-    """She said that a call is safe at any hour, and whatever else `values` say."""
+    """Record that a call is safe at any hour, and the other `values`."""
     with db.write() as session:
         said = {"callback": CallbackSafety.SAFE, "window": ALWAYS} | values
         safety_form.set_safety(session, case_id, cast.bob, **said)
 
 
 def owe(db: Database, keys: Keys, cast: Cast, **values: object) -> tuple[int, int]:
-    """A worker who may be called now; the ids of her case and of her call-back."""
+    """Add a worker who may be called now; return the ids of the case and of the call-back."""
     case_id = a_call(db, keys)
     say_safe(db, case_id, cast, **values)
     with db.read() as session:
@@ -109,7 +109,7 @@ def tries(db: Database) -> list[CallbackAttempt]:
 
 
 def hang_up(db: Database, *, answered: bool = False) -> None:
-    """The call of ours that goes on ends."""
+    """End our call that is in progress."""
     with db.write() as session:
         for contact in session.exec(select(Contact).where(Contact.ended_at == None)):  # noqa: E711
             contact.answered_at = now() if answered else None

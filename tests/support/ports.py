@@ -37,11 +37,11 @@ _all = ports_of(os.environ)
 # A third is for one port at a time, the rest for sound, which begins at an even port.
 _few = len(_all) // 3
 _rtp = _all[_few + (_all[_few] % 2) :]
-_mine = random.sample(_all[:_few], _few)  # another run beside this one begins elsewhere
+_mine = random.sample(_all[:_few], _few)  # another run beside this one starts at another port
 
 
 def free_port() -> int:
-    """A port that nobody has now, for TCP or UDP, and that this process was not given lately."""
+    """A port that is free now, for TCP or UDP, and that this process did not get recently."""
     for _ in _mine:
         port = _mine.pop()
         _mine.insert(0, port)

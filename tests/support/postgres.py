@@ -39,7 +39,7 @@ class Postgres:
         return str(self.folder / "data")
 
     def start(self) -> None:
-        # Nothing that only a power cut would need; what a crash of the server needs stays on.
+        # Without what only a power cut needs; what a crash of the server needs stays on.
         quick = "-c fsync=off -c full_page_writes=off -c autovacuum=off"
         options = f"-p {self.port} -k {self.folder} -c listen_addresses=127.0.0.1 {quick} -c max_connections=60"
         self._do("pg_ctl", "-D", self.data, "-w", "-t", "30", "-o", options, "-l", str(self.folder / "log"), "start")
@@ -56,7 +56,7 @@ class Postgres:
         return self.url(name)
 
     def drop(self, name: str) -> None:
-        """End whoever is connected to it, and delete it."""
+        """End all connections to it, and delete it."""
         self._sql(f"DROP DATABASE {name} WITH (FORCE)")
 
     def connect(self, name: str = "postgres") -> psycopg.Connection:
@@ -91,14 +91,14 @@ class Postgres:
 
 @dataclass(frozen=True)
 class Rows:
-    """All that stands in a database: the rows of each table as COPY writes them, and where its sequences are."""
+    """The content of a database: the rows of each table as COPY writes them, and the values of its sequences."""
 
     tables: dict[str, tuple[str, bytes]]  # a table: its columns, and its rows
     sequences: list[tuple[str, int, bool]]
 
     @classmethod
     def of(cls, connection: psycopg.Connection) -> "Rows":
-        """Read them. Columns that the database works out itself are left to it."""
+        """Read the rows. Columns that the database computes are left out."""
         found: dict[str, tuple[str, bytes]] = {}
         columns = connection.execute(
             "SELECT quote_ident(table_name), string_agg(quote_ident(column_name), ',')"
@@ -114,9 +114,9 @@ class Rows:
         return cls(found, sequences.fetchall())
 
     def put(self, connection: psycopg.Connection) -> None:
-        """Make them all that stands there."""
+        """Make them the whole content of a database."""
         with connection.transaction():
-            # Neither foreign keys nor the guards of the audit may stop it.
+            # Neither foreign keys nor the guards of the audit may block it.
             connection.execute("SET LOCAL session_replication_role = replica")
             connection.execute(";".join(f"DELETE FROM {table}" for table in self.tables))
             for table, (names, rows) in self.tables.items():
@@ -161,7 +161,7 @@ class Reused:
         return name
 
     def give_back(self, name: str) -> None:
-        """The test is over; whoever is still connected is ended."""
+        """End the connections that are still open after the test."""
         self._tests += 1
         if self._tests < self._TESTS and not self._free:
             self._free = name
@@ -179,7 +179,7 @@ class Reused:
         self._free = ""
 
     def _shape_of(self, connection: psycopg.Connection) -> object:
-        """What differs once a table, an index, a trigger, a function or the planner's figures have been changed."""
+        """A value that differs once a table, an index, a trigger, a function or the planner's figures have been changed."""
         parts = {
             "pg_class": "relnamespace = 'public'::regnamespace",
             "pg_attribute": "attrelid > 16383",

@@ -1,4 +1,4 @@
-"""What the tests of the operator say: who talks, who hears whom, and how a line breaks."""
+"""The steps of the operator's tests: who talks, who hears whom, and how a leg breaks off."""
 
 import hashlib
 from contextlib import ExitStack
@@ -42,7 +42,7 @@ class Stage:
         self._open.close()
 
     def agent(self, agent_id: int, queue: str = "") -> Phone:
-        """A registered phone of an agent, in a queue when it is said."""
+        """A registered phone of an agent, in a queue when one is named."""
         name = names.agent_endpoint(agent_id)
         address = (self.settings.asterisk_http_host, self.settings.asterisk_http_port)
         digest = hashlib.md5(f"{name}:{names.REALM}:{SECRET}".encode()).hexdigest()
@@ -65,7 +65,7 @@ class Stage:
         return self._open.enter_context(self.asterisk.phone())
 
     def talk(self, agent: Phone, caller: Phone | None = None) -> tuple[SoftphoneCall, SoftphoneCall]:
-        """A call from the queue that this agent has answered: the worker's side and hers."""
+        """A call from the queue that this agent has answered: the worker's side and the agent's."""
         worker = (caller or self.caller()).call(LINE, from_number=NUMBER)
         rung = agent.wait_ring()
         assert rung is not None
@@ -97,12 +97,12 @@ class Stage:
     def break_off(self, agent_id: int) -> None:
         """End an agent's leg from the middle, with the cause of a broken network."""
         leg = self.legs.agent(agent_id)
-        assert leg is not None, "she must be in the call for this test to mean anything"
+        assert leg is not None, "the agent must be in the call for this test to mean anything"
         self.ami.send_action({"Action": "Hangup", "Channel": leg.channel, "Cause": "44"})
 
     @property
     def where(self) -> str:
-        """What each channel does now, and how its agent ended: why a wait was in vain."""
+        """The state of each channel, and how its agent's leg ended, to explain a failed wait."""
         asked = ("SHARED(FREELINE_ENDED)", "HANGUPCAUSE", "CONFBRIDGE_RESULT")
         return "\n".join(
             " ".join(
@@ -141,7 +141,7 @@ def ivr(settings: Settings, ways: dict[str, str] | None = None, *, heard: list[s
 
 
 def hears(ear: SoftphoneCall, mouth: SoftphoneCall, hz: int, within_s: float = 10.0) -> None:
-    """Wait until one phone hears what another says from now on."""
+    """Wait until one phone hears the sound that another sends from now on."""
     start = len(ear.audio.heard)
     say(mouth, hz)
     until(lambda: hz in heard_tones(ear.heard[start:]) or (mouth.audio.quiet and say(mouth, hz)), within_s)
@@ -168,12 +168,12 @@ def hush(mouth: SoftphoneCall) -> None:
 
 
 def deaf(ear: SoftphoneCall, mouth: SoftphoneCall, hz: int) -> None:
-    """One phone hears nothing of another's whole second."""
+    """Check that one phone hears nothing of a second of another's sound."""
     hush(mouth)
     start = len(ear.audio.heard)
     say(mouth, hz)
     mouth.wait_said()
-    # A second more than was said, so that what is on its way has come.
+    # A second longer than the sound, so that packets on their way have arrived.
     until(lambda: len(ear.audio.heard) - start > 8000 * 2 * 1.5)
     assert hz not in heard_tones(ear.heard[start:])
 

@@ -1,4 +1,4 @@
-"""An evening of made-up calls, through the hotline's own functions, as look/queue.png shows one."""
+"""An evening of made-up calls, through the hotline's own functions."""
 
 import uuid
 from dataclasses import dataclass
@@ -57,11 +57,11 @@ class Evening:
         return contact
 
     def saw(self, contact: Contact, fact: Fact, at: datetime, **seen: object) -> Contact:
-        """A further fact."""
+        """Add a further fact."""
         return saw(self.session, self.keys, contact.call, fact, at, Seen(**seen))  # type: ignore[arg-type]
 
     def close(self, contact: Contact, at: datetime) -> Case:
-        """The end, and its case."""
+        """End the call, and return its case."""
         calls.close(self.session, contact, at, join_within_s=JOIN_S, brief_s=BRIEF_S)
         case = self.session.get_one(Case, contact.case_id)
         case.opened_at = at
@@ -110,7 +110,7 @@ class Evening:
 
 
 def say(session: Session, case: Case, summary: str, level: str | None, by: Agent, workers: int | None = None) -> None:
-    """What a case is about, in our words, and its level."""
+    """Set what a case is about, in our words, and its level."""
     work.summarise(session, case.id or 0, summary, by)
     case.level, case.workers_affected = level, workers
     session.add(case)

@@ -1,6 +1,6 @@
-"""One Asterisk for a whole module, and how it is made as good as new after each test.
+"""One Asterisk for a whole module, cleaned after each test.
 
-A module says that its tests share one, and what its settings differ in, by a mark:
+A module says that its tests share one, and which settings differ, by a mark:
 
     pytestmark = pytest.mark.one_asterisk(ring_s=4, calls_out=True)
 
@@ -30,7 +30,7 @@ LAST_SECRET = "nobody's any more"
 
 
 def changes(node: pytest.Item | pytest.Module) -> dict[str, Any]:
-    """What this test's settings differ in."""
+    """The settings of this test that differ."""
     mark = node.get_closest_marker("one_asterisk")
     told = dict(mark.kwargs) if mark else {}
     if told.pop("calls_out", False):
@@ -39,7 +39,7 @@ def changes(node: pytest.Item | pytest.Module) -> dict[str, Any]:
 
 
 def shares(request: pytest.FixtureRequest) -> bool:
-    """Whether this test runs on its module's Asterisk."""
+    """Return whether this test runs on its module's Asterisk."""
     node = request.node
     return bool(
         "asterisk" in request.fixturenames
@@ -49,7 +49,7 @@ def shares(request: pytest.FixtureRequest) -> bool:
 
 
 class Shared:
-    """An Asterisk that runs while its module's tests do. `clean` takes away all that a test has put into it."""
+    """An Asterisk that runs while its module's tests do. `clean` removes all that a test has put into it."""
 
     def __init__(self, settings: Settings, menu: dict[str, str]) -> None:
         self.settings, self.menu = settings, menu
@@ -57,7 +57,7 @@ class Shared:
         self._globals = self._read_globals()
 
     def clean(self) -> None:
-        """Make it as it was; one that cannot be made so is started anew, and the test that left it so has failed."""
+        """Make it as it was. One that cannot be cleaned is restarted, and the test that left it so has failed."""
         try:
             self._clean()
         except BaseException:
@@ -66,7 +66,7 @@ class Shared:
             raise
 
     def empty_folders(self) -> None:
-        """Take away the last test's database, recordings, prompts and signs of life."""
+        """Remove the last test's database, recordings, prompts and heartbeats."""
         data = self.settings.data
         signs_of_life = [file for file in self.settings.run.iterdir() if file.name != "asterisk.ready"]
         for file in (*data.glob("freeline.db*"), self.settings.asterisk / "menu.json", *signs_of_life):
@@ -106,7 +106,7 @@ class Shared:
         )
 
     def _drop_phones(self, ami: Ami) -> None:
-        """Take every agent's phone away. It takes its leave first, or Asterisk would go on believing that it is there."""
+        """Remove every agent's phone. Each unregisters first, or Asterisk would still take it for registered."""
         address = (self.settings.asterisk_http_host, self.settings.asterisk_http_port)
         ari = Ari(address, names.ARI_USER, self.asterisk.running.secrets.ari)
         for agent_id in {int(n) for n in re.findall(r"\bagent(\d+)", self.asterisk.command("pjsip show endpoints"))}:
@@ -124,7 +124,7 @@ class Shared:
         return {name.strip(): value for name, equals, value in (line.partition("=") for line in lines) if equals}
 
     def _all_ends_are_written(self) -> bool:
-        """Asterisk writes the end of a call a moment after its channels are gone."""
+        """Return whether all ends are written: Asterisk writes one a moment after the channels are gone."""
         if not self.asterisk.cel.exists():
             return True
         rows = [json.loads(line) for line in self.asterisk.cel.read_text().splitlines()]

@@ -1,6 +1,6 @@
-"""One running Freeline for a module, with a trunk that calls out; between two tests all that one left is put away.
+"""One running Freeline for a module, with a trunk that calls out; the state that a test left is cleared before the next.
 
-Calls and cases stay, or the sweep would find their records in Asterisk's and file them again. But they are closed, belong to
+Calls and cases stay, or the reconciliation would find Asterisk's records and file them again. They are closed, belong to
 no caller and are not counted: `Whole.contacts` and `Whole.cases` begin with the test.
 """
 
@@ -36,7 +36,7 @@ from tests.support.ports import free_port
 from tests.support.stack import Whole
 from tests.support.wait import until
 
-# What a test may have added, in an order in which nothing points to what is gone.
+# Tables that a test may have added to, in an order in which nothing points to a deleted row.
 ADDED: tuple[type[SQLModel], ...] = (
     CallbackAttempt,
     Callback,
@@ -65,7 +65,7 @@ def start(folder: Path, sounds: Path, database_url: str) -> Whole:
 
 
 def put_away(it: Whole) -> None:
-    """End what a test left going on, and let the next one begin with nothing. Its pages must be closed."""
+    """End what a test left running, so that the next one begins with nothing. Its pages must be closed."""
     until(lambda: _serves(it), 60, 0.2)  # a test may have killed the console, and have seen its page ready from before
     asterisk(it, "channel request hangup all")
     until(lambda: asterisk(it, "core show channels count").startswith("0 active channels"), 60, 0.2)

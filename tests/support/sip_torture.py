@@ -1,6 +1,6 @@
-"""SIP as nobody should send it, each message with one known name and one known number in whatever it has of fields.
+"""Malformed SIP, each message with one known name and one known number in all of its fields.
 
-The name is also written in encodings that are no UTF-8. Where the two then are found, something of a caller was kept.
+The name is also written in encodings other than UTF-8. Wherever one of the two is found, a caller's data was kept.
 """
 
 import random
@@ -127,7 +127,7 @@ def message(
 
 
 def corpus() -> Iterator[bytes]:
-    """The messages, some 270."""
+    """Yield the messages, some 270."""
     n = NUMBER.encode()
     yield from (message(name) for name in NAMES)
     yield from (message(without=field) for field in FIELDS)
@@ -139,7 +139,7 @@ def corpus() -> Iterator[bytes]:
     yield message(user=FORGED)
     yield message(user=FORGED, uri=f"sip:{FORGED}@127.0.0.1")
     for uri in (
-        # Digits alone are a number that was dialled: where calls to others are counted, they are looked at.
+        # Digits alone are a dialled number: calls to other numbers are counted by it.
         f"sip:{NUMBER}x@{NAME}",
         f"sip:{LINE};{NAME}={NUMBER}@127.0.0.1;user={NAME}",
         f"tel:55512;phone-context={NAME}{NUMBER}",
@@ -215,7 +215,7 @@ def fuzzed(seed: int) -> Iterator[bytes]:
 def kept_in(folder: Path) -> list[str]:
     """The files in which the name or the number is, in any of the ways in which it may be written.
 
-    What the net notes of a call is left out: there a number may rest until it is ingested.
+    The net's notes are left out: a number may be there until it is ingested.
     """
     wanted = []
     for word in (NAME, NUMBER):

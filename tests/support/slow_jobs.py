@@ -1,4 +1,4 @@
-"""The jobs process as the supervisor runs it, whose check of the audit goes slowly: there is a middle to be killed in."""
+"""The jobs process as the supervisor runs it, with a slow check of the audit, so that it can be killed in the middle."""
 
 import sys
 import time

@@ -41,7 +41,7 @@ class Left:
     calls: list[str] = field(default_factory=list)
 
     def message(self, pcm: bytes, *lines: dict[str, object], call: str | None = None) -> str:
-        """A recording and, when there are lines, a note. Gives the call."""
+        """Leave a recording and, when there are lines, a note. Returns the call."""
         call = call or str(uuid.uuid4())
         self.settings.spool.mkdir(parents=True, exist_ok=True)
         (self.settings.spool / f"{call}.sln").write_bytes(pcm)
@@ -51,7 +51,7 @@ class Left:
         return call
 
     def note(self, call: str, *lines: dict[str, object]) -> Path:
-        """Lines appended to the note of a call."""
+        """Append lines to the note of a call."""
         self.settings.spool.mkdir(parents=True, exist_ok=True)
         path = self.settings.spool / f"{call}.call"
         with path.open("a") as file:
@@ -60,12 +60,12 @@ class Left:
         return path
 
     def names(self) -> list[str]:
-        """What lies in the spool now."""
+        """The names of the files in the spool."""
         return sorted(path.name for path in self.settings.spool.iterdir())
 
 
 def net_line(**more: object) -> dict[str, object]:
-    """What the net writes of a Korean speaker's call."""
+    """The net's note of a Korean speaker's call."""
     return {
         "linkedid": f"{ARRIVED.timestamp():.0f}.{uuid.uuid4().hex[:4]}",
         "arrived": ARRIVED.timestamp(),
@@ -77,7 +77,7 @@ def net_line(**more: object) -> dict[str, object]:
 
 
 def rows(db: Database, table: type[T]) -> list[T]:
-    """All rows of a table, in the order they came, to be looked at after the session."""
+    """All rows of a table, in order of insertion, usable after the session."""
     with db.read() as session:
         found = list(session.exec(select(table).order_by(text("1"))))
         session.expunge_all()
@@ -107,7 +107,7 @@ class Taker:
         self.ingest = Ingest(self.settings, self.db, self.keys, self.vault, Nudges(self.settings.redis), self.clock)
 
     def take(self, wait_s: float = 6.0) -> int:
-        """Look, let the files be quiet for a while, look again."""
+        """Scan, let the files be quiet for a while, and scan again."""
         taken = self.ingest.once()
         self.clock.now += wait_s
         return taken + self.ingest.once()

@@ -24,7 +24,7 @@ _PR_SET_PDEATHSIG = 1
 
 
 def _end_with_the_test() -> None:
-    """A run that is killed leaves nothing behind: the supervisor is told as by Ctrl-C."""
+    """End the supervisor as by Ctrl-C, so that a killed run leaves nothing behind."""
     _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGINT)
 
 
@@ -89,7 +89,7 @@ class Whole:
         return self
 
     def stop(self) -> int:
-        """Ctrl-C, and the exit code."""
+        """Send Ctrl-C; return the exit code."""
         if self.process is None:
             return 0
         if self.process.poll() is None:
@@ -129,11 +129,11 @@ class Whole:
         return pid
 
     def came_back(self, name: str, old: int, within_s: float = 30) -> None:
-        """Wait until the supervisor has started it again."""
+        """Wait until the supervisor has restarted it."""
         until(lambda: self.pid(name) not in {0, old}, within_s)
 
     def begin(self) -> None:
-        """From now on `contacts` and `cases` know only what is to come: one that several tests share calls it for each."""
+        """Let `contacts` and `cases` return only later rows; a shared stack calls this for each test."""
         calls, cases = self.contacts(), self.cases()
         last = [rows[-1].id if rows else before for rows, before in zip((calls, cases), self._before, strict=True)]
         self._before = (last[0] or 0, last[1] or 0)

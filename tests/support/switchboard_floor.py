@@ -1,4 +1,4 @@
-"""What the tests of the switchboard say: who calls, who answers, what the database then holds."""
+"""The steps of the switchboard's tests: who calls, who answers, and the rows in the database."""
 
 import contextlib
 import hashlib
@@ -26,7 +26,7 @@ SECRET = "a phone of their own"
 
 
 def give_secret(agent: Agent, secret: str) -> None:
-    """As the console does it: only the digest is kept."""
+    """Give a phone its secret as the console does: only the digest is kept."""
     agent.phone_secret_ha1 = hashlib.md5(f"{agent.sip_name}:{SIP_REALM}:{secret}".encode()).hexdigest()
 
 
@@ -67,7 +67,7 @@ def talk(db: Database, caller: Phone, phone: Phone) -> tuple[SoftphoneCall, Soft
 
 
 def pending(board: Switchboard) -> list[object]:
-    """What waits for the database."""
+    """The changes that wait for the database."""
     return [*board.ledger._writing, *list(board.ledger._waiting.queue)]
 
 
@@ -107,13 +107,13 @@ class Process:
         self._popen.wait()
 
     def stop(self) -> int:
-        """Ask it to end; its exit code."""
+        """Ask it to end; return its exit code."""
         self._popen.send_signal(signal.SIGTERM)
         return self._popen.wait(20)
 
 
 def cel_end(path: Path) -> float:
-    """When Asterisk says that the caller's channel ended; it writes that a moment after the channel is gone."""
+    """When the caller's channel ended, by Asterisk's records, which it writes a moment after the channel is gone."""
 
     def ends() -> list[float]:
         rows = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []

@@ -16,13 +16,13 @@ def tone(hz: int, seconds: float = 0.4) -> bytes:
 
 
 def write_tone(path: Path, hz: int, seconds: float = 0.4) -> None:
-    """A prompt that is one pitch; its folder is made."""
+    """Write a prompt of one pitch; its folder is made."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(tone(hz, seconds))
 
 
 def heard_tones(pcm: bytes) -> list[int]:
-    """The pitches in the order they were heard, to the nearest 50 Hz; what repeats at once is named once."""
+    """The pitches in the order they were heard, to the nearest 50 Hz; a repeated pitch is listed once."""
     samples = np.frombuffer(pcm[: len(pcm) // 2 * 2], dtype="<i2").astype(float)
     found: list[int] = []
     before = 0
@@ -33,7 +33,7 @@ def heard_tones(pcm: bytes) -> list[int]:
             continue
         spectrum = np.abs(np.fft.rfft(window * np.hanning(WINDOW)))
         pitch = round(int(spectrum.argmax()) * RATE_HZ / WINDOW / 50) * 50
-        # Two windows agree: where one prompt passes into the next, a single one may say anything.
+        # Two windows agree: where one prompt passes into the next, a single one may show any pitch.
         if pitch == before and (not found or found[-1] != pitch):
             found.append(pitch)
         before = pitch

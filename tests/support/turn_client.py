@@ -17,7 +17,7 @@ class Turn:
     def __init__(self, folder: Path, secret: str = SECRET, certificate: tuple[Path, Path] | None = None) -> None:
         if shutil.which("turnserver") is None:
             raise RuntimeError("coturn is missing: run ops/setup.sh test")
-        # What is relayed must come from the address that Asterisk answers to: loopback only where there is nothing else.
+        # Relayed packets must come from the address that Asterisk answers to: loopback only where there is no other.
         self.host = next(iter(own_addresses()), "127.0.0.1")
         self.port = free_port()
         first, _, last = rtp_range(20).partition("-")
@@ -47,7 +47,7 @@ class Turn:
         return f"stun:{self.host}:{self.port}"
 
     def relayed(self) -> bool:
-        """Whether it has counted packets that it passed on."""
+        """Return whether it has counted packets that it passed on."""
         return "peer usage" in self.log.read_text(errors="replace")
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""Waiting for a condition with a deadline; nothing here sleeps for luck, and no deadline is an assertion about speed."""
+"""Waiting for a condition with a timeout; nothing here sleeps and hopes, and no timeout is an assertion about speed."""
 
 import time
 from collections.abc import Callable

@@ -7,12 +7,12 @@ from typing import Any, Protocol
 
 from hotline.errors import FreelineError
 
-# Told how much of the audio is done, 0 to 1, every second of audio or so; what it raises ends the decode.
+# Called with the share of the audio that is done, 0 to 1, every second of audio or so; an exception from it ends the decode.
 OnProgress = Callable[[float], None]
 
 
 class EngineFailed(FreelineError):
-    """An engine could not transcribe. `permanent` says that trying again cannot help. The text holds no content."""
+    """An engine could not transcribe. `permanent` says that a retry cannot help. The text holds no content."""
 
     def __init__(self, message: str, *, permanent: bool = False) -> None:
         super().__init__(message)
@@ -21,7 +21,7 @@ class EngineFailed(FreelineError):
 
 @dataclass(frozen=True)
 class Draft:
-    """What an engine heard. `words` are {"w", "start_s", "end_s", "sure"}; `sure` is 0 to 1, None when nothing was heard."""
+    """An engine's draft. `words` are {"w", "start_s", "end_s", "sure"}; `sure` is 0 to 1, None when there are none."""
 
     text: str
     words: list[dict[str, Any]] = field(default_factory=list)
@@ -29,7 +29,7 @@ class Draft:
 
 
 def joined(drafts: list[tuple[float, Draft]]) -> Draft:
-    """One draft of several, each with the second of the recording at which its audio began."""
+    """Join several drafts into one, each given with the second of the recording at which its audio began."""
     words = [
         word | {"start_s": round(word["start_s"] + at_s, 2), "end_s": round(word["end_s"] + at_s, 2)}
         for at_s, draft in drafts
@@ -43,7 +43,7 @@ def joined(drafts: list[tuple[float, Draft]]) -> Draft:
 
 
 class Engine(Protocol):
-    """An offline engine with one model. `languages` are the codes it hears."""
+    """An offline engine with one model. `languages` are the codes it recognises."""
 
     @property
     def name(self) -> str:
@@ -55,7 +55,7 @@ class Engine(Protocol):
 
     @property
     def languages(self) -> frozenset[str]:
-        """The languages it hears, by code."""
+        """The languages it recognises, by code."""
 
     def transcribe(self, pcm16: bytes, rate_hz: int, on_progress: OnProgress) -> Draft:
         """Transcribe 16-bit little-endian mono. Raises `EngineFailed`."""

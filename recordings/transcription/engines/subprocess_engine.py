@@ -1,4 +1,4 @@
-"""An engine in a process of its own: a crash of the engine is a failed try, not the end of the transcriber."""
+"""An engine in a process of its own: a crash of the engine is a failed attempt, not the end of the transcriber."""
 
 import json
 import os
@@ -16,7 +16,7 @@ from hotline.settings import ROOT
 from recordings.transcription.engines import Draft, EngineFailed, OnProgress
 
 COMMAND = (sys.executable, "-m", "recordings.transcription.engine_process")
-# No word from the process for so long means that it hangs. Loading a large model from a slow disk must fit in.
+# A process that sends nothing for so long hangs. Loading a large model from a slow disk must fit in.
 SILENT_S = 120.0
 LOOK_S = 0.2
 
@@ -49,11 +49,11 @@ class Apart:
 
     @property
     def idle_s(self) -> float:
-        """Seconds since it was last used."""
+        """Seconds since the engine was last used."""
         return time.monotonic() - self._used_at
 
     def transcribe(self, pcm16: bytes, rate_hz: int, on_progress: OnProgress) -> Draft:
-        """Transcribe in the child. Raises `EngineFailed` also when the child crashes or hangs, `Stopped` at the end."""
+        """Transcribe in the child. Raises `EngineFailed` also when the child crashes or hangs, `Stopped` when we stop."""
         process = self._running()
         head = json.dumps({"rate_hz": rate_hz, "bytes": len(pcm16)}).encode()
         try:
@@ -76,7 +76,7 @@ class Apart:
         raise EngineFailed(f"the speech engine stopped ({_why(self.close())})")
 
     def close(self) -> int | None:
-        """End the child and free its memory; the next recording starts another. Gives its exit code."""
+        """End the child and free its memory; the next recording starts another. Returns its exit code."""
         process, self._process = self._process, None
         if process is None:
             return None
@@ -95,7 +95,7 @@ class Apart:
     def _running(self) -> subprocess.Popen[bytes]:
         if self._process is None or self._process.poll() is not None:
             self.close()
-            # The environment is not handed on: it may hold secrets, and the engine needs none of it.
+            # The environment is not passed on: it may hold secrets, and the engine needs none of it.
             self._process = subprocess.Popen(
                 [*self._command, self.name, self.model, self._language, str(self._folder)],
                 stdin=subprocess.PIPE,
@@ -105,7 +105,7 @@ class Apart:
                 env={"PATH": os.defpath, "PYTHONPATH": str(ROOT), "LANG": "C.UTF-8"},
             )
             assert self._process.stdin is not None  # noqa: S101
-            # A child that hangs before it has read everything must not make us hang.
+            # A child that hangs before it has read everything must not make us hang too.
             os.set_blocking(self._process.stdin.fileno(), False)
         return self._process
 
@@ -146,7 +146,7 @@ class Apart:
 
 
 def _write(pipe: int, left: memoryview) -> int:
-    """How much of it the pipe took. A child that has ended takes all: its silence will tell."""
+    """Write to the pipe and return how much it took. For a child that has ended, all: its missing answer will show that."""
     try:
         return os.write(pipe, left[: 1 << 16])
     except BlockingIOError:

@@ -1,4 +1,4 @@
-"""Vosk. The only file that imports it: the library writes to stderr, takes 300 MB a model, and may abort its process."""
+"""The Vosk engine. No other file imports Vosk: it writes to stderr, takes 300 MB a model, and may abort its process."""
 
 import json
 from pathlib import Path
@@ -12,7 +12,7 @@ from recordings.vault.audio import SAMPLE_BYTES
 
 CHUNK_S = 0.5
 
-# Its log quotes what it hears at some levels.
+# At some levels its log quotes the words it recognises.
 vosk.SetLogLevel(-1)
 
 
@@ -28,7 +28,7 @@ class VoskEngine:
         self._loaded: Any = None
 
     def transcribe(self, pcm16: bytes, rate_hz: int, on_progress: OnProgress) -> Draft:
-        """Transcribe; the recogniser is told the audio's own rate and resamples by itself. Raises `EngineFailed`."""
+        """Transcribe; the recogniser gets the audio's own rate and resamples by itself. Raises `EngineFailed`."""
         recogniser = self._recogniser(rate_hz)
         step = int(CHUNK_S * rate_hz) * SAMPLE_BYTES
         results = []
@@ -49,7 +49,7 @@ class VoskEngine:
             if self._loaded is None:
                 self._loaded = vosk.Model(str(self._folder))
             recogniser = vosk.KaldiRecognizer(self._loaded, rate_hz)
-        except Exception as error:  # vosk raises nothing more exact
+        except Exception as error:  # vosk raises nothing more specific
             raise EngineFailed(f"the speech model {self.model} cannot be loaded; install it again") from error
         recogniser.SetWords(True)
         return recogniser
