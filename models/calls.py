@@ -83,8 +83,8 @@ class Contact(SQLModel, table=True):
 
     `caller_id` is None when the number was withheld or not certain; `number_form` is what it looked like, without a digit.
     `linkedid` is Asterisk's id for the call, the only one CEL has.
-    `dropped_at`: the conversation broke off, and nobody ended it. `waits_again_at`: she was answered and is back in a queue
-    since then; None once somebody has her. `recording` is that of the conversation.
+    `dropped_at`: the conversation broke off, and nobody ended it. `waits_again_at`: the caller was answered and is back in a
+    queue since then; None once somebody has them. `recording` is that of the conversation.
     """
 
     __tablename__ = "contact"

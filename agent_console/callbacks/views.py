@@ -150,7 +150,7 @@ def _same_try(ask: Request, callback_id: int) -> None:
     wanted = whole(ask.form.get("attempt", ""))
     attempt = ask.session.get(CallbackAttempt, wanted) if wanted is not None else None
     if attempt is None or attempt.callback_id != callback_id:
-        raise Refused(_("Nobody has called her yet."))
+        raise Refused(_("Nobody has called the worker yet."))
     newest = callback_items.newest_try(ask.session, callback_id)
     if newest != attempt.id:
         raise Refused(_("She was called again since. Say what came of the newest call."))

@@ -142,7 +142,7 @@ def told(detail: dict[str, Any]) -> tuple[str, str]:
         "line_failed": (_("The line did not call her"), _("nothing rang")),
         "for_supervisor": (_("Call-back goes to a supervisor"), nth),
         CallbackEnd.REACHED: (_("Reached her"), _("the call-back is done")),
-        CallbackEnd.SHE_REACHED_US: (_("She reached us"), _("the call-back is done")),
+        CallbackEnd.REACHED_US: (_("The worker reached us"), _("the call-back is done")),
         CallbackEnd.UNSAFE: (_("Somebody else answered"), _("calling her is unsafe from now on")),
         CallbackEnd.CLOSED: (_("Call-back closed"), closed_word(reason)),
     }.get(what, (_("Call-back"), ""))
@@ -151,5 +151,5 @@ def told(detail: dict[str, Any]) -> tuple[str, str]:
 def closed_word(reason: str) -> str:
     """Why a call-back was closed, where the machine said so."""
     if reason == DROPPED_AND_NOT_AGREED:
-        return _("the line dropped, and she had not said that we may call back")
+        return _("the line dropped, and the worker had not said that we may call back")
     return reason

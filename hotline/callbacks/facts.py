@@ -128,7 +128,7 @@ def _newest_of_phones(session: Session, callers: set[int]) -> dict[int, Callback
 
 
 def _dropped(contact: Contact | None, last: CallbackAttempt | None) -> bool:
-    """Whether the line dropped when she was last spoken with: in her own call, or in ours."""
+    """Whether the line dropped when the worker was last spoken with: in a call of theirs, or in ours."""
     ours = last is not None and last.outcome is AttemptOutcome.DROPPED
     if ours and last is not None and contact is not None and contact.answered_at is not None:
         ours = contact.arrived_at <= last.at

@@ -44,7 +44,7 @@ def throw_away(session: Session, case_id: int, by: Agent) -> None:
 
 
 def _insert(session: Session, case_id: int, text: str, by: Agent) -> Draft:
-    """Insert the row, or take the one that another of her pages inserted at the same moment."""
+    """Insert the row, or take the one that another page of theirs inserted at the same moment."""
     try:
         with session.begin_nested():
             draft = Draft(agent_id=by.id or 0, case_id=case_id, text=text)

@@ -104,7 +104,7 @@ def add_shift(
         )
     ).first()
     if same is not None:
-        raise Invalid(starts="She already has a shift that starts then.")
+        raise Invalid(starts="There is already a shift that starts then.")
     shift = Shift(agent_id=agent_id, weekday=weekday, on_date=on_date, starts=starts, ends=ends, at_home=at_home)
     session.add(shift)
     session.flush()

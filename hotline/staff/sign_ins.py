@@ -69,7 +69,7 @@ def is_confirmed(sign_in: SignIn) -> bool:
 
 
 def find(session: Session, token: str) -> tuple[Agent, SignIn] | None:
-    """The active person behind a browser's token, and her sign-in; None when it ended, ran out or never was."""
+    """Return the active person behind a browser's token, and the sign-in; None when it ended, ran out or never was."""
     return find_hashed(session, sha256(token)) if token else None
 
 

@@ -49,7 +49,7 @@ def _about(contact: Contact) -> ColumnElement[bool]:
 
 
 def tell_destroyed(session: Session, contact: Contact, why: str, name: str) -> None:
-    """Tell the case, and audit, that a conversation was destroyed unheard. `name` says which; harmless twice."""
+    """Tell the case, and audit, that a conversation was destroyed unheard. `name` says which. Idempotent."""
     case = scope.find(session, scope.SYSTEM, contact.case_id)
     if case is not None:
         query = select(CaseEvent.detail).where(

@@ -35,7 +35,7 @@ class AgentPhones:
         return PhoneSecret(user, secret, names.REALM)
 
     def drop_phone(self, agent_id: int) -> None:
-        """Take an agent's phone away, at sign-out; harmless when there is none."""
+        """Take an agent's phone away, at sign-out; without one nothing happens."""
         self._asterisk.by_http(lambda ari: ari.drop_phone(agent_id))
 
     def page_gone(self, agent_id: int) -> None:
