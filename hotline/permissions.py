@@ -1,4 +1,4 @@
-"""Who may do what. Every route of the console names one of these."""
+"""Permissions: who may do what. Every route of the console names one of these."""
 
 from enum import StrEnum
 

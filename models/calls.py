@@ -32,14 +32,14 @@ class Channel(StrEnum):
 
 
 class Direction(StrEnum):
-    """Who called whom."""
+    """The direction of a call."""
 
     INBOUND = "inbound"
     OUTBOUND = "outbound"
 
 
 class Outcome(StrEnum):
-    """What the line saw of a call."""
+    """The outcome of a call, as the line saw it."""
 
     ANSWERED = "answered"
     VOICEMAIL = "voicemail"
@@ -51,7 +51,7 @@ class Outcome(StrEnum):
 
 
 class Disposition(StrEnum):
-    """What a person said a contact was. Silent, test, wrong number and abusive are set by a person only."""
+    """A disposition: what a person said a contact was. Silent, test, wrong number and abusive are set by a person only."""
 
     SUBSTANTIVE = "substantive"
     INFORMATION = "information"

@@ -197,7 +197,7 @@ def spool_talk(spool: Path, call: str, number: int) -> Path:
 
 
 def spool_note(spool: Path, call: str) -> Path:
-    """What the net wrote about a call: one JSON object a line, later lines fill in."""
+    """Return what the net wrote about a call: one JSON object a line, later lines fill in."""
     return spool / f"{call}.call"
 
 

@@ -242,7 +242,7 @@ def _follow(
     by: Agent | None = None,
     before: AttemptOutcome | None = None,
 ) -> None:
-    """What an outcome does to the item. An item that ended meanwhile stays so, but `somebody else` is always kept."""
+    """Do to the item what follows from an outcome. One that ended meanwhile stays so, but `somebody else` is always kept."""
     if outcome is AttemptOutcome.SOMEBODY_ELSE and by is not None:
         safety_form.not_safe_to_call(session, item.case_id, by)
         callbacks.end(session, item, CallbackEnd.UNSAFE, at, by)

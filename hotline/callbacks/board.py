@@ -155,7 +155,7 @@ def _rows(
 
 
 def _order(row: CallbackRow) -> tuple[bool, bool, datetime, int, datetime, int]:
-    """Those who may be called now first; then the soonest to open; the most pressing kind, and who waits longest."""
+    """Return the place of a row: who may be called now first, then the soonest to open, the most pressing, the oldest."""
     return (
         row.refusal is not None,
         row.opens_at is None,

@@ -28,7 +28,7 @@ from models import (
 
 
 class Fact(StrEnum):
-    """What can be seen of a call. Each is a moment, kept the first time it is said."""
+    """A fact that can be seen of a call. Each is a moment, kept the first time it is said."""
 
     ARRIVED = "arrived_at"
     KEY = "key_at"
@@ -44,7 +44,7 @@ class Fact(StrEnum):
 
 @dataclass(frozen=True)
 class Seen:
-    """What came with a fact. `number` is as the trunk sent it; it is sealed at once, and only when it is certain.
+    """All that came with a fact. `number` is as the trunk sent it; it is sealed at once, and only when it is certain.
 
     `chosen` is False for a language that the caller did not choose: it is not offered when they call again.
     """
@@ -167,7 +167,7 @@ def _recognise(session: Session, keys: Keys, contact: Contact, seen: Seen, at: d
 
 
 def outcome_of(contact: Contact, *, recorded: bool) -> Outcome:
-    """What the line saw, from the facts. A message that was recorded counts before a call-back asked for earlier."""
+    """Return what the line saw, from the facts. A message that was recorded counts before a call-back asked for earlier."""
     if contact.answered_at is not None:
         return Outcome.ANSWERED
     if contact.direction is Direction.OUTBOUND:

@@ -1,4 +1,4 @@
-"""What an agent is shown while their phone rings: who calls, as far as it is known, and what must not be said or done."""
+"""The card that an agent is shown while their phone rings: who calls, as far as is known, and what not to say or do."""
 
 from dataclasses import dataclass, field
 

@@ -15,7 +15,7 @@ MOST = 50
 
 
 def teller(session: Session, contact: Contact) -> int | None:
-    """Who is to say what a call was: the last agent who had it. None for a call that nobody answered."""
+    """Return who is to say what a call was: the last agent who had it. None for a call that nobody answered."""
     talk = session.get(Conversation, contact.call)
     if talk is not None:
         return talk.agent_id

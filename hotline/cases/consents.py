@@ -1,4 +1,4 @@
-"""What a worker agreed to. Rows are only ever added; the newest of a case and purpose counts."""
+"""Consent: what a worker agreed to. Rows are only ever added; the newest of a case and purpose counts."""
 
 import tomllib
 from dataclasses import dataclass

@@ -33,7 +33,7 @@ def keep(session: Session, case_id: int, text: str, by: Agent) -> Draft | None:
 
 
 def read(session: Session, case_id: int, by: Agent) -> Draft | None:
-    """What this agent was writing on a case; None when nothing."""
+    """Return what this agent was writing on a case; None when nothing."""
     return session.get(Draft, (by.id, case_id))
 
 

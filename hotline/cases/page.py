@@ -164,7 +164,7 @@ def _others(session: Session, by: Agent, case: Case) -> tuple[list[Case], int]:
 
 
 def _colleagues(session: Session, case: Case) -> list[Colleague]:
-    """Who works cases and does not have this one, speakers of its language first."""
+    """Return who works cases and does not have this one, speakers of its language first."""
     spoken: dict[int, list[str]] = {}
     for row in session.exec(select(AgentLanguage).order_by(col(AgentLanguage.language))):
         spoken.setdefault(row.agent_id, []).append(row.language)

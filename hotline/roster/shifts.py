@@ -1,4 +1,4 @@
-"""Who is expected when. The roster says who should be there and where the gaps are; who is rung is another matter."""
+"""Shifts: who is expected when. The roster says who should be there and where the gaps are; it rings nobody."""
 
 from collections import defaultdict
 from dataclasses import dataclass

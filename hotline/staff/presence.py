@@ -1,4 +1,4 @@
-"""Who is there now: every agent with what they do, and who could be rung for a language or in an emergency."""
+"""Presence: every agent with what they do, and who could be rung for a language or in an emergency."""
 
 from collections import defaultdict
 from dataclasses import dataclass

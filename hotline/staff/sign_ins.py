@@ -88,7 +88,7 @@ def find_hashed(session: Session, token_sha256: str) -> tuple[Agent, SignIn] | N
 
 
 def still_signed_in(session: Session, hashes: Iterable[str]) -> set[str]:
-    """Those of these token hashes whose sign-in goes on, in few queries however many there are."""
+    """Return those of these token hashes whose sign-in goes on, in few queries however many there are."""
     wanted, found = sorted(hashes), set[str]()
     for first in range(0, len(wanted), AT_ONCE):
         found.update(

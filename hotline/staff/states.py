@@ -1,4 +1,4 @@
-"""What agents are doing now. Every change is a row, and is kept."""
+"""States of agents: what they are doing now. Every change is a row, and is kept."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta

@@ -99,7 +99,7 @@ class Ari:
             self._ask("DELETE", kind, names.agent_endpoint(agent_id), missing_ok=True)
 
     def _kept(self, kind: str, name: str) -> dict[str, str]:
-        """What Asterisk has of this kind under a name; empty when there is none."""
+        """Return what Asterisk has of this kind under a name; empty when there is none."""
         body = self._ask("GET", kind, name, missing_ok=True)
         try:
             rows = json.loads(body)

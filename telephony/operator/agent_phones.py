@@ -56,7 +56,7 @@ class AgentPhones:
         self._asterisk.put(_mobile(agent_id), number or "")
 
     def mobiles_missing(self, agent_ids: Iterable[int]) -> set[int]:
-        """Those of these agents whose mobile Asterisk does not know, as after its restart."""
+        """Return those of these agents whose mobile Asterisk does not know, as after its restart."""
         return {agent_id for agent_id in agent_ids if not self._asterisk.read(_mobile(agent_id))}
 
 

@@ -74,7 +74,7 @@ class Legs:
 
 
 def legs_of(rows: Iterable[AmiMessage], call: str) -> Legs:
-    """What CoreShowChannels shows of one call."""
+    """Return what CoreShowChannels shows of one call."""
     found = [_leg(row) for row in rows if row.variables.get(names.CALL) == call]
     behind = [leg for leg in found if leg.channel.endswith(names.BEHIND) or leg.leg == names.LEG_MOBILE]
     return Legs(tuple(leg for leg in found if leg not in behind), tuple(behind))

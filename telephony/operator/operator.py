@@ -362,5 +362,5 @@ def _room_extension(party: LegNow) -> str:
 
 
 def _headers(call: str, kind: str) -> dict[str, str]:
-    """What the INVITE that rings an agent carries."""
+    """Return what the INVITE that rings an agent carries."""
     return {f"PJSIP_HEADER(add,{names.CALL_HEADER})": call, f"PJSIP_HEADER(add,{names.KIND_HEADER})": kind}

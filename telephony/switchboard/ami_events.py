@@ -1,4 +1,4 @@
-"""What AMI's events mean for the hotline. No database, no network: an event in, changes out.
+"""The meaning of AMI's events for the hotline. No database, no network: an event in, changes out.
 
 Which channels there are, and which are together, is taken from the channels' own events alone: once legs are moved, what
 app_queue says of the end of a call comes at the wrong time and with the wrong reason.
@@ -79,7 +79,7 @@ class Notices:
         }
 
     def changes(self, event: AmiMessage) -> list[Change]:
-        """What this event changes, in order; the arrival first when it is the first to name the call."""
+        """Return what this event changes, in order; the arrival first when it is the first to name the call."""
         arrived = self._named(event)
         if event.event in LIVE_CHANNEL_EVENTS:
             self._keep(leg_of(event), _call_id(event))

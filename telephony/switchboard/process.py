@@ -60,7 +60,7 @@ WAKING = {events.AGENTS_CHANGED, events.MENU_CHANGED, events.PROMPTS_CHANGED}
 
 
 def wanted_phones(session: Session) -> dict[int, str | None]:
-    """What each agent's phone has to be: the digest of the softphone's secret, `BROWSER` or none."""
+    """Return what each agent's phone has to be: the digest of the softphone's secret, `BROWSER` or none."""
     pages = {state.agent_id: state.page for state in session.exec(select(AgentState))}
     return {
         agent.id or 0: (BROWSER if pages.get(agent.id or 0) else agent.phone_secret_ha1) if agent.active else None

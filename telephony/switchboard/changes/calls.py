@@ -1,4 +1,4 @@
-"""What the switchboard has to write: one small change each, applied in the order they happened.
+"""Changes that the switchboard has to write: one small change each, applied in the order they happened.
 
 A change can be applied twice without harm. `apply` returns the names of the nudges to give once it is committed.
 """
