@@ -1,4 +1,4 @@
-"""What was done and looked at, in a chain: each entry's digest covers the one before it.
+"""The audit: what was done and looked at, in a chain: each entry's digest covers the one before it.
 
 The digest is an HMAC under a key that is derived from the keys folder and that the database does not hold: whoever has the
 database alone can neither add nor change nor take out an entry and make the rest fit. Entries from before there was a key

@@ -37,7 +37,7 @@ def room(settings: Settings) -> int:
 
 
 def troubles(settings: Settings) -> Iterator[str]:
-    """What is wrong with the folders that are here, a sentence each; nothing personal."""
+    """Return what is wrong with the folders that are here, a sentence each; nothing personal."""
     folders = [settings.run, settings.spool, settings.vault, settings.asterisk]
     if settings.apart:
         folders = [settings.run, *(folder for folder in folders[1:] if _is_given_to_write(folder))]

@@ -1,4 +1,4 @@
-"""What can go wrong, by name. A message is one or two lines: what is wrong and what to do."""
+"""Errors by name. A message is one or two lines: what is wrong and what to do."""
 
 
 class FreelineError(Exception):

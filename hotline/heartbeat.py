@@ -101,7 +101,7 @@ class Ears:
 
 
 def ask_supervisor(settings: Settings, supervisor: str, within_s: float = 1.0) -> dict[str, Any] | None:
-    """What a supervisor says of its processes; None when there is none, or it does not answer."""
+    """Return what a supervisor says of its processes; None when there is none, or it does not answer."""
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as line:
             line.settimeout(within_s)

@@ -101,7 +101,7 @@ class Numbering:
         return None if number is None or number in self._own() else number
 
     def typed(self, text: str) -> str | None:
-        """What a person typed, in E.164, or as it is when it is a short code such as 1669; None when it is no number."""
+        """Return what a person typed in E.164, or as it is for a short code such as 1669; None when it is no number."""
         digits = "".join(text.split())
         if _SHORT.fullmatch(digits):
             return digits
@@ -138,7 +138,7 @@ class Numbering:
         return number is not None and self.barred(number) is None
 
     def form(self, sent: str) -> str:
-        """What a number looks like, without a digit of it, and how the trunk is to be set so that it would be certain.
+        """Return what a number looks like, without a digit of it, and which setting of the trunk would make it certain.
 
         For example `00ddddddddddd international=00`: the part behind the space is a key of `HINTS`.
         """
@@ -164,7 +164,7 @@ class Numbering:
         yield "national=0", replace(self, national="0")
 
     def national_prefix(self) -> str:
-        """What stands before a national number: 0 in most countries, empty in those without."""
+        """Return what stands before a national number: 0 in most countries, empty in those without."""
         if self.national:
             return "" if self.national == NO_PREFIX else self.national
         metadata = PhoneMetadata.metadata_for_region(self.country)

@@ -1,4 +1,4 @@
-"""Who may do what. Every route of the console names one of these."""
+"""Permissions: who may do what. Every route of the console names one of these."""
 
 from enum import StrEnum
 
@@ -53,7 +53,7 @@ _SUPERVISOR = _AGENT | {
 ALLOWED: dict[Role, frozenset[Permission]] = {
     Role.AGENT: _AGENT,
     Role.SUPERVISOR: _SUPERVISOR,
-    # An administrator keeps the machine and its people; the callers are none of her business.
+    # An administrator keeps the machine and its people; the callers are none of their business.
     Role.ADMINISTRATOR: frozenset(
         {
             Permission.SEE_ROSTER,

@@ -39,7 +39,7 @@ class CallbackEnd(StrEnum):
     """How a call-back ended."""
 
     REACHED = "reached"
-    SHE_REACHED_US = "she_reached_us"
+    REACHED_US = "she_reached_us"  # as it stands in rows that are there
     UNSAFE = "unsafe"
     CLOSED = "closed"
 
@@ -47,7 +47,7 @@ class CallbackEnd(StrEnum):
 class Callback(SQLModel, table=True):
     """One call-back, at most one open for each caller. Nothing dials it but a person's click.
 
-    `contact_id` is the newest call behind it and `calls` how many there were; `due_at` is when she may be tried next.
+    `contact_id` is the newest call behind it and `calls` how many there were; `due_at` is when the worker may be tried next.
     `owner_id` and `locked_until` say who works on it now, so that two do not call one worker.
     `for_supervisor_at` is when it was tried as often as is allowed.
     """

@@ -32,14 +32,14 @@ class Channel(StrEnum):
 
 
 class Direction(StrEnum):
-    """Who called whom."""
+    """The direction of a call."""
 
     INBOUND = "inbound"
     OUTBOUND = "outbound"
 
 
 class Outcome(StrEnum):
-    """What the line saw of a call."""
+    """The outcome of a call, as the line saw it."""
 
     ANSWERED = "answered"
     VOICEMAIL = "voicemail"
@@ -51,7 +51,7 @@ class Outcome(StrEnum):
 
 
 class Disposition(StrEnum):
-    """What a person said a contact was. Silent, test, wrong number and abusive are set by a person only."""
+    """A disposition: what a person said a contact was. Silent, test, wrong number and abusive are set by a person only."""
 
     SUBSTANTIVE = "substantive"
     INFORMATION = "information"
@@ -83,8 +83,8 @@ class Contact(SQLModel, table=True):
 
     `caller_id` is None when the number was withheld or not certain; `number_form` is what it looked like, without a digit.
     `linkedid` is Asterisk's id for the call, the only one CEL has.
-    `dropped_at`: the conversation broke off, and nobody ended it. `waits_again_at`: she was answered and is back in a queue
-    since then; None once somebody has her. `recording` is that of the conversation.
+    `dropped_at`: the conversation broke off, and nobody ended it. `waits_again_at`: the caller was answered and is back in a
+    queue since then; None once somebody has them. `recording` is that of the conversation.
     """
 
     __tablename__ = "contact"

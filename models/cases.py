@@ -122,7 +122,7 @@ class Case(SQLModel, table=True):
 
 
 class Safety(SQLModel, table=True):
-    """What is safe for the worker of a case; asked first, always on screen. Unknown is the default everywhere."""
+    """Answers about the safety of the worker of a case; asked first, always on screen. Unknown is the default everywhere."""
 
     __tablename__ = "safety"
     case_id: int = Field(foreign_key="case_file.id", primary_key=True)

@@ -34,7 +34,8 @@ class PartyKind(StrEnum):
 class Conversation(SQLModel, table=True):
     """A call that an agent has now, one row a call, gone when the call is over.
 
-    `agent_id` leads it: hers is the wrap-up, and she is waited for when her leg breaks off. `place` is where the worker is.
+    `agent_id` leads it: theirs is the wrap-up, and they are waited for when their leg breaks off. `place` is where the
+    worker is.
     """
 
     __tablename__ = "talk"

@@ -49,7 +49,7 @@ class AgentStatus(StrEnum):
 class Agent(SQLModel, table=True):
     """A member of staff who signs in. `phone_secret_ha1` is the SIP digest of a softphone's secret, never the secret.
 
-    `mobile_sealed` is the number on which she is rung at home, sealed like a caller's.
+    `mobile_sealed` is the number on which an agent is rung at home, sealed like a caller's.
     """
 
     __tablename__ = "agent"
@@ -83,9 +83,9 @@ class AgentLanguage(SQLModel, table=True):
 class AgentState(SQLModel, table=True):
     """What an agent does now, one row each. Rung means `ready` *and* `reachable`, whatever the roster says.
 
-    `reachable` is written by the switchboard only: her phone is registered. `call` is the call that rings her, that she is
-    on or that she wraps up. `until` is when a wrap-up ends by itself, or when a break has lasted as long as it may.
-    `page` names the browser page that has her phone; None while she has none, or a phone of another kind.
+    `reachable` is written by the switchboard only: the agent's phone is registered. `call` is the call that rings them, that
+    they are on or that they wrap up. `until` is when a wrap-up ends by itself, or when a break has lasted as long as it may.
+    `page` names the browser page that has their phone; None while they have none, or a phone of another kind.
     """
 
     __tablename__ = "agent_state"

@@ -8,7 +8,7 @@ CALL = "FREELINE_CALL"
 # On every leg that we called ourselves, and on AMI events too: the party's own id, or one of the words below. The worker's
 # channel of a call that came in has none; nor has the leg of an agent who was rung for it.
 LEG = "FREELINE_LEG"
-LEG_WORKER = "worker"  # the worker, when we called her
+LEG_WORKER = "worker"  # the worker, when we called them
 LEG_RECORDER = "recorder"
 LEG_MOBILE = "mobile"  # the phone behind an agent's Local leg
 LEGS_OF_NO_PARTY = {"", LEG_WORKER, LEG_RECORDER, LEG_MOBILE}
@@ -16,16 +16,16 @@ LEGS_OF_NO_PARTY = {"", LEG_WORKER, LEG_RECORDER, LEG_MOBILE}
 BEHIND = ";2"
 # Set by telephony.operator.operator on the legs that it moves or calls. The first two and FREELINE_PARTY name a channel and
 # a leg.
-CALLER_CHANNEL = "FREELINE_CALLER"  # the worker's channel, on every leg of her conversation
+CALLER_CHANNEL = "FREELINE_CALLER"  # the worker's channel, on every leg of the conversation
 LEAD = "FREELINE_LEAD"  # the channel of the agent who leads, while somebody is held
-AGENT = "FREELINE_AGENT"  # the interface of the agent who leads: she is rung again when her line breaks off
+AGENT = "FREELINE_AGENT"  # the interface of the agent who leads: rung again when their line breaks off
 PARTY = "FREELINE_PARTY"  # becomes LEG in the room
 ROOM = "FREELINE_ROOM"  # the call, where CALL must not be yet
 DIAL = "FREELINE_DIAL"  # a number outside
 RING = "FREELINE_RING"  # interfaces with & between
 FILE = "FREELINE_FILE"  # of a recording, in the spool, without .sln
 TALK_FILES = "FREELINE_TALK_FILES"  # on the worker's channel: how many recordings this conversation has
-RECORDS = "FREELINE_RECORDS"  # on the worker's channel: "1" while she has agreed and recording was not stopped
+RECORDS = "FREELINE_RECORDS"  # on the worker's channel: "1" while they have agreed and recording was not stopped
 LINE = "FREELINE_LINE"
 NUMBER = "FREELINE_NUMBER"  # digits and +, empty when withheld; CALLERID(num) is wiped before an agent is rung
 ARRIVED = "FREELINE_ARRIVED"  # whole epoch seconds
@@ -84,7 +84,7 @@ CONTEXT_LINE = "freeline"
 CONTEXT_QUEUE_EXIT = "queue-exit"
 CONTEXT_NET = "net"
 CONTEXT_AGENTS = "agents"
-CONTEXT_CONFIRM = "confirm"  # Local/m<ID>@confirm/n: her mobile, which takes the call with 1
+CONTEXT_CONFIRM = "confirm"  # Local/m<ID>@confirm/n: an agent's mobile, which takes the call with 1
 CONTEXT_ROOM = "room"  # a conversation of more than two, or one that was held: ConfBridge, named by the call
 CONTEXT_HELD = "held"
 CONTEXT_SUMMON = "summon"
@@ -102,12 +102,12 @@ EXTENSION_KEPT = "kept"
 EXTENSION_RECORDER = "recorder"
 LABEL_QUEUE = "queue"
 LABEL_NET = "net"
-ECHO_TEST = "echo"  # what an agent may dial from her phone: she hears herself
+ECHO_TEST = "echo"  # what an agent may dial from their phone, to hear themselves
 
-# The INVITE that rings an agent carries the call's id, so that her page knows which call rings.
+# The INVITE that rings an agent carries the call's id, so that their page knows which call rings.
 CALL_HEADER = "X-Freeline-Call"
 
-# Why her phone rings. Her page answers BACK and CALL_BACK by itself: she was in the call, or pressed the button.
+# Why an agent's phone rings. The page answers BACK and CALL_BACK by itself: they were in the call, or pressed the button.
 KIND_HEADER = "X-Freeline-Kind"
 KIND_QUEUE = "queue"
 KIND_BACK = "back"
@@ -197,7 +197,7 @@ def spool_talk(spool: Path, call: str, number: int) -> Path:
 
 
 def spool_note(spool: Path, call: str) -> Path:
-    """What the net wrote about a call: one JSON object a line, later lines fill in."""
+    """Return what the net wrote about a call: one JSON object a line, later lines fill in."""
     return spool / f"{call}.call"
 
 

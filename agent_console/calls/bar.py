@@ -133,7 +133,7 @@ def _after(ask: Request, status: AgentStatus, contact: Contact | None) -> dict[s
     """The wrap-up: whether the agent still has to say what the call was, or it goes on with somebody else."""
     wraps = status is AgentStatus.WRAP_UP
     return {
-        "to_tell": wraps and wrap_ups.hers_to_tell(ask.session, contact, ask.agent.id or 0),
+        "to_tell": wraps and wrap_ups.has_to_tell(ask.session, contact, ask.agent.id or 0),
         "goes_on": wraps and contact is not None and contact.ended_at is None,
         "may_rejoin": agents.may_rejoin(agents.state_of(ask.session, ask.agent.id or 0)),
         "ringing": Place.RINGING,

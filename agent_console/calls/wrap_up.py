@@ -54,7 +54,7 @@ def _go_on(ask: Request, call: str, then: str) -> None:
     agent_id = ask.agent.id or 0
     state = agents.state_of(ask.session, agent_id)
     if state.status is AgentStatus.WRAP_UP:
-        if state.call == call and wrap_ups.hers_to_tell(ask.session, calls.find(ask.session, call), agent_id):
+        if state.call == call and wrap_ups.has_to_tell(ask.session, calls.find(ask.session, call), agent_id):
             raise Invalid(disposition=_("Say first what it was."))
         agents.finish_wrap_up(ask.session, agent_id, ask.now)
         ask.tell(AGENTS_CHANGED, QUEUE_CHANGED)

@@ -142,7 +142,7 @@ def told(detail: dict[str, Any]) -> tuple[str, str]:
         "line_failed": (_("The line did not call the worker"), _("nothing rang")),
         "for_supervisor": (_("Call-back goes to a supervisor"), nth),
         CallbackEnd.REACHED: (_("Reached the worker"), _("the call-back is done")),
-        CallbackEnd.SHE_REACHED_US: (_("The worker reached us"), _("the call-back is done")),
+        CallbackEnd.REACHED_US: (_("The worker reached us"), _("the call-back is done")),
         CallbackEnd.UNSAFE: (_("Somebody else answered"), _("calling is unsafe from now on")),
         CallbackEnd.CLOSED: (_("Call-back closed"), closed_word(reason)),
     }.get(what, (_("Call-back"), ""))

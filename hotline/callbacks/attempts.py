@@ -36,6 +36,7 @@ from models import (
     Safety,
 )
 
+# It is kept in rows as it stands here, and is found again by these words: they stay.
 DROPPED_AND_NOT_AGREED = "the line dropped, and she had not said that we may call back"
 
 
@@ -52,7 +53,7 @@ class DialRefused(Refused):
 def begin_attempt(
     session: Session, keys: Keys, callback_id: int, by: Agent, at: datetime, settings: Settings
 ) -> tuple[Contact, str]:
-    """One try to reach a worker: its call, and the number in E.164 for `Operator.call_back` alone.
+    """Begin one try to reach a worker: return its call, and the number in E.164 for `Operator.call_back` alone.
 
     All rules are looked at again, and nobody can change what they rest on before we commit. Dial after the commit. Raises
     `DialRefused` with the rule, `Refused` when the agent is in a call, `NotAllowed`, `NotFound`.
@@ -145,11 +146,11 @@ def attempt_failed(session: Session, contact_id: int, at: datetime, why: str = "
 def said(
     session: Session, callback_id: int, outcome: AttemptOutcome, by: Agent, at: datetime, settings: Settings
 ) -> Callback:
-    """What came of the last try, by whoever made it or a supervisor. Said twice it counts once.
+    """Keep what came of the last try, by whoever made it or a supervisor. Idempotent.
 
-    Reached ends the item. Nobody and a machine: again later, inside her hours. Somebody else: calling is unsafe from now
-    on, and the item ends. A dropped line: again only if she said that we call back then, else the item ends. Tried as often
-    as is allowed: to a supervisor. Raises `Refused` when there was no try, or something else was said of it.
+    Reached ends the item. Nobody and a machine: again later, inside the worker's hours. Somebody else: calling is unsafe
+    from now on, and the item ends. A dropped line: again only if the worker said that we call back then, else the item ends.
+    Tried as often as is allowed: to a supervisor. Raises `Refused` when there was no try, or something else was said of it.
     """
     need(by, Permission.CALL_BACK)
     # Whoever made the call must be able to say that somebody else answered, also when they may no longer see the case.
@@ -161,9 +162,9 @@ def said(
         .limit(1)
     ).first()
     if attempt is None:
-        raise Refused("Nobody has called her yet.")
+        raise Refused("Nobody has called the worker yet.")
     if attempt.by_id != by.id and not may(by, Permission.HAND_OVER_ANY):
-        raise Refused("Only who called her, or a supervisor, can say what came of it.")
+        raise Refused("Only whoever called the worker, or a supervisor, can say what came of it.")
     before = attempt.outcome
     if before is outcome:
         return item
@@ -187,9 +188,9 @@ def said(
 
 
 def unanswered(session: Session, contact: Contact, at: datetime, settings: Settings) -> Callback | None:
-    """Nobody took a call of ours, and it has ended: it counts as `nobody` by itself. Harmless twice.
+    """Count a call of ours that nobody took, and that has ended, as `nobody` by itself. Idempotent.
 
-    The item; None when this was no try, was answered, or something was said of it before.
+    Return the item; None when this was no try, was answered, or something was said of it before.
     """
     if contact.direction is not Direction.OUTBOUND or contact.ended_at is None or contact.answered_at is not None:
         return None
@@ -208,7 +209,7 @@ def unanswered(session: Session, contact: Contact, at: datetime, settings: Setti
 
 
 def unsaid(session: Session, agent_id: int) -> CallbackAttempt | None:
-    """The newest try of this agent that was answered, is over, and of which she has not said what came; None without one."""
+    """Return the newest try of this agent that was answered, is over, and whose outcome is not said; None without one."""
     return session.exec(
         select(CallbackAttempt)
         .join(Contact, col(Contact.id) == col(CallbackAttempt.contact_id))
@@ -223,7 +224,7 @@ def unsaid(session: Session, agent_id: int) -> CallbackAttempt | None:
 
 
 def of_call(session: Session, call: str) -> tuple[Callback, CallbackAttempt] | None:
-    """The item and the try behind a call of ours; None for any other call."""
+    """Return the item and the try behind a call of ours; None for any other call."""
     return session.exec(
         select(Callback, CallbackAttempt)
         .join(CallbackAttempt, col(CallbackAttempt.callback_id) == col(Callback.id))
@@ -241,7 +242,7 @@ def _follow(
     by: Agent | None = None,
     before: AttemptOutcome | None = None,
 ) -> None:
-    """What an outcome does to the item. An item that ended meanwhile stays so, but `somebody else` is always kept."""
+    """Do to the item what follows from an outcome. One that ended meanwhile stays so, but `somebody else` is always kept."""
     if outcome is AttemptOutcome.SOMEBODY_ELSE and by is not None:
         safety_form.not_safe_to_call(session, item.case_id, by)
         callbacks.end(session, item, CallbackEnd.UNSAFE, at, by)

@@ -23,9 +23,9 @@ Row = TypeVar("Row")
 
 @dataclass(frozen=True)
 class CallbackRow:
-    """A call-back in the list. `refusal` is why the reader may not call now; None: she may.
+    """A call-back in the list. `refusal` is why the reader may not call now; None: they may.
 
-    `opens_at` is the next moment she may be called as far as safety and time go; None when time alone does not help.
+    `opens_at` is the next moment to call the worker as far as safety and time go; None when time alone does not help.
     `since` is when the first of its `calls` was missed. `owner` works on it until `locked_until`. `window` is as written.
     """
 
@@ -56,7 +56,7 @@ class CallbackRow:
 
 
 def board(session: Session, at: datetime, settings: Settings, by: Agent) -> list[CallbackRow]:
-    """Open call-backs for this reader: those she may call now, then by when they open, then those no time helps.
+    """Return the open call-backs for this reader: those to call now, then by when they open, then those no time helps.
 
     At most `MOST`, the safe ones first; `count_open` says how many there are.
     """
@@ -81,7 +81,7 @@ def row(session: Session, callback: Callback, at: datetime, settings: Settings, 
 
 
 def count_due(session: Session, at: datetime, settings: Settings, by: Agent) -> int:
-    """How many workers this reader may call now. Cheap: only safe and due items are looked at."""
+    """Return how many workers this reader may call now. Cheap: only safe and due items are looked at."""
     due = session.exec(
         _visible(by, select(Callback))
         .join(Safety, col(Safety.case_id) == col(Callback.case_id))
@@ -155,7 +155,7 @@ def _rows(
 
 
 def _order(row: CallbackRow) -> tuple[bool, bool, datetime, int, datetime, int]:
-    """Those who may be called now first; then the soonest to open; the most pressing kind, and who waits longest."""
+    """Return the place of a row: who may be called now first, then the soonest to open, the most pressing, the oldest."""
     return (
         row.refusal is not None,
         row.opens_at is None,

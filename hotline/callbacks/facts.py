@@ -1,4 +1,4 @@
-"""What decides about call-backs, read for many of them in a handful of queries."""
+"""The facts that decide about call-backs, read for many of them in a handful of queries."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ FORBIDDEN = (CallbackSafety.UNSAFE, CallbackSafety.NEVER)
 
 @dataclass(frozen=True)
 class _Known:
-    """What was read about some items: by the ids of callers, cases, contacts, items and staff; `forbidden` by caller."""
+    """All that was read about some items: by the ids of callers, cases, contacts, items and staff; `forbidden` by caller."""
 
     callers: dict[int | None, Caller]
     cases: dict[int | None, Case]
@@ -102,7 +102,7 @@ def _other_unsafe(item: Callback, known: _Known) -> str | None:
 
 
 def _unsaid_by(last: CallbackAttempt | None, known: _Known) -> str | None:
-    """Who made the newest try and has not said what came of it."""
+    """Return who made the newest try and has not said what came of it."""
     return known.names.get(last.by_id, "?") if last is not None and last.outcome is None else None
 
 
@@ -128,7 +128,7 @@ def _newest_of_phones(session: Session, callers: set[int]) -> dict[int, Callback
 
 
 def _dropped(contact: Contact | None, last: CallbackAttempt | None) -> bool:
-    """Whether the line dropped when she was last spoken with: in her own call, or in ours."""
+    """Whether the line dropped when the worker was last spoken with: in a call of theirs, or in ours."""
     ours = last is not None and last.outcome is AttemptOutcome.DROPPED
     if ours and last is not None and contact is not None and contact.answered_at is not None:
         ours = contact.arrived_at <= last.at

@@ -36,15 +36,15 @@ from models import (
 LOCK = timedelta(minutes=10)
 ANSWERS_WITHIN = timedelta(hours=24)
 REASON_MAX = 200
-NOT_HERS_ALONE = {"shared", "employer"}
+NOT_ONE_PERSONS = {"shared", "employer"}
 _TRIES_TO_INSERT = 3
 
 
 def note_call(session: Session, contact: Contact, at: datetime) -> Callback | None:
-    """Owe the caller of an ended call a call-back, when the call leaves one. Harmless twice, and in any order.
+    """Owe the caller of an ended call a call-back, when the call leaves one. Idempotent, in any order.
 
     A telephone has one open item: a further call makes it newer, and its kind the more pressing of the two. None when
-    nothing is owed: the number is withheld, she was heard, she hung up within seconds, or she has reached us since.
+    nothing is owed: the number is withheld, the caller was heard, hung up within seconds, or has reached us since.
     """
     if contact.direction is not Direction.INBOUND or contact.caller_id is None or contact.ended_at is None:
         return None
@@ -78,15 +78,15 @@ def _again(session: Session, item: Callback, contact: Contact, case: Case, kind:
         if ended_at > newest_at:
             item.contact_id = contact.id or 0
             item.language = contact.language or item.language
-            if not _loses_her_word(session, item.case_id, case):
+            if not _loses_what_was_said(session, item.case_id, case):
                 item.case_id = case.id or 0
     session.add(item)
     session.flush()
     return not known
 
 
-def _loses_her_word(session: Session, old_case_id: int, new: Case) -> bool:
-    """Whether she said in the old case what is safe, and nobody has asked in the new one: then the old one stays."""
+def _loses_what_was_said(session: Session, old_case_id: int, new: Case) -> bool:
+    """Whether the worker said in the old case what is safe, and nobody has asked in the new one: then the old one stays."""
     old, newer = session.get(Safety, old_case_id), session.get(Safety, new.id)
     said = old is not None and old.reviewed_at is not None
     return said and (newer is None or newer.reviewed_at is None)
@@ -106,7 +106,7 @@ def _heard_since(session: Session, contact: Contact) -> bool:
         return True
     reached = select(Callback.language).where(
         col(Callback.caller_id) == contact.caller_id,
-        col(Callback.end).in_([CallbackEnd.REACHED, CallbackEnd.SHE_REACHED_US]),
+        col(Callback.end).in_([CallbackEnd.REACHED, CallbackEnd.REACHED_US]),
         col(Callback.ended_at) > contact.ended_at,
     )
     return any(_same_language(language, contact.language) for language in session.exec(reached))
@@ -160,11 +160,11 @@ def _insert(
     raise Refused("This call-back was changed a moment ago. Try again.")
 
 
-def she_reached_us(session: Session, contact: Contact, at: datetime) -> Callback | None:
-    """An agent has her call: the item that her telephone had open ends, and both cases tell it. Harmless twice.
+def reached_us(session: Session, contact: Contact, at: datetime) -> Callback | None:
+    """End the item that a caller's telephone had open, because an agent has their call; both cases tell it. Idempotent.
 
     An item in another language stays: people share phones, and somebody else may wait for it. So does one that is newer
-    than this call. The item that ended; None when there was none.
+    than this call. Return the item that ended; None when there was none.
     """
     if contact.caller_id is None or contact.direction is not Direction.INBOUND:
         return None
@@ -174,10 +174,10 @@ def she_reached_us(session: Session, contact: Contact, at: datetime) -> Callback
     newest = session.get(Contact, item.contact_id)
     if newest is not None and (newest.arrived_at > contact.arrived_at or _made_by(item, contact)):
         return None
-    end(session, item, CallbackEnd.SHE_REACHED_US, at, contact=contact.id)
+    end(session, item, CallbackEnd.REACHED_US, at, contact=contact.id)
     case = scope.find(session, scope.SYSTEM, contact.case_id)
     if case is not None and case.id != item.case_id:
-        timeline.tell(session, case, EventKind.CALLBACK, at, what=CallbackEnd.SHE_REACHED_US, contact=contact.id)
+        timeline.tell(session, case, EventKind.CALLBACK, at, what=CallbackEnd.REACHED_US, contact=contact.id)
     return item
 
 
@@ -191,7 +191,7 @@ def _same_language(one: str | None, other: str | None) -> bool:
 
 
 def case_to_answer(session: Session, contact: Contact) -> Case | None:
-    """The case that a call joins by itself, as the answer to our call: we tried this telephone within a day, and it rings.
+    """Return the case that a call joins by itself, as the answer to ours: we tried this telephone within a day.
 
     Not when the language differs, when anybody said that this telephone is shared or the employer's (whoever saw the missed
     call may be calling), or when the case is closed: then the call is filed as its own, and a person may join it.
@@ -217,14 +217,14 @@ def case_to_answer(session: Session, contact: Contact) -> Case | None:
             col(Case.caller_id) == contact.caller_id
         )
     )
-    if tried is None or NOT_HERS_ALONE & set(owners):
+    if tried is None or NOT_ONE_PERSONS & set(owners):
         return None
     case = scope.find(session, scope.SYSTEM, item.case_id)
     return case if case is not None and case.status is not CaseStatus.CLOSED else None
 
 
 def may_dial(session: Session, callback: Callback, by: Agent, at: datetime, settings: Settings) -> Refusal | None:
-    """Why this person may not call this worker now, with the reason's code and sentence; None when she may."""
+    """Return why this person may not call this worker now, with its code and sentence; None when they may."""
     facts = callback_facts.gather(session, [callback], by, at, settings.callback_tries)[callback.id or 0]
     return why_not(facts, at, settings.zone, supervisor=may(by, Permission.HAND_OVER_ANY))
 
@@ -240,7 +240,7 @@ def load(session: Session, callback_id: int, who: Who) -> Callback:
 def hold(session: Session, callback_id: int, who: Who) -> Callback:
     """Lock an item and its case until the commit, and read both again. Raises `NotFound` as `load`."""
     item = load(session, callback_id, who)
-    # The case first: whoever closes a call has the case before she wants the item.
+    # The case first: whoever closes a call has the case before they want the item.
     case = scope.find(session, scope.SYSTEM, item.case_id)
     session.flush()
     if case is not None:
@@ -350,7 +350,7 @@ def close_item(session: Session, callback_id: int, by: Agent, reason: str, at: d
     need(by, Permission.CALL_BACK)
     reason = " ".join(reason.replace("\x00", "").split())
     if not reason:
-        raise Invalid(reason="Say why she is not called back.")
+        raise Invalid(reason="Say why the worker is not called back.")
     if len(reason) > REASON_MAX:
         raise Invalid(reason=f"Keep it under {REASON_MAX} characters.")
     item = hold(session, callback_id, by)

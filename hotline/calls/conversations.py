@@ -1,4 +1,4 @@
-"""Conversations in progress: who leads, who was called in, and where everybody is. Each change is harmless twice.
+"""Conversations in progress: who leads, who was called in, and where everybody is. Each change is idempotent.
 
 The console writes what it had done, the switchboard what it saw happen; so either may be first.
 """
@@ -32,7 +32,7 @@ class TalkNow:
 
     @property
     def party(self) -> Party | None:
-        """The one who was called in last and is not the emergency's supervisor; consulting is with her."""
+        """The one who was called in last and is not the emergency's supervisor; consulting is with them."""
         asked = [p for p in self.parties if p.kind is not PartyKind.SUPERVISOR]
         return asked[-1] if asked else None
 
@@ -50,7 +50,7 @@ def begin(session: Session, call: str, agent_id: int, at: datetime) -> Conversat
 
 
 def of_agent(session: Session, agent_id: int) -> TalkNow | None:
-    """The conversation that this agent leads or was called into; None when she is in none."""
+    """Return the conversation that this agent leads or was called into; None when they are in none."""
     talk = session.exec(
         select(Conversation).where(col(Conversation.agent_id) == agent_id).order_by(col(Conversation.since).desc())
     ).first()
@@ -104,7 +104,7 @@ def add_party(
     entry_id: int | None = None,
     by: Agent | None = None,
 ) -> Party:
-    """Somebody is called into a conversation; told on the case. `leg` is her FREELINE_LEG."""
+    """Keep that somebody is called into a conversation; told on the case. `leg` is the FREELINE_LEG of their channel."""
     party = session.get(Party, leg)
     if party is not None:
         return _known(session, party, entry_id)
@@ -114,7 +114,7 @@ def add_party(
             session.add(party)
             session.flush()
     except IntegrityError:
-        # The other of the two has written her in this very moment, and told the case.
+        # The other process has written the party in this very moment, and told the case.
         party = session.get(Party, leg)
         if party is None:
             raise
@@ -126,7 +126,7 @@ def add_party(
 
 
 def _known(session: Session, party: Party, entry_id: int | None) -> Party:
-    """A party who is there already. The switchboard, which may write her first, cannot know the entry of the directory."""
+    """Fill in a party who is there already. The switchboard, which may write it first, cannot know the directory's entry."""
     if party.entry_id is None and entry_id is not None:
         party.entry_id = entry_id
         session.add(party)
@@ -157,16 +157,16 @@ def party_gone(session: Session, leg: str) -> Party | None:
 
 
 def hand_to(session: Session, call: str, agent_id: int, at: datetime) -> None:
-    """Another agent leads from now on, and the case follows her unless somebody else had it. She is no party any more.
+    """Let another agent lead from now on. The case follows them unless somebody else had it; they are no party any more.
 
-    A supervisor who takes the call for which she was asked ends the emergency: it would ask for her for ever.
+    A supervisor who takes the call for which they were asked ends the emergency: it would ask for ever.
     """
     talk = session.get(Conversation, call)
     if talk is None or talk.agent_id == agent_id:
         return
     before, talk.agent_id = talk.agent_id, agent_id
-    hers = select(Party).where(col(Party.call) == call, col(Party.agent_id) == agent_id)
-    for party in session.exec(hers).all():
+    theirs = select(Party).where(col(Party.call) == call, col(Party.agent_id) == agent_id)
+    for party in session.exec(theirs).all():
         if party.kind is PartyKind.SUPERVISOR:
             talk.emergency_at = None
         session.delete(party)

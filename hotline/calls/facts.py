@@ -1,4 +1,4 @@
-"""One row a call. Whoever learns a fact says `saw`; whoever sees the end says `close`. Both are harmless twice."""
+"""One row a call. Each process that observes a fact calls `saw`, the one that sees the end `close`. Both are idempotent."""
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -28,7 +28,7 @@ from models import (
 
 
 class Fact(StrEnum):
-    """What can be seen of a call. Each is a moment, kept the first time it is said."""
+    """A fact that can be seen of a call. Each is a moment, kept the first time it is said."""
 
     ARRIVED = "arrived_at"
     KEY = "key_at"
@@ -44,9 +44,9 @@ class Fact(StrEnum):
 
 @dataclass(frozen=True)
 class Seen:
-    """What came with a fact. `number` is as the trunk sent it; it is sealed at once, and only when it is certain.
+    """All that came with a fact. `number` is as the trunk sent it; it is sealed at once, and only when it is certain.
 
-    `chosen` is False for a language the caller did not choose herself: it is not offered when she calls again.
+    `chosen` is False for a language that the caller did not choose: it is not offered when they call again.
     """
 
     linkedid: str | None = None
@@ -167,7 +167,7 @@ def _recognise(session: Session, keys: Keys, contact: Contact, seen: Seen, at: d
 
 
 def outcome_of(contact: Contact, *, recorded: bool) -> Outcome:
-    """What the line saw, from the facts. A message that was recorded counts before a call-back asked for earlier."""
+    """Return what the line saw, from the facts. A message that was recorded counts before a call-back asked for earlier."""
     if contact.answered_at is not None:
         return Outcome.ANSWERED
     if contact.direction is Direction.OUTBOUND:
@@ -196,7 +196,7 @@ def settle(session: Session, contact: Contact) -> None:
 
 
 def close(session: Session, contact: Contact, at: datetime, *, join_within_s: int, brief_s: int) -> Contact:
-    """End a call: its outcome and its one case, in the caller's transaction. Harmless twice.
+    """End a call: its outcome and its one case, in the caller's transaction. Idempotent.
 
     `join_within_s` and `brief_s` are seconds; see hotline.cases.filing.file_call for the rules.
     """
@@ -215,9 +215,9 @@ def close(session: Session, contact: Contact, at: datetime, *, join_within_s: in
 
 
 def answered(session: Session, contact: Contact, agent_id: int, at: datetime, *, join_within_s: int) -> None:
-    """An agent has this call: its case is filed or joined now, so that she can write, and is hers if nobody has it.
+    """Keep that an agent has this call: its case is filed or joined now, to be written in, and theirs if nobody has it.
 
-    Harmless twice. `join_within_s` as for `close`.
+    Idempotent. `join_within_s` as for `close`.
     """
     _hold(session, contact)
     contact.waits_again_at = None
@@ -229,12 +229,12 @@ def answered(session: Session, contact: Contact, agent_id: int, at: datetime, *,
     if contact.case_id is not None and agent is not None:
         filing.take_with_call(session, contact, agent, at)
     if contact.direction is Direction.INBOUND:
-        callbacks.she_reached_us(session, contact, at)
+        callbacks.reached_us(session, contact, at)
     session.flush()
 
 
 def waits_again(session: Session, contact: Contact, at: datetime, queue: str | None = None) -> None:
-    """A caller who was answered is in a queue once more: her agent broke off, or sent her on. `queue` is where now."""
+    """Keep that an answered caller is in a queue once more: the agent broke off, or sent them on. `queue` is where now."""
     if contact.answered_at is not None and contact.ended_at is None and contact.waits_again_at is None:
         contact.waits_again_at, contact.queue = at, queue or contact.queue
         not_recorded(contact)
@@ -243,7 +243,7 @@ def waits_again(session: Session, contact: Contact, at: datetime, queue: str | N
 
 
 def not_recorded(contact: Contact) -> bool:
-    """Her conversation was left by whoever had it recorded. False when nothing was said to run."""
+    """Keep that whoever had a conversation recorded left it. False when nothing was said to run."""
     if contact.recording is not TalkRecording.RUNNING:
         return False
     contact.recording = TalkRecording.CONSENTED

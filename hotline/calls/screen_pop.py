@@ -1,4 +1,4 @@
-"""What an agent is shown while her phone rings: who calls, as far as it is known, and what must not be said or done."""
+"""The card that an agent is shown while their phone rings: who calls, as far as is known, and what not to say or do."""
 
 from dataclasses import dataclass, field
 
@@ -56,7 +56,9 @@ KINDS = {"queue", "transfer", "consult", "emergency"}
 
 
 def read(session: Session, call: str, by: Agent, kind: str = "queue") -> Pop | None:
-    """What rings on this agent's phone; None when that is over. `kind` is what her phone said; unknown words are a queue.
+    """Return what rings on this agent's phone; None when that is over.
+
+    `kind` is what the phone said; unknown words are a queue.
 
     Raises `NotFound` for a call that never was.
     """

@@ -15,7 +15,7 @@ MOST = 50
 
 
 def teller(session: Session, contact: Contact) -> int | None:
-    """Who is to say what a call was: the last agent who had it. None for a call that nobody answered."""
+    """Return who is to say what a call was: the last agent who had it. None for a call that nobody answered."""
     talk = session.get(Conversation, contact.call)
     if talk is not None:
         return talk.agent_id
@@ -44,8 +44,8 @@ def teller(session: Session, contact: Contact) -> int | None:
     return contact.handler_id
 
 
-def hers_to_tell(session: Session, contact: Contact | None, agent_id: int) -> bool:
-    """Whether this agent still has to say what a call was: it is over, she had it last, and nobody has said it."""
+def has_to_tell(session: Session, contact: Contact | None, agent_id: int) -> bool:
+    """Whether this agent still has to say what a call was: it is over, they had it last, and nobody has said it."""
     return (
         contact is not None
         and contact.ended_at is not None
@@ -83,6 +83,6 @@ def describe(session: Session, call: str, disposition: Disposition, by: Agent) -
     if contact.ended_at is None or contact.case_id is None:
         raise Refused("This call goes on. Whoever has it when it ends says what it was.")
     if teller(session, contact) != by.id:
-        raise Refused("A colleague had this call last; she says what it was.")
+        raise Refused("A colleague had this call last, and says what it was.")
     work.dispose(session, contact.case_id, contact.id or 0, disposition, by)
     return contact

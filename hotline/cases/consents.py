@@ -1,4 +1,4 @@
-"""What a worker agreed to. Rows are only ever added; the newest of a case and purpose counts."""
+"""Consent: what a worker agreed to. Rows are only ever added; the newest of a case and purpose counts."""
 
 import tomllib
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ SCRIPT_VERSION: str = _data()["version"]
 
 @dataclass(frozen=True)
 class Script:
-    """The words to read aloud. `fallback`: they are English, because nobody has written them in her language yet."""
+    """The words to read aloud. `fallback`: they are English, because nobody has written them in that language yet."""
 
     version: str
     language: str
@@ -41,7 +41,7 @@ class Script:
 
 
 def script(purpose: ConsentPurpose, language: str | None, days: int) -> Script:
-    """What to read to the worker in her language; `days` is for how long audio is kept."""
+    """Return what to read to the worker in their language; `days` is for how long audio is kept."""
     words: dict[str, str] = _data()[purpose]
     text = words.get(language or FALLBACK)
     said = (text or words[FALLBACK]).replace("{days}", str(days))
@@ -64,7 +64,7 @@ def give(
     """
     need(by, Permission.WORK_CASES)
     if script != SCRIPT_VERSION:
-        raise Invalid(script="The words have changed. Read the new ones to her, then ask again.")
+        raise Invalid(script="The words have changed. Read the new ones to the worker, then ask again.")
     if language not in catalogue():
         raise Invalid(language="Choose the language you read it in.")
     contact = _contact(session, case_id, contact_id)
@@ -87,13 +87,13 @@ def refuse(
     language: str,
     script: str,
 ) -> Consent:
-    """She was asked and said no: it is kept, so that she is not asked again by the next. Ends what stood before.
+    """Keep that the worker was asked and said no, so that the next agent does not ask again. Ends what stood before.
 
     Audited, and told on the case. Raises as `give`.
     """
     need(by, Permission.WORK_CASES)
     if script != SCRIPT_VERSION:
-        raise Invalid(script="The words have changed. Read the new ones to her, then ask again.")
+        raise Invalid(script="The words have changed. Read the new ones to the worker, then ask again.")
     if language not in catalogue():
         raise Invalid(language="Choose the language you read it in.")
     _contact(session, case_id, contact_id)
@@ -116,7 +116,7 @@ def withdraw(
     _no_recording(session, case_id, contact_id)
     if before is None or not before.given:
         return None
-    # It names the call in which she agreed: that call may be joined to another case by now.
+    # It names the call in which the worker agreed: that call may be joined to another case by now.
     about = before.contact_id or contact_id
     return _add(session, case_id, about, purpose, by, before.language, before.script, given=False)
 
@@ -135,7 +135,7 @@ def _no_recording(session: Session, case_id: int, contact_id: int | None) -> Non
 
 
 def newest(session: Session, case_id: int, purpose: ConsentPurpose) -> Consent | None:
-    """The row that counts; None when she was never asked. By the order of writing, whatever a clock said."""
+    """Return the row that counts; None when the worker was never asked. By the order of writing, whatever a clock said."""
     query = select(Consent).where(_about(case_id), col(Consent.purpose) == purpose)
     return session.exec(query.order_by(col(Consent.id).desc()).limit(1)).first()
 
@@ -147,19 +147,19 @@ def _about(case_id: int) -> ColumnElement[bool]:
 
 
 def _calls_of(case_id: int) -> ColumnElement[bool]:
-    """The calls of this case, and those in which she was asked before they were joined to another."""
+    """The calls of this case, and those in which the worker was asked before they were joined to another."""
     asked = select(Consent.contact_id).where(col(Consent.case_id) == case_id)
     return or_(col(Contact.case_id) == case_id, col(Contact.id).in_(asked))
 
 
 def stands(session: Session, case_id: int, purpose: ConsentPurpose) -> bool:
-    """Whether she agreed and has not taken it back."""
+    """Whether the worker agreed and has not taken it back."""
     row = newest(session, case_id, purpose)
     return row is not None and row.given
 
 
 def may_record(session: Session, contact: Contact) -> bool:
-    """Whether this conversation may be recorded now: she agreed in this very call, and it stands."""
+    """Whether this conversation may be recorded now: the worker agreed in this very call, and it stands."""
     return (
         contact.recording is not TalkRecording.OFF
         and contact.ended_at is None

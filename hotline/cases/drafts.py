@@ -33,7 +33,7 @@ def keep(session: Session, case_id: int, text: str, by: Agent) -> Draft | None:
 
 
 def read(session: Session, case_id: int, by: Agent) -> Draft | None:
-    """What this agent was writing on a case; None when nothing."""
+    """Return what this agent was writing on a case; None when nothing."""
     return session.get(Draft, (by.id, case_id))
 
 
@@ -44,7 +44,7 @@ def throw_away(session: Session, case_id: int, by: Agent) -> None:
 
 
 def _insert(session: Session, case_id: int, text: str, by: Agent) -> Draft:
-    """Insert the row, or take the one that another of her pages inserted at the same moment."""
+    """Insert the row, or take the one that another page of theirs inserted at the same moment."""
     try:
         with session.begin_nested():
             draft = Draft(agent_id=by.id or 0, case_id=case_id, text=text)

@@ -82,7 +82,7 @@ def _to_join(session: Session, contact: Contact, within: timedelta) -> Case | No
 
 
 def take_with_call(session: Session, contact: Contact, by: Agent, at: datetime) -> None:
-    """The case of a call that an agent has: hers when nobody has it, or when who has it only answered this call before her.
+    """Give an agent the case of the call they have, when nobody has it or its owner only answered this call before.
 
     The answer is told once for each agent.
     """
@@ -103,14 +103,14 @@ def take_with_call(session: Session, contact: Contact, by: Agent, at: datetime) 
         tell(session, case, EventKind.TRANSFERRED, at, to=by.id, contact=contact.id)
     if case.closing_reason == BRIEF:
         case.status, case.closed_at, case.closing_reason = CaseStatus.NEW, None, None
-    # The answer alone is no act on the case: should the line drop before she wrote anything, the next call joins it.
+    # The answer alone is no act on the case: should the line drop before anything was written, the next call joins it.
     case.version += 1
     session.add(case)
     session.flush()
 
 
 def _came_with(session: Session, case: Case, contact: Contact) -> bool:
-    """Whether its owner has the case because she had this call, and by nothing else: she has it since that very moment."""
+    """Whether its owner has the case because they had this call, and by nothing else: since that very moment."""
     query = select(CaseEvent).where(col(CaseEvent.case_id) == case.id, col(CaseEvent.at) == case.claimed_at)
     by_call = {EventKind.ANSWERED, EventKind.TRANSFERRED}
     return any(e.kind in by_call and e.detail.get("contact") == contact.id for e in session.exec(query))

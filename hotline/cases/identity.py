@@ -1,4 +1,4 @@
-"""Who is behind a case: the caller's number, shown to a person who may see it, audited each time."""
+"""The person behind a case: the caller's number, shown to a person who may see it, audited each time."""
 
 from sqlmodel import Session
 

@@ -30,7 +30,7 @@ class Joined:
 def join_call(session: Session, contact_id: int, to_case_id: int, by: Agent) -> Joined:
     """Move a call to the case it belongs to. A case that has no call left is closed as a duplicate. Told on both; audited.
 
-    An agent needs both cases to be hers or nobody's. Raises `Refused` with the reason, `NotFound`.
+    An agent needs both cases to be theirs or nobody's. Raises `Refused` with the reason, `NotFound`.
     """
     need(by, Permission.WORK_CASES)
     contact, source = _load(session, contact_id, by)
@@ -129,7 +129,7 @@ def _hold(session: Session, one: Case, other: Case, by: Agent) -> None:
         session.refresh(case, with_for_update={"key_share": True})
     for case in (one, other):
         if case.owner_id not in {None, by.id} and not may(by, Permission.HAND_OVER_ANY):
-            raise Refused(f"A colleague has case {case.reference}. Ask her, or a supervisor, to join the call.")
+            raise Refused(f"A colleague has case {case.reference}. Ask them, or a supervisor, to join the call.")
 
 
 def _others(session: Session, case: Case, contact: Contact) -> bool:

@@ -1,4 +1,4 @@
-"""What is to be done next on a case, and by when. It advises; it changes nothing."""
+"""The next steps on a case, and by when. It advises; it changes nothing."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -42,7 +42,7 @@ def first_action_due(case: Case) -> datetime | None:
 def next_steps(
     case: Case, safety: Safety, calls: list[tuple[Contact, list[Recording]]], at: datetime | None = None
 ) -> list[Step]:
-    """What is left to do on an open case, first thing first. `calls` are newest first; `at` is now unless given."""
+    """Return what is left to do on an open case, first thing first. `calls` are newest first; `at` is now unless given."""
     if case.status is CaseStatus.CLOSED:
         return []
     steps = [] if case.owner_id else [Step(StepKind.CLAIM)]

@@ -80,7 +80,7 @@ class CasePage:
 
 
 def read(session: Session, case_id: int, by: Agent) -> CasePage:
-    """The page of a case for this member of staff. Raises `NotFound`."""
+    """Return the page of a case for this member of staff. Raises `NotFound`."""
     case = scope.case(session, by, case_id)
     contacts = session.exec(
         select(Contact).where(col(Contact.case_id) == case_id).order_by(col(Contact.arrived_at).desc())
@@ -135,7 +135,7 @@ def message(session: Session, recording: Recording) -> MessageWithRecording:
 
 
 def _to_hear(call: ContactWithRecordings) -> list[Recording]:
-    """What nobody has heard unless she listened to it: a conversation was heard by the agent who had it."""
+    """Return what nobody has heard without listening to it: a conversation was heard by the agent who had it."""
     return [m.recording for m in call.messages if m.recording.kind is RecordingKind.MESSAGE]
 
 
@@ -164,7 +164,7 @@ def _others(session: Session, by: Agent, case: Case) -> tuple[list[Case], int]:
 
 
 def _colleagues(session: Session, case: Case) -> list[Colleague]:
-    """Who works cases and does not have this one, speakers of its language first."""
+    """Return who works cases and does not have this one, speakers of its language first."""
     spoken: dict[int, list[str]] = {}
     for row in session.exec(select(AgentLanguage).order_by(col(AgentLanguage.language))):
         spoken.setdefault(row.agent_id, []).append(row.language)

@@ -1,4 +1,4 @@
-"""What one person is shown of cases that are not theirs, of numbers and of audio: audited, and slowed down when unusual.
+"""Limits on what one person is shown of cases of others, of numbers and of audio: audited, and slowed down when unusual.
 
 The audit itself is what is counted, so nothing is shown that is not in the chain. A further look at the same case within
 the hour writes nothing and is never slowed down, nor is anything about the caller whom one is on the line with.
@@ -52,7 +52,7 @@ def allowed(kind: AlertKind, by: Agent, settings: Settings) -> int:
 
 
 def amount(session: Session, kind: AlertKind, by: Agent, but: str = "") -> Amount:
-    """What was shown to this person within the hour, each thing once; `but` this subject."""
+    """Return what was shown to this person within the hour, each thing once; `but` this subject."""
     moment = now()
     count, newest = session.exec(
         select(func.count(func.distinct(AuditEntry.subject)), func.max(AuditEntry.at)).where(
@@ -143,7 +143,7 @@ def _note(session: Session, act: str, case: Case, by: Agent, settings: Settings,
 
 
 def acts_of(session: Session, agent_id: int, limit: int, before_id: int | None = None) -> list[AuditEntry]:
-    """What one person did and looked at, newest first; older than `before_id` when given."""
+    """Return what one person did and looked at, newest first; older than `before_id` when given."""
     query = select(AuditEntry).where(col(AuditEntry.by_id) == agent_id).order_by(col(AuditEntry.id).desc()).limit(limit)
     if before_id is not None:
         query = query.where(col(AuditEntry.id) < before_id)

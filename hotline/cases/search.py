@@ -1,4 +1,4 @@
-"""What a case is found by: its reference, title and alias, its notes, and what was said in its recordings."""
+"""Search: a case is found by its reference, title and alias, its notes, and what was said in its recordings."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What happened to a case, line by line."""
+"""The timeline of a case: what happened to it, line by line."""
 
 from datetime import datetime
 

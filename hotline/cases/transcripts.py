@@ -1,4 +1,4 @@
-"""What people do with recordings: hear them, correct the draft, ask for another try."""
+"""Acts of people on recordings: hear them, correct the draft, ask for another try."""
 
 from datetime import timedelta
 

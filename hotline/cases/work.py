@@ -1,4 +1,4 @@
-"""What people do with a case: claim, release, hand over, move, describe. Every rule that refuses says why."""
+"""Acts of people on a case: claim, release, hand over, move, describe. Every rule that refuses says why."""
 
 from datetime import datetime
 
@@ -118,7 +118,7 @@ def summarise(session: Session, case_id: int, summary: str, by: Agent) -> Case:
 def describe_worker(
     session: Session, case_id: int, by: Agent, *, alias: str, workers_affected: int | None, workers_estimated: bool
 ) -> Case:
-    """What we call the worker, and how many a case concerns. Nothing about identity is ever needed."""
+    """Keep what we call the worker, and how many a case concerns. Nothing about identity is ever needed."""
     need(by, Permission.WORK_CASES)
     case = scope.case(session, by, case_id)
     alias = " ".join(alias.replace("\x00", "").split())

@@ -1,4 +1,4 @@
-"""What an agent asked about safety: whether and when the worker may be called, and whether they are in danger."""
+"""The answers about safety: whether and when the worker may be called, and whether they are in danger."""
 
 from collections.abc import Mapping
 

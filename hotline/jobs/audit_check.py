@@ -37,7 +37,7 @@ def due(session: Session, zone: ZoneInfo, moment: datetime | None = None) -> boo
 
 
 def verdict_of(job: Job) -> Verdict:
-    """What a check that is done has found."""
+    """Return what a check that is done has found."""
     trouble = job.result.get("trouble")
     return Verdict(job.result.get("entries", 0), Trouble(trouble) if trouble else None, job.result.get("entry"))
 

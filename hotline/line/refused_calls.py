@@ -18,7 +18,7 @@ Counts = Mapping[tuple[RefusedKind, str], int]
 
 
 def shape_of(dialled: str, ours: Iterable[str]) -> str:
-    """What a dialled number looks like, without its digits: 00dddddddddd.
+    """Return what a dialled number looks like, without its digits: 00dddddddddd.
 
     Of one that holds the beginning of a line of ours, that much stays, so that the carrier's form can be told.
     """
@@ -49,7 +49,7 @@ def add(session: Session, counts: Counts, at: datetime, zone: ZoneInfo) -> None:
 
 
 def recent(session: Session, at: datetime, zone: ZoneInfo, days: int = 7) -> list[RefusedCalls]:
-    """What was refused in these days, today among them: one row for each kind and shape, the latest first."""
+    """Return what was refused in these days, today among them: one row for each kind and shape, the latest first."""
     first = f"{(at - timedelta(days=days - 1)).astimezone(zone):%Y-%m-%d}"
     rows = session.exec(
         select(RefusedCalls).where(col(RefusedCalls.day) >= first).order_by(col(RefusedCalls.last_at).desc())

@@ -12,7 +12,7 @@ from hotline.staff.states import speakers
 
 PENALTY_FIRST = 0
 PENALTY_BACKUP = 10
-# Past every caller's limit: she is not rung, and yet she is somebody to wait for.
+# Past every caller's limit: the agent is not rung, and yet is somebody to wait for.
 PENALTY_BUSY = 1000
 
 
@@ -20,8 +20,8 @@ PENALTY_BUSY = 1000
 class Member:
     """A phone in a queue. Not ready means paused, never removed: removing forgets who was idle longest.
 
-    Who is on a call or wraps one up is not paused, because callers who wait for her would be thrown out; her penalty keeps
-    her phone still, from before the call ends, so that nothing rings in the moment between.
+    Who is on a call or wraps one up is not paused, because callers who wait for them would be thrown out; a penalty keeps
+    their phone still, from before the call ends, so that nothing rings in the moment between.
     """
 
     queue: str
@@ -31,10 +31,10 @@ class Member:
 
 
 def desired_members(session: Session, at: datetime, settings: Settings) -> set[Member]:
-    """Every speaker in the queue of each language she speaks: ready and busy ones unpaused.
+    """Return every speaker in the queue of each language they speak: ready and busy ones unpaused.
 
-    Who is rung at home at this hour, by the shifts, is a member by her mobile too, while no page or phone of
-    hers can be rung.
+    Who is rung at home at this hour, by the shifts, is a member by their mobile too, while no page or phone of
+    theirs can be rung.
     """
     at_home = on_duty(session, at, settings)
     members = set()
@@ -44,7 +44,7 @@ def desired_members(session: Session, at: datetime, settings: Settings) -> set[M
         paused = s.status not in THERE
         members.add(Member(s.language, f"PJSIP/agent{s.agent_id}", penalty, paused))
         if s.agent_id in at_home:
-            # Her own phone, if it can be rung, is nearer than her pocket.
+            # The agent's own phone, if it can be rung, is nearer than the mobile.
             nearer = s.reachable and s.status in THERE
             members.add(Member(s.language, f"Local/m{s.agent_id}@confirm/n", penalty, paused=nearer))
     return members

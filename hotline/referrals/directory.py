@@ -13,7 +13,7 @@ from hotline.permissions import Permission, need
 from models import Agent, Caller, DirectoryEntry, EntryKind
 
 NAME_MAX, NOTE_MAX = 120, 300
-A_WORKERS_TELEPHONE = "This is a worker's telephone. She is called from her case only."
+A_WORKERS_TELEPHONE = "This is a worker's telephone. Workers are called from their case only."
 
 
 def add(

@@ -1,4 +1,4 @@
-"""Who is expected when. The roster says who should be there and where the gaps are; who is rung is another matter."""
+"""Shifts: who is expected when. The roster says who should be there and where the gaps are; it rings nobody."""
 
 from collections import defaultdict
 from dataclasses import dataclass
@@ -104,7 +104,7 @@ def add_shift(
         )
     ).first()
     if same is not None:
-        raise Invalid(starts="She already has a shift that starts then.")
+        raise Invalid(starts="There is already a shift that starts then.")
     shift = Shift(agent_id=agent_id, weekday=weekday, on_date=on_date, starts=starts, ends=ends, at_home=at_home)
     session.add(shift)
     session.flush()

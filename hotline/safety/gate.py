@@ -64,7 +64,7 @@ class Refusal:
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """What decides on every way. A way has facts of its own, in a class of its own.
+    """The facts that decide on every way. A way has facts of its own, in a class of its own.
 
     `withheld`: there is no number or account, or it is not certain whose it is. `other_unsafe` names another case of this
     person's telephone that forbids contact; `other_telephone`: what is known was said of another telephone or account.
@@ -125,7 +125,7 @@ def why_not(
 
 
 def _never_by_time(facts: CallFacts | MessageFacts, at: datetime) -> Refusal | None:
-    """What no waiting mends."""
+    """Return the first reason that no waiting mends."""
     if isinstance(facts, CallFacts) and facts.ended:
         return Refusal(Reason.ENDED, "This call-back has ended.")
     refusal = _unsafe(facts) or _review(facts, at)
@@ -135,7 +135,7 @@ def _never_by_time(facts: CallFacts | MessageFacts, at: datetime) -> Refusal | N
 
 
 def _unsafe(facts: Facts) -> Refusal | None:
-    """Whether contact is known to be safe, on any way."""
+    """Return why contact is not known to be safe, on any way."""
     if facts.withheld:
         return Refusal(Reason.WITHHELD, "The number is withheld or not certain.")
     safety = facts.safety
@@ -165,7 +165,7 @@ def _unsafe(facts: Facts) -> Refusal | None:
 
 
 def _review(facts: Facts, at: datetime) -> Refusal | None:
-    """Whether what the worker said still counts."""
+    """Return why what the worker said no longer counts."""
     window, reviewed_at = (facts.safety.window, facts.safety.reviewed_at) if facts.safety is not None else (None, None)
     until = safe_until(window, reviewed_at)
     if until is None or reviewed_at is None:
@@ -206,7 +206,7 @@ def _message_not_agreed(facts: MessageFacts) -> Refusal | None:
 
 
 def _busy(facts: CallFacts, *, supervisor: bool) -> Refusal | None:
-    """What people are doing about a call-back now, or must do first."""
+    """Return what people are doing about a call-back now, or must do before it."""
     if facts.on_line:
         return Refusal(Reason.CALLER_ON_LINE, "This telephone is in a call with us now.")
     if facts.unsaid_by is not None:
@@ -226,7 +226,7 @@ def _busy(facts: CallFacts, *, supervisor: bool) -> Refusal | None:
 
 
 def _not_yet(facts: CallFacts | MessageFacts, at: datetime, zone: ZoneInfo) -> Refusal | None:
-    """What waiting mends."""
+    """Return the reason that waiting mends."""
     opens = opens_at(facts, at, zone)
     if _due(facts, at) > at:
         rest = (
@@ -247,7 +247,7 @@ def _not_yet(facts: CallFacts | MessageFacts, at: datetime, zone: ZoneInfo) -> R
 
 
 def _due(facts: CallFacts | MessageFacts, at: datetime) -> datetime:
-    """From when on this may go out, as far as tries go: a message is due at once."""
+    """Return from when on this may go out, as far as tries go: a message is due at once."""
     return facts.due_at if isinstance(facts, CallFacts) else at
 
 

@@ -1,4 +1,4 @@
-"""Who may change what is known about a worker's safety: a colleague's case is not everybody's to write in."""
+"""The right to change what is known about a worker's safety: a colleague's case is not everybody's to write in."""
 
 from sqlmodel import Session, col, or_, select
 

@@ -69,7 +69,7 @@ def with_mobile(session: Session) -> list[int]:
 
 
 def show(keys: Keys, agent: Agent) -> str | None:
-    """A person's mobile as people read it, for herself and for who manages people; None when it is not known."""
+    """Return a person's mobile as people read it, for them and for whoever manages people; None when it is not known."""
     return for_the_eye(keys.open(agent.mobile_sealed).decode()) if agent.mobile_sealed is not None else None
 
 

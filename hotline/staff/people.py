@@ -208,7 +208,7 @@ def deactivate(session: Session, agent_id: int, *, by_id: int | None) -> Agent:
 
 
 def activate(session: Session, agent_id: int, *, by_id: int | None) -> Agent:
-    """Let a person in again, with her old password; she needs a new phone secret."""
+    """Let a person in again, with the old password; they need a new phone secret."""
     agent = load(session, agent_id)
     agent.active = True
     session.add(agent)
@@ -218,7 +218,7 @@ def activate(session: Session, agent_id: int, *, by_id: int | None) -> Agent:
 
 
 def reset_password(session: Session, agent_id: int, *, by_id: int | None) -> str:
-    """A new password for one sign-in, told once: she must choose her own with it."""
+    """Make a new password for one sign-in, told once: its owner must choose another with it."""
     password = "-".join(secrets.token_hex(2) for _ in range(4))
     set_password(session, load(session, agent_id), password, by_id=by_id, must_change=True)
     return password

@@ -1,4 +1,4 @@
-"""Who is there now: every agent with what she does, and who could be rung for a language or in an emergency."""
+"""Presence: every agent with what they do, and who could be rung for a language or in an emergency."""
 
 from collections import defaultdict
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ ORDER = [
 
 @dataclass(frozen=True)
 class Person:
-    """An agent and what she does now. `talks` is the language of the call she is in; `languages` the ones she speaks."""
+    """An agent and what they do now. `talks` is the language of the call they are in; `languages` those they speak."""
 
     agent_id: int
     name: str
@@ -39,12 +39,12 @@ class Person:
 
     @property
     def rung(self) -> bool:
-        """Whether the queue would ring her."""
+        """Whether the queue would ring them."""
         return self.reachable and self.status is AgentStatus.READY
 
     @property
     def askable(self) -> bool:
-        """Whether a colleague may call her in: her phone is there and no call has her."""
+        """Whether a colleague may call them in: their phone is there and they are in no call."""
         return self.reachable and self.status not in WITH_A_CALL
 
 

@@ -69,7 +69,7 @@ def is_confirmed(sign_in: SignIn) -> bool:
 
 
 def find(session: Session, token: str) -> tuple[Agent, SignIn] | None:
-    """The active person behind a browser's token, and her sign-in; None when it ended, ran out or never was."""
+    """Return the active person behind a browser's token, and the sign-in; None when it ended, ran out or never was."""
     return find_hashed(session, sha256(token)) if token else None
 
 
@@ -88,7 +88,7 @@ def find_hashed(session: Session, token_sha256: str) -> tuple[Agent, SignIn] | N
 
 
 def still_signed_in(session: Session, hashes: Iterable[str]) -> set[str]:
-    """Those of these token hashes whose sign-in goes on, in few queries however many there are."""
+    """Return those of these token hashes whose sign-in goes on, in few queries however many there are."""
     wanted, found = sorted(hashes), set[str]()
     for first in range(0, len(wanted), AT_ONCE):
         found.update(

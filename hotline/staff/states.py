@@ -1,4 +1,4 @@
-"""What agents are doing now. Every change is a row, and is kept."""
+"""States of agents: what they are doing now. Every change is a row, and is kept."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -9,17 +9,17 @@ from hotline.errors import Invalid, Refused
 from models import Agent, AgentLanguage, AgentState, AgentStateChange, AgentStatus, Proficiency
 from models.db.types import now
 
-# Why she is not ready, when it was not her own choice.
+# Why an agent is not ready, when it was not their own choice.
 MISSED = "missed_ring"
 DECLINED = "declined"
-PAGE_LOST = "page_lost"  # her page was silent
-PAGE_BACK = "page_back"  # and speaks again: she is told, and chooses Ready herself
-MOBILE_MISSED = "mobile_missed"  # her mobile rang at home, and nobody took it there
+PAGE_LOST = "page_lost"  # the agent's page was silent
+PAGE_BACK = "page_back"  # and speaks again: the agent is told, and chooses Ready
+MOBILE_MISSED = "mobile_missed"  # the mobile rang at home, and nobody took it there
 MOBILE_RESTS = "mobile_rests"  # and again: it is left alone until `until`
 
 LINE_BROKE = "line_broke"  # why an agent wraps up a call that goes on with others: the line was lost, nobody hung up
 
-# Why she takes a break, and how long one usually lasts. Past it nothing happens but that it shows.
+# Why an agent takes a break, and how long one usually lasts. Past it nothing happens but that it shows.
 BREAKS = {
     "short": timedelta(minutes=15),
     "meal": timedelta(minutes=60),
@@ -30,7 +30,7 @@ BREAKS = {
 
 CLOCK_SET_BACK = timedelta(minutes=1)
 
-# A call has her: what she is does not change by a button.
+# A call has the agent: their state does not change by a button.
 IN_A_CALL = {AgentStatus.RINGING, AgentStatus.ON_CALL}
 WITH_A_CALL = IN_A_CALL | {AgentStatus.WRAP_UP}
 
@@ -95,7 +95,7 @@ def take_break(session: Session, agent: Agent, reason: str, at: datetime | None 
 
 
 def go_off_duty(session: Session, agent: Agent) -> AgentState:
-    """The end of her shift. Refused during a call."""
+    """End an agent's shift. Raises `Refused` during a call."""
     _free_to_choose(session, agent)
     return set_status(session, agent.id or 0, AgentStatus.OFFLINE)
 
@@ -109,7 +109,7 @@ def _free_to_choose(session: Session, agent: Agent) -> None:
 
 
 def rings(session: Session, agent_id: int, call: str, at: datetime) -> bool:
-    """Her phone rings with this call. Only one who is ready changes; a colleague asked in a call stays what she is."""
+    """Keep that a phone rings with this call. Only a ready agent changes; one asked in a call keeps their state."""
     if _held(session, agent_id).status is not AgentStatus.READY:
         return False
     set_status(session, agent_id, AgentStatus.RINGING, at=at, call=call)
@@ -117,7 +117,7 @@ def rings(session: Session, agent_id: int, call: str, at: datetime) -> bool:
 
 
 def stopped_ringing(session: Session, agent_id: int, call: str | None, at: datetime) -> bool:
-    """The ring ended and it was not her doing: she is ready again. A ring of another call is left alone."""
+    """Make an agent ready again whose ring ended by no doing of theirs. A ring of another call is left alone."""
     state = _held(session, agent_id)
     if state.status is not AgentStatus.RINGING or (call is not None and state.call not in {None, call}):
         return False
@@ -126,7 +126,7 @@ def stopped_ringing(session: Session, agent_id: int, call: str | None, at: datet
 
 
 def missed(session: Session, agent_id: int, at: datetime, reason: str = MISSED) -> bool:
-    """It rang and she did not take it: not ready, and the reason says why. Whoever was not rung as ready is left alone."""
+    """Make an agent who did not take a ring not ready, and say why. Whoever was not rung as ready is left alone."""
     if _held(session, agent_id).status not in {AgentStatus.READY, AgentStatus.RINGING}:
         return False
     set_status(session, agent_id, AgentStatus.NOT_READY, reason, at)
@@ -134,7 +134,7 @@ def missed(session: Session, agent_id: int, at: datetime, reason: str = MISSED) 
 
 
 def mobile_missed(session: Session, agent_id: int, at: datetime, rests_s: int) -> bool:
-    """Her mobile rang for the queue and nobody took it. The second time in a row it is left alone for so many seconds."""
+    """Keep that a mobile rang for the queue and nobody took it; after two in a row it rests for so many seconds."""
     state = _held(session, agent_id)
     if state.status in {AgentStatus.READY, AgentStatus.RINGING}:
         status = AgentStatus.NOT_READY
@@ -142,7 +142,7 @@ def mobile_missed(session: Session, agent_id: int, at: datetime, rests_s: int) -
         status = state.status
     else:
         return False
-    # Her own word stills the mobile anyway, and is not overwritten by a ring that was under way.
+    # The agent's own word stills the mobile anyway, and is not overwritten by a ring that was under way.
     if status is AgentStatus.NOT_READY and state.status is status and state.reason in {None, DECLINED}:
         return False
     if state.reason == MOBILE_RESTS and state.until is not None and at < state.until:
@@ -166,7 +166,7 @@ def off_call(
 
     `reason` is `LINE_BROKE` for an agent who lost a call that others have now.
 
-    An agent who pressed Not ready while her phone rang, and answered, does not get another call.
+    An agent who pressed Not ready while their phone rang, and answered, does not get another call.
     """
     state = _held(session, agent_id)
     if state.status is not AgentStatus.ON_CALL:
@@ -183,7 +183,7 @@ def may_rejoin(state: AgentState) -> bool:
 
 
 def finish_wrap_up(session: Session, agent_id: int, at: datetime | None = None) -> AgentState:
-    """The call is wrapped up: she is what she was before it."""
+    """End a wrap-up: the agent is what they were before the call."""
     state = _held(session, agent_id)
     return _as_before(session, agent_id, at or now()) if state.status is AgentStatus.WRAP_UP else state
 
@@ -226,14 +226,14 @@ def _as_before(session: Session, agent_id: int, at: datetime) -> AgentState:
         return set_status(session, agent_id, AgentStatus.OFFLINE, at=at)
     reason = before.reason
     if reason in {MOBILE_MISSED, MOBILE_RESTS}:
-        # She has taken a call since: they are no longer in a row.
+        # The agent has taken a call since: the missed ones are no longer in a row.
         reason = MISSED if before.status is AgentStatus.NOT_READY else None
     until = before.at + BREAKS[reason] if reason in BREAKS else None
     return set_status(session, agent_id, before.status, reason, at, until=until)
 
 
 def page_took(session: Session, agent_id: int, page: str) -> AgentState:
-    """This page has her phone now; another that had it has it no more. One whose page was silent is told it is back."""
+    """Give the agent's phone to this page, and take it from another. One whose page was silent is told it is back."""
     state = _held(session, agent_id)
     state.page = page
     session.add(state)
@@ -243,7 +243,7 @@ def page_took(session: Session, agent_id: int, page: str) -> AgentState:
 
 
 def page_left(session: Session, agent_id: int, page: str | None = None) -> bool:
-    """Her page gave the phone back. With `page`, only if it is that one. True when something changed."""
+    """Take the phone from the page that gave it back. With `page`, only if it is that one. True when something changed."""
     state = _held(session, agent_id)
     if state.page is None or (page is not None and state.page != page):
         return False
@@ -254,7 +254,7 @@ def page_left(session: Session, agent_id: int, page: str | None = None) -> bool:
 
 
 def page_lost(session: Session, agent_id: int, at: datetime) -> bool:
-    """Her page is silent: nothing can ring there, so she is not ready. A call she has goes on, and decides itself."""
+    """Make an agent whose page is silent not ready: nothing can ring there. A call they have goes on, and decides itself."""
     state = _held(session, agent_id)
     if state.page is None or state.status not in {AgentStatus.READY, AgentStatus.RINGING, AgentStatus.WRAP_UP}:
         return False
@@ -263,7 +263,7 @@ def page_lost(session: Session, agent_id: int, at: datetime) -> bool:
 
 
 def page_gone(session: Session, agent_id: int, at: datetime) -> bool:
-    """No page has had her phone for a while, and none of hers can be rung: she is not ready, and told when she is back."""
+    """Make an agent not ready whose phone no page has had for a while; when they are back they are told."""
     state = _held(session, agent_id)
     waits = state.status in {AgentStatus.READY, AgentStatus.RINGING, AgentStatus.WRAP_UP}
     if state.page is not None or state.reachable or not waits:
@@ -273,7 +273,7 @@ def page_gone(session: Session, agent_id: int, at: datetime) -> bool:
 
 
 def page_back(session: Session, agent_id: int) -> bool:
-    """Her page speaks again after it was lost: she stays not ready until she says so, and the reason tells her."""
+    """Keep that a lost page speaks again: the agent stays not ready until they say so, and the reason tells them."""
     state = _held(session, agent_id)
     if state.status is not AgentStatus.NOT_READY or state.reason != PAGE_LOST:
         return False
@@ -282,7 +282,7 @@ def page_back(session: Session, agent_id: int) -> bool:
 
 
 def set_reachable(session: Session, agent_id: int, reachable: bool) -> bool:
-    """Keep whether her phone is registered; only the switchboard says so. True when it changed."""
+    """Keep whether an agent's phone is registered; only the switchboard says so. True when it changed."""
     state = _held(session, agent_id)
     if state.reachable == reachable:
         return False
@@ -294,9 +294,9 @@ def set_reachable(session: Session, agent_id: int, reachable: bool) -> bool:
 
 @dataclass(frozen=True)
 class Speaker:
-    """An agent who speaks a language, and what she does now.
+    """An agent who speaks a language, and what they do now.
 
-    `comes_back`: her page has the phone but cannot be rung at this moment, as when it is loaded again.
+    `comes_back`: their page has the phone but cannot be rung at this moment, as when it is loaded again.
     """
 
     agent_id: int

@@ -174,7 +174,7 @@ def _plain(value: object) -> object:
 
 
 def _why(error: Exception) -> str:
-    """What went wrong, without what was written: some messages of a database quote it."""
+    """Return what went wrong, without what was written: some messages of a database quote it."""
     if isinstance(error, LookupError):
         return "it holds a value that this Freeline does not know. Update Freeline first"
     said = getattr(getattr(getattr(error, "orig", None), "diag", None), "message_primary", None)

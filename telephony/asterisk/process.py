@@ -132,7 +132,7 @@ class RunningAsterisk:
         return False
 
     def command(self, line: str, within_s: float = 10.0) -> str:
-        """What Asterisk's own console answers to a command; empty when it does not answer."""
+        """Return what Asterisk's own console answers to a command; empty when it does not answer."""
         whole = [*self.asterisk.command, "-C", str(self.configuration), "-rx", line]
         try:
             return subprocess.run(whole, capture_output=True, text=True, check=False, timeout=within_s).stdout

@@ -44,7 +44,7 @@ def load_secrets(settings: Settings) -> Secrets:
 
 
 def agi_token(settings: Settings) -> str:
-    """What ivr asks Asterisk for with its first command. Raises `PartMissing`."""
+    """Return what ivr asks Asterisk for with its first command. Raises `PartMissing`."""
     return load_secrets(settings).agi_token
 
 

@@ -94,12 +94,12 @@ class Ari:
                 self._ask("PUT", "aor", name, _AOR)
 
     def drop_phone(self, agent_id: int) -> None:
-        """Take an agent's phone away; harmless when there is none. Raises `AriFailed`."""
+        """Take an agent's phone away; without one nothing happens. Raises `AriFailed`."""
         for kind in ("endpoint", "aor", "auth"):  # what refers to others goes first
             self._ask("DELETE", kind, names.agent_endpoint(agent_id), missing_ok=True)
 
     def _kept(self, kind: str, name: str) -> dict[str, str]:
-        """What Asterisk has of this kind under a name; empty when there is none."""
+        """Return what Asterisk has of this kind under a name; empty when there is none."""
         body = self._ask("GET", kind, name, missing_ok=True)
         try:
             rows = json.loads(body)

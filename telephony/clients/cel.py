@@ -124,7 +124,7 @@ def _follow(trails: dict[str, Trail], first: tuple[int, int], row: dict[str, Any
         return
     trail = trails.setdefault(linkedid, Trail(linkedid, first))
     trail.last_at = at
-    # The worker's channel; or, of a call that we made, the agent's, from which she was called.
+    # The worker's channel; or, of a call that we made, the agent's, from which the worker was called.
     ours = row.get("uniqueid") == linkedid and agent_of(channel) is not None
     callers = row.get("uniqueid") == linkedid and channel.startswith(_CALLERS)
     if callers and (said := _OURS.fullmatch(str(row.get("userfield", "")))):

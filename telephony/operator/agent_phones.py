@@ -35,7 +35,7 @@ class AgentPhones:
         return PhoneSecret(user, secret, names.REALM)
 
     def drop_phone(self, agent_id: int) -> None:
-        """Take an agent's phone away, at sign-out; harmless when there is none."""
+        """Take an agent's phone away, at sign-out; without one nothing happens."""
         self._asterisk.by_http(lambda ari: ari.drop_phone(agent_id))
 
     def page_gone(self, agent_id: int) -> None:
@@ -56,7 +56,7 @@ class AgentPhones:
         self._asterisk.put(_mobile(agent_id), number or "")
 
     def mobiles_missing(self, agent_ids: Iterable[int]) -> set[int]:
-        """Those of these agents whose mobile Asterisk does not know, as after its restart."""
+        """Return those of these agents whose mobile Asterisk does not know, as after its restart."""
         return {agent_id for agent_id in agent_ids if not self._asterisk.read(_mobile(agent_id))}
 
 

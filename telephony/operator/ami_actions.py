@@ -19,8 +19,8 @@ REFUSED = "This could not be done: somebody in the call has just left. Look how 
 NORMAL = "16"
 BROKEN = "44"  # as Asterisk ends a leg whose sound stays away
 FREE = "NOT_INUSE"
-# Asterisk asks a phone that has registered whether it is there, and only then rings it; and the call in which she tried her
-# sound a moment ago may not be over yet.
+# Asterisk asks a phone that has registered whether it is there, and only then rings it; and the call in which the agent
+# tried the sound a moment ago may not be over yet.
 FREE_WITHIN_S = 3.0
 LOOK_S = 0.1
 MOVE_TRIES = 40
@@ -44,7 +44,7 @@ class Actor:
         self._connected: Ami | None = None
 
     def close(self) -> None:
-        """Leave Asterisk; harmless twice."""
+        """Leave Asterisk. Idempotent."""
         with self._lock:
             if self._connected is not None:
                 self._connected.close()
@@ -105,9 +105,9 @@ class Actor:
     def originate(
         self, channel: str, target: Mapping[str, str], told: Mapping[str, str], ring_s: int, *, wait: bool = False
     ) -> None:
-        """Call somebody; when she answers she goes on at `target`. `told` are variables of her channel, without commas.
+        """Call somebody, who goes on at `target` when they answer. `told` are variables of that channel, without commas.
 
-        `wait` until she has: only for what answers at once, because nothing else is done meanwhile.
+        `wait` until they have: only for what answers at once, because nothing else is done meanwhile.
         """
         fields = {"Action": "Originate", "Channel": channel, "Timeout": str(ring_s * 1000), **target}
         fields["Async"] = "false" if wait else "true"
@@ -116,7 +116,7 @@ class Actor:
         self._do({**fields, "Variable": ",".join(f"{name}={value}" for name, value in told.items())})
 
     def hang_up(self, channel: str, cause: str = NORMAL) -> None:
-        """End a channel, as a person does who hangs up unless said otherwise; harmless when it has gone by itself."""
+        """End a channel, as a person does who hangs up unless said otherwise. Idempotent."""
         try:
             self._do({"Action": "Hangup", "Channel": channel, "Cause": cause})
         except LineFailed as error:

@@ -43,16 +43,16 @@ class Legs:
 
     @property
     def worker(self) -> LegNow | None:
-        """The worker's own: marked when we called her, else the one that is nobody else's."""
+        """The worker's own: marked when we called them, else the one that is nobody else's."""
         ours = [leg for leg in self.talking if leg.agent_id is None]
         return next((leg for leg in ours if leg.leg in {names.LEG_WORKER, ""}), None)
 
     def agent(self, agent_id: int) -> LegNow | None:
-        """This agent's, once she has answered."""
+        """This agent's, once they have answered."""
         return next((leg for leg in self.talking if leg.agent_id == agent_id and leg.up), None)
 
     def party(self, leg: str) -> LegNow | None:
-        """The party's with this id, once she has answered."""
+        """The party's with this id, once they have answered."""
         return next((found for found in self.talking if found.leg == leg and found.up), None)
 
     @property
@@ -67,21 +67,21 @@ class Legs:
 
     @property
     def all(self) -> list[LegNow]:
-        """Every channel, the worker's first: when hers ends, nobody is rung again for her."""
+        """Every channel, the worker's first: when that ends, nobody is rung again for the worker."""
         worker = self.worker
         others = [leg for leg in (*self.talking, *self.behind) if leg is not worker]
         return [worker, *others] if worker is not None else others
 
 
 def legs_of(rows: Iterable[AmiMessage], call: str) -> Legs:
-    """What CoreShowChannels shows of one call."""
+    """Return what CoreShowChannels shows of one call."""
     found = [_leg(row) for row in rows if row.variables.get(names.CALL) == call]
     behind = [leg for leg in found if leg.channel.endswith(names.BEHIND) or leg.leg == names.LEG_MOBILE]
     return Legs(tuple(leg for leg in found if leg not in behind), tuple(behind))
 
 
 def ringing_for(rows: Iterable[AmiMessage], leg: str) -> list[str]:
-    """The channels by which a party is called: by its own id, which she carries, or which the call for her was given."""
+    """Return the channels by which a party is called: they carry its id, or the call for it was given that id."""
     return [row.get("Channel") for row in rows if row.variables.get(names.LEG) == leg or row.get("Uniqueid") == leg]
 
 

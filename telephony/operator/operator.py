@@ -30,7 +30,7 @@ class Operator(AgentPhones):
     """Thread-safe. Every method blocks until Asterisk has answered, ten seconds at most, and raises `LineFailed`.
 
     Never call it inside a transaction. `call` is the call's id (FREELINE_CALL), `leg` a party's own id (FREELINE_LEG, a
-    random hex word made by whoever calls her in). Every act is harmless when what it asks for is so already.
+    random hex word made by whoever calls the party in). Every act is idempotent.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -39,7 +39,7 @@ class Operator(AgentPhones):
         self._one_recorder = threading.Lock()
 
     def close(self) -> None:
-        """Leave Asterisk; harmless twice."""
+        """Leave Asterisk. Idempotent."""
         self._asterisk.close()
 
     # The worker: held, back, handed over
@@ -61,18 +61,18 @@ class Operator(AgentPhones):
     def to_queue(self, call: str, language: str) -> None:
         """Hand the worker to the queue of a language, before all who wait; everybody else is hung up.
 
-        Where nobody speaks it now she is offered to leave a message, as a caller would be.
+        Where nobody speaks it now they are offered to leave a message, as a caller would be.
         """
         self._hand_over(call, language, names.EXTENSION_TO_QUEUE)
 
     def to_agent(self, call: str, agent_id: int, language: str) -> None:
-        """Hand the worker to one agent; when she does not take it, to the head of that language's queue."""
+        """Hand the worker to one agent; when that agent does not take it, to the head of that language's queue."""
         self._hand_over(call, language, names.EXTENSION_TO_AGENT, agent_id)
 
     # Parties
 
     def call_agent(self, call: str, lead_id: int, leg: str, agent_id: int) -> None:
-        """Ring a colleague into the room with the lead, while the worker hears music. Nobody is moved when she cannot
+        """Ring a colleague into the room with the lead, while the worker hears music. Nobody is moved when they cannot
         be rung."""
         interface = names.agent_interface(agent_id)
         if not self._asterisk.rings(interface):
@@ -159,7 +159,7 @@ class Operator(AgentPhones):
             self._take_back(call, worker)
 
     def drop_party(self, call: str, leg: str) -> None:
-        """Hang up a party, or stop ringing her; harmless when she is gone. The worker stays where she is."""
+        """Hang up a party, or stop ringing it. Idempotent. The worker stays where they are."""
         check(_WORD, leg, call)
         for channel in ringing_for(self._asterisk.channels(), leg):
             self._asterisk.hang_up(channel)
@@ -168,7 +168,7 @@ class Operator(AgentPhones):
         """The worker comes to the party who was called in, and the agent leaves."""
         legs, worker = self._talk(call)
         lead, party = legs.agent(agent_id), _party(legs, leg)
-        # Who is left by whom she was called in comes back to the queue's head if the line to him breaks.
+        # A worker whose lead leaves comes back to the queue's head if the line to the party breaks.
         interface = names.agent_interface(party.agent_id) if party.agent_id is not None else ""
         self._asterisk.put(names.AGENT, interface, worker.channel)
         self._asterisk.put(names.LEAD, party.channel, worker.channel)
@@ -194,7 +194,7 @@ class Operator(AgentPhones):
         self._asterisk.hang_up(lead.channel)
 
     def end(self, call: str) -> None:
-        """Hang up everybody in the conversation; harmless when it is over."""
+        """Hang up everybody in the conversation. Idempotent."""
         check(_WORD, call)
         for leg in legs_of(self._asterisk.channels(), call).all:
             self._asterisk.hang_up(leg.channel)
@@ -202,16 +202,16 @@ class Operator(AgentPhones):
     # Calling back
 
     def call_back(self, call: str, agent_id: int, number: str, language: str = "") -> None:
-        """Ring the agent's own phone and dial the worker from there, so that she hears the ringing.
+        """Ring the agent's own phone and dial the worker from there, so that the agent hears the ringing.
 
-        `language` is the queue that the worker goes to when the agent's line breaks and she does not come back; without one
+        `language` is the queue that the worker goes to when the agent's line breaks and they do not come back; without one
         the call ends. Raises ValueError for anything but digits, with or without a leading +.
         """
         self._outside(number)
         check(_WORD, call)
         check(_LANGUAGE, language)
         interface = names.agent_interface(agent_id)
-        # She pressed a button of the page that has her phone: it may have registered, or tried her sound, just now.
+        # The agent pressed a button of the page that has the phone: it may have registered, or tried its sound, just now.
         if not self._asterisk.rings(interface, FREE_WITHIN_S):
             raise LineFailed(NOT_READY)
         told = {f"__{names.CALL}": call, f"_{names.DIAL}": number}
@@ -225,7 +225,7 @@ class Operator(AgentPhones):
     # Recording
 
     def start_recording(self, call: str) -> None:
-        """Record the worker and the agents from now on, in a file of its own each time; harmless while it is recorded.
+        """Record the worker and the agents from now on, in a file of its own each time. Idempotent while it runs.
 
         What is said while the worker is held is not recorded.
         """
@@ -236,7 +236,7 @@ class Operator(AgentPhones):
             self._start_recording(call)
 
     def stop_recording(self, call: str) -> None:
-        """Stop recording; harmless when nothing is recorded."""
+        """Stop recording. Idempotent."""
         with self._one_recorder:  # one that begins in this very moment is found, and ended
             legs, worker = self._talk(call)
             self._asterisk.put(names.RECORDS, "", worker.channel)
@@ -294,7 +294,7 @@ class Operator(AgentPhones):
                 self._record(call, worker)
 
     def _rest(self, legs: Legs) -> None:
-        """Stop the recorder while the worker is away: what she agreed to is her own conversation."""
+        """Stop the recorder while the worker is away: what they agreed to is their own conversation."""
         if legs.recorder is not None:
             self._asterisk.hang_up(legs.recorder.channel)
 
@@ -362,5 +362,5 @@ def _room_extension(party: LegNow) -> str:
 
 
 def _headers(call: str, kind: str) -> dict[str, str]:
-    """What the INVITE that rings an agent carries."""
+    """Return what the INVITE that rings an agent carries."""
     return {f"PJSIP_HEADER(add,{names.CALL_HEADER})": call, f"PJSIP_HEADER(add,{names.KIND_HEADER})": kind}

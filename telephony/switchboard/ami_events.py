@@ -1,4 +1,4 @@
-"""What AMI's events mean for the hotline. No database, no network: an event in, changes out.
+"""The meaning of AMI's events for the hotline. No database, no network: an event in, changes out.
 
 Which channels there are, and which are together, is taken from the channels' own events alone: once legs are moved, what
 app_queue says of the end of a call comes at the wrong time and with the wrong reason.
@@ -40,7 +40,7 @@ NORMAL = "16"
 # No hang-up: a way out of order, a failure in between, silence past the limit (44), a carrier that answers no more.
 LINE_BROKE = {"27", "38", "41", "44", "102"}
 OUT_OF_REACH = {"0", "4", "5"}  # app_queue's numbers for unknown, invalid and unavailable
-# The dialplan waits for the agent and then rings her; by now she has answered or somebody else was rung.
+# The dialplan waits for the agent and then rings them; by now they have answered or somebody else was rung.
 COMES_BACK = timedelta(seconds=45)
 # The events of a channel that is surely there: what comes after its hang-up must not bring it back.
 LIVE_CHANNEL_EVENTS = {"Newstate", "BridgeEnter", "MusicOnHoldStart", "QueueCallerJoin", "DialBegin"}
@@ -79,7 +79,7 @@ class Notices:
         }
 
     def changes(self, event: AmiMessage) -> list[Change]:
-        """What this event changes, in order; the arrival first when it is the first to name the call."""
+        """Return what this event changes, in order; the arrival first when it is the first to name the call."""
         arrived = self._named(event)
         if event.event in LIVE_CHANNEL_EVENTS:
             self._keep(leg_of(event), _call_id(event))
@@ -116,7 +116,7 @@ class Notices:
     def _as_it_is(self, talk: CallState, up: set[str], at: datetime) -> list[Change]:
         changes: list[Change] = []
         bridged = [leg for leg in talk.legs.values() if leg.bridge]
-        # One who is on her way into the room is in no bridge, and leads all the same.
+        # An agent on the way into the room is in no bridge, and leads all the same.
         there = [*talk.with_worker, *bridged, *(leg for leg in talk.legs.values() if leg.uniqueid in up)]
         talk.answered = any(leg.worker for leg in bridged)
         own = [leg.agent_id for leg in there if leg.agent_id is not None and not leg.party]
@@ -184,7 +184,7 @@ class Notices:
         return known
 
     def _state(self, event: AmiMessage) -> list[Change]:
-        """An agent who calls a worker has picked up her own phone."""
+        """An agent who calls a worker has picked up their own phone."""
         talk, leg = self._talk(event), leg_of(event)
         if talk is None or event.get("ChannelState") != CHANNEL_UP or leg.agent_id is None or not leg.calls_back:
             return []
@@ -192,7 +192,7 @@ class Notices:
         return [CallbackDialled(talk.call, event.at, leg.agent_id)]
 
     def _together(self, event: AmiMessage) -> list[Change]:
-        """A leg is with others: the worker's, a party's, or an agent's who now has the worker to herself."""
+        """A leg is with others: the worker's, a party's, or an agent's who alone has the worker now."""
         talk = self._talk(event)
         leg = talk.legs.get(event.get("Uniqueid")) if talk else None
         if talk is None or leg is None:
@@ -224,9 +224,9 @@ class Notices:
         return [PartyMoved(talk.call, leg.party, Place.HELD, event.at, leg.agent_id)] if leg.party else []
 
     def _take_over(self, talk: CallState, at: datetime) -> list[Change]:
-        """The lead is gone, and another agent is with the worker: she has her now."""
+        """The lead is gone, and another agent is with the worker: that agent leads now."""
         if talk.lead is None:
-            # Who was rung for the queue; that she was connected is told by the queue.
+            # Who was rung for the queue; that they were connected is told by the queue.
             for leg in talk.with_worker:
                 if leg.agent_id is not None and not leg.party:
                     talk.led_by(leg.agent_id)
@@ -284,7 +284,7 @@ class Notices:
             return []
         status = event.get("DialStatus")
         if event.get("Exten") == names.EXTENSION_TO_AGENT and status not in {"ANSWER", "CANCEL"}:
-            # Handed to her, and not taken: as with the queue's rings, which would be her very next.
+            # Handed over, and not taken: as with the queue's rings, which would come next.
             return [Missed(agent_id, event.at)]
         if status != "ANSWER":
             return []
@@ -302,7 +302,7 @@ class Notices:
 
     def _phone(self, event: AmiMessage) -> list[Change]:
         agent_id, reachable = agent_of(event.get("Interface")), event.get("Status") not in OUT_OF_REACH
-        # It comes for each queue and for each step of a call; and that a mobile could be rung says nothing of her phone.
+        # It comes for each queue and for each step of a call; that a mobile could be rung says nothing of the agent's phone.
         if agent_id is None or event.get("Interface") != names.agent_interface(agent_id):
             return []
         if self._reachable.get(agent_id) == reachable:
@@ -350,7 +350,7 @@ class Notices:
         call, successor = talk.call.call, self._take_over(talk, event.at)
         ended: list[Change] = []
         if talk.call.ours and talk.worker is None and not talk.over and leg.calls_back:
-            # Nobody has answered; and nobody was rung, when it is her own phone that rang in vain.
+            # Nobody has answered; and nobody was rung, when it is the agent's own phone that rang in vain.
             talk.over, ended = True, [Ended(talk.call, event.at, dialled=event.get("ChannelState") == CHANNEL_UP)]
         if event.get("ChannelState") != CHANNEL_UP:
             return [*successor, StoppedRinging(agent_id, call, event.at), *ended]

@@ -41,7 +41,7 @@ class Leg:
 
     @property
     def worker(self) -> bool:
-        """Whether this is the worker: she called us on a line, or we called her and said so."""
+        """Whether this is the worker: they called us on a line, or we called them and said so."""
         called_us = self.first and not self.word
         return self.channel.startswith(_LINES) and (called_us or self.word == names.LEG_WORKER)
 
@@ -71,7 +71,7 @@ class CallState:
 
     `answered`: the worker whom we called spoke.
     `broken`: the lead's leg broke off and nobody has had the worker since. `marked`: an agent's leg broke off before, and
-    its cause may stay on the worker's channel, so that hers says nothing any more. `over`: the worker is gone.
+    its cause may stay on the worker's channel, so that this one says nothing any more. `over`: the worker is gone.
     """
 
     call: CallRef
@@ -106,7 +106,7 @@ class CallState:
 
     @property
     def successor(self) -> int | None:
-        """Who has the worker, when the lead is gone and somebody else is with her; None when nothing changes."""
+        """Who has the worker, when the lead is gone and somebody else is with them; None when nothing changes."""
         here = [leg.agent_id for leg in self.with_worker]
         return None if self.lead is None or self.has(self.lead) or not here else here[0]
 
@@ -117,7 +117,7 @@ class CallState:
 
     @property
     def rings_for_nobody(self) -> list[str]:
-        """The channels of those who are still rung when the worker and all who had her are gone."""
+        """The channels of those who are still rung when the worker and all who led are gone."""
         if not self.over or any(leg.bridge or leg.agent_id in self.led for leg in self.legs.values()):
             return []
         return [leg.channel for leg in self.legs.values()]

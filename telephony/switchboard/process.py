@@ -53,14 +53,14 @@ CONNECT_EVERY_S = 1.0
 BEAT_S = 1.0
 HUNG_AFTER_S = 300.0
 PAGE_GONE_S = 5.0
-BROWSER = "browser"  # in place of a digest: a page has her phone
+BROWSER = "browser"  # in place of a digest: a page has the phone
 # A flood of events waits here; past it Asterisk closes the connection, and the sweep finds what it did not tell.
 EVENTS_MAX = 100_000
 WAKING = {events.AGENTS_CHANGED, events.MENU_CHANGED, events.PROMPTS_CHANGED}
 
 
 def wanted_phones(session: Session) -> dict[int, str | None]:
-    """What each agent's phone has to be: the digest of her softphone's secret, `BROWSER` or none."""
+    """Return what each agent's phone has to be: the digest of the softphone's secret, `BROWSER` or none."""
     pages = {state.agent_id: state.page for state in session.exec(select(AgentState))}
     return {
         agent.id or 0: (BROWSER if pages.get(agent.id or 0) else agent.phone_secret_ha1) if agent.active else None
@@ -168,7 +168,7 @@ class Switchboard:
             self._wake.set()
 
     def _new_notices(self) -> Notices:
-        # The dialplan waits so long for her phone, and then rings it so long.
+        # The dialplan waits so long for the agent's phone, and then rings it so long.
         return Notices(self._lines, timedelta(seconds=2 * self.settings.come_back_s + 5))
 
     # Nudges
@@ -282,9 +282,9 @@ class Switchboard:
                 self._push(agent_id, phone)
 
     def _push(self, agent_id: int, phone: str | None) -> None:
-        """Make her phone what it has to be. That of a page is left alone: only the console knows its secret."""
+        """Make an agent's phone what it has to be. That of a page is left alone: only the console knows its secret."""
         if phone != BROWSER and self._pushed.get(agent_id) == BROWSER:
-            # A page that is loaded again gives her phone back and has a new one a moment later: that one must stay.
+            # A page that is loaded again gives the phone back and has a new one a moment later: that one must stay.
             first_seen = self._page_gone.setdefault(agent_id, time.monotonic())
             if time.monotonic() - first_seen < PAGE_GONE_S:
                 return

@@ -21,7 +21,7 @@ class Queues:
 
 
 def queues_in(status: Iterable[AmiMessage]) -> Queues:
-    """What the rows of QueueStatus say."""
+    """Return what the rows of QueueStatus say."""
     rows = list(status)
     return Queues(
         names=frozenset(row.get("Queue") for row in rows if row.event == "QueueParams"),

@@ -40,7 +40,7 @@ CALLED_IN_S = 10
 
 @dataclass(frozen=True)
 class DatabaseSnapshot:
-    """What the database said, read *before* Asterisk was asked: a call that is missing there afterwards is over."""
+    """The database as it was, read *before* Asterisk was asked: a call that is missing there afterwards is over."""
 
     open_calls: Sequence[Contact]
     held: Sequence[AgentState]
@@ -118,7 +118,7 @@ class AsteriskSnapshot:
 
 @dataclass(frozen=True)
 class Reconciliation:
-    """What a sweep has to write, and the trails it has to see again."""
+    """The changes that a sweep has to write, and the trails it has to see again."""
 
     changes: list[Change]
     unsettled: list[Trail]
@@ -200,7 +200,7 @@ def _agents_left(books: DatabaseSnapshot, there: AsteriskSnapshot, at: datetime,
 
 
 def _told_late(row: Contact | None, trail: Trail) -> list[Change]:
-    """What the records of a call that has ended show and its row lacks."""
+    """Return what the records of a call that has ended show and its row lacks."""
     if row is None or row.ended_at is None:
         return []
     return [*_answer(_call_of(row), row, trail), *_failed(_call_of(row), row, trail)]
@@ -262,14 +262,14 @@ def _talks_over(books: DatabaseSnapshot, there: AsteriskSnapshot, at: datetime, 
 
 @dataclass(frozen=True)
 class InSpool:
-    """What waits in the spool: the Linkedids and ids of calls with a note, and when what tells no Linkedid was written."""
+    """All that waits in the spool: the Linkedids and ids of calls with a note, and when what tells none was written."""
 
     noted: set[str]
     unmet: list[datetime]
 
 
 def look_in(spool: Path) -> InSpool:
-    """What Asterisk and the net left there."""
+    """Return what Asterisk and the net left there."""
     told: dict[str, str] = {}
     written: dict[str, datetime] = {}
     with contextlib.suppress(OSError):

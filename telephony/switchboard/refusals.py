@@ -54,7 +54,7 @@ class Refusals:
         self._count(RefusedKind.NO_SOUND, NO_SOUND_STATUS, count)
 
     def take(self) -> Counts:
-        """What was counted, and begin anew."""
+        """Return what was counted, and begin to count anew."""
         with self._lock:
             taken, self._counts = self._counts, Counter()
         return taken

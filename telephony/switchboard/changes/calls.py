@@ -1,4 +1,4 @@
-"""What the switchboard has to write: one small change each, applied in the order they happened.
+"""Changes that the switchboard has to write: one small change each, applied in the order they happened.
 
 A change can be applied twice without harm. `apply` returns the names of the nudges to give once it is committed.
 """
@@ -99,7 +99,7 @@ def _told(contact: Contact | None) -> list[str]:
 def _has(
     session: Session, desk: ChangeContext, contact: Contact, agent_id: int, at: datetime, *, now_first: bool
 ) -> list[str]:
-    """This agent has the call: her state, the conversation, and the case that she can write in. Again changes nothing."""
+    """This agent has the call: their state, the conversation, and the case to write in. Idempotent."""
     agents.on_call(session, agent_id, contact.call, at)
     before = session.get(Conversation, contact.call)
     if now_first or before is None or before.agent_id != agent_id:
@@ -154,7 +154,7 @@ class Queued:
     queue: str
 
     def apply(self, session: Session, desk: ChangeContext) -> Iterable[str]:
-        """Keep since when. Which queue does not tell whether she chose its language or pressed nothing."""
+        """Keep since when. Which queue does not tell whether the caller chose its language or pressed nothing."""
         seen = Seen(queue=self.queue, language=self.queue, chosen=False)
         contact = self.call.saw(session, desk, Fact.QUEUED, self.at, seen)
         if contact is None:
@@ -177,7 +177,7 @@ class Answered:
     still: bool = True
 
     def apply(self, session: Session, desk: ChangeContext) -> Iterable[str]:
-        """Keep who answered, and that she has this call."""
+        """Keep who answered, and that they have this call."""
         before = self.call.find(session)
         now_first = before is None or before.answered_at is None
         contact = self.call.saw(session, desk, Fact.ANSWERED, self.at, Seen(handler_id=self.agent_id))
@@ -193,14 +193,14 @@ class Answered:
 
 @dataclass(frozen=True)
 class Resumed:
-    """An agent has a worker who was answered before: the same whose leg broke off, or another to whom she was handed."""
+    """An agent has a worker who was answered before: the same whose leg broke off, or another who was given the call."""
 
     call: CallRef
     at: datetime
     agent_id: int
 
     def apply(self, session: Session, desk: ChangeContext) -> Iterable[str]:
-        """The call is hers now. Before the first answer it means nothing: the queue has not given it to her yet."""
+        """The call is theirs now. Before the first answer it means nothing: the queue has not given it yet."""
         contact = self.call.find(session)
         if contact is None or contact.answered_at is None or contact.ended_at is not None:
             return []
@@ -209,14 +209,14 @@ class Resumed:
 
 @dataclass(frozen=True)
 class CallbackDialled:
-    """An agent has picked up her own phone, and from there the worker is called."""
+    """An agent has picked up their own phone, and from there the worker is called."""
 
     call: CallRef
     at: datetime
     agent_id: int
 
     def apply(self, session: Session, desk: ChangeContext) -> Iterable[str]:  # noqa: ARG002
-        """She is on this call, before anybody answers it."""
+        """The agent is on this call, before anybody answers it."""
         contact = self.call.find(session)
         if contact is None or contact.direction is not Direction.OUTBOUND or contact.ended_at is not None:
             return []
@@ -229,9 +229,9 @@ class CallbackDialled:
 
 @dataclass(frozen=True)
 class LeftCall:
-    """An agent's part in a call ended. `call` is the call's id; a call she has had since is left alone.
+    """An agent's part in a call ended. `call` is the call's id; a call they have had since is left alone.
 
-    `wrap_up` for one who led it: what she heard has to be written down. Who was only asked is at once what she was.
+    `wrap_up` for one who led it: what they heard has to be written down. Who was only asked is at once what they were.
     `broke`: their line broke off while others have the worker, so they may rejoin.
     """
 
@@ -242,7 +242,7 @@ class LeftCall:
     broke: bool = False
 
     def apply(self, session: Session, desk: ChangeContext) -> Iterable[str]:
-        """She wraps it up, or is free again."""
+        """The agent wraps it up, or is free again."""
         state = agents.state_of(session, self.agent_id)
         if self.call and state.call and state.call != self.call:
             return []
@@ -264,7 +264,7 @@ class WorkerMoved:
     at: datetime
 
     def apply(self, session: Session, desk: ChangeContext) -> Iterable[str]:  # noqa: ARG002
-        """Keep it, if somebody has her."""
+        """Keep it, if somebody has the worker."""
         contact = self.call.find(session)
         talk = session.get(Conversation, contact.call) if contact is not None else None
         if contact is None or talk is None or talk.place is self.place:
@@ -275,7 +275,7 @@ class WorkerMoved:
 
 @dataclass(frozen=True)
 class PartyMoved:
-    """Somebody who was called into a conversation is in it, or is held. `leg` is her FREELINE_LEG."""
+    """Somebody who was called into a conversation is in it, or is held. `leg` is the FREELINE_LEG of their channel."""
 
     call: CallRef
     leg: str
@@ -284,7 +284,7 @@ class PartyMoved:
     agent_id: int | None = None
 
     def apply(self, session: Session, desk: ChangeContext) -> Iterable[str]:  # noqa: ARG002
-        """Keep it; an agent is on this call now. Whoever called her in may write it only after us."""
+        """Keep it; an agent is on this call now. Whoever called them in may write it only after us."""
         contact = self.call.find(session)
         talk = session.get(Conversation, contact.call) if contact is not None else None
         if contact is None or talk is None or talk.agent_id == self.agent_id:
@@ -309,13 +309,13 @@ class PartyGone:
     at: datetime
 
     def apply(self, session: Session, desk: ChangeContext) -> Iterable[str]:  # noqa: ARG002
-        """She is in it no more."""
+        """They are in it no more."""
         return _told(self.call.find(session)) if conversations.party_gone(session, self.leg) is not None else []
 
 
 @dataclass(frozen=True)
 class Dropped:
-    """A conversation broke off: the worker is gone before anybody came back to her."""
+    """A conversation broke off: the worker is gone before anybody came back."""
 
     call: CallRef
     at: datetime
@@ -367,7 +367,7 @@ class PhoneSeen:
 
 @dataclass(frozen=True)
 class Ended:
-    """The caller's channel is gone. Not `dialled`: the agent did not pick up her own phone, so no worker was rung."""
+    """The caller's channel is gone. Not `dialled`: the agent did not pick up their own phone, so no worker was rung."""
 
     call: CallRef
     at: datetime

@@ -13,12 +13,12 @@ from telephony.switchboard.changes.calls import CallRef, ChangeContext
 
 @dataclass(frozen=True)
 class NotRecorded:
-    """The worker is with an agent who was rung from her own channel: not in the room, where a recorder would hear her."""
+    """The worker is with an agent who was rung from the worker's own channel: not in the room that a recorder would hear."""
 
     call: CallRef
     at: datetime
 
     def apply(self, session: Session, desk: ChangeContext) -> Iterable[str]:  # noqa: ARG002
-        """She agreed as before; whoever has her starts it again."""
+        """The worker agreed as before; whoever has them starts it again."""
         contact = self.call.find(session)
         return [nudges.AGENTS_CHANGED] if contact is not None and calls.not_recorded(contact) else []

@@ -20,7 +20,7 @@ class RingStarted:
     at: datetime
 
     def apply(self, session: Session, desk: ChangeContext) -> Iterable[str]:  # noqa: ARG002
-        """She is being rung, if she was ready."""
+        """The agent is being rung, if they were ready."""
         return [nudges.AGENTS_CHANGED] if agents.rings(session, self.agent_id, self.call, self.at) else []
 
 
@@ -33,20 +33,20 @@ class StoppedRinging:
     at: datetime
 
     def apply(self, session: Session, desk: ChangeContext) -> Iterable[str]:  # noqa: ARG002
-        """She is ready again, unless it is already known why not."""
+        """The agent is ready again, unless it is already known why not."""
         return [nudges.AGENTS_CHANGED] if agents.stopped_ringing(session, self.agent_id, self.call, self.at) else []
 
 
 @dataclass(frozen=True)
 class Missed:
-    """An agent's phone rang for the queue and she did not take it: she is asked to say that she is there."""
+    """An agent did not take a ring of the queue: they are asked to say that they are there."""
 
     agent_id: int
     at: datetime
     mobile: bool = False
 
     def apply(self, session: Session, desk: ChangeContext) -> Iterable[str]:
-        """She is not ready, and the reason says why, unless her own word or her silent page has said it before."""
+        """The agent is not ready, and the reason says why, unless their own word or a silent page has said it before."""
         if self.mobile:
             missed = agents.mobile_missed(session, self.agent_id, self.at, desk.settings.mobile_rest_s)
         else:

@@ -290,7 +290,7 @@ async def test_closing_needs_a_reason(alice: Browser, wire: Wire, owed: tuple[in
     answer = await alice.post(f"/callbacks/{callback_id}/closing", HTMX, reason="  ")
     text = await answer.text()
     assert answer.status == 422
-    assert "Say why she is not called back." in text
+    assert "Say why the worker is not called back." in text
     assert re.search(rf'id="close-{callback_id}"\s+open', text)
     long = await alice.post(f"/callbacks/{callback_id}/closing", BOOSTED, reason="<b>" + "x" * 300)
     assert long.status == 422

@@ -156,7 +156,7 @@ async def test_consent_is_no_form_without_a_call_or_with_old_words(
     where = f"/cases/{talking}/consent"
     old = await alice.post(where, CASE, said="yes", **fields | {"script": "2001-01"})
     assert old.status == 422
-    assert "Read the new ones to her" in await old.text()
+    assert "Read the new ones to the worker" in await old.text()
     for wrong in ({"contact": ""}, {"contact": "99999"}, {"contact": "x"}):
         assert (await alice.post(where, said="yes", **fields | wrong)).status == 409, wrong
     assert (await alice.post(where, said="perhaps", **fields)).status == 409

@@ -440,7 +440,7 @@ def test_what_came_of_a_call_must_be_said_before_the_next(
         assert callback_attempts.unsaid(s, staff.alice.id or 0) is not None
         assert o.refused() is Reason.NOT_SAID
         assert o.refused("sofia", AT + 3 * HOUR) is Reason.NOT_SAID
-        with pytest.raises(Refused, match="Only who called"):
+        with pytest.raises(Refused, match="Only whoever called"):
             o.say(NOBODY, who="bob")
         o.say(NOBODY, who="sofia")
         assert callback_attempts.unsaid(s, staff.alice.id or 0) is None
@@ -456,7 +456,7 @@ def test_she_reaches_us_while_we_ring_her(db: Database, staff: Cast, keys: Keys,
         assert hers.case_id == o.item.case_id
         o.hang_up(contact, AT)
         callback_attempts.unanswered(s, contact, AT, settings)
-        assert (o.item.end, o.item.for_supervisor_at) == (CallbackEnd.SHE_REACHED_US, None)
+        assert (o.item.end, o.item.for_supervisor_at) == (CallbackEnd.REACHED_US, None)
         assert s.exec(select(CallbackAttempt)).one().outcome is NOBODY
 
 

@@ -231,10 +231,10 @@ def test_when_she_calls_again_and_is_answered_the_item_ends(db: Database, staff:
         missed = call(s, keys, "a", Fact.QUEUED)
         [item] = open_items(s)
         heard = call(s, keys, "b", Fact.ANSWERED, minute=60, handler=staff.alice.id)
-        assert (item.end, item.open_for, item.ended_by_id) == (CallbackEnd.SHE_REACHED_US, None, None)
+        assert (item.end, item.open_for, item.ended_by_id) == (CallbackEnd.REACHED_US, None, None)
         assert told(s, missed.case_id) == ["noted", "she_reached_us"]
         assert told(s, heard.case_id) == ["she_reached_us"]
-        assert callbacks.she_reached_us(s, heard, now()) is None
+        assert callbacks.reached_us(s, heard, now()) is None
         callbacks.note_call(s, missed, now())
         assert open_items(s) == [], "a late word about the missed call owes nothing any more"
 
@@ -255,7 +255,7 @@ def test_the_answer_of_a_call_that_dropped_told_again_does_not_close_what_it_lef
 ) -> None:
     with db.write() as s:
         contact = call(s, keys, "a", Fact.ANSWERED, Fact.DROPPED, handler=staff.alice.id)
-        assert callbacks.she_reached_us(s, contact, now()) is None
+        assert callbacks.reached_us(s, contact, now()) is None
         assert [item.kind for item in open_items(s)] == [CallbackKind.DROPPED]
 
 
@@ -263,7 +263,7 @@ def test_an_old_answer_told_late_does_not_close_a_newer_item(db: Database, staff
     with db.write() as s:
         heard = call(s, keys, "a", Fact.ANSWERED, handler=staff.alice.id)
         call(s, keys, "b", Fact.QUEUED, minute=60)
-        assert callbacks.she_reached_us(s, heard, now()) is None
+        assert callbacks.reached_us(s, heard, now()) is None
         assert len(open_items(s)) == 1
 
 
