@@ -120,9 +120,9 @@ def _hire(session: Session) -> None:
         people.set_languages(
             session, agent, dict.fromkeys(("th", SPOKEN[n % 6], SPOKEN[(n + 1) % 6]), Proficiency.FLUENT)
         )
-        agents.set_status(session, agent.id or 0, AgentStatus.READY if n % 2 else AgentStatus.BREAK)
+        agents.set_status(session, agent.id, AgentStatus.READY if n % 2 else AgentStatus.BREAK)
         for day in range(5):
-            shifts.add_shift(session, agent.id or 0, starts=time(n % 24), ends=time((n + 8) % 24), weekday=day)
+            shifts.add_shift(session, agent.id, starts=time(n % 24), ends=time((n + 8) % 24), weekday=day)
 
 
 class _Made:

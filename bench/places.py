@@ -163,6 +163,6 @@ def both(
             parts.callback(whole.desk.close)
             with whole.db.write() as session:
                 # In wrap-up: the queue counts the agent as present.
-                agents.set_status(session, cast.alice.id or 0, AgentStatus.WRAP_UP, until=now().replace(year=2100))
+                agents.set_status(session, cast.alice.id, AgentStatus.WRAP_UP, until=now().replace(year=2100))
             running.command(f"queue pause member PJSIP/{bare.AGENT} queue {bare.QUEUE}")
         yield whole, running

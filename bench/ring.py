@@ -288,7 +288,7 @@ def _both(folder: Path, kind: str, say: Say) -> Iterator[tuple[tuple[Freeline, E
         parts.callback(whole.stop)
         whole.start()
         ours, other = _pages(parts, whole, alone) if kind == PAGE else _phones(parts, whole, alone)
-        freeline, asterisk = Freeline(whole, cast.alice.id or 0), Bare(alone)
+        freeline, asterisk = Freeline(whole, cast.alice.id), Bare(alone)
         parts.callback(freeline.ami.close)
         parts.callback(asterisk.ami.close)
         yield (freeline, ours), (asterisk, other)

@@ -86,7 +86,7 @@ def verify(
     wanted = {anchor.entry_id: anchor.digest for anchor in anchors.lines}
     checked, last_id = 0, 0
     for entry in _entries(session, first_id):
-        last_id, checked = entry.id or 0, checked + 1
+        last_id, checked = entry.id, checked + 1
         if keyed and not entry.keyed:
             return Verdict(checked, Trouble.UNKEYED, entry.id)
         keyed = entry.keyed
@@ -110,7 +110,7 @@ def _begin(session: Session, last: int | None) -> tuple[int, str, bool]:
         return 0, FIRST, False
     newest_first = select(AuditEntry).order_by(col(AuditEntry.id).desc()).offset(last).limit(1)
     entry = session.exec(newest_first).first()
-    return (0, FIRST, False) if entry is None else ((entry.id or 0) + 1, entry.digest, entry.keyed)
+    return (0, FIRST, False) if entry is None else (entry.id + 1, entry.digest, entry.keyed)
 
 
 def _entries(session: Session, first_id: int) -> Iterator[AuditEntry]:

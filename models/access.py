@@ -74,7 +74,7 @@ class AccessRequest(SQLModel, table=True):
 
     __tablename__ = "access_request"
     __table_args__ = (Index("ix_access_request_open", "ended_at", "due_at"),)
-    id: int | None = Field(default=None, primary_key=True)
+    id: int = Field(default=None, primary_key=True)
     open_for: int | None = Field(default=None, foreign_key="agent.id", unique=True)
     kind: AccessKind = Field(sa_type=stored(AccessKind))
     agent_id: int = Field(foreign_key="agent.id", index=True)
@@ -97,7 +97,7 @@ class AuditEntry(SQLModel, table=True):
     __tablename__ = "audit_entry"
     # What one person has looked at within the hour is counted: hotline.cases.reading.
     __table_args__ = (Index("ix_audit_entry_by", "by_id", "at"),)
-    id: int | None = Field(default=None, primary_key=True)
+    id: int = Field(default=None, primary_key=True)
     at: datetime = Field(sa_type=UtcDateTime)
     by_id: int | None = Field(default=None, foreign_key="agent.id")
     act: str = Field(max_length=48)

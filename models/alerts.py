@@ -31,7 +31,7 @@ class Alert(SQLModel, table=True):
 
     __tablename__ = "alert"
     __table_args__ = (Index("ix_alert_open", "taken_at", "agent_id", "kind"),)
-    id: int | None = Field(default=None, primary_key=True)
+    id: int = Field(default=None, primary_key=True)
     kind: AlertKind = Field(sa_type=stored(AlertKind))
     agent_id: int = Field(foreign_key="agent.id")
     request_id: int | None = Field(default=None, foreign_key="access_request.id")

@@ -57,7 +57,7 @@ class Callback(SQLModel, table=True):
         Index("ix_callback_open", "ended_at", "due_at"),
         Index("ix_callback_caller", "caller_id", "ended_at"),
     )
-    id: int | None = Field(default=None, primary_key=True)
+    id: int = Field(default=None, primary_key=True)
     open_for: int | None = Field(default=None, foreign_key="caller.id", unique=True)
     caller_id: int = Field(foreign_key="caller.id")
     case_id: int = Field(foreign_key="case_file.id", index=True)
@@ -89,7 +89,7 @@ class CallbackAttempt(SQLModel, table=True):
     """One try to reach a worker. `outcome` is what the agent said of it, or the line when nobody answered."""
 
     __tablename__ = "callback_attempt"
-    id: int | None = Field(default=None, primary_key=True)
+    id: int = Field(default=None, primary_key=True)
     callback_id: int = Field(foreign_key="callback.id", index=True)
     contact_id: int = Field(foreign_key="contact.id", unique=True)
     by_id: int = Field(foreign_key="agent.id")

@@ -19,7 +19,7 @@ class Caller(SQLModel, table=True):
     """
 
     __tablename__ = "caller"
-    id: int | None = Field(default=None, primary_key=True)
+    id: int = Field(default=None, primary_key=True)
     number_index: str = Field(max_length=64, unique=True)
     number_sealed: bytes
     certain: bool = True
@@ -32,7 +32,7 @@ class CallerLimit(SQLModel, table=True):
     """A telephone that floods or abuses the line: its calls go to the message, until `review_at` or until it is lifted."""
 
     __tablename__ = "caller_limit"
-    id: int | None = Field(default=None, primary_key=True)
+    id: int = Field(default=None, primary_key=True)
     caller_id: int = Field(foreign_key="caller.id", index=True)
     case_id: int | None = Field(default=None, foreign_key="case_file.id")
     reason: str = Field(max_length=200)

@@ -93,7 +93,7 @@ class Contact(SQLModel, table=True):
         Index("ix_contact_caller", "caller_id", "arrived_at"),
         Index("ix_contact_arrived", "arrived_at"),
     )
-    id: int | None = Field(default=None, primary_key=True)
+    id: int = Field(default=None, primary_key=True)
     call: str = Field(max_length=64, unique=True)
     linkedid: str | None = Field(default=None, max_length=64, unique=True)
     channel: Channel = Field(default=Channel.VOICE, sa_type=stored(Channel))

@@ -102,7 +102,7 @@ class Case(SQLModel, table=True):
         Index("ix_case_language", "language", "opened_at", "status", "owner_id"),
         Index("ix_case_caller", "caller_id", "opened_at"),
     )
-    id: int | None = Field(default=None, primary_key=True)
+    id: int = Field(default=None, primary_key=True)
     reference: str | None = Field(default=None, max_length=20, unique=True)
     language: str | None = Field(default=None, max_length=16)
     caller_id: int | None = Field(default=None, foreign_key="caller.id")
@@ -146,7 +146,7 @@ class CaseEvent(SQLModel, table=True):
 
     __tablename__ = "case_event"
     __table_args__ = (Index("ix_case_event_case", "case_id", "at"),)
-    id: int | None = Field(default=None, primary_key=True)
+    id: int = Field(default=None, primary_key=True)
     case_id: int = Field(foreign_key="case_file.id")
     at: datetime = Field(sa_type=UtcDateTime)
     kind: EventKind = Field(sa_type=stored(EventKind))
@@ -159,7 +159,7 @@ class Note(SQLModel, table=True):
 
     __tablename__ = "note"
     __table_args__ = (Index("ix_note_case", "case_id", "at"),)
-    id: int | None = Field(default=None, primary_key=True)
+    id: int = Field(default=None, primary_key=True)
     case_id: int = Field(foreign_key="case_file.id")
     by_id: int = Field(foreign_key="agent.id")
     at: datetime = Field(sa_type=UtcDateTime)
@@ -181,7 +181,7 @@ class Consent(SQLModel, table=True):
 
     __tablename__ = "consent"
     __table_args__ = (Index("ix_consent_case", "case_id", "purpose", "at"),)
-    id: int | None = Field(default=None, primary_key=True)
+    id: int = Field(default=None, primary_key=True)
     case_id: int = Field(foreign_key="case_file.id")
     contact_id: int | None = Field(default=None, foreign_key="contact.id")
     purpose: ConsentPurpose = Field(sa_type=stored(ConsentPurpose))

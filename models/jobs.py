@@ -40,7 +40,7 @@ class Job(SQLModel, table=True):
     __tablename__ = "job"
     # A claim reads the few that are open in the order they were asked; a page the newest of a kind.
     __table_args__ = (Index("ix_job_state", "state", "id"), Index("ix_job_kind", "kind", "id"))
-    id: int | None = Field(default=None, primary_key=True)
+    id: int = Field(default=None, primary_key=True)
     kind: str = Field(max_length=48)
     key: str | None = Field(default=None, max_length=96, unique=True)
     payload: dict[str, Any] = Field(default_factory=dict, sa_type=JSON)

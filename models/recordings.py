@@ -44,7 +44,7 @@ class Recording(SQLModel, table=True):
 
     __tablename__ = "recording"
     __table_args__ = (Index("ix_recording_work", "state", "next_try_at"),)
-    id: int | None = Field(default=None, primary_key=True)
+    id: int = Field(default=None, primary_key=True)
     spool_name: str = Field(max_length=120, unique=True)
     contact_id: int = Field(foreign_key="contact.id", index=True)
     kind: RecordingKind = Field(default=RecordingKind.MESSAGE, sa_type=stored(RecordingKind))

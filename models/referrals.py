@@ -29,7 +29,7 @@ class DirectoryEntry(SQLModel, table=True):
     """A shelter, an interpreter, an embassy: a number that a supervisor approved. Sealed like a caller's."""
 
     __tablename__ = "directory_entry"
-    id: int | None = Field(default=None, primary_key=True)
+    id: int = Field(default=None, primary_key=True)
     name: str = Field(max_length=120)
     kind: EntryKind = Field(sa_type=stored(EntryKind))
     language: str | None = Field(default=None, max_length=16)

@@ -17,7 +17,7 @@ class Shift(SQLModel, table=True):
 
     __tablename__ = "shift"
     __table_args__ = (UniqueConstraint("agent_id", "weekday", "on_date", "starts"),)
-    id: int | None = Field(default=None, primary_key=True)
+    id: int = Field(default=None, primary_key=True)
     agent_id: int = Field(foreign_key="agent.id", index=True)
     weekday: int | None = None
     on_date: date | None = None

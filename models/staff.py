@@ -53,7 +53,7 @@ class Agent(SQLModel, table=True):
     """
 
     __tablename__ = "agent"
-    id: int | None = Field(default=None, primary_key=True)
+    id: int = Field(default=None, primary_key=True)
     login: str = Field(max_length=64, unique=True)
     name: str = Field(max_length=120)
     role: Role = Field(sa_type=stored(Role))
@@ -103,7 +103,7 @@ class AgentStateChange(SQLModel, table=True):
     """One change of an agent's status; append-only."""
 
     __tablename__ = "agent_state_change"
-    id: int | None = Field(default=None, primary_key=True)
+    id: int = Field(default=None, primary_key=True)
     agent_id: int = Field(foreign_key="agent.id", index=True)
     at: datetime = Field(sa_type=UtcDateTime)
     status: AgentStatus = Field(sa_type=stored(AgentStatus))

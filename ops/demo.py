@@ -112,7 +112,7 @@ def _add(session: Session, person: Person, word: str) -> None:
     if person.shift is not None:
         starts, ends = person.shift
         for weekday in range(7):
-            shifts.add_shift(session, agent.id or 0, weekday=weekday, starts=starts, ends=ends, at_home=person.at_home)
+            shifts.add_shift(session, agent.id, weekday=weekday, starts=starts, ends=ends, at_home=person.at_home)
 
 
 def password(settings: Settings) -> str:
@@ -175,15 +175,15 @@ def _answered(settings: Settings, db: Database, say: Say) -> None:
     """Let one demo agent answer a call on a real SIP phone."""
     with db.write() as session:
         agent = session.exec(select(Agent).where(col(Agent.login) == ANSWERS)).one()
-        secret = staff.new_phone_secret(session, agent.id or 0, by_id=None)
-        agents.set_status(session, agent.id or 0, AgentStatus.READY)
+        secret = staff.new_phone_secret(session, agent.id, by_id=None)
+        agents.set_status(session, agent.id, AgentStatus.READY)
     nudges = Nudges(settings.redis)
     nudges.tell(AGENTS_CHANGED)
     with Phone(("127.0.0.1", settings.sip_port), agent.sip_name, secret) as phone:
         if not _until(lambda: phone.register() == 200, 20):
             say("demo agent: the phone could not register")
             return
-        _until(lambda: _reachable(db, agent.id or 0), 20)
+        _until(lambda: _reachable(db, agent.id), 20)
         caller = threading.Thread(
             target=place,
             args=(settings,),
@@ -201,7 +201,7 @@ def _answered(settings: Settings, db: Database, say: Say) -> None:
         caller.join(30)
         phone.register(0)
     with db.write() as session:
-        agents.set_status(session, agent.id or 0, AgentStatus.NOT_READY)
+        agents.set_status(session, agent.id, AgentStatus.NOT_READY)
         # From here on the agent's page is the phone, as for all others.
         session.get_one(Agent, agent.id).phone_secret_ha1 = None
     nudges.tell(AGENTS_CHANGED)

@@ -280,7 +280,7 @@ def let_stay(site: Site, route: Route, visit: RequestData) -> SignedIn | Reply:
             if through is None:
                 raise gate.SignedOut("Sign in first.")
             agent, sign_in = through
-            return SignedIn(agent.id or 0, sign_in.token_sha256)
+            return SignedIn(agent.id, sign_in.token_sha256)
     except gate.SignedOut:
         return _to_sign_in(visit, kept_open=True)
     except FreelineError as error:

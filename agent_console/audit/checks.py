@@ -41,9 +41,9 @@ def cancel(ask: Request) -> Answer:
     job = ask.session.get(Job, ask.number("id"))
     if job is None or job.kind != audit_check.KIND:
         raise NotFound("There is no such check.")
-    items.cancel(ask.session, job.id or 0)
+    items.cancel(ask.session, job.id)
     audit.note_act(ask.session, "chain_check_stopped", f"job:{job.id}", by_id=ask.agent.id)
-    ask.tell(JOBS_CHANGED, job_changed(job.id or 0))
+    ask.tell(JOBS_CHANGED, job_changed(job.id))
     return Redirect("/audit", said=_("The check was stopped."))
 
 

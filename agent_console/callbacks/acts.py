@@ -30,7 +30,7 @@ def call(ask: Request, find: Find) -> int:
     """
     if why := callback_items.why_no_phone(ask):
         raise Refused(why)
-    agent_id, console = ask.agent.id or 0, ask.site
+    agent_id, console = ask.agent.id, ask.site
     # A read that stays open would hold up who writes.
     ask.session.close()
     try:
@@ -60,7 +60,7 @@ def call(ask: Request, find: Find) -> int:
 
 def _undo(ask: Request, contact: Contact, why: str) -> None:
     with ask.site.database.write() as session:
-        callback_attempts.attempt_failed(session, contact.id or 0, now(), why)
+        callback_attempts.attempt_failed(session, contact.id, now(), why)
     ask.site.nudges.tell(*ask.told)
 
 

@@ -93,8 +93,8 @@ def of_case(ask: Request, case: Case, newest: Contact | None) -> Owed:
     # Not on the list yet: what the rule would say of it. This row is never kept.
     item = known or Callback(
         caller_id=case.caller_id,
-        case_id=case.id or 0,
-        contact_id=newest.id or 0,
+        case_id=case.id,
+        contact_id=newest.id,
         kind=CallbackKind.REQUESTED,
         language=newest.language or case.language,
         created_at=ask.now,
@@ -109,7 +109,7 @@ def of_case(ask: Request, case: Case, newest: Contact | None) -> Owed:
 
 def why_no_phone(ask: Request) -> str:
     """Why this agent can call nobody at this moment, whoever it is; empty when they can."""
-    state = agents.state_of(ask.session, ask.agent.id or 0)
+    state = agents.state_of(ask.session, ask.agent.id)
     if state.status in agents.IN_A_CALL:
         return _("You are on a call. Call the worker back when it is over.")
     if not state.reachable:

@@ -45,7 +45,7 @@ def choose(ask: Request) -> Answer:
 def decline(ask: Request) -> Answer:
     """The agent does not take the call that rings. From a queue, or handed over: not ready until they say so; asked by a
     colleague: as before."""
-    agent_id = ask.agent.id or 0
+    agent_id = ask.agent.id
     call = agents.state_of(ask.session, agent_id).call or ask.form.get("call", "")
     talk = conversations.of_call(ask.session, call)
     if talk is not None and talk.talk.agent_id != agent_id and talk.contact.waits_again_at is None:
@@ -77,7 +77,7 @@ def drawn(ask: Request, **more: Any) -> Answer:
 
 def state_now(ask: Request) -> dict[str, object]:
     """The agent's state, languages and call, and who else is in it: what the bar and the desk show."""
-    state = agents.state_of(ask.session, ask.agent.id or 0)
+    state = agents.state_of(ask.session, ask.agent.id)
     contact = calls.find(ask.session, state.call) if state.call is not None else None
     talk = conversations.of_call(ask.session, state.call) if state.call is not None else None
     speaks = ask.session.exec(select(AgentLanguage).where(col(AgentLanguage.agent_id) == ask.agent.id)).all()
@@ -133,9 +133,9 @@ def _after(ask: Request, status: AgentStatus, contact: Contact | None) -> dict[s
     """The wrap-up: whether the agent still has to say what the call was, or it goes on with somebody else."""
     wraps = status is AgentStatus.WRAP_UP
     return {
-        "to_tell": wraps and wrap_ups.has_to_tell(ask.session, contact, ask.agent.id or 0),
+        "to_tell": wraps and wrap_ups.has_to_tell(ask.session, contact, ask.agent.id),
         "goes_on": wraps and contact is not None and contact.ended_at is None,
-        "may_rejoin": agents.may_rejoin(agents.state_of(ask.session, ask.agent.id or 0)),
+        "may_rejoin": agents.may_rejoin(agents.state_of(ask.session, ask.agent.id)),
         "ringing": Place.RINGING,
         "held": Place.HELD,
         "at": now(),

@@ -54,7 +54,7 @@ def act(ask: Request, do: Do, keep: Keep | None = None, talk: TalkNow | None = N
 
 def tell(ask: Request, talk: TalkNow) -> None:
     """Nudge whoever shows this call, its case, or who talks with whom."""
-    ask.tell(AGENTS_CHANGED, QUEUE_CHANGED, call_changed(talk.contact.id or 0))
+    ask.tell(AGENTS_CHANGED, QUEUE_CHANGED, call_changed(talk.contact.id))
     if talk.contact.case_id is not None:
         ask.tell(case_changed(talk.contact.case_id))
 
@@ -149,7 +149,7 @@ def transfer(ask: Request) -> Answer:
         case = scope.find(session, by, contact.case_id)
         if case is not None and case.owner_id == by.id:
             # Whoever takes the call takes the case with it.
-            work.release(session, case.id or 0, by)
+            work.release(session, case.id, by)
 
     return act(ask, lambda line, _of: line.to_queue(call, language), keep, talk)
 
@@ -170,7 +170,7 @@ def _waits(session: Session, call: str, by: Agent, queue: str) -> Contact | None
 def rejoin(ask: Request) -> Answer:
     """Come back into a call whose line broke off while others were in it; who has it now keeps it."""
     call, leg = ask.visit.match["call"], secrets.token_hex(8)
-    state, talk = agents.state_of(ask.session, ask.agent.id or 0), conversations.of_call(ask.session, call)
+    state, talk = agents.state_of(ask.session, ask.agent.id), conversations.of_call(ask.session, call)
     if talk is None:
         raise NotFound(_("This call is over."))
     if state.call != call or not agents.may_rejoin(state):
@@ -179,7 +179,7 @@ def rejoin(ask: Request) -> Answer:
     def keep(session: Session, _of: TalkNow, by: Agent) -> None:
         conversations.add_party(session, call, leg, PartyKind.AGENT, now(), agent_id=by.id, by=by)
 
-    return act(ask, lambda line, _of: line.rejoin(call, ask.agent.id or 0, leg), keep, talk)
+    return act(ask, lambda line, _of: line.rejoin(call, ask.agent.id, leg), keep, talk)
 
 
 @routes.post("/phone/calls/{call}/swap", Permission.USE_PHONE, transaction="own")
@@ -245,7 +245,7 @@ def complete(ask: Request) -> Answer:
 def emergency(ask: Request) -> Answer:
     """Ask for a supervisor at once. It is kept and shown to all of them before a phone rings: one may have no phone now."""
     talk = conversations.led_by(ask.session, ask.visit.match["call"], ask.agent)
-    there, call, leg = presence.helpers(ask.session, ask.agent.id or 0), talk.talk.call, secrets.token_hex(8)
+    there, call, leg = presence.helpers(ask.session, ask.agent.id), talk.talk.call, secrets.token_hex(8)
     coming = any(p.kind is PartyKind.SUPERVISOR for p in talk.parties)
     ask.session.close()
     with ask.site.database.write() as session:

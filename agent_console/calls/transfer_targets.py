@@ -23,7 +23,7 @@ def choices(ask: Request) -> Answer:
     if "entry" in ask.query:
         return Page("calls/_sure.html", {"call": call, "entry": _entry(ask, ask.query["entry"]), "says": agent_labels})
     codes = [row.code for row in languages.spoken(ask.session)]
-    ready = presence.ready_by_language(ask.session, codes, ask.agent.id or 0)
+    ready = presence.ready_by_language(ask.session, codes, ask.agent.id)
     language = talk.contact.queue or talk.contact.language
     colleagues = [p for p in presence.people(ask.session) if p.agent_id != ask.agent.id]
     # Whoever is off duty is only counted: the queues and the directory must be in view without a search.

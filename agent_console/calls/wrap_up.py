@@ -44,14 +44,14 @@ def wrap_up(ask: Request) -> Answer:
     if "from_desk" in ask.form and ask.visit.htmx:
         return Page("desk/_undescribed.html", undescribed_now(ask), triggers=("agents-changed", "queue-changed"))
     if "more" in ask.form:
-        agents.more_time(ask.session, ask.agent.id or 0, MORE_S)
+        agents.more_time(ask.session, ask.agent.id, MORE_S)
     elif then:
         _go_on(ask, call, then)
     return drawn(ask)
 
 
 def _go_on(ask: Request, call: str, then: str) -> None:
-    agent_id = ask.agent.id or 0
+    agent_id = ask.agent.id
     state = agents.state_of(ask.session, agent_id)
     if state.status is AgentStatus.WRAP_UP:
         if state.call == call and wrap_ups.has_to_tell(ask.session, calls.find(ask.session, call), agent_id):
@@ -68,7 +68,7 @@ def _go_on(ask: Request, call: str, then: str) -> None:
 def undescribed_now(ask: Request) -> dict[str, object]:
     """What _undescribed.html shows; the call that is wrapped up just now is asked about in the bar."""
     bar = state_now(ask)
-    state = agents.state_of(ask.session, ask.agent.id or 0)
+    state = agents.state_of(ask.session, ask.agent.id)
     found = wrap_ups.undescribed(ask.session, ask.agent, ask.now)
     return {
         "undescribed": [row for row in found if state.status is not AgentStatus.WRAP_UP or row[0].call != state.call],

@@ -17,7 +17,7 @@ routes = Routes()
 def call(ask: Request) -> Answer:
     """Call the worker of a case; a call-back that was not on the list is put there with it."""
     case_id = ask.number("id")
-    acts.call(ask, lambda session, by: callbacks.open_for_case(session, case_id, by, now()).id or 0)
+    acts.call(ask, lambda session, by: callbacks.open_for_case(session, case_id, by, now()).id)
     return case.back(ask, case_id)
 
 
@@ -55,4 +55,4 @@ def _of_this_case(ask: Request) -> int:
     item = callbacks.load(ask.session, ask.number("callback"), ask.agent)
     if item.case_id != ask.number("id"):
         raise NotFound("There is no such call-back.")
-    return item.id or 0
+    return item.id

@@ -24,7 +24,7 @@ def limit(ask: Request) -> Answer:
 @routes.post("/cases/{id}/limit/renewal", Permission.LIMIT_CALLERS)
 def renew(ask: Request) -> Answer:
     """Somebody looked, and it goes on."""
-    caller_limits.renew(ask.session, _limit(ask).id or 0, ask.agent, ask.now, ask.site.settings)
+    caller_limits.renew(ask.session, _limit(ask).id, ask.agent, ask.now, ask.site.settings)
     days = ask.site.settings.limit_days
     return case.done(ask, ask.number("id"), _("Goes on for %(n)s days from now.") % {"n": days})
 
@@ -32,7 +32,7 @@ def renew(ask: Request) -> Answer:
 @routes.post("/cases/{id}/limit/lifting", Permission.LIMIT_CALLERS)
 def lift(ask: Request) -> Answer:
     """Its calls are answered again."""
-    caller_limits.lift(ask.session, _limit(ask).id or 0, ask.agent, ask.now)
+    caller_limits.lift(ask.session, _limit(ask).id, ask.agent, ask.now)
     return case.done(ask, ask.number("id"), _("Lifted. Calls of this telephone are answered again."))
 
 

@@ -38,12 +38,12 @@ def values(ask: Request, shown: CasePage) -> dict[str, Any]:
     return callback_items.values(ask) | {
         "owed": callback_items.of_case(ask, case, newest),
         "agreed": Agreed(
-            consents.newest(ask.session, case.id or 0, purpose),
+            consents.newest(ask.session, case.id, purpose),
             consents.script(purpose, language, ask.site.settings.audio_days),
             talking,
         ),
         "known": screen_pop.warnings(ask.session, talking, ask.agent) if talking is not None else [],
-        "limited": caller_limits.of_case(ask.session, case.id or 0, ask.agent, ask.now),
+        "limited": caller_limits.of_case(ask.session, case.id, ask.agent, ask.now),
         "limit_days": ask.site.settings.limit_days,
         "joins": [other for other in shown.others if other.status is not CaseStatus.CLOSED],
         "undo": {contact_id: event for contact_id, event in undo.items() if event is not None},

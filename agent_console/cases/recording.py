@@ -25,17 +25,17 @@ def audio(ask: Request) -> Answer:
     """The voice as a WAV, decrypted for this answer only. Audited before a byte leaves, once a sitting."""
     recording = transcripts.load(ask.session, ask.number("id"), ask.agent)
     name = sign_ins.sha256(ask.visit.cookies[SESSION])
-    if not transcripts.hearing_noted(ask.session, recording.id or 0, ask.agent, name):
+    if not transcripts.hearing_noted(ask.session, recording.id, ask.agent, name):
         # Its own short transaction: nothing is decrypted while the one writer is held.
         with ask.site.database.write() as session:
-            noted = transcripts.note_hearing(session, recording.id or 0, ask.agent, name)
+            noted = transcripts.note_hearing(session, recording.id, ask.agent, name)
             of = transcripts.case_of(session, recording, ask.agent)
-            if reading.check_audio(session, recording.id or 0, of, ask.agent, ask.site.settings) is not None:
+            if reading.check_audio(session, recording.id, of, ask.agent, ask.site.settings) is not None:
                 ask.tell(ALERTS_CHANGED)
         if noted and of is not None:
-            ask.tell(case_changed(of.id or 0))
+            ask.tell(case_changed(of.id))
     vault = Vault(ask.site.settings.vault, ask.site.keys)
-    return Bytes(audio_wav(ask.session, ask.site.keys, vault, recording.id or 0, ask.agent), "audio/wav")
+    return Bytes(audio_wav(ask.session, ask.site.keys, vault, recording.id, ask.agent), "audio/wav")
 
 
 @routes.post("/recordings/{id}/hearing", Permission.HEAR_AUDIO)
@@ -70,9 +70,7 @@ def correction(ask: Request) -> Answer:
     """Keep what a person heard, beside the draft."""
     recording = transcripts.load(ask.session, ask.number("id"), ask.agent)
     case_id = _case_id(ask, recording)
-    transcripts.correct(
-        ask.session, recording.id or 0, ask.form.get("text", ""), ask.agent, was=ask.form.get("was", "")
-    )
+    transcripts.correct(ask.session, recording.id, ask.form.get("text", ""), ask.agent, was=ask.form.get("was", ""))
     case.tell(ask, case_id)
     if not ask.visit.in_part:
         return Redirect(f"/cases/{case_id}#recording-{recording.id}")
@@ -94,6 +92,6 @@ def _draw(ask: Request, *, editing: bool = False) -> Page:
 def _case_id(ask: Request, recording: Recording) -> int:
     """The case whose page shows the recording. Raises `NotFound` while its call goes on."""
     found = transcripts.case_of(ask.session, recording, ask.agent)
-    if found is None or found.id is None:
+    if found is None:
         raise NotFound("This recording has no case yet: its call goes on.")
     return found.id

@@ -28,7 +28,7 @@ def credentials(ask: Request) -> Answer:
 
     503 when Asterisk does not answer: the page tries again.
     """
-    agent_id = ask.agent.id or 0
+    agent_id = ask.agent.id
     # No transaction stays open while Asterisk is asked.
     ask.session.close()
     try:
@@ -49,7 +49,7 @@ def credentials(ask: Request) -> Answer:
 @routes.post("/phone/heartbeat", Permission.USE_PHONE, transaction="own")
 def heartbeat(ask: Request) -> Answer:
     """The page with the phone is there. One that was silent and speaks again is told what became of it."""
-    agent_id, page = ask.agent.id or 0, ask.form.get("page", "")
+    agent_id, page = ask.agent.id, ask.form.get("page", "")
     state = ask.session.get(AgentState, agent_id)
     if state is None or not page or state.page != page:
         return _json({"yours": False})

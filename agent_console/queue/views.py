@@ -67,14 +67,14 @@ def claim(ask: Request) -> Answer:
     if reading.note_claim(ask.session, found, ask.agent, ask.site.settings) is not None:
         ask.tell(ALERTS_CHANGED)
     case = work.claim(ask.session, ask.number("id"), ask.agent)
-    ask.tell(QUEUE_CHANGED, case_changed(case.id or 0))
+    ask.tell(QUEUE_CHANGED, case_changed(case.id))
     return Redirect(f"/cases/{case.id}", said=_("The case is yours."))
 
 
 def waiting_now(ask: Request) -> dict[str, object]:
     """What _waiting.html shows."""
     return {
-        "waiting": queue_waiting.waiting(ask.session, ask.agent.id or 0),
+        "waiting": queue_waiting.waiting(ask.session, ask.agent.id),
         "talking": queue_waiting.answered_now(ask.session),
         "late_s": queue_waiting.LATE_S,
         "troubles": list(disk.troubles(ask.site.settings)),

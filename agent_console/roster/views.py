@@ -79,13 +79,11 @@ def add(ask: Request) -> Answer:
         raise Invalid(**wrong)
     at_home = "at_home" in form
     if form.get("often") == "once":
-        hotline_roster.add_shift(ask.session, agent.id or 0, starts=starts, ends=ends, on_date=once, at_home=at_home)
+        hotline_roster.add_shift(ask.session, agent.id, starts=starts, ends=ends, on_date=once, at_home=at_home)
     else:
         for weekday in weekdays:
-            hotline_roster.add_shift(
-                ask.session, agent.id or 0, starts=starts, ends=ends, weekday=weekday, at_home=at_home
-            )
-    return _changed(ask, agent.id or 0, _("On the roster."))
+            hotline_roster.add_shift(ask.session, agent.id, starts=starts, ends=ends, weekday=weekday, at_home=at_home)
+    return _changed(ask, agent.id, _("On the roster."))
 
 
 @routes.post("/roster/shifts/{id}/removal", Permission.CHANGE_ROSTER)

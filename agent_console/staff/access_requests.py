@@ -87,7 +87,7 @@ def of_person(ask: Request, agent_id: int) -> dict[str, Any]:
 
 def names_of(ask: Request) -> dict[int, str]:
     """The names of all staff, by id."""
-    return {agent.id or 0: agent.name for agent in ask.session.exec(select(Agent))}
+    return {agent.id: agent.name for agent in ask.session.exec(select(Agent))}
 
 
 def shown(ask: Request, row: AccessRequest, names: dict[int, str]) -> Shown:

@@ -45,7 +45,7 @@ def screen(ask: Request) -> Answer:
 @routes.post("/account/phone", Permission.SET_OWN_STATE, on_invalid=account, confirmed=True)
 def phone(ask: Request) -> Answer:
     """A new secret for one's own phone, shown this once and not kept."""
-    secret = people.new_phone_secret(ask.session, ask.agent.id or 0, by_id=ask.agent.id)
+    secret = people.new_phone_secret(ask.session, ask.agent.id, by_id=ask.agent.id)
     ask.tell(AGENTS_CHANGED)
     return _page(ask, secret)
 
@@ -53,7 +53,7 @@ def phone(ask: Request) -> Answer:
 @routes.post("/account/mobile", Permission.SET_OWN_STATE, on_invalid=account, confirmed=True)
 def mobile(ask: Request) -> Answer:
     """The number on which one is rung at home; an empty one forgets it."""
-    kept = mobile_values.keep(ask, ask.agent.id or 0)
+    kept = mobile_values.keep(ask, ask.agent.id)
     ask.tell(AGENTS_CHANGED)
     return Redirect("/account", said=_("The number is kept, sealed.") if kept else _("The number is forgotten."))
 
@@ -87,7 +87,7 @@ def new_password(ask: Request) -> Answer:
 
     Refused in a call: the phone's line hangs on the sign-in that ends.
     """
-    agent_id = ask.agent.id or 0
+    agent_id = ask.agent.id
     state = ask.session.get(AgentState, agent_id)
     if state is not None and state.status in agents.IN_A_CALL:
         raise Refused(_("You are in a call, and a new password would cut it. Change it when the call is over."))

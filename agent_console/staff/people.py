@@ -46,9 +46,9 @@ def add(ask: Request) -> Answer:
     )
     ask.tell(AGENTS_CHANGED)
     if request is not None:
-        return _waits(ask, agent.id or 0)
-    password = people.reset_password(ask.session, agent.id or 0, by_id=ask.agent.id)
-    return _person(ask, agent.id or 0, password=password, added=True)
+        return _waits(ask, agent.id)
+    password = people.reset_password(ask.session, agent.id, by_id=ask.agent.id)
+    return _person(ask, agent.id, password=password, added=True)
 
 
 @routes.get("/settings/people/{id}", Permission.MANAGE_PEOPLE)

@@ -54,7 +54,7 @@ def enter(ask: Request) -> Answer:
 @routes.post("/sign-out", Open.SIGNED_IN, transaction="own", new_password_first=False)
 def leave(ask: Request) -> Answer:
     """Sign this browser out, and take its phone away."""
-    agent_id = ask.agent.id or 0
+    agent_id = ask.agent.id
     # No transaction stays open while Asterisk is asked.
     ask.session.close()
     with ask.site.database.write() as session:

@@ -64,7 +64,7 @@ def begin_attempt(
     refusal = callbacks.may_dial(session, item, by, at, settings)
     if refusal is not None:
         raise DialRefused(callback_id, item.case_id, refusal)
-    if state_of(session, by.id or 0).status in IN_A_CALL:
+    if state_of(session, by.id).status in IN_A_CALL:
         raise Refused("You are on a call. Call the worker back when it is over.")
     caller = session.get_one(Caller, item.caller_id)
     number = keys.open(caller.number_sealed).decode()
@@ -82,7 +82,7 @@ def begin_attempt(
     )
     session.add(contact)
     session.flush()
-    session.add(CallbackAttempt(callback_id=callback_id, contact_id=contact.id or 0, by_id=by.id or 0, at=at))
+    session.add(CallbackAttempt(callback_id=callback_id, contact_id=contact.id, by_id=by.id, at=at))
     item.attempts += 1
     item.owner_id, item.locked_until = by.id, at + callbacks.LOCK
     session.add(item)
@@ -194,7 +194,7 @@ def unanswered(session: Session, contact: Contact, at: datetime, settings: Setti
     """
     if contact.direction is not Direction.OUTBOUND or contact.ended_at is None or contact.answered_at is not None:
         return None
-    attempt = _attempt_of(session, contact.id or 0)
+    attempt = _attempt_of(session, contact.id)
     if attempt is None or attempt.outcome is not None:
         return None
     item = callbacks.hold(session, attempt.callback_id, scope.SYSTEM)

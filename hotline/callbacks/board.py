@@ -120,12 +120,12 @@ def _rows(
     for item in items:
         if item.case_id not in cases:
             continue
-        known, case = facts[item.id or 0], cases[item.case_id]
+        known, case = facts[item.id], cases[item.case_id]
         safety = known.safety or Safety(case_id=item.case_id)
         locked = item.locked(at)
         rows.append(
             CallbackRow(
-                callback_id=item.id or 0,
+                callback_id=item.id,
                 case_id=item.case_id,
                 reference=case.reference,
                 level=case.level,
@@ -146,7 +146,7 @@ def _rows(
                 cover_phrase=safety.cover_phrase,
                 phone_owner=safety.phone_owner,
                 in_danger=bool(safety.in_danger),
-                owner=names.get(item.owner_id) if locked else None,
+                owner=names.get(item.owner_id) if locked and item.owner_id is not None else None,
                 mine=locked and item.owner_id == by.id,
                 locked_until=item.locked_until if locked else None,
             )

@@ -48,7 +48,7 @@ def gather(session: Session, items: Sequence[Callback], by: Agent, at: datetime,
     `tries` is how often one may be tried.
     """
     known = _read(session, items, by)
-    return {item.id or 0: _facts_of(item, known, by, at, tries) for item in items}
+    return {item.id: _facts_of(item, known, by, at, tries) for item in items}
 
 
 def _read(session: Session, items: Sequence[Callback], by: Agent) -> _Known:
@@ -63,7 +63,7 @@ def _read(session: Session, items: Sequence[Callback], by: Agent) -> _Known:
         safety={s.case_id: s for s in session.exec(select(Safety).where(col(Safety.case_id).in_(case_ids)))},
         newest={c.id: c for c in session.exec(newest)},
         on_line=set(session.exec(on_line)),
-        attempts=_newest_attempts(session, [item.id or 0 for item in items]),
+        attempts=_newest_attempts(session, [item.id for item in items]),
         of_phones=_newest_of_phones(session, callers),
         forbidden=_forbidden(session, by, callers),
         names={a.id: a.name for a in session.exec(select(Agent))},
@@ -73,7 +73,7 @@ def _read(session: Session, items: Sequence[Callback], by: Agent) -> _Known:
 def _facts_of(item: Callback, known: _Known, by: Agent, at: datetime, tries: int) -> CallFacts:
     """Return what decides about one item."""
     case, contact = known.cases.get(item.case_id), known.newest.get(item.contact_id)
-    last, locked = known.attempts.get(item.id or 0), item.locked_for(by.id, at)
+    last, locked = known.attempts.get(item.id), item.locked_for(by.id, at)
     return CallFacts(
         due_at=item.due_at,
         safety=known.safety.get(item.case_id),

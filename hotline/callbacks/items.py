@@ -76,10 +76,10 @@ def _again(session: Session, item: Callback, contact: Contact, case: Case, kind:
         item.calls += 1
         item.created_at = min(item.created_at, ended_at)
         if ended_at > newest_at:
-            item.contact_id = contact.id or 0
+            item.contact_id = contact.id
             item.language = contact.language or item.language
             if not _loses_what_was_said(session, item.case_id, case):
-                item.case_id = case.id or 0
+                item.case_id = case.id
     session.add(item)
     session.flush()
     return not known
@@ -141,8 +141,8 @@ def _insert(
         item = Callback(
             open_for=contact.caller_id,
             caller_id=contact.caller_id or 0,
-            case_id=case.id or 0,
-            contact_id=contact.id or 0,
+            case_id=case.id,
+            contact_id=contact.id,
             kind=kind,
             language=contact.language or case.language,
             created_at=since,
@@ -225,7 +225,7 @@ def case_to_answer(session: Session, contact: Contact) -> Case | None:
 
 def may_dial(session: Session, callback: Callback, by: Agent, at: datetime, settings: Settings) -> Refusal | None:
     """Return why this person may not call this worker now, with its code and sentence; None when they may."""
-    facts = callback_facts.gather(session, [callback], by, at, settings.callback_tries)[callback.id or 0]
+    facts = callback_facts.gather(session, [callback], by, at, settings.callback_tries)[callback.id]
     return why_not(facts, at, settings.zone, supervisor=may(by, Permission.HAND_OVER_ANY))
 
 

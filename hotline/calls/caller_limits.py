@@ -54,7 +54,7 @@ def limit(session: Session, case_id: int, reason: str, by: Agent, at: datetime, 
         caller_id=case.caller_id,
         case_id=case_id,
         reason=reason,
-        by_id=by.id or 0,
+        by_id=by.id,
         since=at,
         review_at=at + timedelta(days=settings.limit_days),
     )
@@ -126,7 +126,7 @@ def all_limits(session: Session, by: Agent, at: datetime) -> list[LimitRow]:
     )
     return [
         LimitRow(
-            limit_id=row.id or 0,
+            limit_id=row.id,
             case_id=case_id,
             reference=reference,
             reason=row.reason,

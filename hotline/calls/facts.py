@@ -255,7 +255,7 @@ def attach(session: Session, contact: Contact, recording: Recording) -> bool:
     before = session.exec(select(Recording.id).where(col(Recording.spool_name) == recording.spool_name)).first()
     if before is not None:
         return False
-    recording.contact_id = contact.id or 0
+    recording.contact_id = contact.id
     session.add(recording)
     session.flush()
     if contact.ended_at is not None:

@@ -95,7 +95,7 @@ def warnings(session: Session, contact: Contact, by: Agent) -> list[Known]:
 
 
 def _rings(session: Session, call: str, by: Agent) -> bool:
-    state = agents.state_of(session, by.id or 0)
+    state = agents.state_of(session, by.id)
     return state.status is AgentStatus.RINGING and state.call == call
 
 
@@ -105,7 +105,7 @@ def _open(session: Session, by: Agent, contact: Contact) -> list[Known]:
     if contact.caller_id is not None:
         wanted |= (col(Case.caller_id) == contact.caller_id) & (col(Case.status) != CaseStatus.CLOSED)
     found = [
-        Known(case, safety or Safety(case_id=case.id or 0))
+        Known(case, safety or Safety(case_id=case.id))
         for case, safety in session.exec(
             scope.cases(by, select(Case, Safety).join(Safety, col(Safety.case_id) == col(Case.id), isouter=True))
             .where(wanted)

@@ -59,7 +59,7 @@ def undescribed(session: Session, by: Agent, at: datetime) -> list[tuple[Contact
 
     The case of each comes with it; None when there is none, or when this agent may not see it.
     """
-    agent_id = by.id or 0
+    agent_id = by.id
     found = session.exec(
         select(Contact, Case)
         .join(Case, and_(col(Case.id) == col(Contact.case_id), scope.visible_cases(by)), isouter=True)
@@ -84,5 +84,5 @@ def describe(session: Session, call: str, disposition: Disposition, by: Agent) -
         raise Refused("This call goes on. Whoever has it when it ends says what it was.")
     if teller(session, contact) != by.id:
         raise Refused("A colleague had this call last, and says what it was.")
-    work.dispose(session, contact.case_id, contact.id or 0, disposition, by)
+    work.dispose(session, contact.case_id, contact.id, disposition, by)
     return contact

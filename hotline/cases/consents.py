@@ -213,7 +213,7 @@ def _add(
         given=given,
         language=language,
         script=script,
-        by_id=by.id or 0,
+        by_id=by.id,
         at=now(),
     )
     session.add(row)

@@ -47,7 +47,7 @@ def _insert(session: Session, case_id: int, text: str, by: Agent) -> Draft:
     """Insert the row, or take the one that another page of theirs inserted at the same moment."""
     try:
         with session.begin_nested():
-            draft = Draft(agent_id=by.id or 0, case_id=case_id, text=text)
+            draft = Draft(agent_id=by.id, case_id=case_id, text=text)
             session.add(draft)
             session.flush()
         return draft

@@ -45,7 +45,7 @@ def file_call(
         session.add(case)
         session.flush()
         case.reference = f"C-{case.opened_at:%y%m}-{case.id:04d}"
-        session.add(Safety(case_id=case.id or 0))
+        session.add(Safety(case_id=case.id))
         contact.case_id = case.id
         tell(session, case, EventKind.FILED, ended_at, outcome=contact.outcome, contact=contact.id)
     _keep_safety(session, case, contact)

@@ -57,7 +57,7 @@ def join_call(session: Session, contact_id: int, to_case_id: int, by: Agent) -> 
         )
     _touch(session, source, target)
     note_act(session, "call_joined", f"case:{target.id}", by_id=by.id, contact=contact_id, source=source.id)
-    return Joined(contact_id, source.id or 0, target.id or 0, emptied)
+    return Joined(contact_id, source.id, target.id, emptied)
 
 
 def undo_join(session: Session, contact_id: int, by: Agent) -> Joined:
@@ -85,7 +85,7 @@ def undo_join(session: Session, contact_id: int, by: Agent) -> Joined:
         )
     _touch(session, source, target)
     note_act(session, "call_join_undone", f"case:{source.id}", by_id=by.id, contact=contact_id, source=target.id)
-    return Joined(contact_id, target.id or 0, source.id or 0, opened)
+    return Joined(contact_id, target.id, source.id, opened)
 
 
 def _tell(session: Session, case: Case, by: Agent, detail: Mapping[str, object]) -> None:
@@ -125,7 +125,7 @@ def _load(session: Session, contact_id: int, by: Agent) -> tuple[Contact, Case]:
 
 def _hold(session: Session, one: Case, other: Case, by: Agent) -> None:
     """Both cases, read again and kept from others until we commit; in one order, so that two people cannot block."""
-    for case in sorted((one, other), key=lambda c: c.id or 0):
+    for case in sorted((one, other), key=lambda c: c.id):
         session.refresh(case, with_for_update={"key_share": True})
     for case in (one, other):
         if case.owner_id not in {None, by.id} and not may(by, Permission.HAND_OVER_ANY):
@@ -144,7 +144,7 @@ def _put(session: Session, contact: Contact, target: Case) -> None:
     owed = select(Callback).where(col(Callback.open_for) == contact.caller_id, col(Callback.contact_id) == contact.id)
     for item in session.exec(owed).all():
         if item.caller_id == target.caller_id:
-            item.case_id = target.id or 0
+            item.case_id = target.id
             session.add(item)
     session.flush()
 

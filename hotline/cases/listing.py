@@ -71,7 +71,7 @@ def find(session: Session, wanted: Wanted, by: Agent) -> CaseListing:
     cases = session.exec(scope.cases(by, select(Case).where(col(Case.id).in_(ids))).order_by(*NEWEST)).all()
     owned = {case.owner_id for case in cases if case.owner_id}
     names = {a.id: a.name for a in session.exec(select(Agent).where(col(Agent.id).in_(owned)))}
-    owners = {case.id or 0: names[case.owner_id] for case in cases if case.owner_id}
+    owners = {case.id: names[case.owner_id] for case in cases if case.owner_id}
     return CaseListing(
         rows(session, cases), owners, min(total, COUNTED), beyond, page, None if beyond else _pages(total)
     )

@@ -85,7 +85,7 @@ def read(session: Session, case_id: int, by: Agent) -> CasePage:
     contacts = session.exec(
         select(Contact).where(col(Contact.case_id) == case_id).order_by(col(Contact.arrived_at).desc())
     ).all()
-    calls = [ContactWithRecordings(contact, messages(session, contact.id or 0)) for contact in contacts]
+    calls = [ContactWithRecordings(contact, messages(session, contact.id)) for contact in contacts]
     safety = session.get(Safety, case_id) or Safety(case_id=case_id)
     mine = case.owner_id == by.id
     may_change = mine or may(by, Permission.HAND_OVER_ANY)
@@ -108,7 +108,7 @@ def read(session: Session, case_id: int, by: Agent) -> CasePage:
         others_more=others_more,
         called_before=callers.times_called(session, case.caller_id, first),
         withheld=case.caller_id is None,
-        names={a.id or 0: a.name for a in session.exec(select(Agent))},
+        names={a.id: a.name for a in session.exec(select(Agent))},
         moves=lifecycle.allowed(case.status, by.role) if may_change else [],
         colleagues=_colleagues(session, case) if may_change and case.status is not CaseStatus.CLOSED else [],
         mine=mine,
@@ -169,7 +169,7 @@ def _colleagues(session: Session, case: Case) -> list[Colleague]:
     for row in session.exec(select(AgentLanguage).order_by(col(AgentLanguage.language))):
         spoken.setdefault(row.agent_id, []).append(row.language)
     people = [
-        Colleague(agent, spoken.get(agent.id or 0, []))
+        Colleague(agent, spoken.get(agent.id, []))
         for agent in session.exec(select(Agent).where(col(Agent.active)).order_by(col(Agent.name)))
         if may(agent, Permission.WORK_CASES) and agent.id != case.owner_id
     ]

@@ -81,8 +81,8 @@ def check(
     if before.newest is not None:
         wait_s = settings.unusual_pause_s - int((now() - before.newest).total_seconds())
     if wait_s > 0 and not free:
-        raise Held(kind, by.id or 0, before.count + 1, most, min(wait_s, settings.unusual_pause_s))
-    return alerts.of_amount(session, kind, by.id or 0, before.count + 1, most)
+        raise Held(kind, by.id, before.count + 1, most, min(wait_s, settings.unusual_pause_s))
+    return alerts.of_amount(session, kind, by.id, before.count + 1, most)
 
 
 def seen_lately(session: Session, case_id: int, by: Agent) -> bool:
@@ -100,7 +100,7 @@ def seen_lately(session: Session, case_id: int, by: Agent) -> bool:
 
 def must_be_noted(session: Session, case: Case, by: Agent) -> bool:
     """Whether looking at this case now needs an audit line. Cheap, and writes nothing."""
-    return case.owner_id != by.id and not seen_lately(session, case.id or 0, by)
+    return case.owner_id != by.id and not seen_lately(session, case.id, by)
 
 
 def note_reading(session: Session, case: Case, by: Agent, settings: Settings, *, free: bool = False) -> Alert | None:
@@ -115,7 +115,7 @@ def note_reading(session: Session, case: Case, by: Agent, settings: Settings, *,
 
 def note_claim(session: Session, case: Case, by: Agent, settings: Settings) -> Alert | None:
     """Audit that a person takes a case, which shows it to them as well. Raises `Held` as `note_reading`."""
-    if case.owner_id == by.id or seen_lately(session, case.id or 0, by):
+    if case.owner_id == by.id or seen_lately(session, case.id, by):
         return None
     return _note(session, CLAIMED, case, by, settings)
 
@@ -154,7 +154,7 @@ def is_worked(session: Session, case: Case | None, by: Agent) -> bool:
     """Whether this person has the case, is on the line with its caller, or may call back now: never held up."""
     if case is None:
         return False
-    return case.owner_id == by.id or on_the_line(session, case, by) or _is_called_back(session, case.id or 0, by)
+    return case.owner_id == by.id or on_the_line(session, case, by) or _is_called_back(session, case.id, by)
 
 
 def is_my_call(session: Session, contact: Contact, by: Agent) -> bool:

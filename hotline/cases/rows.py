@@ -197,7 +197,7 @@ def rows(session: Session, cases: Sequence[Case]) -> list[CaseRow]:
     ):
         recordings[recording.contact_id] = (recording, transcript)
     safety = {s.case_id: s for s in session.exec(select(Safety).where(col(Safety.case_id).in_(ids)))}
-    return [_row(c, contacts[c.id or 0], recordings, safety.get(c.id or 0)) for c in cases]
+    return [_row(c, contacts[c.id], recordings, safety.get(c.id)) for c in cases]
 
 
 def _row(
@@ -207,10 +207,10 @@ def _row(
     safety: Safety | None,
 ) -> CaseRow:
     last = contacts[-1] if contacts else None
-    recording, transcript = recordings.get(last.id or 0, (None, None)) if last else (None, None)
+    recording, transcript = recordings.get(last.id, (None, None)) if last else (None, None)
     within = ACT_WITHIN.get(case.level)
     return CaseRow(
-        case_id=case.id or 0,
+        case_id=case.id,
         reference=case.reference,
         level=case.level,
         status=case.status,

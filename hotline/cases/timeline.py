@@ -16,5 +16,5 @@ def tell(
     session: Session, case: Case, kind: EventKind, at: datetime, by: Agent | None = None, **detail: object
 ) -> None:
     """Add a line to a case's timeline."""
-    session.add(CaseEvent(case_id=case.id or 0, at=at, kind=kind, by_id=by.id if by else None, detail=detail))
+    session.add(CaseEvent(case_id=case.id, at=at, kind=kind, by_id=by.id if by else None, detail=detail))
     session.flush()

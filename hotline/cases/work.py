@@ -94,7 +94,7 @@ def add_note(session: Session, case_id: int, text: str, by: Agent) -> Note:
         raise Invalid(text="Write something first.")
     if len(text) > NOTE_MAX:
         raise Invalid(text=f"A note holds {NOTE_MAX:,} characters; this has {len(text):,}.")
-    note = Note(case_id=case_id, by_id=by.id or 0, at=now(), text=text)
+    note = Note(case_id=case_id, by_id=by.id, at=now(), text=text)
     session.add(note)
     session.execute(delete(Draft).where(col(Draft.agent_id) == by.id, col(Draft.case_id) == case_id))
     touch(session, case, note.at)

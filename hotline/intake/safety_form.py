@@ -38,7 +38,7 @@ def not_safe_to_call(session: Session, case_id: int, by: Agent) -> Safety:
 
 
 def _review(session: Session, case: Case, by: Agent, values: Mapping[str, object]) -> Safety:
-    case_id = case.id or 0
+    case_id = case.id
     safety = session.get(Safety, case_id) or Safety(case_id=case_id)
     changed = [name for name, value in values.items() if getattr(safety, name) != value]
     for name in changed:

@@ -81,7 +81,7 @@ class Claims:
         job.state, job.claimed_by, job.lease_until = JobState.RUNNING, self.who, self._lease()
         job.attempts, job.next_try_at, job.started_at = job.attempts + 1, None, now()
         job.done, job.total = 0, None  # whoever takes a job over begins anew
-        return Claim(job_id=job.id or 0, kind=job.kind, payload=dict(job.payload), who=self.who, attempts=job.attempts)
+        return Claim(job_id=job.id, kind=job.kind, payload=dict(job.payload), who=self.who, attempts=job.attempts)
 
     def renew(self, claim: Claim) -> bool:
         """Hold the claim for another lease; False when it is no longer ours."""

@@ -48,7 +48,7 @@ def waiting(session: Session, reader_id: int) -> list[Waiting]:
         there = rung[c.queue or c.language or ""]
         rows.append(
             Waiting(
-                contact_id=c.id or 0,
+                contact_id=c.id,
                 since=c.queued_at or c.arrived_at,
                 language=c.queue or c.language,
                 line=names.get(c.line or ""),

@@ -39,7 +39,7 @@ def add(
         note=note,
         number_sealed=keys.seal(spelling.encode()),
         number_index=keys.find_by(spelling),
-        added_by_id=by.id or 0,
+        added_by_id=by.id,
     )
     session.add(entry)
     session.flush()

@@ -102,21 +102,21 @@ def let_in(session: Session, agent_id: int, by: Agent, settings: Settings) -> Ac
 
 
 def _ask(session: Session, kind: AccessKind, agent: Agent, role: Role, by: Agent, settings: Settings) -> AccessRequest:
-    if open_of(session, agent.id or 0) is not None:
+    if open_of(session, agent.id) is not None:
         raise Refused("A request for this person waits already. Confirm, refuse or withdraw it first.")
     moment = now()
     row = AccessRequest(
         open_for=agent.id,
         kind=kind,
-        agent_id=agent.id or 0,
+        agent_id=agent.id,
         role=role,
-        asked_by_id=by.id or 0,
+        asked_by_id=by.id,
         asked_at=moment,
         due_at=moment + timedelta(hours=settings.second_person_h),
     )
     session.add(row)
     session.flush()
-    session.add(Alert(kind=AlertKind.ACCESS, agent_id=by.id or 0, request_id=row.id, at=moment, last_at=moment))
+    session.add(Alert(kind=AlertKind.ACCESS, agent_id=by.id, request_id=row.id, at=moment, last_at=moment))
     session.flush()
     _note(session, row, "access_asked", by.id)
     return row
@@ -256,7 +256,7 @@ def _end(session: Session, row: AccessRequest, end: AccessEnd, by: Agent | None)
     session.flush()
     if by is not None and by.id != row.asked_by_id:
         # What only waited, or was taken back, is for somebody else to take note of still.
-        alerts.settled(session, row.id or 0, row.ended_at, by.id)
+        alerts.settled(session, row.id, row.ended_at, by.id)
     _note(session, row, f"access_{end}", row.ended_by_id)
     return row
 

@@ -58,7 +58,7 @@ def numbers(session: Session, keys: Keys, agent_ids: Iterable[int], numbering: N
     Agents without one, and those whose number may not be dialled, are left out.
     """
     query = select(Agent).where(col(Agent.id).in_(list(agent_ids)), col(Agent.active))
-    found = {a.id or 0: keys.open(a.mobile_sealed).decode() for a in session.exec(query) if a.mobile_sealed is not None}
+    found = {a.id: keys.open(a.mobile_sealed).decode() for a in session.exec(query) if a.mobile_sealed is not None}
     return {agent_id: number for agent_id, number in found.items() if numbering.barred(number) is None}
 
 

@@ -50,7 +50,7 @@ def add_agent(
     session.add(agent)
     session.flush()
     set_languages(session, agent, languages or {})
-    state_of(session, agent.id or 0)
+    state_of(session, agent.id)
     note_act(session, "person_added", f"agent:{agent.id}", by_id=by_id, role=role)
     return agent
 
@@ -62,7 +62,7 @@ def set_languages(session: Session, agent: Agent, languages: dict[str, Proficien
             session.delete(row)
     for code, proficiency in languages.items():
         row = session.get(AgentLanguage, (agent.id, code)) or AgentLanguage(
-            agent_id=agent.id or 0, language=code, proficiency=proficiency
+            agent_id=agent.id, language=code, proficiency=proficiency
         )
         row.proficiency = proficiency
         session.add(row)
@@ -94,7 +94,7 @@ def keep_password(session: Session, agent: Agent, hashed: str, *, by_id: int | N
 
 def end_sign_ins(session: Session, agent: Agent) -> None:
     """Sign a person out everywhere, and let every browser be a stranger to them."""
-    known_browsers.forget(session, agent.id or 0)
+    known_browsers.forget(session, agent.id)
     open_rows = select(SignIn).where(col(SignIn.agent_id) == agent.id, col(SignIn.ended_at).is_(None))
     for row in session.exec(open_rows):
         row.ended_at = now()
@@ -148,7 +148,7 @@ def everybody(session: Session) -> list[tuple[Agent, list[AgentLanguage]]]:
     for row in session.exec(select(AgentLanguage).order_by(col(AgentLanguage.language))):
         spoken.setdefault(row.agent_id, []).append(row)
     agents = session.exec(select(Agent).order_by(col(Agent.active).desc(), col(Agent.name), col(Agent.id)))
-    return [(agent, spoken.get(agent.id or 0, [])) for agent in agents]
+    return [(agent, spoken.get(agent.id, [])) for agent in agents]
 
 
 def change_agent(

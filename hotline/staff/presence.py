@@ -66,7 +66,7 @@ def people(session: Session) -> list[Person]:
     talked = {s.call for s in states.values() if s.call is not None}
     languages = dict(session.exec(select(Contact.call, Contact.language).where(col(Contact.call).in_(talked))).all())
     found = [
-        _person(agent, states.get(agent.id or 0), tuple(spoken[agent.id or 0]), languages)
+        _person(agent, states.get(agent.id), tuple(spoken[agent.id]), languages)
         for agent in session.exec(select(Agent).where(col(Agent.active)).order_by(col(Agent.name)))
         if may(agent, Permission.USE_PHONE)
     ]
@@ -77,7 +77,7 @@ def _person(
     agent: Agent, state: AgentState | None, spoken: tuple[str, ...], languages: dict[str, str | None]
 ) -> Person:
     return Person(
-        agent_id=agent.id or 0,
+        agent_id=agent.id,
         name=agent.name,
         role=agent.role,
         status=state.status if state else AgentStatus.OFFLINE,

@@ -46,7 +46,7 @@ def grant(session: Session, agent: Agent, hours: int) -> Granted:
     session.add(
         SignIn(
             token_sha256=sha256(granted.token),
-            agent_id=agent.id or 0,
+            agent_id=agent.id,
             csrf=granted.csrf,
             created_at=moment,
             seen_at=moment,

@@ -82,7 +82,7 @@ def set_status(
 def choose_status(session: Session, agent: Agent, ready: bool) -> AgentState:
     """The agent's own Ready button. During a call, and while it is wrapped up, it is refused: the call comes first."""
     _free_to_choose(session, agent)
-    return set_status(session, agent.id or 0, AgentStatus.READY if ready else AgentStatus.NOT_READY)
+    return set_status(session, agent.id, AgentStatus.READY if ready else AgentStatus.NOT_READY)
 
 
 def take_break(session: Session, agent: Agent, reason: str, at: datetime | None = None) -> AgentState:
@@ -91,17 +91,17 @@ def take_break(session: Session, agent: Agent, reason: str, at: datetime | None 
         raise Invalid(reason="Choose what kind of break it is.")
     _free_to_choose(session, agent)
     moment = at or now()
-    return set_status(session, agent.id or 0, AgentStatus.BREAK, reason, moment, until=moment + BREAKS[reason])
+    return set_status(session, agent.id, AgentStatus.BREAK, reason, moment, until=moment + BREAKS[reason])
 
 
 def go_off_duty(session: Session, agent: Agent) -> AgentState:
     """End an agent's shift. Raises `Refused` during a call."""
     _free_to_choose(session, agent)
-    return set_status(session, agent.id or 0, AgentStatus.OFFLINE)
+    return set_status(session, agent.id, AgentStatus.OFFLINE)
 
 
 def _free_to_choose(session: Session, agent: Agent) -> None:
-    status = _held(session, agent.id or 0).status
+    status = _held(session, agent.id).status
     if status in IN_A_CALL:
         raise Refused("You are on a call. Your state changes when it ends.")
     if status is AgentStatus.WRAP_UP:

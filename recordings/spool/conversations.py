@@ -110,7 +110,7 @@ class Conversations:
             return contact, None, calls.attach(session, contact, recording)
 
     def _tell(self, contact: Contact, *, is_new: bool) -> None:
-        names = [events.call_changed(contact.id or 0)]
+        names = [events.call_changed(contact.id)]
         if contact.case_id is not None:
             names.append(events.case_changed(contact.case_id))
         if is_new:

@@ -176,7 +176,7 @@ class Ingest:
             self._reject(raw_note)
         if not remove(left.files):
             log().info("a file of the spool changed while it was ingested; it is taken again")
-        names = [events.QUEUE_CHANGED, events.call_changed(contact.id or 0)]
+        names = [events.QUEUE_CHANGED, events.call_changed(contact.id)]
         if contact.case_id is not None:
             names.append(events.case_changed(contact.case_id))
         if is_new and recording is not None:

@@ -95,7 +95,7 @@ class Claims:
         recording.lease_until, recording.attempts = self._lease(), recording.attempts + 1
         recording.language = recording.language or contact.language
         return Claim(
-            recording_id=recording.id or 0,
+            recording_id=recording.id,
             who=self.who,
             vault_key=recording.vault_key,
             sha256=recording.sha256,

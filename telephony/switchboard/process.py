@@ -63,7 +63,7 @@ def wanted_phones(session: Session) -> dict[int, str | None]:
     """Return what each agent's phone has to be: the digest of the softphone's secret, `BROWSER` or none."""
     pages = {state.agent_id: state.page for state in session.exec(select(AgentState))}
     return {
-        agent.id or 0: (BROWSER if pages.get(agent.id or 0) else agent.phone_secret_ha1) if agent.active else None
+        agent.id: (BROWSER if pages.get(agent.id) else agent.phone_secret_ha1) if agent.active else None
         for agent in session.exec(select(Agent))
     }
 

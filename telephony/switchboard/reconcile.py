@@ -297,7 +297,7 @@ def warn_of_long_talks(books: DatabaseSnapshot, limit_talking_s: int, at: dateti
     """Say once in the log that a conversation is ten minutes from its limit."""
     near = timedelta(seconds=limit_talking_s - WARN_BEFORE_S)
     for contact in books.open_calls:
-        if contact.id is not None and contact.answered_at and at - contact.answered_at > near:
+        if contact.answered_at and at - contact.answered_at > near:
             if contact.id not in warned:
                 log().warning("a conversation will be ended at its limit within ten minutes", contact=contact.id)
             warned.add(contact.id)

@@ -24,12 +24,12 @@ def make_ready(it: Whole, login: str) -> None:
 
     with it.db.write() as s:
         agent = s.exec(select(Agent).where(col(Agent.login) == login)).one()
-        agents.set_status(s, agent.id or 0, AgentStatus.READY)
+        agents.set_status(s, agent.id, AgentStatus.READY)
     Nudges(it.settings.redis).tell(AGENTS_CHANGED)
 
     def reachable() -> bool:
         with it.db.read() as s:
-            return agents.state_of(s, agent.id or 0).reachable
+            return agents.state_of(s, agent.id).reachable
 
     until(reachable, 20)
 

@@ -40,7 +40,7 @@ class Line:
         """A caller waits, and this agent's phone rings."""
         contact = self.waits(language, ago_s)
         ready(self.session, agent)
-        assert agents.rings(self.session, agent.id or 0, contact.call, now() - timedelta(seconds=min(ago_s, 4)))
+        assert agents.rings(self.session, agent.id, contact.call, now() - timedelta(seconds=min(ago_s, 4)))
         return contact
 
     def answered(self, agent: Agent, language: str = "my", talked_s: float = 252) -> Contact:
@@ -55,13 +55,13 @@ class Line:
     def has(self, agent: Agent, contact: Contact, at: datetime | None = None) -> None:
         """The agent has this call now."""
         moment = at or now()
-        agents.on_call(self.session, agent.id or 0, contact.call, moment)
-        conversations.begin(self.session, contact.call, agent.id or 0, moment)
-        calls.answered(self.session, contact, agent.id or 0, moment, join_within_s=900)
+        agents.on_call(self.session, agent.id, contact.call, moment)
+        conversations.begin(self.session, contact.call, agent.id, moment)
+        calls.answered(self.session, contact, agent.id, moment, join_within_s=900)
 
     def over(self, agent: Agent, contact: Contact, wrap_up_s: int = WRAP_UP_S) -> None:
         """Everybody hung up: the call is closed and the agent wraps it up."""
-        agents.off_call(self.session, agent.id or 0, now(), wrap_up_s)
+        agents.off_call(self.session, agent.id, now(), wrap_up_s)
         conversations.end(self.session, contact.call)
         calls.close(self.session, contact, now(), join_within_s=900, brief_s=10)
 
@@ -82,14 +82,14 @@ class Line:
         conversations.party_at(self.session, leg, place, at)
         conversations.put(self.session, contact.call, worker, at)
         if agent is not None and place is not Place.RINGING:
-            agents.on_call(self.session, agent.id or 0, contact.call, at)
+            agents.on_call(self.session, agent.id, contact.call, at)
         return leg
 
 
 def ready(session: Session, agent: Agent) -> None:
     """Register the agent's phone and set the agent ready."""
-    agents.set_reachable(session, agent.id or 0, True)
-    agents.set_status(session, agent.id or 0, AgentStatus.READY, at=now() - timedelta(minutes=14))
+    agents.set_reachable(session, agent.id, True)
+    agents.set_status(session, agent.id, AgentStatus.READY, at=now() - timedelta(minutes=14))
 
 
 def known_caller(line: Line, by: Agent) -> Contact:

@@ -56,8 +56,8 @@ def phones_on(db: Database, cast: Cast) -> None:
     """Alice, Bob and Sofia are ready, and their phones are there."""
     with db.write() as session:
         for agent in (cast.alice, cast.bob, cast.sofia):
-            agents.set_status(session, agent.id or 0, AgentStatus.READY)
-            agents.set_reachable(session, agent.id or 0, True)
+            agents.set_status(session, agent.id, AgentStatus.READY)
+            agents.set_reachable(session, agent.id, True)
 
 
 def a_call(

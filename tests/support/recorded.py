@@ -48,7 +48,7 @@ def words(text: str, seconds: float) -> list[dict[str, object]]:
 def transcript_of(recording: Recording, text: str = TEXT) -> Transcript:
     """The draft an engine would give."""
     return Transcript(
-        recording_id=recording.id or 0, engine="vosk", model="small-en-us-0.15", language=recording.language or "en",
+        recording_id=recording.id, engine="vosk", model="small-en-us-0.15", language=recording.language or "en",
         text=text, words=words(text, recording.duration_s), sure=0.81, took_s=44.0,
     )  # fmt: skip
 

@@ -91,7 +91,7 @@ class Evening:
         if text:
             self.session.add(
                 Transcript(
-                    recording_id=recording.id or 0, engine="vosk", model="small-en-us-0.15", language=language,
+                    recording_id=recording.id, engine="vosk", model="small-en-us-0.15", language=language,
                     text=text, sure=sure, took_s=4.0,
                 )
             )  # fmt: skip
@@ -111,7 +111,7 @@ class Evening:
 
 def say(session: Session, case: Case, summary: str, level: str | None, by: Agent, workers: int | None = None) -> None:
     """Set what a case is about, in our words, and its level."""
-    work.summarise(session, case.id or 0, summary, by)
+    work.summarise(session, case.id, summary, by)
     case.level, case.workers_affected = level, workers
     session.add(case)
 
@@ -128,9 +128,9 @@ def evening(session: Session, keys: Keys, staff: list[Agent], at: datetime | Non
     it.call("my", 7, number=None)
     talk = it.call("th", 310)
     it.saw(talk, Fact.ANSWERED, it.at - timedelta(seconds=300), handler_id=bob.id)
-    agents.on_call(session, bob.id or 0, talk.call, it.at - timedelta(seconds=300))
-    agents.set_status(session, alice.id or 0, AgentStatus.READY, at=it.at - timedelta(minutes=14))
-    agents.set_reachable(session, alice.id or 0, True)
+    agents.on_call(session, bob.id, talk.call, it.at - timedelta(seconds=300))
+    agents.set_status(session, alice.id, AgentStatus.READY, at=it.at - timedelta(minutes=14))
+    agents.set_reachable(session, alice.id, True)
     held = it.voicemail("en", 3 * 3600 + 600, 112, WORDS, 0.81)
     say(session, held, "Passport and phone held, guarded dormitory", "P1", bob)
     say(session, it.answered("th", 41 * 60, 6, 861, bob), "Wages not paid since September", "P2", bob, 12)
@@ -148,7 +148,7 @@ def day_behind(it: Evening, alice: Agent) -> None:
     for n in range(24):
         number = "0898765432" if n == 3 else ""
         done = it.answered("th" if n % 2 else "my", 5400 + n * 240, 5 + n % 12, 200 + n * 11, alice, number=number)
-        work.claim(it.session, done.id or 0, alice)
+        work.claim(it.session, done.id, alice)
         if n < len(OWN):
             say(it.session, done, *OWN[n], alice)
         else:
@@ -160,9 +160,9 @@ def shifts(session: Session, staff: dict[str, list[Agent]]) -> None:
     """A roster with a thin night and a hole in the late evening."""
     for day in range(7):
         for agent in staff["whole"]:
-            roster.add_shift(session, agent.id or 0, starts=time(0), ends=time(0), weekday=day)
+            roster.add_shift(session, agent.id, starts=time(0), ends=time(0), weekday=day)
         for agent in staff["day"]:
-            roster.add_shift(session, agent.id or 0, starts=time(6), ends=time(22), weekday=day)
+            roster.add_shift(session, agent.id, starts=time(6), ends=time(22), weekday=day)
 
 
 FLUENT, BASIC, NATIVE = Proficiency.FLUENT, Proficiency.BASIC, Proficiency.NATIVE

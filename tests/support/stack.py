@@ -150,7 +150,7 @@ class Whole:
         """A registered phone of an agent."""
         with self.db.write() as s:
             agent = s.exec(select(Agent).where(col(Agent.login) == login)).one()
-            secret = people.new_phone_secret(s, agent.id or 0, by_id=None)
+            secret = people.new_phone_secret(s, agent.id, by_id=None)
         phone = Phone(self.line, agent.sip_name, secret)
         until(lambda: phone.register() == 200, 20, 0.5)
         return phone

@@ -49,7 +49,7 @@ def ended(db: Database) -> Contact | None:
 
 def state(db: Database, agent: Agent) -> AgentState:
     with db.read() as session:
-        found = agents.state_of(session, agent.id or 0)
+        found = agents.state_of(session, agent.id)
         session.expunge_all()
         return found
 

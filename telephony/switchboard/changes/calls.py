@@ -92,7 +92,7 @@ def _close(session: Session, desk: ChangeContext, contact: Contact, at: datetime
 def _told(contact: Contact | None) -> list[str]:
     if contact is None:
         return []
-    names = [events.QUEUE_CHANGED, events.call_changed(contact.id or 0)]
+    names = [events.QUEUE_CHANGED, events.call_changed(contact.id)]
     return [*names, events.case_changed(contact.case_id)] if contact.case_id else names
 
 
@@ -382,7 +382,7 @@ class Ended:
             return []
         conversations.end(session, contact.call)
         if not self.dialled:
-            callback_attempts.attempt_failed(session, contact.id or 0, self.at, "own_phone")
+            callback_attempts.attempt_failed(session, contact.id, self.at, "own_phone")
         _close(session, desk, contact, self.at)
         return [*_told(contact), events.SPOOL_CHANGED, events.CALLBACKS_CHANGED, events.AGENTS_CHANGED]
 

@@ -97,7 +97,7 @@ def test_the_card_comes_by_itself_shows_what_is_known_and_goes_with_the_ring(
     expect(page).to_have_url(re.compile("/roster$"))
     expect(card).to_contain_text("A call for you"), "it stands outside the page below it"
     with served.db.write() as session:
-        agents.stopped_ringing(session, person(session, "alice").id or 0, contact.call, now())
+        agents.stopped_ringing(session, person(session, "alice").id, contact.call, now())
     tell(served)
     expect(card).to_be_empty()
     assert screen.faults == []

@@ -23,7 +23,7 @@ def leave(served: Served, **how: object) -> tuple[int, int]:
         contact, recording = leave_message(session, served.keys, served.settings.vault, **how)  # type: ignore[arg-type]
         alice = session.exec(select(Agent).where(col(Agent.login) == "alice")).one()
         work.claim(session, contact.case_id or 0, alice)
-        return contact.case_id or 0, recording.id or 0
+        return contact.case_id or 0, recording.id
 
 
 def audits(db: Database, act: str) -> int:

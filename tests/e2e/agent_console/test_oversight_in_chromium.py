@@ -64,7 +64,7 @@ def test_the_second_person_confirms_from_the_strip(
     """From the alert to the request, and it is in force; the strip is gone."""
     with served.db.write() as session:
         adam = session.get_one(Agent, staff.adam.id)
-        access_requests.change(session, staff.alice.id or 0, "Alice", Role.SUPERVISOR, {}, adam, settings)
+        access_requests.change(session, staff.alice.id, "Alice", Role.SUPERVISOR, {}, adam, settings)
     sofia = screen_of("sofia")
     page = sofia.open("/")
     served.nudges.tell(ALERTS_CHANGED)

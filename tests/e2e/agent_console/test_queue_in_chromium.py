@@ -21,7 +21,7 @@ NOT_LIVE = "#not-live"
 def a_caller(served: Served, language: str = "lo") -> int:
     """Somebody joins a queue now; the id of her call."""
     with served.db.write() as session:
-        return seed.Evening(session, served.keys, now(), 830000000).call(language, 3).id or 0
+        return seed.Evening(session, served.keys, now(), 830000000).call(language, 3).id
 
 
 def test_a_new_caller_appears_without_a_reload_and_without_losing_the_place(

@@ -46,7 +46,7 @@ def callback_id(quick: Whole) -> int:
         bob = s.exec(select(Agent).where(col(Agent.login) == "bob")).one()
         said = {"callback": CallbackSafety.SAFE, "window": "00:00-00:00", "cover_phrase": "Clinic appointment"}
         safety_form.set_safety(s, contact.case_id or 0, bob, **said)
-        found = s.exec(select(Callback)).one().id or 0
+        found = s.exec(select(Callback)).one().id
     Nudges(quick.settings.redis).tell(CALLBACKS_CHANGED)
     return found
 

@@ -32,9 +32,9 @@ def test_an_agent_at_home_takes_a_call_on_her_mobile_with_1(floor: Floor) -> Non
     keys = load_keys(floor.whole.settings.keys, may_open=True)
     with floor.whole.db.write() as s:
         bob = s.exec(select(Agent).where(col(Agent.login) == "bob")).one()
-        mobiles.set_mobile(s, keys, bob.id or 0, MOBILE, by_id=None, numbering=THAI)
+        mobiles.set_mobile(s, keys, bob.id, MOBILE, by_id=None, numbering=THAI)
         for weekday in range(7):
-            shifts.add_shift(s, bob.id or 0, weekday=weekday, starts=time(0), ends=time(0), at_home=True)
+            shifts.add_shift(s, bob.id, weekday=weekday, starts=time(0), ends=time(0), at_home=True)
     floor.told_mobiles()
     with Phone(floor.whole.line) as worker:
         call = calls(worker, "2", NUMBER)

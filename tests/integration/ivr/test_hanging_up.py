@@ -86,8 +86,8 @@ def test_a_call_back_asked_for_stays_asked_for_when_she_hangs_up_before_the_ques
 
 def test_a_whole_call_makes_one_row(caller: Callers, ivr_db: Database, cast: Cast, settings: Settings) -> None:
     with ivr_db.write() as session:
-        agents.set_reachable(session, cast.alice.id or 0, True)
-        agents.set_status(session, cast.alice.id or 0, AgentStatus.READY)
+        agents.set_reachable(session, cast.alice.id, True)
+        agents.set_status(session, cast.alice.id, AgentStatus.READY)
     call = caller(number=NUMBER, keys={"en/opening": ["1"]})
     for script in (names.ANSWER, names.CHOOSE_LANGUAGE, names.ROUTE):
         assert call.run(script)

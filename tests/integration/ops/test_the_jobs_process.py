@@ -66,7 +66,7 @@ def chain(db: Database, keys: Keys) -> Database:
 
 def ask(db: Database) -> int:
     with db.write() as session:
-        return audit_check.ask(session, None).id or 0
+        return audit_check.ask(session, None).id
 
 
 def job(db: Database) -> Job:

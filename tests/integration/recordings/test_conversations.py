@@ -64,8 +64,8 @@ class Conversation:
             saw(session, keys, self.call, Fact.QUEUED, self.at + timedelta(seconds=20))
             saw(session, keys, self.call, Fact.ANSWERED, self.at + timedelta(seconds=30))
             self.alice = staff.alice
-            calls.answered(session, contact, staff.alice.id or 0, self.at, join_within_s=900)
-            self.contact_id, self.case_id = contact.id or 0, contact.case_id or 0
+            calls.answered(session, contact, staff.alice.id, self.at, join_within_s=900)
+            self.contact_id, self.case_id = contact.id, contact.case_id or 0
 
     def agrees(self) -> None:
         with self.db.write() as session:
@@ -111,7 +111,7 @@ def test_a_conversation_she_agreed_to_is_sealed_while_the_call_goes_on(
     assert (recording.language, recording.state) == ("my", RecordingState.WAITING)
     assert recording.duration_s == pytest.approx(len(voice) / 16000, abs=0.01)
     with db.read() as session:
-        assert audio_wav(session, keys, taker.vault, recording.id or 0, SYSTEM)[44:] == voice
+        assert audio_wav(session, keys, taker.vault, recording.id, SYSTEM)[44:] == voice
     assert left.names() == []
     assert grep(settings.data, voice[40000:40064]) == []
     (event,) = conversation.told()

@@ -46,7 +46,7 @@ def test_a_message_of_the_net_becomes_one_case_with_a_sealed_recording(
         caller = find(session, keys, NUMBER, THAI)
         assert caller is not None
         assert caller.id == contact.caller_id
-        sound = audio_wav(session, keys, taker.vault, recording.id or 0, SYSTEM)
+        sound = audio_wav(session, keys, taker.vault, recording.id, SYSTEM)
     assert kinds[:2] == [EventKind.FILED, EventKind.RECORDED]
     assert kinds.count(EventKind.RECORDED) == 1
     assert sound[:4] == b"RIFF"

@@ -63,10 +63,10 @@ def two(db: Database, keys: Keys, staff: Cast) -> tuple[int, int]:
         theirs = filed(session, keys, "theirs", staff.bob, THEIRS)
         mine = filed(session, keys, "mine", staff.alice, MINE)
         item = session.exec(select(Callback)).one()
-        item.case_id = theirs.id or 0
+        item.case_id = theirs.id
         session.add(item)
         session.flush()
-        return theirs.id or 0, mine.id or 0
+        return theirs.id, mine.id
 
 
 @pytest.fixture
@@ -139,8 +139,8 @@ def test_lists_counts_and_search_are_narrowed(
         assert (rows.count_unclaimed(session, staff.alice), rows.count_unclaimed(session, SYSTEM)) == (0, 1)
         assert rows.unclaimed(session, staff.alice, at=now()).rows == []
         with pytest.raises(NotFound):
-            work.claim(session, free.id or 0, staff.alice)
-        assert scope.case(session, SYSTEM, free.id or 0).owner_id is None
+            work.claim(session, free.id, staff.alice)
+        assert scope.case(session, SYSTEM, free.id).owner_id is None
 
 
 def test_the_page_and_every_act_on_it_are_narrowed(
@@ -151,7 +151,7 @@ def test_the_page_and_every_act_on_it_are_narrowed(
     with db.write() as session:
         contact = session.exec(select(Contact).where(col(Contact.case_id) == theirs)).one()
         made = Recording(
-            contact_id=contact.id or 0,
+            contact_id=contact.id,
             spool_name="one",
             vault_key="a",
             sha256="b",
@@ -169,14 +169,14 @@ def test_the_page_and_every_act_on_it_are_narrowed(
             lambda: safety_form.set_safety(session, theirs, alice, in_danger=True),
             lambda: identity.show_number(session, keys, theirs, alice, settings),
             lambda: identity.show_number_of_call(session, keys, contact, alice, settings),
-            lambda: joining.join_call(session, contact.id or 0, mine, alice),
-            lambda: transcripts.load(session, made.id or 0, alice),
-            lambda: transcripts.mark_heard(session, made.id or 0, alice),
-            lambda: work.dispose(session, theirs, contact.id or 0, Disposition.TEST, alice),
+            lambda: joining.join_call(session, contact.id, mine, alice),
+            lambda: transcripts.load(session, made.id, alice),
+            lambda: transcripts.mark_heard(session, made.id, alice),
+            lambda: work.dispose(session, theirs, contact.id, Disposition.TEST, alice),
         ):
             with pytest.raises(NotFound):
                 act()
-        assert transcripts.load(session, made.id or 0, staff.bob).id == made.id
+        assert transcripts.load(session, made.id, staff.bob).id == made.id
 
 
 def test_the_history_of_a_telephone_is_narrowed(
@@ -206,9 +206,9 @@ def test_the_board_is_narrowed_but_not_the_rule(
         with pytest.raises(NotFound):
             callback_board.row(session, item, now(), settings, staff.alice)
         for act in (
-            lambda: callbacks.load(session, item.id or 0, staff.alice),
-            lambda: callbacks.take(session, item.id or 0, staff.alice, now()),
-            lambda: callbacks.close_item(session, item.id or 0, staff.alice, "enough", now()),
+            lambda: callbacks.load(session, item.id, staff.alice),
+            lambda: callbacks.take(session, item.id, staff.alice, now()),
+            lambda: callbacks.close_item(session, item.id, staff.alice, "enough", now()),
             lambda: callbacks.open_for_case(session, theirs, staff.alice, now()),
         ):
             with pytest.raises(NotFound):
@@ -232,11 +232,11 @@ def test_that_somebody_else_answered_is_kept_though_the_case_may_not_be_seen_any
     owed_callbacks.say_safe(db, case_id, staff)
     with db.write() as session:
         item = session.exec(select(Callback)).one()
-        callback_attempts.begin_attempt(session, keys, item.id or 0, staff.alice, now(), settings)
+        callback_attempts.begin_attempt(session, keys, item.id, staff.alice, now(), settings)
         before = scope.visible_cases
         monkeypatch.setattr(scope, "visible_cases", lambda who: before(who if who is SYSTEM else staff.adam))
         outcome = AttemptOutcome.SOMEBODY_ELSE
-        callback_attempts.said(session, item.id or 0, outcome, staff.alice, now(), settings)
+        callback_attempts.said(session, item.id, outcome, staff.alice, now(), settings)
         assert session.get_one(Safety, case_id).callback is CallbackSafety.UNSAFE
 
 

@@ -29,7 +29,7 @@ def test_it_keeps_sign_ins_and_entries_and_the_chain_goes_on_with_a_key(db: Data
     ours = Database(db.url, audit_key=keys.audit)
     with ours.write() as session:
         assert sign_ins.find(session, granted.token) is not None
-        assert known_browsers.remember(session, "", staff.alice.id or 0, keys.index)
+        assert known_browsers.remember(session, "", staff.alice.id, keys.index)
         audit.note_act(session, "number_shown", "case:2", by_id=staff.alice.id)
     with ours.read() as session:
         assert _whole(session) == before + 1

@@ -74,7 +74,7 @@ def noted(db: Database, *texts: str) -> None:
         agent, case = Agent(login="a", name="A", role=Role.AGENT), Case(reference="C-1")
         session.add_all([agent, case])
         session.flush()
-        session.add_all([Note(case_id=case.id or 0, by_id=agent.id or 0, at=now(), text=one) for one in texts])
+        session.add_all([Note(case_id=case.id, by_id=agent.id, at=now(), text=one) for one in texts])
 
 
 @on_sqlite

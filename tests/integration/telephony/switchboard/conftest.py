@@ -76,7 +76,7 @@ def board(
     """A switchboard that has seen to Alice's phone and to her queue: who calls before that finds nobody to wait for."""
     one = Switchboard(settings)
     serve(one)
-    until(lambda: one._pushed.get(alice.id or 0))
+    until(lambda: one._pushed.get(alice.id))
     until(lambda: alice.sip_name in asterisk.command("queue show my"))
     return one
 

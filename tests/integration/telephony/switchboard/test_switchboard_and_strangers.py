@@ -46,7 +46,7 @@ def test_one_packet_changes_neither_an_agent_nor_somebody_elses_call(
     caller: Phone,
     asterisk: AsteriskUnderTest,
 ) -> None:
-    send(settings, f"Event: AgentRingNoAnswer\r\nInterface: {names.agent_interface(alice.id or 0)}\r\nQueue: my")
+    send(settings, f"Event: AgentRingNoAnswer\r\nInterface: {names.agent_interface(alice.id)}\r\nQueue: my")
     until(lambda: len(contacts(db)) == 1 and contacts(db)[0].queued_at, within_s=30)
     assert state(db, alice).status is AgentStatus.READY
     asterisk.command("channel request hangup all")

@@ -198,15 +198,15 @@ def test_a_phone_in_a_browser_is_the_consoles_until_its_page_is_gone(
     bob, operator = staff.bob, Operator(settings)
     assert phone.register() == 200
     for agent in (alice, bob):
-        operator.new_phone(agent.id or 0)
+        operator.new_phone(agent.id)
         with db.write() as session:
-            agents.page_took(session, agent.id or 0, "a page")
+            agents.page_took(session, agent.id, "a page")
 
     def is_a_browsers(agent: Agent) -> bool:
         shown = asterisk.command(f"pjsip show endpoint {agent.sip_name}")
         return bool(re.search(r"webrtc +: yes", shown))
 
-    until(lambda: [board._pushed.get(a.id or 0) for a in (alice, bob)] == [switchboard.BROWSER] * 2)
+    until(lambda: [board._pushed.get(a.id) for a in (alice, bob)] == [switchboard.BROWSER] * 2)
     board._wake.set()
     until(lambda: not board._wake.is_set())
     assert is_a_browsers(alice)
@@ -215,7 +215,7 @@ def test_a_phone_in_a_browser_is_the_consoles_until_its_page_is_gone(
 
     for agent in (alice, bob):
         with db.write() as session:
-            agents.page_left(session, agent.id or 0)
+            agents.page_left(session, agent.id)
 
     def softphone_again() -> bool:
         board._wake.set()
@@ -225,7 +225,7 @@ def test_a_phone_in_a_browser_is_the_consoles_until_its_page_is_gone(
     until(lambda: not is_a_browsers(alice))
     until(lambda: bob.sip_name not in asterisk.command("pjsip show endpoints"))
     with db.write() as session:
-        agents.page_took(session, alice.id or 0, "another page")
+        agents.page_took(session, alice.id, "another page")
         alice.active = False
         session.add(alice)
     board._wake.set()

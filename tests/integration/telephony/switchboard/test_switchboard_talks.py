@@ -115,7 +115,7 @@ class Floor:
 
     def break_off(self, agent: Agent | None) -> None:
         """End her leg, or the worker's, from the middle, with the cause of a broken network."""
-        mark = f"{names.agent_interface(agent.id or 0)}-" if agent is not None else f"PJSIP/{names.TRUNK}-"
+        mark = f"{names.agent_interface(agent.id)}-" if agent is not None else f"PJSIP/{names.TRUNK}-"
         rows = self.asterisk.command("core show channels concise").splitlines()
         (channel,) = [row.split("!")[0] for row in rows if row.startswith(mark)]
         address = (self.settings.ami_host, self.settings.ami_port)
@@ -144,7 +144,7 @@ def floor(
             agents.choose_status(session, agent, True)
     board = Switchboard(settings)
     serve(board)
-    until(lambda: all(board._pushed.get(agent.id or 0) for agent in people))
+    until(lambda: all(board._pushed.get(agent.id) for agent in people))
     server = (settings.sip_host, settings.sip_port)
     with ExitStack() as stack:
         phones = [stack.enter_context(Phone(server, user=agent.sip_name, secret=SECRET)) for agent in people]
@@ -168,8 +168,8 @@ def answered(phone: Phone) -> SoftphoneCall:
 
 def call_bob_in(floor: Floor, call: str) -> None:
     """As the console does it: the act first, then the row."""
-    bob = floor.cast.bob.id or 0
-    floor.operator.call_agent(call, floor.cast.alice.id or 0, LEG, bob)
+    bob = floor.cast.bob.id
+    floor.operator.call_agent(call, floor.cast.alice.id, LEG, bob)
     with floor.db.write() as session:
         conversations.add_party(session, call, LEG, PartyKind.AGENT, now(), agent_id=bob)
 
@@ -184,7 +184,7 @@ def test_a_colleague_who_is_asked_and_takes_over_leads_and_each_wraps_up_in_her_
     rung.answer()
     until(lambda: (party := floor.called_in(LEG)) and party.place is Place.ROOM)
     floor.wait(floor.cast.bob, ON_CALL)
-    floor.operator.complete(call, floor.cast.alice.id or 0, LEG)
+    floor.operator.complete(call, floor.cast.alice.id, LEG)
     until(lambda: (talk := floor.talk()) and talk.agent_id == floor.cast.bob.id)
     until(lambda: (talk := floor.talk()) and talk.place is Place.ROOM)
     floor.wait(floor.cast.alice, WRAP_UP)
@@ -208,7 +208,7 @@ def test_a_colleague_who_was_only_asked_is_what_she_was_when_she_leaves(floor: F
     rung.hangup()
     floor.wait(floor.cast.bob, READY)
     until(lambda: floor.parties() == [])
-    floor.operator.resume(call, floor.cast.alice.id or 0)
+    floor.operator.resume(call, floor.cast.alice.id)
     until(lambda: (talk := floor.talk()) and talk.place is Place.ROOM)
     assert floor.status(floor.cast.alice) is ON_CALL
     floor.operator.end(call)
@@ -276,7 +276,7 @@ def test_a_worker_who_is_sent_to_another_queue_waits_again_until_somebody_has_he
 
 def test_a_worker_who_is_handed_to_a_colleague_is_hers_when_she_answers(floor: Floor) -> None:
     call, worker, _ = floor.begin()
-    floor.operator.to_agent(call, floor.cast.bob.id or 0, "my")
+    floor.operator.to_agent(call, floor.cast.bob.id, "my")
     rung = floor.bob.wait_ring()
     assert rung is not None
     assert header(rung, names.KIND_HEADER) == names.KIND_TRANSFER
@@ -294,8 +294,8 @@ def test_a_worker_who_is_handed_to_a_colleague_is_hers_when_she_answers(floor: F
 def test_a_colleague_who_does_not_take_a_handed_worker_leaves_her_to_the_queue(floor: Floor) -> None:
     call, worker, _ = floor.begin()
     with floor.db.write() as session:
-        agents.set_status(session, floor.cast.alice.id or 0, AgentStatus.NOT_READY)
-    floor.operator.to_agent(call, floor.cast.bob.id or 0, "th")
+        agents.set_status(session, floor.cast.alice.id, AgentStatus.NOT_READY)
+    floor.operator.to_agent(call, floor.cast.bob.id, "th")
     rung = floor.bob.wait_ring()
     assert rung is not None
     rung.reject()
@@ -312,7 +312,7 @@ def test_in_an_emergency_the_first_supervisor_joins_and_the_others_stop_ringing(
     cast = floor.cast
     with floor.db.write() as session:
         conversations.emergency(session, call, cast.alice, now())
-    floor.operator.call_supervisors(call, cast.alice.id or 0, LEG, [cast.sofia.id or 0, cast.bob.id or 0])
+    floor.operator.call_supervisors(call, cast.alice.id, LEG, [cast.sofia.id, cast.bob.id])
     with floor.db.write() as session:
         conversations.add_party(session, call, LEG, PartyKind.SUPERVISOR, now())
     sofia, bob = floor.sofia.wait_ring(), floor.bob.wait_ring()
@@ -339,7 +339,7 @@ def test_in_an_emergency_the_first_supervisor_joins_and_the_others_stop_ringing(
 def test_an_emergency_that_nobody_answers_leaves_no_party(floor: Floor) -> None:
     call, worker, _ = floor.begin()
     cast = floor.cast
-    floor.operator.call_supervisors(call, cast.alice.id or 0, LEG, [cast.sofia.id or 0])
+    floor.operator.call_supervisors(call, cast.alice.id, LEG, [cast.sofia.id])
     with floor.db.write() as session:
         conversations.add_party(session, call, LEG, PartyKind.SUPERVISOR, now())
     rung = floor.sofia.wait_ring()
@@ -354,7 +354,7 @@ def test_an_emergency_that_nobody_answers_leaves_no_party(floor: Floor) -> None:
 def test_when_the_lead_breaks_off_a_supervisor_who_is_in_the_room_has_the_worker(floor: Floor) -> None:
     call, worker, _ = floor.begin()
     cast = floor.cast
-    floor.operator.call_supervisors(call, cast.alice.id or 0, LEG, [cast.sofia.id or 0])
+    floor.operator.call_supervisors(call, cast.alice.id, LEG, [cast.sofia.id])
     with floor.db.write() as session:
         conversations.add_party(session, call, LEG, PartyKind.SUPERVISOR, now())
     answered(floor.sofia)
@@ -369,7 +369,7 @@ def test_when_the_lead_breaks_off_a_supervisor_who_is_in_the_room_has_the_worker
 
 def test_an_outside_party_is_no_caller(floor: Floor) -> None:
     call, worker, _ = floor.begin()
-    alice = floor.cast.alice.id or 0
+    alice = floor.cast.alice.id
     floor.operator.call_outside(call, alice, LEG, "0299900011")
     with floor.db.write() as session:
         conversations.add_party(session, call, LEG, PartyKind.OUTSIDE, now())
@@ -436,7 +436,7 @@ def test_a_worker_who_hangs_up_on_an_agent_who_was_away_and_is_back_was_not_drop
 
 def test_an_agent_who_breaks_off_in_the_room_and_is_back_has_dropped_nobody(floor: Floor) -> None:
     call, worker, _ = floor.begin()
-    alice = floor.cast.alice.id or 0
+    alice = floor.cast.alice.id
     floor.operator.hold(call, alice)
     floor.operator.resume(call, alice)
     floor.break_off(floor.cast.alice)
@@ -457,14 +457,14 @@ def test_a_switchboard_that_starts_in_the_middle_of_a_consult_goes_on_with_it(fl
     call_bob_in(floor, call)
     rung = answered(floor.bob)
     with floor.db.write() as session:
-        session.add(Conversation(call="a talk of yesterday", agent_id=floor.cast.sofia.id or 0))
-        agents.set_status(session, floor.cast.sofia.id or 0, RINGING, call="a talk of yesterday")
+        session.add(Conversation(call="a talk of yesterday", agent_id=floor.cast.sofia.id))
+        agents.set_status(session, floor.cast.sofia.id, RINGING, call="a talk of yesterday")
     floor.serve(Switchboard(floor.settings))
     floor.wait(floor.cast.bob, ON_CALL)
     until(lambda: (party := floor.called_in(LEG)) and party.place is Place.ROOM)
     floor.wait(floor.cast.sofia, READY)
     until(lambda: (talk := floor.talk()) and talk.call == call)
-    floor.operator.complete(call, floor.cast.alice.id or 0, LEG)
+    floor.operator.complete(call, floor.cast.alice.id, LEG)
     until(lambda: (talk := floor.talk()) and talk.agent_id == floor.cast.bob.id)
     floor.wait(floor.cast.alice, WRAP_UP)
     rung.hangup()
@@ -483,7 +483,7 @@ def a_call_back(floor: Floor) -> str:
         row = Contact(call=call, direction=Direction.OUTBOUND, arrived_at=at, case_id=case.id, language="my")
         row.handler_id = floor.cast.alice.id
         session.add(row)
-    floor.operator.call_back(call, floor.cast.alice.id or 0, "0812345678", "my")
+    floor.operator.call_back(call, floor.cast.alice.id, "0812345678", "my")
     return call
 
 
@@ -531,7 +531,7 @@ def test_a_worker_who_was_called_back_can_be_held_and_handed_over_like_any_other
     answered(floor.alice)
     ring = answered(floor.provider)
     until(lambda: contacts(floor.db)[0].answered_at)
-    floor.operator.hold(call, floor.cast.alice.id or 0)
+    floor.operator.hold(call, floor.cast.alice.id)
     until(lambda: (talk := floor.talk()) and talk.place is Place.HELD)
     floor.operator.to_queue(call, "th")
     floor.wait(floor.cast.alice, WRAP_UP)
@@ -558,7 +558,7 @@ def test_an_agent_who_is_rung_at_home_has_the_call_on_her_mobile(floor: Floor, m
     alice = floor.cast.alice
     monkeypatch.setattr("hotline.queue.members.on_duty", lambda *_: [alice.id])
     write_tone(floor.settings.sounds / "en" / "mobile_call.sln", 2100)
-    floor.operator.set_mobile(alice.id or 0, "0899999999")
+    floor.operator.set_mobile(alice.id, "0899999999")
     floor.alice.register(0)
     until(lambda: not state(floor.db, alice).reachable)
     until(lambda: "Local/m" in floor.asterisk.command("queue show my"))
@@ -568,9 +568,9 @@ def test_an_agent_who_is_rung_at_home_has_the_call_on_her_mobile(floor: Floor, m
     until(lambda: mobile.press("1") or floor.talk(), every_s=1.0)
     floor.wait(alice, ON_CALL)
     call = contacts(floor.db)[0].call
-    floor.operator.hold(call, alice.id or 0)
+    floor.operator.hold(call, alice.id)
     until(lambda: (talk := floor.talk()) and talk.place is Place.HELD)
-    floor.operator.resume(call, alice.id or 0)
+    floor.operator.resume(call, alice.id)
     until(lambda: (talk := floor.talk()) and talk.place is Place.ROOM)
     mobile.hangup()
     assert worker.wait_ended()
@@ -581,10 +581,10 @@ def test_an_agent_who_is_rung_at_home_has_the_call_on_her_mobile(floor: Floor, m
 def test_a_mobile_that_is_declined_twice_is_rung_no_more(floor: Floor, keys: Keys) -> None:
     alice = floor.cast.alice
     with floor.db.write() as session:
-        mobiles.set_mobile(session, keys, alice.id or 0, "0899999999", by_id=None, numbering=THAI)
+        mobiles.set_mobile(session, keys, alice.id, "0899999999", by_id=None, numbering=THAI)
         for day in range(7):
-            shifts.add_shift(session, alice.id or 0, starts=time(0), ends=time(0), weekday=day, at_home=True)
-    floor.operator.set_mobile(alice.id or 0, "0899999999")
+            shifts.add_shift(session, alice.id, starts=time(0), ends=time(0), weekday=day, at_home=True)
+    floor.operator.set_mobile(alice.id, "0899999999")
     floor.alice.register(0)
     until(lambda: not state(floor.db, alice).reachable)
     until(lambda: "Local/m" in floor.asterisk.command("queue show my"))

@@ -60,7 +60,7 @@ async def test_asked_for_it_waits_runs_and_its_result_is_kept(
     assert 'value="3000" max="12000"' in text
     assert f"job-changed:{job.id} from:body" in text
     with db.write() as session:
-        items.cancel(session, job.id or 0)
+        items.cancel(session, job.id)
         audit_check.ask(session, None)
     done = work(db, settings, keys)
     text = await sofia.text("/audit")
@@ -114,7 +114,7 @@ async def test_cancelled_in_the_middle_it_is_noted_who_did(
     assert (answer.status, answer.headers["Location"]) == (303, "/audit")
     claims = Claims(db, "one", lease_s=60, tries=3)
     with pytest.raises(working.NotOurs):
-        Progress(Worker(claims), working.Claim(job.id or 0, job.kind, {}, "one", 1)).report(1, 2)
+        Progress(Worker(claims), working.Claim(job.id, job.kind, {}, "one", 1)).report(1, 2)
     entry = rows(db, AuditEntry)[-1]
     assert (entry.act, entry.subject, entry.by_id) == ("chain_check_stopped", f"job:{job.id}", staff.sofia.id)
     text = await sofia.text("/audit")

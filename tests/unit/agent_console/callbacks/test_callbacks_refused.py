@@ -131,8 +131,8 @@ def tried(o: Owed) -> None:
     )  # fmt: skip
     o.session.add(contact)
     o.session.flush()
-    by = o.cast.charlie.id or 0
-    o.session.add(CallbackAttempt(callback_id=o.item.id or 0, contact_id=contact.id or 0, by_id=by, at=now() - HOUR))
+    by = o.cast.charlie.id
+    o.session.add(CallbackAttempt(callback_id=o.item.id, contact_id=contact.id, by_id=by, at=now() - HOUR))
 
 
 def tried_a_moment_ago(o: Owed) -> None:
@@ -205,11 +205,11 @@ def planted_entry(db: Database, keys: Keys, cast: Cast) -> int:
     with db.write() as session:
         entry = DirectoryEntry(
             name="A shelter", kind=EntryKind.SHELTER, number_sealed=keys.seal(f"+66{DIGITS}".encode()),
-            number_index=keys.find_by(f"+66{DIGITS}"), added_by_id=cast.sofia.id or 0,
+            number_index=keys.find_by(f"+66{DIGITS}"), added_by_id=cast.sofia.id,
         )  # fmt: skip
         session.add(entry)
         session.flush()
-        return entry.id or 0
+        return entry.id
 
 
 def in_conversation(db: Database, keys: Keys, cast: Cast) -> str:
@@ -217,7 +217,7 @@ def in_conversation(db: Database, keys: Keys, cast: Cast) -> str:
     with db.write() as session:
         saw(session, keys, "other", Fact.ARRIVED, now(), Seen(linkedid="other", number="0867654321"))
         contact = saw(session, keys, "other", Fact.ANSWERED, now(), Seen(language="th", handler_id=cast.bob.id))
-        bob = cast.bob.id or 0
+        bob = cast.bob.id
         calls.answered(session, contact, bob, now(), join_within_s=900)
         conversations.begin(session, "other", bob, now())
         agents.on_call(session, bob, "other", now())
@@ -348,7 +348,7 @@ async def test_nobody_is_called_from_a_phone_that_is_not_there_or_in_a_call(
     _, callback_id = owe(db, keys, staff)
     in_conversation(db, keys, staff)
     with db.write() as session:
-        agents.set_reachable(session, staff.alice.id or 0, False)
+        agents.set_reachable(session, staff.alice.id, False)
     for who, words in ((alice, "Your phone is not on"), (bob, "You are on a call")):
         text = await who.text("/callbacks")
         assert f'disabled title="{words}' in text

@@ -47,7 +47,7 @@ async def test_why_she_is_not_ready_is_said_in_words(
     reason: str, words: str, alice: Browser, db: Database, staff: Cast
 ) -> None:
     with db.write() as session:
-        agents.set_status(session, staff.alice.id or 0, AgentStatus.NOT_READY, reason)
+        agents.set_status(session, staff.alice.id, AgentStatus.NOT_READY, reason)
     text = await alice.text("/state")
     assert "Not ready" in text
     assert words in text
@@ -101,7 +101,7 @@ async def test_declining_what_a_colleague_asks_leaves_her_ready(
         contact = line.answered(staff.alice)
         ready(session, staff.bob)
         line.with_party(contact, staff.bob, place=Place.RINGING)
-        agents.rings(session, staff.bob.id or 0, contact.call, now())
+        agents.rings(session, staff.bob.id, contact.call, now())
     await bob.post("/phone/decline", call=contact.call)
     assert state_of(db, staff.bob).status is AgentStatus.READY
 
@@ -114,7 +114,7 @@ async def test_declining_a_worker_who_was_handed_to_her_is_as_with_the_queue(
         contact = Line(session, keys).answered(staff.alice)
         ready(session, staff.bob)
         calls.waits_again(session, contact, now(), "my")
-        agents.rings(session, staff.bob.id or 0, contact.call, now())
+        agents.rings(session, staff.bob.id, contact.call, now())
     await bob.post("/phone/decline", call=contact.call)
     state = state_of(db, staff.bob)
     assert (state.status, state.reason) == (AgentStatus.NOT_READY, agents.DECLINED)
@@ -213,7 +213,7 @@ async def test_an_emergency_is_on_every_supervisors_page_and_on_nobody_elses(
     assert (await bob.get("/phone/emergencies")).status == 403
     assert "emergency" in await sofia.text("/desk/people")
     with db.write() as session:
-        agents.set_reachable(session, staff.sofia.id or 0, True)
+        agents.set_reachable(session, staff.sofia.id, True)
     answer = await alice.post(f"/phone/calls/{contact.call}/emergency", HTMX)
     assert "Supervisors are being rung" in await answer.text()
     assert [(name, rest[-1]) for name, *rest in operated.acts] == [("call_supervisors", [staff.sofia.id])]
@@ -225,7 +225,7 @@ async def test_an_emergency_is_on_every_supervisors_page_and_on_nobody_elses(
     assert "Sofia is with them" in await sofia.text("/phone/emergencies")
     assert "Sofia is in the call with you" in await alice.text("/state")
     with db.write() as session:
-        agents.on_call(session, staff.sofia.id or 0, contact.call, now())
+        agents.on_call(session, staff.sofia.id, contact.call, now())
     hers = await sofia.text("/state")
     assert "Alice has this call and asked you in" in hers
     assert "Emergency" not in hers, "she is there: nobody else is to be rung"
@@ -238,7 +238,7 @@ async def test_an_emergency_that_cannot_ring_says_so_and_is_asked_for_all_the_sa
 ) -> None:
     with db.write() as session:
         contact = Line(session, keys).answered(staff.alice)
-        agents.set_reachable(session, staff.sofia.id or 0, True)
+        agents.set_reachable(session, staff.sofia.id, True)
     operated.fails = True
     answer = await alice.post(f"/phone/calls/{contact.call}/emergency", HTMX)
     assert answer.status == 200

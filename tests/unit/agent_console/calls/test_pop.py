@@ -115,7 +115,7 @@ async def test_an_emergency_rings_as_one(signed_in: SignIn, db: Database, keys: 
         contact = Line(session, keys).answered(staff.alice)
         conversations.emergency(session, contact.call, staff.alice, now())
         conversations.add_party(session, contact.call, "leg", PartyKind.SUPERVISOR, now())
-        agents.set_reachable(session, staff.sofia.id or 0, True)
+        agents.set_reachable(session, staff.sofia.id, True)
     text = await signed_in(staff.sofia).text(f"/phone/calls/{contact.call}?kind=emergency", **HTMX)
     assert "Emergency: Alice asks for you" in text
 

@@ -19,8 +19,8 @@ BAR = HTMX | {"HX-Target": "bar"}
 def left(session: Session, keys: Keys, staff: Cast, reason: str | None) -> Contact:
     """Alice was in a call that Sofia has now."""
     contact = Line(session, keys).answered(staff.alice)
-    conversations.hand_to(session, contact.call, staff.sofia.id or 0, now())
-    agents.off_call(session, staff.alice.id or 0, now(), 60, reason)
+    conversations.hand_to(session, contact.call, staff.sofia.id, now())
+    agents.off_call(session, staff.alice.id, now(), 60, reason)
     return contact
 
 

@@ -71,7 +71,7 @@ def shelter(db: Database, keys: Keys, staff: Cast) -> int:
             language="th",
             numbering=THAI,
         )
-        return entry.id or 0
+        return entry.id
 
 
 def talk_of(db: Database, contact: Contact) -> Conversation | None:

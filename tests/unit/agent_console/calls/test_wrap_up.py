@@ -117,7 +117,7 @@ async def test_a_stale_form_describes_its_own_call_and_leaves_the_next_alone(
 ) -> None:
     """Her wrap-up ended by itself and the next call has come when she presses Done."""
     with db.write() as session:
-        agents.finish_wrap_up(session, staff.alice.id or 0)
+        agents.finish_wrap_up(session, staff.alice.id)
         Line(session, keys, "0899990002").answered(staff.alice)
     answer = await alice.post("/wrap-up", HTMX, call=wrapping.call, disposition="information", then="break:meal")
     assert answer.status == 200
@@ -130,8 +130,8 @@ async def test_who_had_the_call_last_says_what_it_was(alice: Browser, db: Databa
     with db.write() as session:
         line = Line(session, keys)
         contact = line.answered(staff.alice)
-        conversations.hand_to(session, contact.call, staff.bob.id or 0, now())
-        agents.off_call(session, staff.alice.id or 0, now(), 120)
+        conversations.hand_to(session, contact.call, staff.bob.id, now())
+        agents.off_call(session, staff.alice.id, now(), 120)
     assert "goes on without you" in await alice.text("/state")
     with db.write() as session:
         line = Line(session, keys)

@@ -25,7 +25,7 @@ def recording(db: Database, keys: Keys, settings: Settings, staff: Cast) -> int:
     """A recording in the vault."""
     with db.write() as session:
         _contact, row = leave_message(session, keys, settings.vault, pcm=PCM, text="one two three")
-        return row.id or 0
+        return row.id
 
 
 Count = Callable[[], tuple[int, int]]

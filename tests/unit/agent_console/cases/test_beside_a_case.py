@@ -38,7 +38,7 @@ CASE = HTMX | {"HX-Target": "case"}
 @pytest.fixture
 def talking(db: Database, keys: Keys, staff: Cast) -> int:
     """Alice talks with a worker in Burmese; the id of the case."""
-    alice = staff.alice.id or 0
+    alice = staff.alice.id
     with db.write() as session:
         saw(session, keys, "talk", Fact.ARRIVED, now(), Seen(linkedid="talk", number=NUMBER))
         contact = saw(session, keys, "talk", Fact.ANSWERED, now(), Seen(language="my", handler_id=alice))
@@ -175,7 +175,7 @@ def two(db: Database, keys: Keys) -> tuple[int, int, int]:
     older = a_call(db, keys, "older", ago=timedelta(days=4))
     newer = a_call(db, keys, "newer")
     assert older != newer, "two cases are needed for this to mean anything"
-    return older, newer, contact_of(db, newer).id or 0
+    return older, newer, contact_of(db, newer).id
 
 
 async def test_a_call_is_joined_to_another_case_and_back(

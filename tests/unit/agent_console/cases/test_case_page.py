@@ -54,7 +54,7 @@ def left(db: Database, keys: Keys, settings: Settings, staff: Cast) -> Left:
         with db.write() as session:
             how = {"pcm": b"\x10\x20" * 8000, "text": "the gate is locked", "number": NUMBER} | how
             contact, recording = leave_message(session, keys, settings.vault, **how)  # type: ignore[arg-type]
-            return contact.case_id or 0, recording.id or 0
+            return contact.case_id or 0, recording.id
 
     return leave
 
@@ -609,6 +609,6 @@ def test_a_draft_that_comes_after_a_correction_by_hand_keeps_it(db: Database, le
 def test_the_open_cases_of_who_leaves_are_released(db: Database, mine: int, staff: Cast) -> None:
     """No case is lost with a person."""
     with db.write() as session:
-        people.deactivate(session, staff.alice.id or 0, by_id=staff.adam.id)
+        people.deactivate(session, staff.alice.id, by_id=staff.adam.id)
     assert case_of(db, mine).owner_id is None
     assert EventKind.RELEASED in kinds(db, mine)

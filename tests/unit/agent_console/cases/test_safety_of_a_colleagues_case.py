@@ -64,7 +64,7 @@ async def test_a_form_that_is_sent_all_the_same_is_refused(
 async def test_who_is_on_the_line_with_the_caller_writes_it_down(
     bob: Browser, theirs: int, db: Database, keys: Keys, staff: Cast
 ) -> None:
-    bob_id = staff.bob.id or 0
+    bob_id = staff.bob.id
     with db.write() as session:
         contact = saw(
             session, keys, "b", Fact.ANSWERED, now(), Seen(handler_id=bob_id, language="my", number="0812345678")

@@ -93,7 +93,7 @@ async def closed(connection: ClientWebSocketResponse) -> int:
 def state(db: Database, cast: Cast) -> AgentState:
     with db.read() as session:
         found = session.get(AgentState, cast.alice.id)
-        return found or AgentState(agent_id=cast.alice.id or 0)
+        return found or AgentState(agent_id=cast.alice.id)
 
 
 @pytest.mark.usefixtures("dropped")
@@ -296,7 +296,7 @@ async def test_a_sign_in_does_not_run_out_under_a_call(
 ) -> None:
     """The call would be cut off, and its page gone; without one it ends at its time."""
     with db.write() as session:
-        agents.set_status(session, staff.alice.id or 0, status, call="c")
+        agents.set_status(session, staff.alice.id, status, call="c")
         mine = session.exec(select(SignInRow).where(SignInRow.agent_id == staff.alice.id)).one()
         mine.expires_at = now() + timedelta(minutes=1)
     heartbeat._look(console_of(server), [])
@@ -334,7 +334,7 @@ async def here(browser: Browser, page: str) -> bool:
 
 def make_ready(db: Database, cast: Cast) -> None:
     with db.write() as session:
-        agents.set_status(session, cast.alice.id or 0, AgentStatus.READY)
+        agents.set_status(session, cast.alice.id, AgentStatus.READY)
 
 
 @pytest.mark.usefixtures("dropped")

@@ -51,9 +51,9 @@ def wire(settings: Settings, staff: Cast) -> Iterator[Wire]:
 def at_home(db: Database, keys: Keys, agent: Agent, number: str | None = KEPT) -> None:
     """On a shift at home, every day round the clock."""
     with db.write() as session:
-        mobiles.set_mobile(session, keys, agent.id or 0, number, by_id=None, numbering=THAI)
+        mobiles.set_mobile(session, keys, agent.id, number, by_id=None, numbering=THAI)
         for day in range(7):
-            shifts.add_shift(session, agent.id or 0, starts=time(0), ends=time(0), weekday=day, at_home=True)
+            shifts.add_shift(session, agent.id, starts=time(0), ends=time(0), weekday=day, at_home=True)
 
 
 def known(wire: Wire) -> dict[str, str]:
@@ -115,7 +115,7 @@ async def test_the_roster_says_who_is_rung_at_home_and_who_cannot_be(
     assert text.count("home, no number") == 7
     with db.write() as session:
         for _ in range(2):
-            agents.mobile_missed(session, staff.alice.id or 0, now(), 600)
+            agents.mobile_missed(session, staff.alice.id, now(), 600)
     sofia = signed_in(staff.sofia)
     text = await sofia.text("/roster")
     assert "rung at home now" not in text
@@ -128,7 +128,7 @@ def test_who_is_on_duty_is_in_asterisks_memory_and_nobody_else(
 ) -> None:
     """Leftovers of an earlier run go, a break and the end of a shift take it away, and no number is kept by us."""
     console: Console = server.app[CONSOLE]  # type: ignore[union-attr]
-    alice, bob = staff.alice.id or 0, staff.bob.id or 0
+    alice, bob = staff.alice.id, staff.bob.id
     wire.ami.globals[f"{names.MOBILE_PREFIX}{bob}"] = "+66899999999"
     at_home(db, keys, staff.alice)
     told = MobileSync()
@@ -149,7 +149,7 @@ def test_a_new_number_a_restart_of_asterisk_and_one_who_left_are_put_right(
 ) -> None:
     """Each within one look."""
     console: Console = server.app[CONSOLE]  # type: ignore[union-attr]
-    alice = staff.alice.id or 0
+    alice = staff.alice.id
     at_home(db, keys, staff.alice)
     told = MobileSync()
     told.look(console)
@@ -192,7 +192,7 @@ async def test_a_change_of_an_agent_reaches_asterisk_without_waiting(
     """The console's own task, told by a nudge: its own look is fifteen seconds away."""
     at_home(db, keys, staff.alice)
     with db.write() as session:
-        agents.set_status(session, staff.alice.id or 0, AgentStatus.OFFLINE)
+        agents.set_status(session, staff.alice.id, AgentStatus.OFFLINE)
     redis()
     nudges = Nudges(settings.redis)
 

@@ -39,7 +39,7 @@ def new_case(db: Database, keys: Keys) -> Callable[..., int]:
             for name, value in values.items():
                 setattr(case, name, value)
             session.add(case)
-            return case.id or 0
+            return case.id
 
     return make
 
@@ -229,7 +229,7 @@ async def test_ready_and_not_ready_by_a_plain_form_and_by_the_bar(alice: Browser
 async def test_during_a_call_the_state_is_the_calls(alice: Browser, db: Database, staff: Cast) -> None:
     """Refused with the reason."""
     with db.write() as session:
-        agents.on_call(session, staff.alice.id or 0, "a-call", now())
+        agents.on_call(session, staff.alice.id, "a-call", now())
     answer = await alice.post("/state", to="not_ready")
     assert answer.status == 409
     assert "You are on a call" in await answer.text()
@@ -240,7 +240,7 @@ async def test_the_desk_says_what_to_do_about_a_phone(alice: Browser, db: Databa
     assert "This page is your phone" in await alice.text("/desk/state")
     await alice.post("/account/phone")
     assert "Your phone is not registered" in await alice.text("/desk/state")
-    me = staff.alice.id or 0
+    me = staff.alice.id
     with db.write() as session:
         agents.set_reachable(session, me, True)
         agents.set_status(session, me, AgentStatus.NOT_READY, agents.MISSED)

@@ -58,7 +58,7 @@ async def test_what_is_no_shift_comes_back_with_what_was_typed(signed_in: SignIn
 async def test_cover_is_drawn_by_half_hours_with_its_gaps(signed_in: SignIn, db: Database, staff: Cast) -> None:
     """Alice, 08:00 to 16:00 on a Monday: Thai is covered sixteen half hours and has two gaps."""
     with db.write() as session:
-        roster.add_shift(session, staff.alice.id or 0, starts=time(8), ends=time(16), weekday=0)
+        roster.add_shift(session, staff.alice.id, starts=time(8), ends=time(16), weekday=0)
     text = await signed_in(staff.sofia).text("/roster?day=2026-11-23")
     row = re.search(r'aria-label="Thai: 8\.0 of 24\.0 hours covered">(.*?)</svg>', text, re.S)
     assert row
@@ -73,7 +73,7 @@ async def test_an_agent_sees_the_roster_and_changes_nothing(
 ) -> None:
     """No form, and no way round it."""
     with db.write() as session:
-        shift = roster.add_shift(session, staff.bob.id or 0, starts=time(8), ends=time(16), weekday=0)
+        shift = roster.add_shift(session, staff.bob.id, starts=time(8), ends=time(16), weekday=0)
     text = await alice.text("/roster")
     assert "Bob" in text
     assert "/roster/shifts" not in text

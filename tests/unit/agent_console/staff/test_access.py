@@ -278,12 +278,12 @@ async def test_a_new_password_is_refused_in_a_call_which_it_would_cut(
 ) -> None:
     """The phone's line hangs on the sign-in that ends."""
     with db.write() as session:
-        agents.set_status(session, staff.alice.id or 0, status, call="a")
+        agents.set_status(session, staff.alice.id, status, call="a")
     answer = await alice.post("/account/password", old=PASSWORD, new=NEW, again=NEW)
     assert answer.status == 409
     assert "You are in a call" in await answer.text()
     with db.write() as session:
-        agents.set_status(session, staff.alice.id or 0, AgentStatus.WRAP_UP, call="a")
+        agents.set_status(session, staff.alice.id, AgentStatus.WRAP_UP, call="a")
     assert (await alice.post("/account/password", old=PASSWORD, new=NEW, again=NEW)).status == 303
 
 

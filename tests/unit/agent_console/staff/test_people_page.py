@@ -104,7 +104,7 @@ async def test_ended_access_ends_sign_ins_phone_and_state(
     assert (await alice.get("/queue")).status == 303
     with db.read() as session:
         assert session.get_one(Agent, staff.alice.id).phone_secret_ha1 is None
-        assert people.state_of(session, staff.alice.id or 0).status is AgentStatus.OFFLINE
+        assert people.state_of(session, staff.alice.id).status is AgentStatus.OFFLINE
         rows = session.exec(select(models.SignIn).where(col(models.SignIn.agent_id) == staff.alice.id)).all()
         assert rows
         assert all(row.ended_at for row in rows)

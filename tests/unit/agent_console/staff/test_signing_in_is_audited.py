@@ -140,7 +140,7 @@ async def test_a_new_password_ends_every_phone(
     monkeypatch.setattr(operated, "drop_phone", dropped.append, raising=False)
     assert (await alice.post("/account/phone")).status == 200
     with db.write() as session:
-        agents.page_took(session, staff.alice.id or 0, "a page")
+        agents.page_took(session, staff.alice.id, "a page")
     assert (await alice.post("/account/password", old=PASSWORD, new=NEW, again=NEW)).status == 303
     assert dropped == [staff.alice.id]
     with db.read() as session:

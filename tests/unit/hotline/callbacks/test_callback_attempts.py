@@ -64,7 +64,7 @@ class Owed:
 
     @property
     def id(self) -> int:
-        return self.item.id or 0
+        return self.item.id
 
     def begin(self, who: str = "alice", at: datetime = AT) -> tuple[Contact, str]:
         return callback_attempts.begin_attempt(self.s, self.keys, self.id, getattr(self.cast, who), at, self.settings)
@@ -156,7 +156,7 @@ def another_case(s: Session, o: Owed) -> Case:
     other = Case(caller_id=o.item.caller_id, reference="C-0001", status=CaseStatus.CLOSED)
     s.add(other)
     s.flush()
-    s.add(Safety(case_id=other.id or 0))
+    s.add(Safety(case_id=other.id))
     s.flush()
     return other
 
@@ -170,7 +170,7 @@ def test_what_is_said_unsafe_while_somebody_clicks_counts(
         other = another_case(s, o)
         assert o.refused() is None
         item_id, case_id = o.id, o.item.case_id
-        said_of = case_id if where is Reason.UNSAFE else other.id or 0
+        said_of = case_id if where is Reason.UNSAFE else other.id
     said, never = threading.Event(), threading.Event()
 
     def say_unsafe() -> None:
@@ -260,7 +260,7 @@ def test_an_agent_in_a_call_calls_nobody(
 ) -> None:
     with db.write() as s:
         o = owed(s, keys, settings, staff)
-        agents.set_status(s, staff.alice.id or 0, status, call="x")
+        agents.set_status(s, staff.alice.id, status, call="x")
         with pytest.raises(Refused, match="on a call"):
             o.begin()
 
@@ -277,8 +277,8 @@ def test_a_line_that_refuses_is_no_try(db: Database, staff: Cast, keys: Keys, se
     with db.write() as s:
         o = owed(s, keys, settings, staff)
         contact, _ = o.begin()
-        assert callback_attempts.attempt_failed(s, contact.id or 0, AT, "no_trunk")
-        assert not callback_attempts.attempt_failed(s, contact.id or 0, AT)
+        assert callback_attempts.attempt_failed(s, contact.id, AT, "no_trunk")
+        assert not callback_attempts.attempt_failed(s, contact.id, AT)
         assert (o.item.attempts, contact.outcome, contact.ended_at) == (0, Outcome.NOT_REACHED, AT)
         calls.close(s, contact, AT, **LIMITS)
         assert callback_attempts.unanswered(s, contact, AT, settings) is None
@@ -287,7 +287,7 @@ def test_a_line_that_refuses_is_no_try(db: Database, staff: Cast, keys: Keys, se
         answered, _ = o.begin()
         answered.answered_at = AT
         s.flush()
-        assert not callback_attempts.attempt_failed(s, answered.id or 0, AT), "she is in conversation"
+        assert not callback_attempts.attempt_failed(s, answered.id, AT), "she is in conversation"
 
 
 def test_nobody_there_is_tried_again_in_two_hours_inside_her_hours(
@@ -434,16 +434,16 @@ def test_what_came_of_a_call_must_be_said_before_the_next(
         found = callback_attempts.of_call(s, contact.call)
         assert found is not None
         assert found[0].id == o.id
-        assert callback_attempts.unsaid(s, staff.alice.id or 0) is None, "it goes on"
+        assert callback_attempts.unsaid(s, staff.alice.id) is None, "it goes on"
         o.hang_up(contact, AT, answered=True)
         assert callback_attempts.unanswered(s, contact, AT, settings) is None
-        assert callback_attempts.unsaid(s, staff.alice.id or 0) is not None
+        assert callback_attempts.unsaid(s, staff.alice.id) is not None
         assert o.refused() is Reason.NOT_SAID
         assert o.refused("sofia", AT + 3 * HOUR) is Reason.NOT_SAID
         with pytest.raises(Refused, match="Only whoever called"):
             o.say(NOBODY, who="bob")
         o.say(NOBODY, who="sofia")
-        assert callback_attempts.unsaid(s, staff.alice.id or 0) is None
+        assert callback_attempts.unsaid(s, staff.alice.id) is None
 
 
 def test_she_reaches_us_while_we_ring_her(db: Database, staff: Cast, keys: Keys, settings: Settings) -> None:
@@ -452,7 +452,7 @@ def test_she_reaches_us_while_we_ring_her(db: Database, staff: Cast, keys: Keys,
         contact, _ = o.begin()
         hers = saw(s, keys, "b", Fact.ARRIVED, AT, Seen(number="0812345678", language="my"))
         saw(s, keys, "b", Fact.ANSWERED, AT, Seen(handler_id=staff.bob.id))
-        calls.answered(s, hers, staff.bob.id or 0, AT, join_within_s=900)
+        calls.answered(s, hers, staff.bob.id, AT, join_within_s=900)
         assert hers.case_id == o.item.case_id
         o.hang_up(contact, AT)
         callback_attempts.unanswered(s, contact, AT, settings)
@@ -466,5 +466,5 @@ def test_only_a_call_of_ours_has_an_attempt(db: Database, staff: Cast, keys: Key
         inbound = s.get_one(Contact, o.item.contact_id)
         assert callback_attempts.unanswered(s, inbound, AT, settings) is None
         assert callback_attempts.of_call(s, inbound.call) is None
-        assert not callback_attempts.attempt_failed(s, inbound.id or 0, AT)
+        assert not callback_attempts.attempt_failed(s, inbound.id, AT)
         assert not callback_attempts.attempt_failed(s, 99_999, AT)

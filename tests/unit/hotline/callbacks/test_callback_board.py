@@ -76,7 +76,7 @@ def test_a_lock_is_the_others_reason_and_ones_own_mark(
 ) -> None:
     with db.write() as s:
         item = owe(s, keys, 1, SAFE)
-        callbacks.take(s, item.id or 0, staff.alice, AT)
+        callbacks.take(s, item.id, staff.alice, AT)
         [hers] = callback_board.board(s, AT, settings, staff.alice)
         [his] = callback_board.board(s, AT, settings, staff.bob)
         assert (hers.refusal, hers.mine, hers.owner) == (None, True, "Alice")
@@ -91,7 +91,7 @@ def test_a_lock_is_the_others_reason_and_ones_own_mark(
 def test_what_has_ended_is_not_in_the_list(db: Database, staff: Cast, keys: Keys, settings: Settings) -> None:
     with db.write() as s:
         item = owe(s, keys, 1, SAFE)
-        callbacks.close_item(s, item.id or 0, staff.alice, "she came by", AT)
+        callbacks.close_item(s, item.id, staff.alice, "she came by", AT)
         assert callback_board.board(s, AT, settings, staff.alice) == []
         assert callback_board.count_due(s, AT, settings, staff.alice) == 0
 

@@ -88,7 +88,7 @@ def tried(s: Session, item: Callback, by_id: int, ago: timedelta = timedelta(hou
     contact = Contact(call=f"out-{item.attempts}", direction="outbound", arrived_at=now() - ago, ended_at=now() - ago)  # type: ignore[arg-type]
     s.add(contact)
     s.flush()
-    attempt = CallbackAttempt(callback_id=item.id or 0, contact_id=contact.id or 0, by_id=by_id, at=now() - ago)
+    attempt = CallbackAttempt(callback_id=item.id, contact_id=contact.id, by_id=by_id, at=now() - ago)
     s.add(attempt)
     s.flush()
     return attempt
@@ -278,7 +278,7 @@ def test_a_call_that_answers_ours_joins_its_case(db: Database, staff: Cast, keys
     with db.write() as s:
         missed = call(s, keys, "a", Fact.QUEUED)
         work.claim(s, missed.case_id or 0, staff.alice)
-        tried(s, open_items(s)[0], staff.alice.id or 0, ago=timedelta(hours=4, minutes=30))
+        tried(s, open_items(s)[0], staff.alice.id, ago=timedelta(hours=4, minutes=30))
         heard = call(s, keys, "b", Fact.ANSWERED, minute=60, handler=staff.alice.id)
         assert heard.case_id == missed.case_id
         assert open_items(s) == []
@@ -291,7 +291,7 @@ def test_any_other_call_is_filed_as_its_own(db: Database, staff: Cast, keys: Key
         work.claim(s, missed.case_id or 0, staff.alice)
         [item] = open_items(s)
         if why != "not tried":
-            tried(s, item, staff.alice.id or 0, ago=timedelta(hours=40 if why == "long ago" else 4.5))
+            tried(s, item, staff.alice.id, ago=timedelta(hours=40 if why == "long ago" else 4.5))
         if why in {"shared", "employer"}:
             s.get_one(Safety, missed.case_id).phone_owner = why
         if why == "closed":
@@ -312,7 +312,7 @@ def test_any_other_call_is_filed_as_its_own(db: Database, staff: Cast, keys: Key
 def test_when_two_click_one_works_on_it(db: Database, staff: Cast, keys: Keys) -> None:
     with db.write() as s:
         call(s, keys, "a", Fact.QUEUED)
-        item_id = open_items(s)[0].id or 0
+        item_id = open_items(s)[0].id
     barrier, won, lost = threading.Barrier(2), [], []
 
     def click(who: str) -> None:
@@ -335,7 +335,7 @@ def test_when_two_click_one_works_on_it(db: Database, staff: Cast, keys: Keys) -
 def test_a_lock_ends_after_ten_minutes_or_when_it_is_let_go(db: Database, staff: Cast, keys: Keys) -> None:
     with db.write() as s:
         call(s, keys, "a", Fact.QUEUED)
-        item_id = open_items(s)[0].id or 0
+        item_id = open_items(s)[0].id
         callbacks.take(s, item_id, staff.alice, T)
         callbacks.take(s, item_id, staff.alice, T)
         with pytest.raises(Refused):
@@ -350,7 +350,7 @@ def test_a_lock_ends_after_ten_minutes_or_when_it_is_let_go(db: Database, staff:
 def test_an_item_is_closed_with_a_reason(db: Database, staff: Cast, keys: Keys) -> None:
     with db.write() as s:
         contact = call(s, keys, "a", Fact.QUEUED)
-        item_id = open_items(s)[0].id or 0
+        item_id = open_items(s)[0].id
         for reason in ("", "  \n", "x" * 201):
             with pytest.raises(Invalid):
                 callbacks.close_item(s, item_id, staff.alice, reason, now())
@@ -398,9 +398,9 @@ def test_a_call_owed_by_hand_in_a_conversation_is_still_owed_when_it_is_told_aga
 ) -> None:
     with db.write() as s:
         live = saw(s, keys, "a", Fact.ANSWERED, T, Seen(number=NUMBER, language="my"))
-        calls.answered(s, live, staff.alice.id or 0, T, join_within_s=900)
+        calls.answered(s, live, staff.alice.id, T, join_within_s=900)
         item = callbacks.open_for_case(s, live.case_id or 0, staff.alice, T)
-        calls.answered(s, live, staff.bob.id or 0, T, join_within_s=900)
+        calls.answered(s, live, staff.bob.id, T, join_within_s=900)
         calls.close(s, live, T, **LIMITS)
         assert callbacks.note_call(s, live, T) is None
         assert (item.ended_at, item.calls) == (None, 1)
@@ -421,7 +421,7 @@ def test_who_may_not_call_back_may_do_nothing_with_it(
 ) -> None:
     with db.write() as s:
         contact = call(s, keys, "a", Fact.QUEUED)
-        item_id = open_items(s)[0].id or 0
+        item_id = open_items(s)[0].id
         for outsider in (staff.charlie, staff.adam):
             for act in (
                 lambda who: callbacks.take(s, item_id, who, now()),

@@ -35,7 +35,7 @@ def a_case(s: Session, keys: Keys, name: str = "a", number: str | None = "081234
 def test_a_limit_holds_for_a_week_and_ends_by_itself(db: Database, staff: Cast, keys: Keys, settings: Settings) -> None:
     with db.write() as s:
         case, other = a_case(s, keys), a_case(s, keys, "b", "0899999999")
-        row = caller_limits.limit(s, case.id or 0, " forty calls\nan hour ", staff.sofia, AT, settings)
+        row = caller_limits.limit(s, case.id, " forty calls\nan hour ", staff.sofia, AT, settings)
         assert (row.reason, row.review_at) == ("forty calls an hour", AT + WEEK)
         for at, limited in (
             (AT - timedelta(seconds=1), False),
@@ -46,8 +46,8 @@ def test_a_limit_holds_for_a_week_and_ends_by_itself(db: Database, staff: Cast, 
             assert caller_limits.is_limited(s, case.caller_id, at) is limited
         assert not caller_limits.is_limited(s, other.caller_id, AT)
         assert not caller_limits.is_limited(s, None, AT)
-        assert caller_limits.of_case(s, case.id or 0, staff.sofia, AT) is not None
-        assert caller_limits.of_case(s, other.id or 0, staff.sofia, AT) is None
+        assert caller_limits.of_case(s, case.id, staff.sofia, AT) is not None
+        assert caller_limits.of_case(s, other.id, staff.sofia, AT) is None
         assert caller_limits.due_for_review(s, staff.sofia, AT) == []
         [due] = caller_limits.due_for_review(s, staff.sofia, AT + WEEK)
         assert (due.limit_id, due.applies, due.reference, due.by) == (row.id, False, case.reference, "Sofia")
@@ -56,14 +56,14 @@ def test_a_limit_holds_for_a_week_and_ends_by_itself(db: Database, staff: Cast, 
 def test_renewing_and_lifting_are_told_and_audited(db: Database, staff: Cast, keys: Keys, settings: Settings) -> None:
     with db.write() as s:
         case = a_case(s, keys)
-        row = caller_limits.limit(s, case.id or 0, "threats", staff.sofia, AT, settings)
-        caller_limits.renew(s, row.id or 0, staff.sofia, AT + 2 * WEEK, settings)
+        row = caller_limits.limit(s, case.id, "threats", staff.sofia, AT, settings)
+        caller_limits.renew(s, row.id, staff.sofia, AT + 2 * WEEK, settings)
         assert caller_limits.is_limited(s, case.caller_id, AT + 2 * WEEK)
-        caller_limits.lift(s, row.id or 0, staff.sofia, AT + 2 * WEEK)
-        caller_limits.lift(s, row.id or 0, staff.sofia, AT + 2 * WEEK)
+        caller_limits.lift(s, row.id, staff.sofia, AT + 2 * WEEK)
+        caller_limits.lift(s, row.id, staff.sofia, AT + 2 * WEEK)
         assert not caller_limits.is_limited(s, case.caller_id, AT + 2 * WEEK)
         with pytest.raises(Refused):
-            caller_limits.renew(s, row.id or 0, staff.sofia, AT + 2 * WEEK, settings)
+            caller_limits.renew(s, row.id, staff.sofia, AT + 2 * WEEK, settings)
         assert caller_limits.all_limits(s, staff.sofia, AT) == []
         told = [e.detail["what"] for e in s.exec(select(CaseEvent)) if e.kind is EventKind.LIMITED]
         assert told == ["limited", "renewed", "lifted"]
@@ -76,10 +76,10 @@ def test_a_telephone_is_limited_once_and_anew_after_its_review(
 ) -> None:
     with db.write() as s:
         case = a_case(s, keys)
-        caller_limits.limit(s, case.id or 0, "threats", staff.sofia, AT, settings)
+        caller_limits.limit(s, case.id, "threats", staff.sofia, AT, settings)
         with pytest.raises(Refused, match="already"):
-            caller_limits.limit(s, case.id or 0, "threats", staff.sofia, AT, settings)
-        caller_limits.limit(s, case.id or 0, "threats again", staff.sofia, AT + WEEK, settings)
+            caller_limits.limit(s, case.id, "threats", staff.sofia, AT, settings)
+        caller_limits.limit(s, case.id, "threats again", staff.sofia, AT + WEEK, settings)
         assert len(caller_limits.all_limits(s, staff.sofia, AT + WEEK)) == 1, "the old one is over"
         assert len(s.exec(select(CallerLimit)).all()) == 2
 
@@ -89,24 +89,24 @@ def test_what_cannot_be_limited_is_refused(db: Database, staff: Cast, keys: Keys
         case, withheld = a_case(s, keys), a_case(s, keys, "b", None)
         for reason in ("", " \n", "x" * 201):
             with pytest.raises(Invalid):
-                caller_limits.limit(s, case.id or 0, reason, staff.sofia, AT, settings)
+                caller_limits.limit(s, case.id, reason, staff.sofia, AT, settings)
         with pytest.raises(Refused, match="withheld"):
-            caller_limits.limit(s, withheld.id or 0, "threats", staff.sofia, AT, settings)
+            caller_limits.limit(s, withheld.id, "threats", staff.sofia, AT, settings)
         with pytest.raises(NotFound):
             caller_limits.limit(s, 99_999, "threats", staff.sofia, AT, settings)
         with pytest.raises(NotFound):
             caller_limits.lift(s, 99_999, staff.sofia, AT)
         for outsider in (staff.alice, staff.adam, staff.charlie):
             with pytest.raises(NotAllowed):
-                caller_limits.limit(s, case.id or 0, "threats", outsider, AT, settings)
+                caller_limits.limit(s, case.id, "threats", outsider, AT, settings)
 
 
 def test_a_limited_telephone_goes_to_the_message(db: Database, staff: Cast, keys: Keys, settings: Settings) -> None:
     with db.write() as s:
         case = a_case(s, keys)
-        agents.set_status(s, staff.alice.id or 0, AgentStatus.READY)
-        agents.set_reachable(s, staff.alice.id or 0, True)
-        caller_limits.limit(s, case.id or 0, "threats", staff.sofia, AT, settings)
+        agents.set_status(s, staff.alice.id, AgentStatus.READY)
+        agents.set_reachable(s, staff.alice.id, True)
+        caller_limits.limit(s, case.id, "threats", staff.sofia, AT, settings)
         assert routing.route(s, "my", AT, LINE, case.caller_id).way is Way.MESSAGE
         assert routing.route(s, "my", AT + WEEK, LINE, case.caller_id).way is Way.QUEUE
         assert routing.route(s, "my", AT, LINE).way is Way.QUEUE

@@ -60,7 +60,7 @@ def told(s: Session, kind: EventKind) -> list[CaseEvent]:
 
 
 def test_an_answered_call_has_its_case_at_once_and_the_agent_has_it(db: Database, keys: Keys, staff: Cast) -> None:
-    alice = staff.alice.id or 0
+    alice = staff.alice.id
     with db.write() as s:
         contact = answered(s, keys, "a", alice)
         case = s.exec(select(Case)).one()
@@ -78,14 +78,14 @@ def test_an_answer_that_is_seen_after_the_end_files_no_second_case(db: Database,
         saw(s, keys, "a", Fact.ARRIVED, T, Seen(linkedid="l", language="my"))
         contact = calls.close(s, calls.find(s, "a"), T, **LIMITS)  # type: ignore[arg-type]
         saw(s, keys, "a", Fact.ANSWERED, T, Seen(handler_id=staff.alice.id))
-        calls.answered(s, contact, staff.alice.id or 0, T, join_within_s=900)
+        calls.answered(s, contact, staff.alice.id, T, join_within_s=900)
         assert len(s.exec(select(Case)).all()) == 1
 
 
 def test_after_a_dropped_call_the_same_number_joins_the_case_nobody_wrote_on(
     db: Database, keys: Keys, staff: Cast
 ) -> None:
-    alice = staff.alice.id or 0
+    alice = staff.alice.id
     with db.write() as s:
         first = answered(s, keys, "a", alice, ago_s=60)
         saw(s, keys, "a", Fact.DROPPED, T)
@@ -94,7 +94,7 @@ def test_after_a_dropped_call_the_same_number_joins_the_case_nobody_wrote_on(
 
 
 def test_a_call_that_simply_ended_is_not_joined_by_the_next(db: Database, keys: Keys, staff: Cast) -> None:
-    alice = staff.alice.id or 0
+    alice = staff.alice.id
     with db.write() as s:
         first = answered(s, keys, "a", alice, ago_s=60)
         calls.close(s, first, T, **LIMITS)
@@ -104,7 +104,7 @@ def test_a_call_that_simply_ended_is_not_joined_by_the_next(db: Database, keys: 
 def test_after_a_dropped_call_that_was_written_down_the_next_is_a_case_of_its_own(
     db: Database, keys: Keys, staff: Cast
 ) -> None:
-    alice = staff.alice.id or 0
+    alice = staff.alice.id
     with db.write() as s:
         first = answered(s, keys, "a", alice, ago_s=60)
         work.add_note(s, first.case_id or 0, "She was afraid.", staff.alice)
@@ -114,7 +114,7 @@ def test_after_a_dropped_call_that_was_written_down_the_next_is_a_case_of_its_ow
 
 
 def test_the_case_follows_the_call_to_another_agent(db: Database, keys: Keys, staff: Cast) -> None:
-    alice, bob = staff.alice.id or 0, staff.bob.id or 0
+    alice, bob = staff.alice.id, staff.bob.id
     with db.write() as s:
         contact = answered(s, keys, "a", alice)
         conversations.add_party(s, "a", "leg1", PartyKind.AGENT, T, agent_id=bob, by=staff.alice)
@@ -132,9 +132,9 @@ def test_the_case_follows_the_call_to_another_agent(db: Database, keys: Keys, st
 
 def test_a_case_that_a_colleague_works_on_does_not_follow_the_call(db: Database, keys: Keys, staff: Cast) -> None:
     with db.write() as s:
-        contact = answered(s, keys, "a", staff.alice.id or 0)
+        contact = answered(s, keys, "a", staff.alice.id)
         s.get_one(Case, contact.case_id).owner_id = staff.sofia.id
-        conversations.hand_to(s, "a", staff.bob.id or 0, T)
+        conversations.hand_to(s, "a", staff.bob.id, T)
         assert s.get_one(Case, contact.case_id).owner_id == staff.sofia.id
 
 
@@ -142,7 +142,7 @@ def test_the_case_goes_to_whoever_the_queue_gives_the_call_after_a_line_broke(
     db: Database, keys: Keys, staff: Cast
 ) -> None:
     """And back, should the first have her again later; who had it last is who says what the call was."""
-    alice, bob = staff.alice.id or 0, staff.bob.id or 0
+    alice, bob = staff.alice.id, staff.bob.id
     with db.write() as s:
         contact = answered(s, keys, "a", alice)
         case = s.exec(select(Case)).one()
@@ -161,12 +161,12 @@ def test_the_case_goes_to_whoever_the_queue_gives_the_call_after_a_line_broke(
 
 def test_a_case_that_was_claimed_stays_when_another_answers_its_call(db: Database, keys: Keys, staff: Cast) -> None:
     """A case of an earlier day, which the call answered or was joined to, is not given away by a broken line."""
-    alice, bob = staff.alice.id or 0, staff.bob.id or 0
+    alice, bob = staff.alice.id, staff.bob.id
     with db.write() as s:
         contact = answered(s, keys, "a", alice)
         case = s.exec(select(Case)).one()
-        work.release(s, case.id or 0, s.get_one(Agent, alice))
-        work.claim(s, case.id or 0, s.get_one(Agent, alice))
+        work.release(s, case.id, s.get_one(Agent, alice))
+        work.claim(s, case.id, s.get_one(Agent, alice))
         conversations.end(s, "a")
         conversations.begin(s, "a", bob, T)
         calls.answered(s, contact, bob, T, join_within_s=900)
@@ -176,7 +176,7 @@ def test_a_case_that_was_claimed_stays_when_another_answers_its_call(db: Databas
 def test_two_processes_that_write_the_same_party_at_once_make_one_row(db: Database, keys: Keys, staff: Cast) -> None:
     """The console did it, and the switchboard sees it answered before that is kept."""
     with db.write() as s:
-        answered(s, keys, "a", staff.alice.id or 0)
+        answered(s, keys, "a", staff.alice.id)
     barrier, errors = threading.Barrier(4), []
 
     def write() -> None:
@@ -205,7 +205,7 @@ def test_an_outside_party_that_the_switchboard_saw_first_gets_her_entry_of_the_d
         entry = directory.add(
             s, keys, staff.sofia, name="Shelter", kind=EntryKind.SHELTER, number="+6620001111", numbering=THAI
         )
-        answered(s, keys, "a", staff.alice.id or 0)
+        answered(s, keys, "a", staff.alice.id)
         conversations.add_party(s, "a", "c0ffee", PartyKind.OUTSIDE, T)
         conversations.add_party(s, "a", "c0ffee", PartyKind.OUTSIDE, T, entry_id=entry.id, by=staff.alice)
         assert s.get_one(Party, "c0ffee").entry_id == entry.id
@@ -216,21 +216,21 @@ def test_an_outside_party_that_the_switchboard_saw_first_gets_her_entry_of_the_d
 
 def test_an_emergency_ends_when_a_supervisor_takes_the_call(db: Database, keys: Keys, staff: Cast) -> None:
     with db.write() as s:
-        answered(s, keys, "a", staff.alice.id or 0)
+        answered(s, keys, "a", staff.alice.id)
         conversations.emergency(s, "a", staff.alice, T)
         conversations.add_party(s, "a", "c0ffee", PartyKind.SUPERVISOR, T)
-        conversations.hand_to(s, "a", staff.bob.id or 0, T)
+        conversations.hand_to(s, "a", staff.bob.id, T)
         assert [t.contact.call for t in conversations.emergencies(s)] == ["a"], (
             "a colleague who takes it still needs one"
         )
         conversations.party_at(s, "c0ffee", Place.ROOM, T, staff.sofia.id)
-        conversations.hand_to(s, "a", staff.sofia.id or 0, T)
+        conversations.hand_to(s, "a", staff.sofia.id, T)
         assert conversations.emergencies(s) == []
 
 
 def test_only_who_leads_may_act_on_a_conversation(db: Database, keys: Keys, staff: Cast) -> None:
     with db.write() as s:
-        answered(s, keys, "a", staff.alice.id or 0)
+        answered(s, keys, "a", staff.alice.id)
         assert conversations.led_by(s, "a", staff.alice).contact.call == "a"
         with pytest.raises(Refused):
             conversations.led_by(s, "a", staff.bob)
@@ -244,18 +244,18 @@ def test_a_caller_whose_agent_broke_off_waits_again_and_first(db: Database, keys
     with db.write() as s:
         saw(s, keys, "early", Fact.ARRIVED, T - timedelta(minutes=5), Seen(linkedid="l-early", language="my"))
         saw(s, keys, "early", Fact.QUEUED, T - timedelta(minutes=5), Seen(queue="my"))
-        contact = answered(s, keys, "a", staff.alice.id or 0)
+        contact = answered(s, keys, "a", staff.alice.id)
         assert [c.call for c in calls.waiting(s)] == ["early"]
         calls.waits_again(s, contact, T)
         assert [c.call for c in calls.waiting(s)] == ["a", "early"]
-        calls.answered(s, contact, staff.bob.id or 0, T, join_within_s=900)
+        calls.answered(s, contact, staff.bob.id, T, join_within_s=900)
         assert [c.call for c in calls.waiting(s)] == ["early"]
 
 
 def test_who_waits_again_is_not_said_to_be_recorded(db: Database, keys: Keys, staff: Cast) -> None:
     """The recording ended with the conversation; that they agreed to one stays."""
     with db.write() as s:
-        contact = answered(s, keys, "a", staff.alice.id or 0)
+        contact = answered(s, keys, "a", staff.alice.id)
         contact.recording = TalkRecording.RUNNING
         calls.waits_again(s, contact, T)
         assert contact.recording is TalkRecording.CONSENTED
@@ -264,7 +264,7 @@ def test_who_waits_again_is_not_said_to_be_recorded(db: Database, keys: Keys, st
 
 def test_an_emergency_is_told_and_shown_until_the_call_is_over(db: Database, keys: Keys, staff: Cast) -> None:
     with db.write() as s:
-        answered(s, keys, "a", staff.alice.id or 0)
+        answered(s, keys, "a", staff.alice.id)
         conversations.emergency(s, "a", staff.alice, T)
         assert [t.contact.call for t in conversations.emergencies(s)] == ["a"]
         assert len(told(s, EventKind.EMERGENCY)) == 1

@@ -78,8 +78,8 @@ def test_release_and_hand_over_are_for_the_owner_or_a_supervisor(db: Database, s
         with pytest.raises(Refused):
             work.release(s, case_id, staff.bob)
         with pytest.raises(Invalid):
-            work.hand_over(s, case_id, staff.adam.id or 0, staff.alice)
-        assert work.hand_over(s, case_id, staff.bob.id or 0, staff.alice).owner_id == staff.bob.id
+            work.hand_over(s, case_id, staff.adam.id, staff.alice)
+        assert work.hand_over(s, case_id, staff.bob.id, staff.alice).owner_id == staff.bob.id
         assert work.release(s, case_id, staff.sofia).owner_id is None
 
 
@@ -95,10 +95,10 @@ def test_every_move_is_as_the_data_says(db: Database, staff: Cast, keys: Keys) -
                     least = lifecycle.moves()[start].get(end)
                     allowed = least is Role.AGENT or (least is Role.SUPERVISOR and role is Role.SUPERVISOR)
                     if allowed:
-                        assert work.move(s, case.id or 0, end, who, "because").status is end
+                        assert work.move(s, case.id, end, who, "because").status is end
                     else:
                         with pytest.raises(Refused):
-                            work.move(s, case.id or 0, end, who, "because")
+                            work.move(s, case.id, end, who, "because")
                     s.rollback()
 
 
@@ -135,7 +135,7 @@ def test_what_only_a_person_may_say_closes_the_case(db: Database, staff: Cast, k
         case_id = a_case(s, keys)
         contact = calls.find(s, "a")
         assert contact is not None
-        case = work.dispose(s, case_id, contact.id or 0, said, staff.alice)
+        case = work.dispose(s, case_id, contact.id, said, staff.alice)
         assert case.status is CaseStatus.CLOSED
         assert case.closing_reason == said
 
@@ -147,7 +147,7 @@ def test_a_call_of_another_case_cannot_be_disposed_of_here(db: Database, staff: 
         assert contact is not None
         assert one != other
         with pytest.raises(NotFound):
-            work.dispose(s, one, contact.id or 0, Disposition.TEST, staff.alice)
+            work.dispose(s, one, contact.id, Disposition.TEST, staff.alice)
 
 
 def test_a_change_of_safety_is_audited_by_field_not_by_value(db: Database, staff: Cast, keys: Keys) -> None:

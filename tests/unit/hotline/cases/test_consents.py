@@ -22,7 +22,7 @@ RECORDING = ConsentPurpose.RECORDING
 def talking(s: Session, keys: Keys, staff: Cast, name: str = "a") -> Contact:
     contact = saw(s, keys, name, Fact.ARRIVED, now(), Seen(language="my", number="0812345678"))
     saw(s, keys, name, Fact.ANSWERED, now(), Seen(handler_id=staff.alice.id))
-    calls.answered(s, contact, staff.alice.id or 0, now(), join_within_s=0)
+    calls.answered(s, contact, staff.alice.id, now(), join_within_s=0)
     return contact
 
 
@@ -91,7 +91,7 @@ def test_taking_it_back_reaches_a_call_that_was_joined_to_another_case(
         old, new = contact.case_id or 0, other.case_id or 0
         give(s, contact, staff)
         contact.recording = TalkRecording.RUNNING
-        joining.join_call(s, contact.id or 0, new, staff.alice)
+        joining.join_call(s, contact.id, new, staff.alice)
         assert consents.may_record(s, contact), "she agreed in this very call"
         page = old if asked_in_its_old_case else new
         assert consents.recorded_now(s, page) == [contact.call]

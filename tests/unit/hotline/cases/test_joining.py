@@ -38,7 +38,7 @@ def test_a_case_that_loses_its_only_call_is_closed_as_a_duplicate(db: Database, 
     with db.write() as s:
         first, second = a_call(s, keys, "a"), a_call(s, keys, "b", 30)
         own, to = s.get_one(Case, second.case_id), s.get_one(Case, first.case_id)
-        done = joining.join_call(s, second.id or 0, to.id or 0, staff.alice)
+        done = joining.join_call(s, second.id, to.id, staff.alice)
         assert (done.from_id, done.to_id, done.emptied) == (own.id, to.id, True)
         assert second.case_id == to.id
         assert (own.status, own.closing_reason) == (CaseStatus.CLOSED, "duplicate")
@@ -56,11 +56,11 @@ def test_undo_puts_it_back_and_opens_the_case_again(db: Database, staff: Cast, k
     with db.write() as s:
         first, second = a_call(s, keys, "a"), a_call(s, keys, "b", 30)
         own = s.get_one(Case, second.case_id)
-        work.claim(s, own.id or 0, staff.alice)
-        work.move(s, own.id or 0, CaseStatus.TRIAGED, staff.alice)
-        joining.join_call(s, second.id or 0, first.case_id or 0, staff.alice)
+        work.claim(s, own.id, staff.alice)
+        work.move(s, own.id, CaseStatus.TRIAGED, staff.alice)
+        joining.join_call(s, second.id, first.case_id or 0, staff.alice)
         assert joining.can_undo(s, second) is not None
-        assert joining.undo_join(s, second.id or 0, staff.alice).emptied
+        assert joining.undo_join(s, second.id, staff.alice).emptied
         assert (second.case_id, own.status, own.closing_reason, own.closed_at) == (
             own.id,
             CaseStatus.TRIAGED,
@@ -69,22 +69,22 @@ def test_undo_puts_it_back_and_opens_the_case_again(db: Database, staff: Cast, k
         )
         assert joining.can_undo(s, second) is None
         with pytest.raises(Refused):
-            joining.undo_join(s, second.id or 0, staff.alice)
-        joining.join_call(s, second.id or 0, first.case_id or 0, staff.alice)
-        joining.undo_join(s, second.id or 0, staff.alice)
+            joining.undo_join(s, second.id, staff.alice)
+        joining.join_call(s, second.id, first.case_id or 0, staff.alice)
+        joining.undo_join(s, second.id, staff.alice)
         assert second.case_id == own.id, "and once more"
 
 
 def test_a_case_that_keeps_another_call_stays_open(db: Database, staff: Cast, keys: Keys) -> None:
     with db.write() as s:
         first, second, third = (a_call(s, keys, name, ago) for name, ago in (("a", 90), ("b", 60), ("c", 30)))
-        joining.join_call(s, second.id or 0, first.case_id or 0, staff.alice)
-        assert not joining.join_call(s, second.id or 0, third.case_id or 0, staff.alice).emptied
+        joining.join_call(s, second.id, first.case_id or 0, staff.alice)
+        assert not joining.join_call(s, second.id, third.case_id or 0, staff.alice).emptied
         assert s.get_one(Case, first.case_id).status is CaseStatus.NEW
-        assert not joining.undo_join(s, second.id or 0, staff.alice).emptied
+        assert not joining.undo_join(s, second.id, staff.alice).emptied
         assert second.case_id == first.case_id
         with pytest.raises(Refused):
-            joining.undo_join(s, second.id or 0, staff.alice)
+            joining.undo_join(s, second.id, staff.alice)
 
 
 def test_the_call_back_it_left_follows_it_only_to_a_case_of_the_same_telephone(
@@ -96,19 +96,19 @@ def test_the_call_back_it_left_follows_it_only_to_a_case_of_the_same_telephone(
         own = contact.case_id
         item = callbacks.note_call(s, contact, now())
         assert item is not None
-        joining.join_call(s, contact.id or 0, stranger.case_id or 0, staff.alice)
+        joining.join_call(s, contact.id, stranger.case_id or 0, staff.alice)
         assert item.case_id == own
-        joining.undo_join(s, contact.id or 0, staff.alice)
-        joining.join_call(s, contact.id or 0, same.case_id or 0, staff.alice)
+        joining.undo_join(s, contact.id, staff.alice)
+        joining.join_call(s, contact.id, same.case_id or 0, staff.alice)
         assert item.case_id == same.case_id
-        joining.undo_join(s, contact.id or 0, staff.alice)
+        joining.undo_join(s, contact.id, staff.alice)
         assert item.case_id == own
 
 
 def test_what_cannot_be_joined_is_refused_with_the_reason(db: Database, staff: Cast, keys: Keys) -> None:
     with db.write() as s:
         first, second = a_call(s, keys, "a"), a_call(s, keys, "b", 30)
-        call_id, to_id, own_id = second.id or 0, first.case_id or 0, second.case_id or 0
+        call_id, to_id, own_id = second.id, first.case_id or 0, second.case_id or 0
         with pytest.raises(Refused, match="already"):
             joining.join_call(s, call_id, own_id, staff.alice)
         with pytest.raises(Refused, match="by hand"):
@@ -136,9 +136,9 @@ def test_emptying_a_case_needs_who_may_close_it(db: Database, staff: Cast, keys:
         work.claim(s, own_id, staff.alice)
         work.move(s, own_id, CaseStatus.ACTIVE, staff.alice)
         with pytest.raises(Refused, match="supervisor"):
-            joining.join_call(s, second.id or 0, first.case_id or 0, staff.alice)
+            joining.join_call(s, second.id, first.case_id or 0, staff.alice)
         assert second.case_id == own_id
-        joining.join_call(s, second.id or 0, first.case_id or 0, staff.sofia)
+        joining.join_call(s, second.id, first.case_id or 0, staff.sofia)
 
 
 def test_a_call_that_goes_on_can_be_joined_and_stays_joined(db: Database, staff: Cast, keys: Keys) -> None:
@@ -146,10 +146,10 @@ def test_a_call_that_goes_on_can_be_joined_and_stays_joined(db: Database, staff:
         first = a_call(s, keys, "a")
         live = saw(s, keys, "b", Fact.ARRIVED, now(), Seen(language="my", number=NUMBER))
         with pytest.raises(Refused, match="no case yet"):
-            joining.join_call(s, live.id or 0, first.case_id or 0, staff.alice)
+            joining.join_call(s, live.id, first.case_id or 0, staff.alice)
         saw(s, keys, "b", Fact.ANSWERED, now(), Seen(handler_id=staff.alice.id))
-        calls.answered(s, live, staff.alice.id or 0, now(), join_within_s=0)
-        joining.join_call(s, live.id or 0, first.case_id or 0, staff.alice)
+        calls.answered(s, live, staff.alice.id, now(), join_within_s=0)
+        joining.join_call(s, live.id, first.case_id or 0, staff.alice)
         calls.close(s, live, now(), join_within_s=900, brief_s=10)
         assert live.case_id == first.case_id
 
@@ -157,7 +157,7 @@ def test_a_call_that_goes_on_can_be_joined_and_stays_joined(db: Database, staff:
 def test_who_had_a_call_last_says_what_it_was_also_in_the_case_it_was_joined_to(
     db: Database, staff: Cast, keys: Keys
 ) -> None:
-    alice, bob = staff.alice.id or 0, staff.bob.id or 0
+    alice, bob = staff.alice.id, staff.bob.id
     with db.write() as s:
         other = a_call(s, keys, "other")
         saw(s, keys, "a", Fact.ARRIVED, now(), Seen(language="my", number=NUMBER))
@@ -165,7 +165,7 @@ def test_who_had_a_call_last_says_what_it_was_also_in_the_case_it_was_joined_to(
         conversations.begin(s, "a", alice, now())
         calls.answered(s, contact, alice, now(), join_within_s=0)
         conversations.hand_to(s, "a", bob, now())
-        joining.join_call(s, contact.id or 0, other.case_id or 0, staff.sofia)
+        joining.join_call(s, contact.id, other.case_id or 0, staff.sofia)
         conversations.end(s, "a")
         calls.close(s, contact, now(), join_within_s=0, brief_s=10)
         assert wrap_ups.teller(s, contact) == bob

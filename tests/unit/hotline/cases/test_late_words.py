@@ -71,9 +71,9 @@ def test_a_call_back_that_reached_another_language_cancels_nothing_that_is_told_
         out = Contact(call="out", direction="outbound", arrived_at=now(), answered_at=now(), ended_at=now())  # type: ignore[arg-type]
         s.add(out)
         s.flush()
-        s.add(CallbackAttempt(callback_id=item.id or 0, contact_id=out.id or 0, by_id=staff.bob.id or 0))
+        s.add(CallbackAttempt(callback_id=item.id, contact_id=out.id, by_id=staff.bob.id))
         s.flush()
-        callback_attempts.said(s, item.id or 0, AttemptOutcome.REACHED, staff.bob, now(), settings)
+        callback_attempts.said(s, item.id, AttemptOutcome.REACHED, staff.bob, now(), settings)
         assert open_items(s) == []
         call(s, keys, "eleven", Fact.QUEUED, minute=0, language="my")
         assert len(open_items(s)) == owed
@@ -105,7 +105,7 @@ def test_a_consent_taken_back_by_a_clock_that_was_set_back_is_taken_back(db: Dat
     purpose = ConsentPurpose.RECORDING
     with db.write() as s:
         contact = saw(s, keys, "a", Fact.ANSWERED, now(), Seen(handler_id=staff.alice.id, language="my"))
-        calls.answered(s, contact, staff.alice.id or 0, now(), join_within_s=0)
+        calls.answered(s, contact, staff.alice.id, now(), join_within_s=0)
         case_id = contact.case_id or 0
         given = consents.give(s, case_id, contact.id, purpose, staff.alice, "my", SCRIPT_VERSION)
         assert consents.may_record(s, contact)

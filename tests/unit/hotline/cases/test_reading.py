@@ -77,7 +77,7 @@ def test_a_look_at_a_case_of_others_is_audited_once_an_hour(
 def test_ones_own_case_is_not(db: Database, staff: Cast, keys: Keys, few: Settings) -> None:
     with db.write() as s:
         case = filed(s, keys, 1)
-        work.claim(s, case.id or 0, staff.bob)
+        work.claim(s, case.id, staff.bob)
         assert not reading.must_be_noted(s, case, staff.bob)
         assert reading.must_be_noted(s, case, staff.alice)
 
@@ -128,7 +128,7 @@ def test_taking_cases_to_read_them_counts_as_reading(db: Database, staff: Cast, 
         for n in range(3):
             case = filed(s, keys, n)
             reading.note_claim(s, case, staff.bob, few)
-            work.claim(s, case.id or 0, staff.bob)
+            work.claim(s, case.id, staff.bob)
         assert len(of_act(s, "case_claimed")) == 3
         more = filed(s, keys, 7)
         with pytest.raises(Held), s.begin_nested():
@@ -141,12 +141,12 @@ Makes = Callable[[Session, Cast, Case], None]
 
 
 def own(s: Session, staff: Cast, case: Case) -> None:
-    work.claim(s, case.id or 0, staff.bob)
+    work.claim(s, case.id, staff.bob)
 
 
 def call_on_the_line(s: Session, staff: Cast, case: Case) -> None:
     contact = s.exec(select(Contact).where(col(Contact.case_id) == case.id)).one()
-    agents.set_status(s, staff.bob.id or 0, AgentStatus.ON_CALL, call=contact.call)
+    agents.set_status(s, staff.bob.id, AgentStatus.ON_CALL, call=contact.call)
 
 
 def call_back_due(s: Session, staff: Cast, case: Case) -> None:
@@ -166,11 +166,11 @@ def test_what_is_worked_on_is_never_held_up_but_counts(
             case = filed(s, keys, n)
             reading.note_reading(s, case, staff.bob, few)
             if n < 2:
-                identity.show_number(s, keys, case.id or 0, staff.bob, few)
+                identity.show_number(s, keys, case.id, staff.bob, few)
         case = filed(s, keys, 7)
         made(s, staff, case)
         reading.note_reading(s, case, staff.bob, few)
-        assert identity.show_number(s, keys, case.id or 0, staff.bob, few)
+        assert identity.show_number(s, keys, case.id, staff.bob, few)
         kinds = {a.kind for a in alerts.open_alerts(s)}
         assert kinds == ({AlertKind.NUMBERS} if made is own else {AlertKind.NUMBERS, AlertKind.CASES})
 
@@ -179,10 +179,10 @@ def test_no_number_is_shown_past_the_usual_amount(db: Database, staff: Cast, key
     with db.write() as s:
         found = [filed(s, keys, n) for n in range(3)]
         for case in found[:2]:
-            identity.show_number(s, keys, case.id or 0, staff.bob, few)
-            identity.show_number(s, keys, case.id or 0, staff.bob, few)
+            identity.show_number(s, keys, case.id, staff.bob, few)
+            identity.show_number(s, keys, case.id, staff.bob, few)
         with pytest.raises(Held), s.begin_nested():
-            identity.show_number(s, keys, found[2].id or 0, staff.bob, few)
+            identity.show_number(s, keys, found[2].id, staff.bob, few)
         assert len(of_act(s, "number_shown")) == 4, "each time it is shown, and not when it is not"
 
 
@@ -191,11 +191,11 @@ def test_the_number_of_the_call_that_rings_is_never_held_up(
 ) -> None:
     with db.write() as s:
         for n in range(2):
-            identity.show_number(s, keys, filed(s, keys, n).id or 0, staff.bob, few)
+            identity.show_number(s, keys, filed(s, keys, n).id, staff.bob, few)
         contact = saw(s, keys, "now", Fact.QUEUED, now(), Seen(language="my", number="0812345678"))
         with pytest.raises(Held), s.begin_nested():
             identity.show_number_of_call(s, keys, contact, staff.bob, few)
-        agents.set_status(s, staff.bob.id or 0, AgentStatus.RINGING, call="now")
+        agents.set_status(s, staff.bob.id, AgentStatus.RINGING, call="now")
         assert identity.show_number_of_call(s, keys, contact, staff.bob, few)
 
 
@@ -203,7 +203,7 @@ def test_the_number_of_the_call_that_rings_is_never_held_up(
 
 
 def raised(s: Session, of: Agent, amount: int = 21) -> Alert | None:
-    return alerts.of_amount(s, AlertKind.NUMBERS, of.id or 0, amount, 20)
+    return alerts.of_amount(s, AlertKind.NUMBERS, of.id, amount, 20)
 
 
 def test_an_alert_stands_and_grows_until_somebody_takes_note(db: Database, staff: Cast) -> None:
@@ -214,9 +214,9 @@ def test_an_alert_stands_and_grows_until_somebody_takes_note(db: Database, staff
         assert alert.amount == 25
         assert alerts.open_alerts(s) == [alert]
         with pytest.raises(NotAllowed):
-            alerts.take_note(s, alert.id or 0, staff.alice)
-        alerts.take_note(s, alert.id or 0, staff.sofia)
-        alerts.take_note(s, alert.id or 0, staff.adam)
+            alerts.take_note(s, alert.id, staff.alice)
+        alerts.take_note(s, alert.id, staff.sofia)
+        alerts.take_note(s, alert.id, staff.adam)
         assert (alert.taken_by_id, alerts.open_alerts(s), alerts.recent(s)) == (staff.sofia.id, [], [alert])
         assert [e.by_id for e in of_act(s, "alert_noted")] == [staff.sofia.id]
         assert [e.subject for e in of_act(s, "alert_raised")] == [f"agent:{staff.bob.id}"]
@@ -226,12 +226,12 @@ def test_after_somebody_took_note_the_next_alert_waits_for_as_much_again_or_an_h
     with db.write() as s:
         alert = raised(s, staff.bob)
         assert alert is not None
-        alerts.take_note(s, alert.id or 0, staff.sofia)
+        alerts.take_note(s, alert.id, staff.sofia)
         assert raised(s, staff.bob, 22) is None
         again = raised(s, staff.bob, 41)
         assert again is not None
         assert again is not alert
-        alerts.take_note(s, again.id or 0, staff.sofia)
+        alerts.take_note(s, again.id, staff.sofia)
         again.taken_at = now() - timedelta(minutes=61)
         s.add(again)
         later = raised(s, staff.bob, 42)
@@ -245,9 +245,9 @@ def test_an_alert_about_oneself_is_for_somebody_else(db: Database, staff: Cast) 
         alert = raised(s, staff.sofia)
         assert alert is not None
         with pytest.raises(Refused, match="about you"):
-            alerts.take_note(s, alert.id or 0, staff.sofia)
+            alerts.take_note(s, alert.id, staff.sofia)
         adam = s.get_one(Agent, staff.adam.id)
         adam.active = False
         s.add(adam)
         s.flush()
-        assert alerts.take_note(s, alert.id or 0, staff.sofia).taken_by_id == staff.sofia.id
+        assert alerts.take_note(s, alert.id, staff.sofia).taken_by_id == staff.sofia.id

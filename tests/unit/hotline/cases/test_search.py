@@ -19,13 +19,13 @@ def ids(db: Database, staff: Cast) -> dict[str, int]:
         cases = {name: Case(reference=f"C-{name}") for name in ("written", "noted", "spoken", "silent")}
         s.add_all(cases.values())
         s.flush()
-        found = {name: case.id or 0 for name, case in cases.items()}
+        found = {name: case.id for name, case in cases.items()}
         cases["written"].summary, cases["written"].alias = "Wages 100% unpaid", "Blue_Bird"
         for words in (
             "Twelve workers in Samut_Sakhon", "နှစ်လ လစာမရဘူး ပတ်စပို့ကို ယူထားတယ်", 'he says "go home"',
             "គេមិនបើកប្រាក់ខែឱ្យយើងទេ", "حقوق ما را نمی‌دهند", "Họ giữ hộ chiếu ở ĐỒNG NAI", "НЕ ПЛАТЯТ",
         ):  # fmt: skip
-            s.add(Note(case_id=found["noted"], by_id=staff.alice.id or 0, at=now(), text=words))
+            s.add(Note(case_id=found["noted"], by_id=staff.alice.id, at=now(), text=words))
         contact = Contact(call="a", case_id=found["spoken"], arrived_at=now())
         nowhere = Contact(call="b", arrived_at=now())
         s.add_all([contact, nowhere])
@@ -33,7 +33,7 @@ def ids(db: Database, staff: Cast) -> dict[str, int]:
         for one in (contact, nowhere):
             recording = Recording(
                 spool_name=one.call,
-                contact_id=one.id or 0,
+                contact_id=one.id,
                 vault_key=one.call,
                 sha256="",
                 duration_s=1,
@@ -43,7 +43,7 @@ def ids(db: Database, staff: Cast) -> dict[str, int]:
             s.flush()
             s.add(
                 Transcript(
-                    recording_id=recording.id or 0, engine="", model="", language="th", took_s=0,
+                    recording_id=recording.id, engine="", model="", language="th", took_s=0,
                     text="เขายึดหนังสือเดินทางของเรา", corrected_text="they LOCK the door",
                 )
             )  # fmt: skip

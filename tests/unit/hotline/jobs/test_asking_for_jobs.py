@@ -15,7 +15,7 @@ from tests.support.wait import PATIENCE_S
 
 def ask(db: Database, key: str | None = None) -> int:
     with db.write() as session:
-        return items.ask(session, "count", {"upto": 3}, None, key=key).id or 0
+        return items.ask(session, "count", {"upto": 3}, None, key=key).id
 
 
 def test_it_waits_with_what_was_asked_and_by_whom(db: Database, staff: Cast) -> None:

@@ -30,7 +30,7 @@ def keyed(db: Database, keys: Keys) -> Database:
 
 def ask(db: Database, cast: Cast | None = None) -> int:
     with db.write() as session:
-        return audit_check.ask(session, cast.sofia if cast else None).id or 0
+        return audit_check.ask(session, cast.sofia if cast else None).id
 
 
 def work(db: Database, settings: Settings, keys: Keys) -> Job:

@@ -27,7 +27,7 @@ def asked(db: Database, times: int = 1, kind: str = "count", **values: Any) -> l
             for name, value in values.items():
                 setattr(job, name, value)
         session.flush()
-        return [job.id or 0 for job in jobs]
+        return [job.id for job in jobs]
 
 
 def worker(db: Database, who: str = "one", lease_s: int = 60, tries: int = 3) -> Claims:

@@ -40,7 +40,7 @@ def work(db: Database, told: Told, handler: Handler, who: str = "one", **how: in
 
 def ask(db: Database, **payload: int) -> int:
     with db.write() as session:
-        return items.ask(session, "count", payload, None).id or 0
+        return items.ask(session, "count", payload, None).id
 
 
 def row(db: Database) -> Job:

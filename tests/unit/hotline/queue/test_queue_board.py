@@ -33,16 +33,16 @@ def board(db: Database, keys: Keys, staff: Cast) -> datetime:
 def test_the_longest_wait_stands_first_with_who_can_be_rung(db: Database, staff: Cast, board: datetime) -> None:
     """Ready and reachable counts; a basic speaker counts apart, and the reader is told that it is she."""
     with db.write() as session:
-        khmer, burmese = queue_waiting.waiting(session, staff.alice.id or 0)
+        khmer, burmese = queue_waiting.waiting(session, staff.alice.id)
         assert [(w.language, w.ready, w.backups, w.you) for w in (khmer, burmese)] == [
             ("km", 0, 0, False),
             ("my", 1, 0, True),
         ]
         assert (khmer.withheld, khmer.called_before, burmese.withheld) == (False, 1, True)
         assert khmer.since < burmese.since <= board
-        agents.set_status(session, staff.bob.id or 0, AgentStatus.READY)
-        agents.set_reachable(session, staff.bob.id or 0, True)
-        khmer, burmese = queue_waiting.waiting(session, staff.bob.id or 0)
+        agents.set_status(session, staff.bob.id, AgentStatus.READY)
+        agents.set_reachable(session, staff.bob.id, True)
+        khmer, burmese = queue_waiting.waiting(session, staff.bob.id)
         assert (khmer.ready, khmer.backups, khmer.you, burmese.you) == (0, 1, True, False)
 
 

@@ -27,7 +27,7 @@ def at(text: str) -> datetime:
 
 def test_a_shift_across_midnight_counts_on_both_days(db: Database, staff: Cast) -> None:
     with db.write() as s:
-        shifts.add_shift(s, staff.alice.id or 0, weekday=6, starts=time(22), ends=time(6))
+        shifts.add_shift(s, staff.alice.id, weekday=6, starts=time(22), ends=time(6))
         assert shifts.expected(s, at("2026-11-22 23:30"), BANGKOK)["my"] == [staff.alice.id]
         assert shifts.expected(s, at("2026-11-23 05:59"), BANGKOK)["my"] == [staff.alice.id]
         assert shifts.expected(s, at("2026-11-23 06:00"), BANGKOK) == {}
@@ -36,14 +36,14 @@ def test_a_shift_across_midnight_counts_on_both_days(db: Database, staff: Cast) 
 
 def test_a_shift_is_in_the_lines_time_zone(db: Database, staff: Cast) -> None:
     with db.write() as s:
-        shifts.add_shift(s, staff.alice.id or 0, weekday=0, starts=time(8), ends=time(16))
+        shifts.add_shift(s, staff.alice.id, weekday=0, starts=time(8), ends=time(16))
         assert shifts.expected(s, datetime(2026, 11, 23, 1, 0, tzinfo=UTC), BANGKOK)
         assert not shifts.expected(s, datetime(2026, 11, 23, 10, 0, tzinfo=UTC), BANGKOK)
 
 
 def test_a_whole_day_is_midnight_to_midnight(db: Database, staff: Cast) -> None:
     with db.write() as s:
-        shifts.add_shift(s, staff.alice.id or 0, on_date=date(2026, 11, 22), starts=time(0), ends=time(0))
+        shifts.add_shift(s, staff.alice.id, on_date=date(2026, 11, 22), starts=time(0), ends=time(0))
         counts = shifts.cover(s, date(2026, 11, 22), BANGKOK, ["my", "vi"])
         assert counts["my"] == [1] * 48
         assert counts["vi"] == [0] * 48
@@ -52,7 +52,7 @@ def test_a_whole_day_is_midnight_to_midnight(db: Database, staff: Cast) -> None:
 def test_a_day_on_which_the_clock_changes_is_covered_whole(db: Database, staff: Cast) -> None:
     berlin = ZoneInfo("Europe/Berlin")
     with db.write() as s:
-        shifts.add_shift(s, staff.alice.id or 0, on_date=date(2026, 10, 25), starts=time(0), ends=time(0))
+        shifts.add_shift(s, staff.alice.id, on_date=date(2026, 10, 25), starts=time(0), ends=time(0))
         assert shifts.cover(s, date(2026, 10, 25), berlin, ["my"])["my"] == [1] * 50
 
 
@@ -61,7 +61,7 @@ def test_a_half_hour_is_covered_when_she_is_there_for_a_part_of_it_and_once_howe
 ) -> None:
     with db.write() as s:
         for starts, ends in ((time(8, 15), time(9, 45)), (time(9), time(10)), (time(23, 30), time(1))):
-            shifts.add_shift(s, staff.alice.id or 0, on_date=date(2026, 11, 22), starts=starts, ends=ends)
+            shifts.add_shift(s, staff.alice.id, on_date=date(2026, 11, 22), starts=starts, ends=ends)
         for day, slots in ((22, {16, 17, 18, 19, 47}), (23, {0, 1}), (24, set())):
             counts = shifts.cover(s, date(2026, 11, day), BANGKOK, ["my"])["my"]
             assert counts == [int(slot in slots) for slot in range(48)]
@@ -69,7 +69,7 @@ def test_a_half_hour_is_covered_when_she_is_there_for_a_part_of_it_and_once_howe
 
 def test_a_weekly_shift_of_another_day_is_not_expected(db: Database, staff: Cast) -> None:
     with db.write() as s:
-        shifts.add_shift(s, staff.alice.id or 0, weekday=6, starts=time(22), ends=time(6))
+        shifts.add_shift(s, staff.alice.id, weekday=6, starts=time(22), ends=time(6))
         assert [sum(shifts.cover(s, date(2026, 11, day), BANGKOK, ["my"])["my"]) for day in range(21, 25)] == [
             0,
             4,
@@ -81,16 +81,16 @@ def test_a_weekly_shift_of_another_day_is_not_expected(db: Database, staff: Cast
 def test_basic_speakers_and_people_who_left_are_no_cover(db: Database, staff: Cast) -> None:
     with db.write() as s:
         for who in (staff.bob, staff.charlie):
-            shifts.add_shift(s, who.id or 0, on_date=date(2026, 11, 22), starts=time(0), ends=time(0))
+            shifts.add_shift(s, who.id, on_date=date(2026, 11, 22), starts=time(0), ends=time(0))
         counts = shifts.cover(s, date(2026, 11, 22), BANGKOK, ["km", "my"])
         assert counts == {"km": [0] * 48, "my": [0] * 48}
 
 
 def test_the_same_shift_twice_is_refused(db: Database, staff: Cast) -> None:
     with db.write() as s:
-        shifts.add_shift(s, staff.alice.id or 0, weekday=0, starts=time(8), ends=time(16))
+        shifts.add_shift(s, staff.alice.id, weekday=0, starts=time(8), ends=time(16))
         with pytest.raises(Invalid):
-            shifts.add_shift(s, staff.alice.id or 0, weekday=0, starts=time(8), ends=time(12))
+            shifts.add_shift(s, staff.alice.id, weekday=0, starts=time(8), ends=time(12))
 
 
 @pytest.mark.parametrize(
@@ -110,8 +110,8 @@ def test_a_call_waits_only_when_somebody_can_be_rung(
     db: Database, staff: Cast, status: AgentStatus, reachable: bool, way: Way
 ) -> None:
     with db.write() as s:
-        agents.set_status(s, staff.alice.id or 0, status)
-        agents.set_reachable(s, staff.alice.id or 0, reachable)
+        agents.set_status(s, staff.alice.id, status)
+        agents.set_reachable(s, staff.alice.id, reachable)
         assert routing.route(s, "my", NOON, LINE).way is way
         assert routing.route(s, "lo", NOON, LINE).way is Way.MESSAGE
 
@@ -119,23 +119,23 @@ def test_a_call_waits_only_when_somebody_can_be_rung(
 def test_callers_wait_for_a_page_that_is_loaded_again(db: Database, staff: Cast) -> None:
     with db.write() as s:
         agents.choose_status(s, staff.alice, ready=True)
-        agents.page_took(s, staff.alice.id or 0, "page-1")
+        agents.page_took(s, staff.alice.id, "page-1")
         assert routing.route(s, "my", NOON, LINE).way is Way.QUEUE
-        agents.page_left(s, staff.alice.id or 0, "page-1")
+        agents.page_left(s, staff.alice.id, "page-1")
         assert routing.route(s, "my", NOON, LINE).way is Way.MESSAGE
 
 
 def test_with_backups_only_they_are_rung_at_once(db: Database, staff: Cast) -> None:
     with db.write() as s:
-        agents.set_status(s, staff.bob.id or 0, AgentStatus.READY)
-        agents.set_reachable(s, staff.bob.id or 0, True)
+        agents.set_status(s, staff.bob.id, AgentStatus.READY)
+        agents.set_reachable(s, staff.bob.id, True)
         assert routing.route(s, "km", NOON, LINE).backups_at_once is True
         assert routing.route(s, "th", NOON, LINE).backups_at_once is False
 
 
 def test_not_ready_is_paused_and_never_removed(db: Database, staff: Cast) -> None:
     with db.write() as s:
-        agents.set_status(s, staff.alice.id or 0, AgentStatus.READY)
+        agents.set_status(s, staff.alice.id, AgentStatus.READY)
         found = {(m.queue, m.interface): (m.penalty, m.paused) for m in queues.desired_members(s, NOON, LINE)}
         alice, bob = f"PJSIP/agent{staff.alice.id}", f"PJSIP/agent{staff.bob.id}"
         assert found["my", alice] == (0, False)

@@ -33,8 +33,8 @@ def test_a_number_is_kept_sealed_in_one_spelling(db: Database, staff: Cast, keys
         entry = directory.add(s, keys, staff.sofia, **SHELTER)  # type: ignore[arg-type]
         assert b"1234567" not in entry.number_sealed
         assert keys.open(entry.number_sealed) == b"+6621234567"
-        assert directory.number_to_call(s, keys, entry.id or 0, staff.alice, THAI) == "+6621234567"
-        assert directory.show_number(s, keys, entry.id or 0, staff.sofia) == "+66 2 123 4567"
+        assert directory.number_to_call(s, keys, entry.id, staff.alice, THAI) == "+6621234567"
+        assert directory.show_number(s, keys, entry.id, staff.sofia) == "+66 2 123 4567"
         assert acts(s) == ["directory_added", "directory_called", "directory_number_shown"]
         assert "1234567" not in str([e.detail for e in s.exec(select(AuditEntry))])
 
@@ -45,7 +45,7 @@ def test_short_codes_and_other_countries_can_be_called(db: Database, staff: Cast
         allows = replace(THAI, dial_countries=("MM",))
         shelter = SHELTER | {"number": number, "numbering": allows}
         entry = directory.add(s, keys, staff.sofia, **shelter)  # type: ignore[arg-type]
-        assert directory.number_to_call(s, keys, entry.id or 0, staff.alice, allows) == number.replace(" ", "")
+        assert directory.number_to_call(s, keys, entry.id, staff.alice, allows) == number.replace(" ", "")
 
 
 @pytest.mark.parametrize(
@@ -75,33 +75,33 @@ def test_a_workers_telephone_is_in_no_directory(db: Database, staff: Cast, keys:
             directory.add(s, keys, staff.sofia, **SHELTER | {"number": "+66 81 234 5678"})  # type: ignore[arg-type]
         entry = directory.add(s, keys, staff.sofia, **SHELTER)  # type: ignore[arg-type]
         with pytest.raises(Invalid, match="worker"):
-            directory.change(s, keys, entry.id or 0, staff.sofia, **SHELTER | {"number": "0812345678"})  # type: ignore[arg-type]
+            directory.change(s, keys, entry.id, staff.sofia, **SHELTER | {"number": "0812345678"})  # type: ignore[arg-type]
         saw(s, keys, "b", Fact.ARRIVED, now(), Seen(number="021234567"))
         with pytest.raises(Refused, match="worker"):
-            directory.number_to_call(s, keys, entry.id or 0, staff.alice, THAI)
+            directory.number_to_call(s, keys, entry.id, staff.alice, THAI)
 
 
 def test_an_entry_is_changed_by_field_and_keeps_its_number(db: Database, staff: Cast, keys: Keys) -> None:
     with db.write() as s:
         entry = directory.add(s, keys, staff.sofia, **SHELTER)  # type: ignore[arg-type]
-        directory.change(s, keys, entry.id or 0, staff.sofia, **SHELTER | {"number": "", "name": "Night shelter"})  # type: ignore[arg-type]
-        directory.change(s, keys, entry.id or 0, staff.sofia, **SHELTER | {"number": "1300", "name": "Night shelter"})  # type: ignore[arg-type]
+        directory.change(s, keys, entry.id, staff.sofia, **SHELTER | {"number": "", "name": "Night shelter"})  # type: ignore[arg-type]
+        directory.change(s, keys, entry.id, staff.sofia, **SHELTER | {"number": "1300", "name": "Night shelter"})  # type: ignore[arg-type]
         told = [e.detail["fields"] for e in s.exec(select(AuditEntry)) if e.act == "directory_changed"]
         assert told == [["name"], ["number"]]
-        assert directory.number_to_call(s, keys, entry.id or 0, staff.alice, THAI) == "1300"
+        assert directory.number_to_call(s, keys, entry.id, staff.alice, THAI) == "1300"
 
 
 def test_what_is_switched_off_is_kept_and_not_called(db: Database, staff: Cast, keys: Keys) -> None:
     with db.write() as s:
         entry = directory.add(s, keys, staff.sofia, **SHELTER)  # type: ignore[arg-type]
-        directory.switch(s, entry.id or 0, staff.sofia, active=False)
-        directory.switch(s, entry.id or 0, staff.sofia, active=False)
+        directory.switch(s, entry.id, staff.sofia, active=False)
+        directory.switch(s, entry.id, staff.sofia, active=False)
         assert directory.entries(s) == []
         assert [e.id for e in directory.entries(s, all_of_them=True)] == [entry.id]
         with pytest.raises(Refused):
-            directory.number_to_call(s, keys, entry.id or 0, staff.alice, THAI)
-        directory.switch(s, entry.id or 0, staff.sofia, active=True)
-        assert directory.number_to_call(s, keys, entry.id or 0, staff.alice, THAI)
+            directory.number_to_call(s, keys, entry.id, staff.alice, THAI)
+        directory.switch(s, entry.id, staff.sofia, active=True)
+        assert directory.number_to_call(s, keys, entry.id, staff.alice, THAI)
         assert acts(s).count("directory_switched_off") == 1
 
 
@@ -121,7 +121,7 @@ def test_entries_are_found_by_kind_and_language(db: Database, staff: Cast, keys:
 def test_agents_call_and_only_supervisors_change(db: Database, staff: Cast, keys: Keys) -> None:
     with db.write() as s:
         entry = directory.add(s, keys, staff.sofia, **SHELTER)  # type: ignore[arg-type]
-        entry_id = entry.id or 0
+        entry_id = entry.id
         for outsider in (staff.alice, staff.adam, staff.charlie):
             for act in (
                 lambda who: directory.add(s, keys, who, **SHELTER),  # type: ignore[arg-type]

@@ -84,7 +84,7 @@ def test_who_is_on_the_line_with_the_caller_may(
     db: Database, staff: Cast, keys: Keys, status: AgentStatus, number: str, lets: bool
 ) -> None:
     """Also while the call is wrapped up; not while it only rings, and not with another caller."""
-    bob = staff.bob.id or 0
+    bob = staff.bob.id
     with db.write() as s:
         contact = filed(s, keys)
         case_id = contact.case_id or 0
@@ -103,7 +103,7 @@ def test_who_is_on_the_line_with_the_caller_may(
 
 
 def test_a_withheld_number_is_no_telephone_that_two_callers_share(db: Database, staff: Cast, keys: Keys) -> None:
-    bob = staff.bob.id or 0
+    bob = staff.bob.id
     with db.write() as s:
         contact = filed(s, keys)
         s.get_one(Case, contact.case_id).caller_id = None

@@ -21,7 +21,7 @@ def acts(s: Session) -> list[str]:
 
 
 def raise_bob(s: Session, staff: Cast, settings: Settings, role: Role = Role.SUPERVISOR) -> AccessRequest:
-    row = access_requests.change(s, staff.bob.id or 0, "Bob B", role, {}, staff.adam, settings)
+    row = access_requests.change(s, staff.bob.id, "Bob B", role, {}, staff.adam, settings)
     assert row is not None
     return row
 
@@ -38,28 +38,28 @@ def test_a_higher_role_waits_for_a_second_person(db: Database, staff: Cast, sett
         assert (of(s, staff.bob).name, of(s, staff.bob).role) == ("Bob B", Role.AGENT)
         assert row.due_at - row.asked_at == timedelta(hours=24)
         assert [(a.kind, a.agent_id) for a in alerts.open_alerts(s)] == [(AlertKind.ACCESS, staff.adam.id)]
-        access_requests.confirm(s, row.id or 0, staff.sofia)
+        access_requests.confirm(s, row.id, staff.sofia)
         assert of(s, staff.bob).role is role
         assert (row.end, row.ended_by_id, row.open_for) == (AccessEnd.CONFIRMED, staff.sofia.id, None)
         assert alerts.open_alerts(s) == [], "whoever decided has taken note"
         assert acts(s) == ["access_asked", "role_changed", "access_confirmed"]
         with pytest.raises(Refused, match="decided"):
-            access_requests.refuse(s, row.id or 0, staff.sofia)
+            access_requests.refuse(s, row.id, staff.sofia)
 
 
 def test_neither_who_asked_nor_who_gains_is_the_second_person(db: Database, staff: Cast, settings: Settings) -> None:
     with db.write() as s:
         row = raise_bob(s, staff, settings)
-        own = access_requests.reset_password(s, staff.sofia.id or 0, staff.adam, settings)
+        own = access_requests.reset_password(s, staff.sofia.id, staff.adam, settings)
         assert isinstance(own, AccessRequest)
         for wrong, who in ((row, staff.adam), (own, staff.sofia)):
             with pytest.raises(Refused, match="somebody else"):
-                access_requests.confirm(s, wrong.id or 0, who)
+                access_requests.confirm(s, wrong.id, who)
         for who in (staff.alice, staff.bob, staff.charlie):
             with pytest.raises(NotAllowed):
-                access_requests.confirm(s, row.id or 0, who)
+                access_requests.confirm(s, row.id, who)
             with pytest.raises(NotAllowed):
-                access_requests.refuse(s, row.id or 0, who)
+                access_requests.refuse(s, row.id, who)
         assert of(s, staff.bob).role is Role.AGENT
 
 
@@ -67,10 +67,10 @@ def test_who_oversees_refuses_and_who_asked_takes_back(db: Database, staff: Cast
     """Nothing changes, and it is never in force by waiting. What was taken back is still for somebody to take note of."""
     with db.write() as s:
         refused = raise_bob(s, staff, settings)
-        access_requests.refuse(s, refused.id or 0, staff.sofia)
+        access_requests.refuse(s, refused.id, staff.sofia)
         assert alerts.open_alerts(s) == []
         taken_back = raise_bob(s, staff, settings)
-        access_requests.refuse(s, taken_back.id or 0, staff.adam)
+        access_requests.refuse(s, taken_back.id, staff.adam)
         assert (refused.end, taken_back.end) == (AccessEnd.REFUSED, AccessEnd.WITHDRAWN)
         assert [a.request_id for a in alerts.open_alerts(s)] == [taken_back.id]
         assert access_requests.settle_due(s, now() + timedelta(days=9)) == []
@@ -118,20 +118,20 @@ def test_somebody_new_in_a_higher_role_cannot_sign_in_before(
         assert row is not None
         assert (row.kind, eve.active) == (AccessKind.ADD, False)
         with pytest.raises(Refused, match="waits"):
-            access_requests.let_in(s, eve.id or 0, staff.adam, settings)
+            access_requests.let_in(s, eve.id, staff.adam, settings)
         with pytest.raises(Refused, match="cannot be fetched"):
-            access_requests.fetch_password(s, row.id or 0, eve.id or 0, staff.adam)
-        access_requests.confirm(s, row.id or 0, staff.sofia)
+            access_requests.fetch_password(s, row.id, eve.id, staff.adam)
+        access_requests.confirm(s, row.id, staff.sofia)
         assert (eve.active, eve.role) == (True, role)
         other = people.add_agent(s, "otto", "Otto", Role.ADMINISTRATOR, PASSWORD)
         with pytest.raises(Refused, match="cannot be fetched"):
-            access_requests.fetch_password(s, row.id or 0, eve.id or 0, other)
+            access_requests.fetch_password(s, row.id, eve.id, other)
         with pytest.raises(NotFound):
-            access_requests.fetch_password(s, row.id or 0, staff.sofia.id or 0, staff.adam)
-        told = access_requests.fetch_password(s, row.id or 0, eve.id or 0, staff.adam)
+            access_requests.fetch_password(s, row.id, staff.sofia.id, staff.adam)
+        told = access_requests.fetch_password(s, row.id, eve.id, staff.adam)
         assert people.check_password(s, "eve", told) is eve
         with pytest.raises(Refused, match="cannot be fetched"):
-            access_requests.fetch_password(s, row.id or 0, eve.id or 0, staff.adam)
+            access_requests.fetch_password(s, row.id, eve.id, staff.adam)
 
 
 def test_an_agent_is_added_and_helped_by_one_person(db: Database, staff: Cast, settings: Settings) -> None:
@@ -139,10 +139,10 @@ def test_an_agent_is_added_and_helped_by_one_person(db: Database, staff: Cast, s
     with db.write() as s:
         eve, row = access_requests.add(s, "eve", "Eve", Role.AGENT, {}, staff.adam, settings)
         assert (eve.active, row) == (True, None)
-        assert isinstance(access_requests.reset_password(s, eve.id or 0, staff.adam, settings), str)
-        people.deactivate(s, eve.id or 0, by_id=staff.adam.id)
-        assert access_requests.let_in(s, eve.id or 0, staff.adam, settings) is None
-        assert access_requests.change(s, staff.sofia.id or 0, "S", Role.AGENT, {}, staff.adam, settings) is None
+        assert isinstance(access_requests.reset_password(s, eve.id, staff.adam, settings), str)
+        people.deactivate(s, eve.id, by_id=staff.adam.id)
+        assert access_requests.let_in(s, eve.id, staff.adam, settings) is None
+        assert access_requests.change(s, staff.sofia.id, "S", Role.AGENT, {}, staff.adam, settings) is None
         assert of(s, staff.sofia).role is Role.AGENT, "stepping down takes nobody else"
         assert access_requests.waiting(s) == []
         assert alerts.open_alerts(s) == []
@@ -154,55 +154,55 @@ def test_the_password_of_a_supervisor_stays_until_the_new_one_is_fetched(
     db: Database, staff: Cast, settings: Settings
 ) -> None:
     with db.write() as s:
-        row = access_requests.reset_password(s, staff.sofia.id or 0, staff.adam, settings)
+        row = access_requests.reset_password(s, staff.sofia.id, staff.adam, settings)
         assert isinstance(row, AccessRequest)
         assert access_requests.settle_due(s, row.due_at) == [row]
         assert people.check_password(s, "sofia", PASSWORD) is not None
         row.ended_at = now() - access_requests.FETCH_WITHIN - timedelta(minutes=1)
         s.add(row)
-        assert access_requests.fetched_by(s, staff.sofia.id or 0, staff.adam) is None, "too late"
+        assert access_requests.fetched_by(s, staff.sofia.id, staff.adam) is None, "too late"
         row.ended_at = now() + timedelta(days=1)
-        assert access_requests.fetched_by(s, staff.sofia.id or 0, staff.adam) is None, "decided in the future"
+        assert access_requests.fetched_by(s, staff.sofia.id, staff.adam) is None, "decided in the future"
         row.ended_at = now()
-        assert access_requests.fetched_by(s, staff.sofia.id or 0, staff.adam) is row
-        access_requests.fetch_password(s, row.id or 0, staff.sofia.id or 0, staff.adam)
+        assert access_requests.fetched_by(s, staff.sofia.id, staff.adam) is row
+        access_requests.fetch_password(s, row.id, staff.sofia.id, staff.adam)
         assert people.check_password(s, "sofia", PASSWORD) is None
 
 
 def test_a_supervisor_who_left_is_let_in_again_by_two(db: Database, staff: Cast, settings: Settings) -> None:
     with db.write() as s:
-        people.deactivate(s, staff.sofia.id or 0, by_id=staff.adam.id)
-        row = access_requests.let_in(s, staff.sofia.id or 0, staff.adam, settings)
+        people.deactivate(s, staff.sofia.id, by_id=staff.adam.id)
+        row = access_requests.let_in(s, staff.sofia.id, staff.adam, settings)
         assert row is not None
         assert (row.kind, of(s, staff.sofia).active) == (AccessKind.LET_IN, False)
         eve = people.add_agent(s, "eve", "Eve", Role.ADMINISTRATOR, PASSWORD)
-        access_requests.confirm(s, row.id or 0, eve)
+        access_requests.confirm(s, row.id, eve)
         assert of(s, staff.sofia).active
 
 
 def test_a_request_that_makes_no_sense_any_more_lapses(db: Database, staff: Cast, settings: Settings) -> None:
     with db.write() as s:
         gone = raise_bob(s, staff, settings)
-        people.deactivate(s, staff.bob.id or 0, by_id=staff.adam.id)
-        assert access_requests.confirm(s, gone.id or 0, staff.sofia).end is AccessEnd.LAPSED
+        people.deactivate(s, staff.bob.id, by_id=staff.adam.id)
+        assert access_requests.confirm(s, gone.id, staff.sofia).end is AccessEnd.LAPSED
         assert of(s, staff.bob).role is Role.AGENT
-        reset = access_requests.reset_password(s, staff.sofia.id or 0, staff.adam, settings)
+        reset = access_requests.reset_password(s, staff.sofia.id, staff.adam, settings)
         assert isinstance(reset, AccessRequest)
         people.set_role(s, of(s, staff.sofia), Role.AGENT, by_id=None)
         assert access_requests.settle_due(s, reset.due_at)[0].end is AccessEnd.LAPSED
-        assert access_requests.fetched_by(s, staff.sofia.id or 0, staff.adam) is None
+        assert access_requests.fetched_by(s, staff.sofia.id, staff.adam) is None
 
 
 def test_the_last_administrator_stays_one(db: Database, staff: Cast, settings: Settings) -> None:
     """Also when there was another one while it was asked for."""
     with db.write() as s:
         with pytest.raises(Refused, match="last administrator"), s.begin_nested():
-            access_requests.change(s, staff.adam.id or 0, "Adam", Role.SUPERVISOR, {}, staff.adam, settings)
+            access_requests.change(s, staff.adam.id, "Adam", Role.SUPERVISOR, {}, staff.adam, settings)
         eve = people.add_agent(s, "eve", "Eve", Role.ADMINISTRATOR, PASSWORD)
-        row = access_requests.change(s, staff.adam.id or 0, "Adam", Role.SUPERVISOR, {}, staff.adam, settings)
+        row = access_requests.change(s, staff.adam.id, "Adam", Role.SUPERVISOR, {}, staff.adam, settings)
         assert row is not None
-        people.deactivate(s, eve.id or 0, by_id=staff.adam.id)
-        assert access_requests.confirm(s, row.id or 0, staff.sofia).end is AccessEnd.LAPSED
+        people.deactivate(s, eve.id, by_id=staff.adam.id)
+        assert access_requests.confirm(s, row.id, staff.sofia).end is AccessEnd.LAPSED
         assert of(s, staff.adam).role is Role.ADMINISTRATOR
 
 

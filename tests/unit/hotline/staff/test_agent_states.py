@@ -29,7 +29,7 @@ def minutes(n: float) -> timedelta:
 
 
 def test_a_call_goes_from_ready_through_ringing_and_wrap_up_back_to_ready(db: Database, staff: Cast) -> None:
-    alice = staff.alice.id or 0
+    alice = staff.alice.id
     with db.write() as s:
         agents.choose_status(s, staff.alice, ready=True)
         assert agents.rings(s, alice, "a", T)
@@ -44,7 +44,7 @@ def test_a_call_goes_from_ready_through_ringing_and_wrap_up_back_to_ready(db: Da
 
 
 def test_a_wrap_up_ends_by_itself_and_not_before_its_time(db: Database, staff: Cast) -> None:
-    alice = staff.alice.id or 0
+    alice = staff.alice.id
     with db.write() as s:
         agents.choose_status(s, staff.alice, ready=True)
         agents.on_call(s, alice, "a", T)
@@ -57,7 +57,7 @@ def test_a_wrap_up_ends_by_itself_and_not_before_its_time(db: Database, staff: C
 
 
 def test_a_clock_that_was_set_back_does_not_hold_an_agent_in_wrap_up(db: Database, staff: Cast) -> None:
-    alice = staff.alice.id or 0
+    alice = staff.alice.id
     with db.write() as s:
         agents.choose_status(s, staff.alice, ready=True)
         agents.on_call(s, alice, "a", T)
@@ -66,7 +66,7 @@ def test_a_clock_that_was_set_back_does_not_hold_an_agent_in_wrap_up(db: Databas
 
 
 def test_who_was_on_a_break_when_she_was_asked_into_a_call_is_on_it_again(db: Database, staff: Cast) -> None:
-    alice = staff.alice.id or 0
+    alice = staff.alice.id
     with db.write() as s:
         agents.take_break(s, staff.alice, "meal", T)
         assert not agents.rings(s, alice, "a", T), "only one who is ready is rung"
@@ -78,8 +78,8 @@ def test_who_was_on_a_break_when_she_was_asked_into_a_call_is_on_it_again(db: Da
 
 def test_who_never_signed_in_and_took_a_call_on_her_mobile_is_off_duty_after_it(db: Database, staff: Cast) -> None:
     with db.write() as s:
-        agents.on_call(s, staff.alice.id or 0, "a", T)
-        assert agents.off_call(s, staff.alice.id or 0, T).status is AgentStatus.OFFLINE
+        agents.on_call(s, staff.alice.id, "a", T)
+        assert agents.off_call(s, staff.alice.id, T).status is AgentStatus.OFFLINE
 
 
 def test_a_break_needs_a_known_reason(db: Database, staff: Cast) -> None:
@@ -90,18 +90,18 @@ def test_a_break_needs_a_known_reason(db: Database, staff: Cast) -> None:
 @pytest.mark.parametrize("status", [AgentStatus.RINGING, AgentStatus.ON_CALL, AgentStatus.WRAP_UP])
 def test_her_own_buttons_are_refused_while_a_call_has_her(db: Database, staff: Cast, status: AgentStatus) -> None:
     with db.write() as s:
-        agents.set_status(s, staff.alice.id or 0, status, call="a", until=T + minutes(2))
+        agents.set_status(s, staff.alice.id, status, call="a", until=T + minutes(2))
         with pytest.raises(Refused):
             agents.choose_status(s, staff.alice, ready=False)
         with pytest.raises(Refused):
             agents.take_break(s, staff.alice, "short")
         with pytest.raises(Refused):
             agents.go_off_duty(s, staff.alice)
-        assert agents.state_of(s, staff.alice.id or 0).status is status
+        assert agents.state_of(s, staff.alice.id).status is status
 
 
 def test_a_missed_ring_says_why_and_changes_nobody_who_was_not_rung(db: Database, staff: Cast) -> None:
-    alice = staff.alice.id or 0
+    alice = staff.alice.id
     with db.write() as s:
         assert not agents.missed(s, alice, T), "she is off duty"
         agents.choose_status(s, staff.alice, ready=True)
@@ -112,7 +112,7 @@ def test_a_missed_ring_says_why_and_changes_nobody_who_was_not_rung(db: Database
 
 
 def test_a_ring_that_ends_elsewhere_makes_her_ready_again_and_no_other_ring(db: Database, staff: Cast) -> None:
-    alice = staff.alice.id or 0
+    alice = staff.alice.id
     with db.write() as s:
         agents.choose_status(s, staff.alice, ready=True)
         agents.rings(s, alice, "b", T)
@@ -122,7 +122,7 @@ def test_a_ring_that_ends_elsewhere_makes_her_ready_again_and_no_other_ring(db: 
 
 
 def test_a_silent_page_makes_her_not_ready_and_tells_her_when_it_is_back(db: Database, staff: Cast) -> None:
-    alice = staff.alice.id or 0
+    alice = staff.alice.id
     with db.write() as s:
         agents.choose_status(s, staff.alice, ready=True)
         assert not agents.page_lost(s, alice, T), "no page of hers has the phone"
@@ -135,7 +135,7 @@ def test_a_silent_page_makes_her_not_ready_and_tells_her_when_it_is_back(db: Dat
 
 
 def test_a_silent_page_does_not_end_a_conversation(db: Database, staff: Cast) -> None:
-    alice = staff.alice.id or 0
+    alice = staff.alice.id
     with db.write() as s:
         agents.page_took(s, alice, "page-1")
         agents.on_call(s, alice, "a", T)
@@ -144,7 +144,7 @@ def test_a_silent_page_does_not_end_a_conversation(db: Database, staff: Cast) ->
 
 
 def test_a_page_gives_back_only_its_own_phone(db: Database, staff: Cast) -> None:
-    alice = staff.alice.id or 0
+    alice = staff.alice.id
     with db.write() as s:
         agents.page_took(s, alice, "page-1")
         agents.page_took(s, alice, "page-2")
@@ -156,7 +156,7 @@ def test_a_page_gives_back_only_its_own_phone(db: Database, staff: Cast) -> None
 
 @pytest.mark.parametrize("status", [AgentStatus.ON_CALL, AgentStatus.WRAP_UP])
 def test_busy_is_waited_for_and_not_rung(db: Database, staff: Cast, status: AgentStatus) -> None:
-    alice = staff.alice.id or 0
+    alice = staff.alice.id
     with db.write() as s:
         agents.set_status(s, alice, status, call="a")
         mine = [m for m in queues.desired_members(s, T, LINE) if m.interface == f"PJSIP/agent{alice}"]
@@ -165,7 +165,7 @@ def test_busy_is_waited_for_and_not_rung(db: Database, staff: Cast, status: Agen
 
 def test_a_button_does_not_undo_what_the_switchboard_wrote_a_moment_before(db: Database, staff: Cast) -> None:
     """On SQLite one writer waits for the other; on PostgreSQL the row is read again."""
-    alice = staff.alice.id or 0
+    alice = staff.alice.id
     with db.write() as s:
         agents.set_status(s, alice, AgentStatus.READY)
     with db.read() as button:

@@ -26,23 +26,21 @@ AT = datetime(2026, 11, 23, 23, 30, tzinfo=BANGKOK)  # a Monday
 
 
 def at_home(s: Session, keys: Keys, agent: Agent) -> int:
-    mobiles.set_mobile(s, keys, agent.id or 0, "081 234 5678", by_id=None, numbering=THAI)
-    shifts.add_shift(s, agent.id or 0, weekday=0, starts=time(22), ends=time(6), at_home=True)
-    return agent.id or 0
+    mobiles.set_mobile(s, keys, agent.id, "081 234 5678", by_id=None, numbering=THAI)
+    shifts.add_shift(s, agent.id, weekday=0, starts=time(22), ends=time(6), at_home=True)
+    return agent.id
 
 
 def test_a_mobile_is_kept_sealed_and_forgotten_again(db: Database, staff: Cast, keys: Keys) -> None:
     with db.write() as s:
-        agent = mobiles.set_mobile(s, keys, staff.alice.id or 0, "081 234 5678", by_id=staff.sofia.id, numbering=THAI)
+        agent = mobiles.set_mobile(s, keys, staff.alice.id, "081 234 5678", by_id=staff.sofia.id, numbering=THAI)
         assert agent.mobile_sealed is not None
         assert b"812345678" not in agent.mobile_sealed
         assert mobiles.show(keys, agent) == "+66 81 234 5678"
-        assert mobiles.numbers(s, keys, [staff.alice.id or 0, staff.bob.id or 0], THAI) == {
-            staff.alice.id: "+66812345678"
-        }
+        assert mobiles.numbers(s, keys, [staff.alice.id, staff.bob.id], THAI) == {staff.alice.id: "+66812345678"}
         assert mobiles.with_mobile(s) == [staff.alice.id]
         for nothing in (None, " "):
-            mobiles.set_mobile(s, keys, staff.alice.id or 0, nothing, by_id=staff.sofia.id, numbering=THAI)
+            mobiles.set_mobile(s, keys, staff.alice.id, nothing, by_id=staff.sofia.id, numbering=THAI)
         assert mobiles.show(keys, agent) is None
         acts = [e.act for e in s.exec(select(AuditEntry)) if e.act.startswith("mobile")]
         assert acts == ["mobile_set", "mobile_removed"]
@@ -52,7 +50,7 @@ def test_a_mobile_is_kept_sealed_and_forgotten_again(db: Database, staff: Cast, 
 def test_what_is_no_mobile_is_refused(db: Database, staff: Cast, keys: Keys, number: str) -> None:
     with db.write() as s:
         with pytest.raises(Invalid):
-            mobiles.set_mobile(s, keys, staff.alice.id or 0, number, by_id=None, numbering=THAI)
+            mobiles.set_mobile(s, keys, staff.alice.id, number, by_id=None, numbering=THAI)
         with pytest.raises(NotFound):
             mobiles.set_mobile(s, keys, 99_999, number, by_id=None, numbering=THAI)
 
@@ -70,10 +68,10 @@ def test_who_is_at_home_on_a_shift_is_rung_without_signing_in(db: Database, staf
 
 def test_a_shift_at_the_desk_no_mobile_and_who_has_left_are_not_rung(db: Database, staff: Cast, keys: Keys) -> None:
     with db.write() as s:
-        shifts.add_shift(s, staff.bob.id or 0, weekday=0, starts=time(22), ends=time(6), at_home=True)
+        shifts.add_shift(s, staff.bob.id, weekday=0, starts=time(22), ends=time(6), at_home=True)
         at_home(s, keys, s.get_one(Agent, staff.charlie.id))
-        mobiles.set_mobile(s, keys, staff.sofia.id or 0, "0812345679", by_id=None, numbering=THAI)
-        shifts.add_shift(s, staff.sofia.id or 0, weekday=0, starts=time(22), ends=time(6))
+        mobiles.set_mobile(s, keys, staff.sofia.id, "0812345679", by_id=None, numbering=THAI)
+        shifts.add_shift(s, staff.sofia.id, weekday=0, starts=time(22), ends=time(6))
         assert mobiles.on_duty(s, AT, LINE) == []
 
 

@@ -39,7 +39,7 @@ def test_a_short_password_is_refused(db: Database, staff: Cast) -> None:
 
 def test_a_new_password_ends_every_sign_in(db: Database, staff: Cast) -> None:
     with db.write() as s:
-        s.add(SignIn(token_sha256="t", agent_id=staff.alice.id or 0, csrf="c", expires_at=now()))
+        s.add(SignIn(token_sha256="t", agent_id=staff.alice.id, csrf="c", expires_at=now()))
         alice = s.get(Agent, staff.alice.id)
         assert alice is not None
         people.set_password(s, alice, "another good password", by_id=staff.adam.id, must_change=True)
@@ -48,7 +48,7 @@ def test_a_new_password_ends_every_sign_in(db: Database, staff: Cast) -> None:
 
 def test_only_the_digest_of_a_phone_secret_is_kept(db: Database, staff: Cast) -> None:
     with db.write() as s:
-        secret = people.new_phone_secret(s, staff.alice.id or 0, by_id=None)
+        secret = people.new_phone_secret(s, staff.alice.id, by_id=None)
         alice = s.get(Agent, staff.alice.id)
         assert alice is not None
         assert alice.phone_secret_ha1

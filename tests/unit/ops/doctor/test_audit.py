@@ -13,7 +13,7 @@ def test_a_whole_audit_a_cut_one_and_one_with_a_strangers_entry(settings: Settin
     with ours.write() as session:
         for n in range(4):
             last = audit.note_act(session, "number_shown", f"case:{n}", by_id=None)
-        audit_anchors.add(settings.audit_anchors, keys.audit, last.id or 0, last.digest)
+        audit_anchors.add(settings.audit_anchors, keys.audit, last.id, last.digest)
     assert said(audit_area.look, settings) == ["ok the audit is whole: 4 entries, 1 anchors"]
     with db.write() as session:
         stranger = audit.note_act(session, "number_shown", "case:1", by_id=None)

@@ -40,7 +40,7 @@ def test_a_message_becomes_one_row_and_one_sealed_file_and_leaves_nothing_in_the
     assert (contact.outcome, contact.language, recording.language) == (Outcome.VOICEMAIL, "ko", "ko")
     assert (recording.duration_s, recording.cut_short, recording.contact_id) == (0.5, False, contact.id)
     with db.read() as session:
-        assert audio_wav(session, keys, taker.vault, recording.id or 0, SYSTEM).endswith(SOUND)
+        assert audio_wav(session, keys, taker.vault, recording.id, SYSTEM).endswith(SOUND)
     assert left.names() == []
     assert [case.id for case in rows(db, Case)] == [contact.case_id]
     for needle in (SOUND[2000:2064], NUMBER.encode()):

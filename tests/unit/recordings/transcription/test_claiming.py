@@ -33,7 +33,7 @@ def recorded(s: Session, keys: Keys, name: str, ago: timedelta = MINUTE, *, over
     if over:
         calls.close(s, contact, at, join_within_s=0, brief_s=-1)
     s.flush()
-    return recording.id or 0
+    return recording.id
 
 
 def worker(db: Database, who: str = "one", lease_s: int = 60, tries: int = 3) -> Claims:

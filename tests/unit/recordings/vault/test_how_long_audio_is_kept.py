@@ -38,7 +38,7 @@ def recorded(s: Session, keys: Keys, vault: Vault, name: str, **values: object) 
     contact = saw(s, keys, name, Fact.ARRIVED, now())
     values = {"state": RecordingState.TRANSCRIBED, "recorded_at": now()} | values
     one = Recording(
-        spool_name=f"{name}.sln", contact_id=contact.id or 0, vault_key=vault.put(BytesIO(name.encode())), sha256=name,
+        spool_name=f"{name}.sln", contact_id=contact.id, vault_key=vault.put(BytesIO(name.encode())), sha256=name,
         duration_s=3.0, **values,
     )  # fmt: skip
     s.add(one)

@@ -101,7 +101,7 @@ class Poison:
 def test_an_answered_call_becomes_one_row_one_case_and_a_free_agent(
     db: Database, ledger: Ledger, staff: Cast, told: Told
 ) -> None:
-    alice = staff.alice.id or 0
+    alice = staff.alice.id
     ledger.put(
         Arrived(call(), after(0)),
         Queued(call(), after(5), "my"),
@@ -121,13 +121,13 @@ def test_an_answered_call_becomes_one_row_one_case_and_a_free_agent(
         nudges.QUEUE_CHANGED,
         nudges.AGENTS_CHANGED,
         nudges.SPOOL_CHANGED,
-        nudges.call_changed(row.id or 0),
+        nudges.call_changed(row.id),
         nudges.case_changed(row.case_id),
     } <= set(told)
 
 
 def test_everything_twice_changes_nothing(db: Database, ledger: Ledger, staff: Cast) -> None:
-    alice = staff.alice.id or 0
+    alice = staff.alice.id
     story = [
         Arrived(call(), after(0)),
         Queued(call(), after(5), "my"),
@@ -234,7 +234,7 @@ def test_a_late_fact_without_a_name_goes_to_the_row_with_the_name(db: Database, 
 def test_an_answer_that_was_learned_late_mends_the_outcome_and_holds_nobody(
     db: Database, ledger: Ledger, staff: Cast
 ) -> None:
-    alice = staff.alice.id or 0
+    alice = staff.alice.id
     ledger.put(Arrived(call(), after(0)), Ended(call(), after(8)))
     written(ledger)
     assert contacts(db)[0].outcome is Outcome.ABANDONED_IN_MENU
@@ -246,7 +246,7 @@ def test_an_answer_that_was_learned_late_mends_the_outcome_and_holds_nobody(
 
 
 def test_no_duration_is_negative_when_the_clock_is_set_back(db: Database, ledger: Ledger, staff: Cast) -> None:
-    alice = staff.alice.id or 0
+    alice = staff.alice.id
     ledger.put(
         Arrived(call(), after(0)),
         Queued(call(), after(-3600), "my"),
@@ -262,7 +262,7 @@ def test_no_duration_is_negative_when_the_clock_is_set_back(db: Database, ledger
 def test_the_end_of_an_earlier_call_does_not_free_an_agent_from_the_next(
     db: Database, ledger: Ledger, staff: Cast
 ) -> None:
-    alice = staff.alice.id or 0
+    alice = staff.alice.id
     ledger.put(
         Answered(call(1), after(5), alice),
         LeftCall(alice, "call-1", after(9)),
@@ -276,7 +276,7 @@ def test_the_end_of_an_earlier_call_does_not_free_an_agent_from_the_next(
 
 @pytest.mark.parametrize("before", [AgentStatus.OFFLINE, AgentStatus.ON_CALL])
 def test_a_missed_ring_asks_only_who_was_ready(db: Database, ledger: Ledger, staff: Cast, before: AgentStatus) -> None:
-    alice, bob = staff.alice.id or 0, staff.bob.id or 0
+    alice, bob = staff.alice.id, staff.bob.id
     set_ready(db, alice)
     if before is AgentStatus.ON_CALL:
         ledger.put(Answered(call(), after(0), bob))
@@ -287,7 +287,7 @@ def test_a_missed_ring_asks_only_who_was_ready(db: Database, ledger: Ledger, sta
 
 
 def test_a_leg_that_is_answered_means_nothing_before_the_call_was(db: Database, ledger: Ledger, staff: Cast) -> None:
-    alice = staff.alice.id or 0
+    alice = staff.alice.id
     ledger.put(Arrived(call(), after(0)), Resumed(call(), after(1), alice))
     written(ledger)
     assert state(db, alice).status is AgentStatus.OFFLINE
@@ -297,7 +297,7 @@ def test_a_leg_that_is_answered_means_nothing_before_the_call_was(db: Database, 
 
 
 def test_a_phone_that_changes_nothing_wakes_nobody(db: Database, ledger: Ledger, staff: Cast, told: Told) -> None:
-    alice = staff.alice.id or 0
+    alice = staff.alice.id
     ledger.put(PhoneSeen(alice, True))
     written(ledger)
     assert told == [nudges.AGENTS_CHANGED]
@@ -328,7 +328,7 @@ def set_up_talk(db: Database, ledger: Ledger, alice: int) -> None:
 
 
 def test_a_phone_that_rings_holds_her_until_it_stops_or_she_says_no(db: Database, ledger: Ledger, staff: Cast) -> None:
-    alice, bob = staff.alice.id or 0, staff.bob.id or 0
+    alice, bob = staff.alice.id, staff.bob.id
     for agent_id in (alice, bob):
         set_ready(db, agent_id)
     ledger.put(RingStarted(alice, "call-1", after(0)), RingStarted(bob, "call-1", after(0)))
@@ -350,7 +350,7 @@ def test_a_phone_that_rings_holds_her_until_it_stops_or_she_says_no(db: Database
 def test_the_case_is_filed_at_the_answer_and_an_answer_that_is_told_again_changes_nothing(
     db: Database, ledger: Ledger, staff: Cast
 ) -> None:
-    alice = staff.alice.id or 0
+    alice = staff.alice.id
     set_up_talk(db, ledger, alice)
 
     def filed() -> dict[str, object]:
@@ -369,7 +369,7 @@ def test_the_case_is_filed_at_the_answer_and_an_answer_that_is_told_again_change
 def test_a_party_who_answers_before_the_console_has_written_her_down_is_kept(
     db: Database, ledger: Ledger, staff: Cast
 ) -> None:
-    alice, bob = staff.alice.id or 0, staff.bob.id or 0
+    alice, bob = staff.alice.id, staff.bob.id
     set_up_talk(db, ledger, alice)
     ledger.put(PartyMoved(call(), "c0ffee", Place.ROOM, after(9), bob))
     written(ledger)
@@ -389,7 +389,7 @@ def test_a_party_who_answers_before_the_console_has_written_her_down_is_kept(
 def test_the_end_of_a_call_ends_its_conversation_and_keeps_that_it_was_dropped(
     db: Database, ledger: Ledger, staff: Cast
 ) -> None:
-    set_up_talk(db, ledger, staff.alice.id or 0)
+    set_up_talk(db, ledger, staff.alice.id)
     ledger.put(Dropped(call(), after(30)), Ended(call(), after(30)))
     written(ledger)
     (row,) = contacts(db)
@@ -401,7 +401,7 @@ def test_the_end_of_a_call_ends_its_conversation_and_keeps_that_it_was_dropped(
 def test_a_caller_who_was_answered_waits_again_in_the_queue_she_was_sent_to(
     db: Database, ledger: Ledger, staff: Cast
 ) -> None:
-    set_up_talk(db, ledger, staff.alice.id or 0)
+    set_up_talk(db, ledger, staff.alice.id)
     ledger.put(Queued(call(), after(60), "th"))
     written(ledger)
     (row,) = contacts(db)
@@ -417,7 +417,7 @@ def test_a_caller_who_was_answered_waits_again_in_the_queue_she_was_sent_to(
 def test_a_call_of_ours_that_the_console_did_not_write_leaves_no_trace(
     db: Database, ledger: Ledger, staff: Cast
 ) -> None:
-    alice = staff.alice.id or 0
+    alice = staff.alice.id
     ours = CallRef("8.1", "ours", ours=True)
     ledger.put(
         CallbackDialled(ours, after(0), alice),
@@ -433,7 +433,7 @@ def test_a_call_of_ours_that_the_console_did_not_write_leaves_no_trace(
 
 
 def test_wrap_ups_end_when_their_time_is_over(db: Database, ledger: Ledger, staff: Cast, told: Told) -> None:
-    alice = staff.alice.id or 0
+    alice = staff.alice.id
     set_ready(db, alice)
     set_up_talk(db, ledger, alice)
     ledger.put(LeftCall(alice, "call-1", after(60)), WrapUpsDue(after(61)))

@@ -197,7 +197,7 @@ def test_a_row_without_a_linkedid_is_known_by_its_name(db: Database, ledger: Led
 def test_an_agent_whose_call_is_gone_is_free_unless_her_caller_waits_for_her(
     db: Database, ledger: Ledger, staff: Cast
 ) -> None:
-    alice = staff.alice.id or 0
+    alice = staff.alice.id
     a_call(ledger, alice)
     caller_alone = AsteriskSnapshot.of([event("CoreShowChannel", CALLER, NAMED)])
     assert swept(db, ledger, caller_alone, lost_agents=frozenset([alice])).changes == []
@@ -211,7 +211,7 @@ def test_an_agent_whose_call_is_gone_is_free_unless_her_caller_waits_for_her(
 
 
 def test_an_agent_whose_phone_rings_no_more_is_ready_again(db: Database, ledger: Ledger, staff: Cast) -> None:
-    alice = staff.alice.id or 0
+    alice = staff.alice.id
     a_call(ledger)
     with db.write() as session:
         agents.set_status(session, alice, AgentStatus.READY)
@@ -226,7 +226,7 @@ def test_an_agent_whose_phone_rings_no_more_is_ready_again(db: Database, ledger:
 
 
 def test_another_call_of_hers_does_not_hold_her_in_one_that_is_gone(db: Database, ledger: Ledger, staff: Cast) -> None:
-    alice = staff.alice.id or 0
+    alice = staff.alice.id
     a_call(ledger, alice)
     leg = {**LEG, "Channel": f"PJSIP/agent{alice}-1"}
     echo = AsteriskSnapshot.of([event("CoreShowChannel", CALLER, NAMED), event("CoreShowChannel", leg)])
@@ -278,7 +278,7 @@ def a_call_back(db: Database, alice: int) -> None:
 def test_a_call_back_goes_on_while_it_rings_and_while_the_worker_is_there(
     db: Database, ledger: Ledger, staff: Cast
 ) -> None:
-    a_call_back(db, staff.alice.id or 0)
+    a_call_back(db, staff.alice.id)
     rings = AsteriskSnapshot.of([event("CoreShowChannel", OUT, OUR_CALL)])
     assert swept(db, ledger, rings).changes == []
     ledger.put(Answered(CallRef("8.1", "ours", ours=True), after(9), staff.alice.id))
@@ -306,7 +306,7 @@ def test_a_call_that_the_console_wrote_down_has_a_moment_to_begin(
 def test_a_call_back_that_ended_unseen_is_judged_by_the_records_and_makes_no_case(
     db: Database, ledger: Ledger, staff: Cast
 ) -> None:
-    a_call_back(db, staff.alice.id or 0)
+    a_call_back(db, staff.alice.id)
     reached = trail("8.1", answered_by=staff.alice.id)
     reached.line = None
     swept(db, ledger, trails=[reached])
@@ -317,7 +317,7 @@ def test_a_call_back_that_ended_unseen_is_judged_by_the_records_and_makes_no_cas
 
 
 def test_a_call_back_that_nobody_answered_was_not_reached(db: Database, ledger: Ledger, staff: Cast) -> None:
-    a_call_back(db, staff.alice.id or 0)
+    a_call_back(db, staff.alice.id)
     swept(db, ledger, NOBODY)
     assert contacts(db)[0].outcome is Outcome.NOT_REACHED
 
@@ -326,7 +326,7 @@ def test_a_call_back_that_nobody_answered_was_not_reached(db: Database, ledger: 
 def test_an_agents_own_phone_that_rang_in_vain_is_no_try_of_the_worker(
     db: Database, ledger: Ledger, staff: Cast, keys: Keys, dialled: bool, tries: int
 ) -> None:
-    alice = staff.alice.id or 0
+    alice = staff.alice.id
     with db.write() as session:
         missed = saw(session, keys, "a", Fact.KEY, NOON, Seen(language="my", number="0812345678"))
         calls.close(session, missed, after(30), join_within_s=0, brief_s=10)
@@ -337,7 +337,7 @@ def test_an_agents_own_phone_that_rang_in_vain_is_no_try_of_the_worker(
         )
         session.add(row)
         session.flush()
-        session.add(CallbackAttempt(callback_id=item.id or 0, contact_id=row.id or 0, by_id=alice, at=after(60)))
+        session.add(CallbackAttempt(callback_id=item.id, contact_id=row.id, by_id=alice, at=after(60)))
         item.attempts = 1
     ledger.put(Ended(CallRef("8.1", "ours", ours=True), after(80), dialled=dialled))
     until(lambda: ledger.pending == 0)

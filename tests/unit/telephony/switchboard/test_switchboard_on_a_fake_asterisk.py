@@ -83,7 +83,7 @@ def contact(db: Database, call: str = CALL) -> Contact | None:
 
 def state(db: Database, agent: Agent) -> AgentState:
     with db.read() as session:
-        found = agents.state_of(session, agent.id or 0)
+        found = agents.state_of(session, agent.id)
         session.expunge_all()
         return found
 
@@ -330,7 +330,7 @@ def test_an_agent_held_by_a_call_that_is_gone_is_freed_on_return(
     asterisk: FakeAmi, board: Switchboard, db: Database, staff: Cast
 ) -> None:
     bob = staff.bob
-    change(db, board, lambda s: agents.on_call(s, bob.id or 0, "gone", agents.now()))
+    change(db, board, lambda s: agents.on_call(s, bob.id, "gone", agents.now()))
     asterisk.drop()
     until(lambda: state(db, bob).status is AgentStatus.WRAP_UP)
 
