@@ -85,14 +85,14 @@ def make_app(settings: Settings) -> web.Application:
     app.on_shutdown.append(sip_proxy.let_go)
     app.cleanup_ctx.extend(
         (
-            live_feed.hear,
-            live_feed.beat,
+            live_feed.listen,
+            live_feed.run_beat,
             page_heartbeat.beat,
             sip_proxy.reach,
-            mobile_sync.keep,
-            anchoring.keep,
-            sign_in_log.keep,
-            waiting_access.keep,
+            mobile_sync.run,
+            anchoring.run,
+            sign_in_log.run,
+            waiting_access.run,
         )
     )
 

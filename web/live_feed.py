@@ -35,7 +35,7 @@ _NAME = re.compile(r"[a-z]+(-[a-z]+)*(:\d+)?")
 class Listener(Protocol):
     """Who hears the names."""
 
-    def hear(self, name: str) -> bool:
+    def receive(self, name: str) -> bool:
         """A name. False when it cannot be taken any more: then the listener is let go."""
 
     def end(self) -> None:
@@ -53,7 +53,7 @@ class OpenPage:
         self._connection, self.token_sha256 = connection, token_sha256
         self.gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
-    def hear(self, name: str) -> bool:
+    def receive(self, name: str) -> bool:
         """Send it on."""
         if self._connection.is_closing():
             return False
@@ -93,7 +93,7 @@ class Feed:
         if not _NAME.fullmatch(name):
             return
         for listener in list(self._listeners):
-            if not listener.hear(name):
+            if not listener.receive(name):
                 self.leave(listener)
                 listener.end()
 
@@ -118,7 +118,7 @@ async def let_go(app: web.Application) -> None:
     app[FEED].close()
 
 
-async def hear(app: web.Application) -> AsyncIterator[None]:
+async def listen(app: web.Application) -> AsyncIterator[None]:
     """Hear the nudges in a thread of their own, as long as the site is served."""
     feed, loop, stop = app[FEED], asyncio.get_running_loop(), threading.Event()
     nudges = app[SITE].nudges
@@ -171,7 +171,7 @@ async def live(request: web.Request, signed: SignedIn) -> web.StreamResponse:
         return stream
     page = OpenPage(request.transport, signed.token_sha256)
     if feed.up is not up:
-        page.hear(UP if feed.up else DOWN)
+        page.receive(UP if feed.up else DOWN)
     feed.join(page)
     try:
         await page.gone
@@ -180,7 +180,7 @@ async def live(request: web.Request, signed: SignedIn) -> web.StreamResponse:
     return stream
 
 
-async def beat(app: web.Application) -> AsyncIterator[None]:
+async def run_beat(app: web.Application) -> AsyncIterator[None]:
     """Tell every page now and then that the feed lives, and those whose sign-in has ended that it has."""
     async with background.running(_beat(app)):
         yield
@@ -205,7 +205,7 @@ async def _beat(app: web.Application) -> None:
             continue
         for page in pages:
             stays = page.token_sha256 in signed_in
-            if not page.hear(ALIVE if stays else SIGNED_OUT) or not stays:
+            if not page.receive(ALIVE if stays else SIGNED_OUT) or not stays:
                 feed.leave(page)
                 page.end()
 

@@ -11,7 +11,7 @@ from hotline.cases import reading
 from hotline.permissions import Permission
 from hotline.staff import people
 from web.i18n import gettext as _
-from web.request import BIGGEST_ID, ID_DIGITS, Answer, page
+from web.request import Answer, page, whole
 from web.routes import Routes
 
 routes = Routes()
@@ -22,8 +22,8 @@ CHECKED = 1000  # a page must not take longer with every year
 @routes.get("/audit", Permission.SEE_AUDIT)
 def audit(ask: Request) -> Answer:
     """The newest entries, those about `subject` or `by` one person when asked; the alerts stand before them."""
-    before_id = _id(ask.query.get("before", ""))
-    subject, by_id = ask.query.get("subject", "")[:64], _id(ask.query.get("by", ""))
+    before_id = whole(ask.query.get("before", ""))
+    subject, by_id = ask.query.get("subject", "")[:64], whole(ask.query.get("by", ""))
     if by_id is not None:
         entries = reading.acts_of(ask.session, by_id, PAGE, before_id)
     else:
@@ -43,10 +43,6 @@ def audit(ask: Request) -> Answer:
         standing=alerts_view.shown(ask, alerts.open_alerts(ask.session)) if first else [],
         noted=alerts_view.shown(ask, alerts.recent(ask.session)) if first else [],
     )
-
-
-def _id(text: str) -> int | None:
-    return min(int(text), BIGGEST_ID) if text.isascii() and text.isdigit() and len(text) <= ID_DIGITS else None
 
 
 @routes.get("/audit/chain", Permission.SEE_AUDIT)

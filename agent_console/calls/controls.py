@@ -32,10 +32,10 @@ from web.routes import Routes
 
 routes = Routes()
 Do = Callable[[Operator, TalkNow], None]
-Keep = Callable[[Session, TalkNow, Agent], None]
+Save = Callable[[Session, TalkNow, Agent], None]
 
 
-def act(ask: Request, do: Do, keep: Keep | None = None, talk: TalkNow | None = None) -> Answer:
+def act(ask: Request, do: Do, save: Save | None = None, talk: TalkNow | None = None) -> Answer:
     """Have something done by the agent who leads the conversation, and save it.
 
     Raises what `conversations.led_by` and the operator raise.
@@ -45,9 +45,9 @@ def act(ask: Request, do: Do, keep: Keep | None = None, talk: TalkNow | None = N
     ask.session.close()
     with turn(ACTS):
         do(ask.site.operator, talk)
-    if keep is not None:
+    if save is not None:
         with ask.site.database.write() as session:
-            keep(session, talk, session.get_one(Agent, ask.agent.id))
+            save(session, talk, session.get_one(Agent, ask.agent.id))
     tell(ask, talk)
     return drawn(ask)
 
@@ -59,7 +59,7 @@ def tell(ask: Request, talk: TalkNow) -> None:
         ask.tell(case_changed(talk.contact.case_id))
 
 
-def _put(place: Place) -> Keep:
+def _put(place: Place) -> Save:
     return lambda session, talk, _by: conversations.put(session, talk.talk.call, place, now())
 
 
@@ -98,11 +98,11 @@ def consult(ask: Request) -> Answer:
     def do(line: Operator, of: TalkNow) -> None:
         line.call_agent(call, of.talk.agent_id, leg, colleague.agent_id)
 
-    def keep(session: Session, _of: TalkNow, by: Agent) -> None:
+    def save(session: Session, _of: TalkNow, by: Agent) -> None:
         conversations.put(session, call, Place.HELD, now())
         conversations.add_party(session, call, leg, PartyKind.AGENT, now(), agent_id=colleague.agent_id, by=by)
 
-    return act(ask, do, keep, talk)
+    return act(ask, do, save, talk)
 
 
 def _call_outside(ask: Request, talk: TalkNow, leg: str, entry_id: int) -> Answer:
@@ -117,11 +117,11 @@ def _call_outside(ask: Request, talk: TalkNow, leg: str, entry_id: int) -> Answe
     def do(line: Operator, of: TalkNow) -> None:
         line.call_outside(call, of.talk.agent_id, leg, number)
 
-    def keep(session: Session, _of: TalkNow, by: Agent) -> None:
+    def save(session: Session, _of: TalkNow, by: Agent) -> None:
         conversations.put(session, call, Place.HELD, now())
         conversations.add_party(session, call, leg, PartyKind.OUTSIDE, now(), entry_id=entry_id, by=by)
 
-    return act(ask, do, keep, talk)
+    return act(ask, do, save, talk)
 
 
 @routes.post("/phone/calls/{call}/transfer", Permission.USE_PHONE, transaction="own")
@@ -141,7 +141,7 @@ def transfer(ask: Request) -> Answer:
     if language not in {row.code for row in languages.spoken(ask.session)}:
         raise Invalid(language=_("Choose a language of the line."))
 
-    def keep(session: Session, _of: TalkNow, by: Agent) -> None:
+    def save(session: Session, _of: TalkNow, by: Agent) -> None:
         contact = _waits(session, call, by, language)
         if contact is None:
             return
@@ -151,7 +151,7 @@ def transfer(ask: Request) -> Answer:
             # Whoever takes the call takes the case with it.
             work.release(session, case.id, by)
 
-    return act(ask, lambda line, _of: line.to_queue(call, language), keep, talk)
+    return act(ask, lambda line, _of: line.to_queue(call, language), save, talk)
 
 
 def _waits(session: Session, call: str, by: Agent, queue: str) -> Contact | None:
@@ -176,10 +176,10 @@ def rejoin(ask: Request) -> Answer:
     if state.call != call or not agents.may_rejoin(state):
         raise Refused(_("You are not in this call any more."))
 
-    def keep(session: Session, _of: TalkNow, by: Agent) -> None:
+    def save(session: Session, _of: TalkNow, by: Agent) -> None:
         conversations.add_party(session, call, leg, PartyKind.AGENT, now(), agent_id=by.id, by=by)
 
-    return act(ask, lambda line, _of: line.rejoin(call, ask.agent.id, leg), keep, talk)
+    return act(ask, lambda line, _of: line.rejoin(call, ask.agent.id, leg), save, talk)
 
 
 @routes.post("/phone/calls/{call}/swap", Permission.USE_PHONE, transaction="own")
@@ -187,11 +187,11 @@ def swap(ask: Request) -> Answer:
     """Talk with the other of the two, while the one hears music."""
     talk, party = _with_party(ask)
 
-    def keep(session: Session, of: TalkNow, _by: Agent) -> None:
+    def save(session: Session, of: TalkNow, _by: Agent) -> None:
         conversations.put(session, of.talk.call, Place.ROOM if of.worker_held else Place.HELD, now())
         conversations.party_at(session, party.leg, Place.HELD if of.worker_held else Place.ROOM, now())
 
-    return act(ask, lambda line, of: line.swap(of.talk.call, party.leg), keep, talk)
+    return act(ask, lambda line, of: line.swap(of.talk.call, party.leg), save, talk)
 
 
 @routes.post("/phone/calls/{call}/merge", Permission.USE_PHONE, transaction="own")
@@ -199,13 +199,13 @@ def merge(ask: Request) -> Answer:
     """All together: the worker, the agent, and whom the agent called in, such as an interpreter."""
     talk, _party = _with_party(ask)
 
-    def keep(session: Session, of: TalkNow, _by: Agent) -> None:
+    def save(session: Session, of: TalkNow, _by: Agent) -> None:
         conversations.put(session, of.talk.call, Place.ROOM, now())
         for party in of.parties:
             if party.place is not Place.RINGING:
                 conversations.party_at(session, party.leg, Place.ROOM, now())
 
-    return act(ask, lambda line, of: line.merge(of.talk.call), keep, talk)
+    return act(ask, lambda line, of: line.merge(of.talk.call), save, talk)
 
 
 @routes.post("/phone/calls/{call}/return", Permission.USE_PHONE, transaction="own")
@@ -218,11 +218,11 @@ def back(ask: Request) -> Answer:
         line.drop_party(of.talk.call, party.leg)
         line.resume(of.talk.call, of.talk.agent_id)
 
-    def keep(session: Session, of: TalkNow, _by: Agent) -> None:
+    def save(session: Session, of: TalkNow, _by: Agent) -> None:
         conversations.party_gone(session, party.leg)
         conversations.put(session, of.talk.call, Place.ROOM, now())
 
-    return act(ask, do, keep, talk)
+    return act(ask, do, save, talk)
 
 
 @routes.post("/phone/calls/{call}/complete", Permission.USE_PHONE, transaction="own")
@@ -231,14 +231,14 @@ def complete(ask: Request) -> Answer:
     talk, party = _with_party(ask)
     colleague = party.agent_id
 
-    def keep(session: Session, of: TalkNow, _by: Agent) -> None:
+    def save(session: Session, of: TalkNow, _by: Agent) -> None:
         contact = contacts.find(session, of.talk.call)
         if colleague is not None:
             conversations.hand_to(session, of.talk.call, colleague, now())
         elif contact is not None:
             contacts.not_recorded(contact)
 
-    return act(ask, lambda line, of: line.complete(of.talk.call, of.talk.agent_id, party.leg), keep, talk)
+    return act(ask, lambda line, of: line.complete(of.talk.call, of.talk.agent_id, party.leg), save, talk)
 
 
 @routes.post("/phone/calls/{call}/emergency", Permission.USE_PHONE, transaction="own")
@@ -255,11 +255,11 @@ def emergency(ask: Request) -> Answer:
     if coming or not there:
         return drawn(ask)
 
-    def keep(session: Session, _of: TalkNow, by: Agent) -> None:
+    def save(session: Session, _of: TalkNow, by: Agent) -> None:
         conversations.add_party(session, call, leg, PartyKind.SUPERVISOR, now(), by=by)
 
     try:
-        return act(ask, lambda line, of: line.call_supervisors(call, of.talk.agent_id, leg, there), keep, talk)
+        return act(ask, lambda line, of: line.call_supervisors(call, of.talk.agent_id, leg, there), save, talk)
     except LineFailed as error:
         # It was asked for all the same: the bar says that nobody is rung, and what to do.
         return drawn(ask, line_failed=str(error))
@@ -283,10 +283,10 @@ def record(ask: Request) -> Answer:
 
     running: list[bool] = []
 
-    def keep(session: Session, of: TalkNow, _by: Agent) -> None:
+    def save(session: Session, of: TalkNow, _by: Agent) -> None:
         running.append(_set_recording(session, of.talk.call, TalkRecording.RUNNING))
 
-    answer = act(ask, do, keep, talk)
+    answer = act(ask, do, save, talk)
     if running == [False]:
         # Taken back since we looked, while nothing was said to run that the worker could have stopped.
         with turn(ACTS):
@@ -299,10 +299,10 @@ def record(ask: Request) -> Answer:
 def stop_recording(ask: Request) -> Answer:
     """Stop recording. What was recorded stays."""
 
-    def keep(session: Session, of: TalkNow, _by: Agent) -> None:
+    def save(session: Session, of: TalkNow, _by: Agent) -> None:
         _set_recording(session, of.talk.call, TalkRecording.CONSENTED)
 
-    return act(ask, lambda line, talk: line.stop_recording(talk.talk.call), keep)
+    return act(ask, lambda line, talk: line.stop_recording(talk.talk.call), save)
 
 
 def _set_recording(session: Session, call: str, to: TalkRecording) -> bool:

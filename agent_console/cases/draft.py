@@ -10,8 +10,8 @@ routes = Routes()
 
 
 @routes.post("/cases/{id}/draft", Permission.WORK_CASES)
-def keep(ask: Request) -> Answer:
+def save(ask: Request) -> Answer:
     """Keep what is typed so far; the answer is the time of it on the line's clock, or nothing when nothing is kept."""
-    kept = drafts.keep(ask.session, ask.number("id"), ask.form.get("text", ""), ask.agent)
+    kept = drafts.save(ask.session, ask.number("id"), ask.form.get("text", ""), ask.agent)
     when = kept.at.astimezone(ask.site.settings.zone).strftime("%H:%M") if kept is not None else ""
     return Bytes(when.encode(), "text/plain")

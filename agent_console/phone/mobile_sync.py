@@ -28,7 +28,7 @@ REST_S = 1.0
 WARN_AFTER = 2
 
 
-async def keep(app: web.Application) -> AsyncIterator[None]:
+async def run(app: web.Application) -> AsyncIterator[None]:
     """Look as long as the console runs: every fifteen seconds, and when an agent, their number or the roster changed."""
     async with background.running(_keep(app)):
         yield
@@ -42,7 +42,7 @@ async def _keep(app: web.Application) -> None:
         while True:
             changed.seen.clear()
             try:
-                await console.in_thread(lambda: told.look(console))
+                await console.in_thread(lambda: told.check(console))
             except Exception as error:  # noqa: BLE001  (whatever it is, the next look may put it right)
                 log().warning("who is rung at home cannot be read", error=error)
             await asyncio.sleep(REST_S)
@@ -59,7 +59,7 @@ class _Changed:
     def __init__(self) -> None:
         self.seen = asyncio.Event()
 
-    def hear(self, name: str) -> bool:
+    def receive(self, name: str) -> bool:
         """A name of the feed."""
         if name == AGENTS_CHANGED:
             self.seen.set()
@@ -81,7 +81,7 @@ class MobileSync:
     suspects: set[int] | None = None
     failures: int = 0
 
-    def look(self, console: Console) -> None:
+    def check(self, console: Console) -> None:
         """Compare what should be there with what is, and put the difference right."""
         with console.database.read() as session:
             wanted = mobiles.on_duty(session, now(), console.settings)

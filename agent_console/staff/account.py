@@ -53,7 +53,7 @@ def phone(ask: Request) -> Answer:
 @routes.post("/account/mobile", Permission.SET_OWN_STATE, on_invalid=account, confirmed=True)
 def mobile(ask: Request) -> Answer:
     """The number on which one is rung at home; an empty one forgets it."""
-    kept = mobile_values.keep(ask, ask.agent.id)
+    kept = mobile_values.save(ask, ask.agent.id)
     ask.tell(AGENTS_CHANGED)
     return Redirect("/account", said=_("The number is kept, sealed.") if kept else _("The number is forgotten."))
 

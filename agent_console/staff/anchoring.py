@@ -14,7 +14,7 @@ EVERY_S = 3600.0
 AGAIN_S = 300.0
 
 
-async def keep(app: web.Application) -> AsyncIterator[None]:
+async def run(app: web.Application) -> AsyncIterator[None]:
     """Anchor as long as the console runs: soon after it starts, then each hour."""
     async with background.running(_keep(app[CONSOLE])):
         yield

@@ -21,7 +21,7 @@ def of(ask: Request, agent: Agent) -> dict[str, object]:
     }
 
 
-def keep(ask: Request, agent_id: int) -> bool:
+def save(ask: Request, agent_id: int) -> bool:
     """Keep what was typed, or forget the number; True when one is kept. Raises `Invalid`, `NotFound`."""
     number = ask.form.get("mobile", "").strip()
     mobiles.set_mobile(

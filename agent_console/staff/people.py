@@ -101,7 +101,7 @@ def phone(ask: Request) -> Answer:
 @routes.post("/settings/people/{id}/mobile", Permission.MANAGE_PEOPLE, on_invalid=person, confirmed=True)
 def mobile(ask: Request) -> Answer:
     """The number on which a person is rung at home; an empty one forgets it."""
-    kept = mobile_values.keep(ask, ask.number("id"))
+    kept = mobile_values.save(ask, ask.number("id"))
     ask.tell(AGENTS_CHANGED)
     said = _("The number is kept, sealed.") if kept else _("The number is forgotten.")
     return Redirect(f"/settings/people/{ask.number('id')}", said=said)

@@ -30,7 +30,7 @@ def write(console: Console, *, all_of_them: bool = False) -> None:
         raise
 
 
-async def keep(app: web.Application) -> AsyncIterator[None]:
+async def run(app: web.Application) -> AsyncIterator[None]:
     """Write as long as the console runs, and what is left when it stops."""
     console = app[CONSOLE]
     async with background.running(_write(console)):

@@ -17,7 +17,7 @@ LOOK_S = 600.0
 CLOCK = "access-clock.json"
 
 
-async def keep(app: web.Application) -> AsyncIterator[None]:
+async def run(app: web.Application) -> AsyncIterator[None]:
     """Look as long as the console runs."""
     async with background.running(_keep(app[CONSOLE])):
         yield
@@ -27,13 +27,13 @@ async def _keep(console: Console) -> None:
     clock = TrustedClock(console.settings.work / CLOCK)
     while True:
         try:
-            await console.in_thread(lambda: look(console, clock))
+            await console.in_thread(lambda: check(console, clock))
         except Exception as error:  # noqa: BLE001  (whatever it is, the next look may put it right)
             log().warning("access that waited its time cannot be put in force", error=error)
         await asyncio.sleep(LOOK_S)
 
 
-def look(console: Console, clock: TrustedClock) -> int:
+def check(console: Console, clock: TrustedClock) -> int:
     """Put in force what is due; how many requests that was. Raises OSError when the clock's look cannot be kept."""
     at = clock.look()
     if at is None:

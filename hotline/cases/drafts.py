@@ -12,7 +12,7 @@ from models import Agent, Draft
 from models.db.types import now
 
 
-def keep(session: Session, case_id: int, text: str, by: Agent) -> Draft | None:
+def save(session: Session, case_id: int, text: str, by: Agent) -> Draft | None:
     """Keep what is typed so far, in place of what was kept before; an empty text throws it away (None).
 
     Raises `Invalid` when it is longer than a note may be, `NotFound` without such a case.

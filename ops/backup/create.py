@@ -21,7 +21,7 @@ from models import Database
 from models.db.types import now
 from ops.backup import dumps
 from ops.backup.cleanup import BACKUP, sweep
-from ops.backup.last_backup import Made, keep
+from ops.backup.last_backup import Made, save
 from ops.backup.sealing import BackupFailed, Sealer
 from recordings.vault.vault import SEALED, UNFINISHED
 
@@ -81,7 +81,7 @@ def create(settings: Settings, folder: Path, sealer: Sealer, progress: Progress,
         part.unlink(missing_ok=True)
         db.dispose()
     try:
-        keep(settings, Made(made, with_keys))
+        save(settings, Made(made, with_keys))
     except OSError as error:
         raise BackupFailed(f"{final} is whole, but that it was made cannot be noted: {error.strerror}") from error
     return final

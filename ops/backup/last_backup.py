@@ -26,7 +26,7 @@ def last_backup(settings: Settings) -> Made | None:
         return None
 
 
-def keep(settings: Settings, made: Made) -> None:
+def save(settings: Settings, made: Made) -> None:
     """Record that a backup was made. Raises OSError."""
     settings.run.mkdir(mode=0o700, parents=True, exist_ok=True)
     (settings.run / FILE).write_text(json.dumps(asdict(made) | {"at": made.at.isoformat()}))

@@ -31,22 +31,22 @@ Look = Callable[[Settings], Iterator[Finding]]
 
 # In the order in which a person would fix them.
 AREAS: dict[str, Look] = {
-    "software": software.look,
-    "machine": machine.look,
-    "settings": settings_in_force.look,
-    "running": running.look,
-    "ports": ports.look,
-    "database": database.look,
-    "keys": keys.look,
-    "audit": audit.look,
-    "backup": backups.look,
-    "console": web.look,
-    "trunk": trunk.look,
-    "numbers": callers_numbers.look,
-    "pressed keys": callers_keys.look,
-    "relay": relay.look,
-    "people": people.look,
-    "voices": voices.look,
+    "software": software.check,
+    "machine": machine.check,
+    "settings": settings_in_force.check,
+    "running": running.check,
+    "ports": ports.check,
+    "database": database.check,
+    "keys": keys.check,
+    "audit": audit.check,
+    "backup": backups.check,
+    "console": web.check,
+    "trunk": trunk.check,
+    "numbers": callers_numbers.check,
+    "pressed keys": callers_keys.check,
+    "relay": relay.check,
+    "people": people.check,
+    "voices": voices.check,
 }
 
 

@@ -23,7 +23,7 @@ MEND = (
 )
 
 
-def look(settings: Settings) -> Iterator[Finding]:
+def check(settings: Settings) -> Iterator[Finding]:
     """Check the whole chain against the key, and against every anchor."""
     key = audit_key(settings.keys)
     if key is None:

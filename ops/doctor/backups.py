@@ -12,7 +12,7 @@ LATE, VERY_LATE = timedelta(days=2), timedelta(days=14)
 DAILY = "make one each night and copy it off this machine: freeline backup create (docs/operations.md, Backup)"
 
 
-def look(settings: Settings) -> Iterator[Finding]:
+def check(settings: Settings) -> Iterator[Finding]:
     """Check its age. Only the operator knows where the file is now."""
     made = last_backup(settings)
     if made is None:

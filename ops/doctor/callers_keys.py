@@ -13,7 +13,7 @@ LAST = 20
 ENOUGH = 5  # of fewer it is plausible that none pressed a key
 
 
-def look(settings: Settings) -> Iterator[Finding]:
+def check(settings: Settings) -> Iterator[Finding]:
     """Check in how many of the last calls through the menu a key was heard."""
     db = Database(settings.database, busy_s=2.0)
     try:

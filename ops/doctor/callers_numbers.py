@@ -13,7 +13,7 @@ from ops.doctor.finding import Finding, ok, warn
 LAST = 20
 
 
-def look(settings: Settings) -> Iterator[Finding]:
+def check(settings: Settings) -> Iterator[Finding]:
     """Count how many numbers of the last calls were certain, and show the form of the others. No number is read or shown."""
     db = Database(settings.database, busy_s=2.0)
     try:

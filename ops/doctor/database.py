@@ -16,7 +16,7 @@ LOCALES = {"C", "C.UTF-8", "C.UTF8"}
 CHECK_UP_TO_BYTES = 500_000_000
 
 
-def look(settings: Settings) -> Iterator[Finding]:
+def check(settings: Settings) -> Iterator[Finding]:
     """Check that it is reachable and migrated, and for PostgreSQL its encoding, extension and limit."""
     db = Database(settings.database, busy_s=3.0)
     if db.sqlite and not (settings.data / "freeline.db").exists() and not settings.database_url:

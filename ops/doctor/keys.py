@@ -11,7 +11,7 @@ from ops.doctor.finding import Finding, bad, ok, warn
 RESTORE = "restore the keys folder from a backup; without it no number and no recording can be opened"
 
 
-def look(settings: Settings) -> Iterator[Finding]:
+def check(settings: Settings) -> Iterator[Finding]:
     """Check their files and modes, and that the identity opens what the public key seals."""
     folder = settings.keys
     if not folder.exists():

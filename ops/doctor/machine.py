@@ -28,7 +28,7 @@ TIME_WAIT, TIME_ERROR = 4, 5
 FUTURE_S = 60
 
 
-def look(settings: Settings) -> Iterator[Finding]:
+def check(settings: Settings) -> Iterator[Finding]:
     """Check that the machine is large enough, and knows the time."""
     yield _disk(settings)
     yield _memory(settings)

@@ -19,7 +19,7 @@ from telephony.asterisk.secrets import demo_password
 DAYS = 7
 
 
-def look(settings: Settings) -> Iterator[Finding]:
+def check(settings: Settings) -> Iterator[Finding]:
     """Check administrators, the demo's password, speakers, and the gaps of the next seven days."""
     db = Database(settings.database, busy_s=3.0)
     try:

@@ -17,7 +17,7 @@ A_LEG = 2  # RTP and RTCP
 TCP, UDP = socket.SOCK_STREAM, socket.SOCK_DGRAM
 
 
-def look(settings: Settings) -> Iterator[Finding]:
+def check(settings: Settings) -> Iterator[Finding]:
     """Check that each port is available, and that the RTP range is large enough."""
     asterisk = asterisk_ready(settings)
     if not settings.apart:  # each container has its own; `running` checks whether its process answers

@@ -11,7 +11,7 @@ from telephony.asterisk.ice import IceServer
 FULL = {486, 508}
 
 
-def look(settings: Settings) -> Iterator[Finding]:
+def check(settings: Settings) -> Iterator[Finding]:
     """Check each server of the settings."""
     if not settings.turn_servers and not only_here(settings):
         yield warn(

@@ -17,7 +17,7 @@ PARTS = {
 }
 
 
-def look(settings: Settings) -> Iterator[Finding]:
+def check(settings: Settings) -> Iterator[Finding]:
     """Check what `freeline status` reports."""
     found = status(settings)
     log = "`docker compose logs`" if settings.apart else settings.run / "freeline.log"

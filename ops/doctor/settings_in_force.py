@@ -8,7 +8,7 @@ from ops import in_force
 from ops.doctor.finding import Finding, bad, ok, warn
 
 
-def look(settings: Settings) -> Iterator[Finding]:
+def check(settings: Settings) -> Iterator[Finding]:
     """Check the variables of this command and of the running processes. A value is never shown."""
     here = in_force.unknown(os.environ)
     there = in_force.unknown(dict.fromkeys(in_force.unknown_to_the_running(settings), ""))

@@ -18,7 +18,7 @@ SETUP = "run ops/setup.sh run"
 PYTHON = (3, 11)
 
 
-def look(settings: Settings) -> Iterator[Finding]:
+def check(settings: Settings) -> Iterator[Finding]:
     """Check what must be installed."""
     missing = [name for name in PROGRAMS if shutil.which(name) is None]
     if missing:

@@ -13,7 +13,7 @@ from telephony.asterisk.ice import own_addresses
 from telephony.asterisk.process import ready as asterisk_ready
 
 
-def look(settings: Settings) -> Iterator[Finding]:
+def check(settings: Settings) -> Iterator[Finding]:
     """Check the carrier's side, then ours."""
     yield from _carrier(settings)
     yield from _ours(settings)

@@ -11,7 +11,7 @@ from ops.doctor.finding import Finding, ok, warn
 from recordings.transcription import models as speech_models
 
 
-def look(settings: Settings) -> Iterator[Finding]:
+def check(settings: Settings) -> Iterator[Finding]:
     """Check what callers hear, and what is transcribed."""
     for problem in prompts.problems(settings):
         yield warn(problem, "mend or replace that recording; until then the machine's voice is heard")

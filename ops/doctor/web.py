@@ -22,7 +22,7 @@ def only_here(settings: Settings) -> bool:
     return settings.console_host in LOOPBACK and not settings.secure_cookies and not settings.public_url
 
 
-def look(settings: Settings) -> Iterator[Finding]:
+def check(settings: Settings) -> Iterator[Finding]:
     """Check that passwords and sound go over TLS, and how long the certificate is valid."""
     loopback = settings.console_host in LOOPBACK
     if only_here(settings):

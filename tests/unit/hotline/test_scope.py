@@ -165,7 +165,7 @@ def test_the_page_and_every_act_on_it_are_narrowed(
         for act in (
             lambda: case_page.read(session, theirs, alice),
             lambda: work.add_note(session, theirs, "seen", alice),
-            lambda: drafts.keep(session, theirs, "seen", alice),
+            lambda: drafts.save(session, theirs, "seen", alice),
             lambda: safety_form.set_safety(session, theirs, alice, in_danger=True),
             lambda: identity.show_number(session, keys, theirs, alice, settings),
             lambda: identity.show_number_of_call(session, keys, contact, alice, settings),

@@ -132,15 +132,15 @@ def test_who_is_on_duty_is_in_asterisks_memory_and_nobody_else(
     wire.ami.globals[f"{names.MOBILE_PREFIX}{bob}"] = "+66899999999"
     at_home(db, keys, staff.alice)
     told = MobileSync()
-    told.look(console)
+    told.check(console)
     assert known(wire) == {f"{names.MOBILE_PREFIX}{alice}": KEPT}
     assert KEPT not in repr(told)
     before = wire.ami.count("Setvar")
-    told.look(console)
+    told.check(console)
     assert wire.ami.count("Setvar") == before, "what is right is left alone"
     with db.write() as session:
         agents.take_break(session, session.get_one(Agent, alice), "meal")
-    told.look(console)
+    told.check(console)
     assert known(wire) == {}
 
 
@@ -152,17 +152,17 @@ def test_a_new_number_a_restart_of_asterisk_and_one_who_left_are_put_right(
     alice = staff.alice.id
     at_home(db, keys, staff.alice)
     told = MobileSync()
-    told.look(console)
+    told.check(console)
     with db.write() as session:
         mobiles.set_mobile(session, keys, alice, "0899999999", by_id=None, numbering=THAI)
-    told.look(console)
+    told.check(console)
     assert list(known(wire).values()) == ["+66899999999"]
     wire.ami.globals.clear()
-    told.look(console)
+    told.check(console)
     assert list(known(wire).values()) == ["+66899999999"], "a restart has forgotten everything"
     with db.write() as session:
         people.deactivate(session, alice, by_id=None)
-    told.look(console)
+    told.check(console)
     assert known(wire) == {}
 
 
@@ -174,7 +174,7 @@ def test_without_asterisk_nothing_is_lost_and_no_number_is_logged(
     at_home(db, keys, staff.alice)
     told = MobileSync()
     for _ in range(5):
-        told.look(console)
+        told.check(console)
     said = capsys.readouterr()
     assert (said.out + said.err).count("Asterisk cannot be told") == 1
     assert KEPT[-7:] not in said.out + said.err

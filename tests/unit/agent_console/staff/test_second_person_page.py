@@ -97,7 +97,7 @@ async def test_what_waited_its_day_is_in_force_by_a_clock_that_can_be_believed(
     def pass_by(wall: float, steady: float) -> int:
         at["wall"] += wall
         at["steady"] += steady
-        return waiting_access.look(console, clock)
+        return waiting_access.check(console, clock)
 
     def bob() -> Role:
         with db.read() as session:

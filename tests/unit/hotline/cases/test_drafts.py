@@ -27,9 +27,9 @@ def a_case(db: Database, keys: Keys) -> int:
 def test_a_draft_is_kept_for_each_agent_and_gone_with_the_note(db: Database, staff: Cast, keys: Keys) -> None:
     case_id = a_case(db, keys)
     with db.write() as s:
-        drafts.keep(s, case_id, "She is", staff.alice)
-        drafts.keep(s, case_id, "She is afraid\x00\r\nof him", staff.alice)
-        drafts.keep(s, case_id, "mine", staff.bob)
+        drafts.save(s, case_id, "She is", staff.alice)
+        drafts.save(s, case_id, "She is afraid\x00\r\nof him", staff.alice)
+        drafts.save(s, case_id, "mine", staff.bob)
     with db.write() as s:
         kept = drafts.read(s, case_id, staff.alice)
         assert kept is not None
@@ -43,8 +43,8 @@ def test_a_draft_is_kept_for_each_agent_and_gone_with_the_note(db: Database, sta
 def test_an_empty_draft_is_none(db: Database, staff: Cast, keys: Keys) -> None:
     case_id = a_case(db, keys)
     with db.write() as s:
-        drafts.keep(s, case_id, "words", staff.alice)
-        assert drafts.keep(s, case_id, " \n", staff.alice) is None
+        drafts.save(s, case_id, "words", staff.alice)
+        assert drafts.save(s, case_id, " \n", staff.alice) is None
         assert s.exec(select(Draft)).all() == []
         drafts.throw_away(s, case_id, staff.alice)
 
@@ -53,11 +53,11 @@ def test_what_is_too_long_or_on_no_case_is_refused(db: Database, staff: Cast, ke
     case_id = a_case(db, keys)
     with db.write() as s:
         with pytest.raises(Invalid):
-            drafts.keep(s, case_id, "x" * (work.NOTE_MAX + 1), staff.alice)
+            drafts.save(s, case_id, "x" * (work.NOTE_MAX + 1), staff.alice)
         with pytest.raises(NotFound):
-            drafts.keep(s, 99_999, "words", staff.alice)
+            drafts.save(s, 99_999, "words", staff.alice)
         with pytest.raises(NotAllowed):
-            drafts.keep(s, case_id, "words", staff.adam)
+            drafts.save(s, case_id, "words", staff.adam)
 
 
 def test_two_pages_that_keep_at_once_make_one_draft(db: Database, staff: Cast, keys: Keys) -> None:
@@ -66,14 +66,14 @@ def test_two_pages_that_keep_at_once_make_one_draft(db: Database, staff: Cast, k
 
     def first() -> None:
         with db.write() as s:
-            drafts.keep(s, case_id, "one", staff.alice)
+            drafts.save(s, case_id, "one", staff.alice)
             kept.set()
             never.wait(0.5)  # not committed yet while the other page keeps
 
     def second() -> None:
         try:
             with db.write() as s:
-                drafts.keep(s, case_id, "two", staff.alice)
+                drafts.save(s, case_id, "two", staff.alice)
         except Exception as error:
             errors.append(error)
 

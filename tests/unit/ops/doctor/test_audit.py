@@ -14,16 +14,16 @@ def test_a_whole_audit_a_cut_one_and_one_with_a_strangers_entry(settings: Settin
         for n in range(4):
             last = audit.note_act(session, "number_shown", f"case:{n}", by_id=None)
         audit_anchors.add(settings.audit_anchors, keys.audit, last.id, last.digest)
-    assert said(audit_area.look, settings) == ["ok the audit is whole: 4 entries, 1 anchors"]
+    assert said(audit_area.check, settings) == ["ok the audit is whole: 4 entries, 1 anchors"]
     with db.write() as session:
         stranger = audit.note_act(session, "number_shown", "case:1", by_id=None)
-    one(said(audit_area.look, settings), f"bad entry {stranger.id} of the audit was written without our key")
+    one(said(audit_area.check, settings), f"bad entry {stranger.id} of the audit was written without our key")
     with db.write() as session:
         for entry_id in (stranger.id, last.id):
             session.delete(session.get_one(AuditEntry, entry_id))
-    one(said(audit_area.look, settings), f"bad the end of the audit is missing: there were entries up to {last.id}")
+    one(said(audit_area.check, settings), f"bad the end of the audit is missing: there were entries up to {last.id}")
     ours.dispose()
 
 
 def test_before_the_first_start_there_is_nothing_to_check(settings: Settings) -> None:
-    one(said(audit_area.look, settings), "warn the audit cannot be checked without keys")
+    one(said(audit_area.check, settings), "warn the audit cannot be checked without keys")

@@ -67,16 +67,16 @@ SAFE = {"secure_cookies": True, "behind_proxy": True}
 
 
 def test_a_console_for_this_machine_alone(settings: Settings) -> None:
-    assert said(web.look, settings) == ["warn only browsers on this machine reach the console"]
+    assert said(web.check, settings) == ["warn only browsers on this machine reach the console"]
 
 
 def test_a_front_with_a_good_certificate(settings: Settings, good_front: Front) -> None:
-    lines = said(web.look, settings, **SAFE, public_url=good_front.url)
+    lines = said(web.check, settings, **SAFE, public_url=good_front.url)
     assert one(lines, "ok the certificate").endswith("89 days") or one(lines, "ok the certificate").endswith("90 days")
     one(lines, "ok the console answers through its front")
     good_front.status = 502
     one(
-        said(web.look, settings, **SAFE, public_url=good_front.url),
+        said(web.check, settings, **SAFE, public_url=good_front.url),
         "bad the front does not pass pages on to the console (502)",
     )
 
@@ -84,42 +84,42 @@ def test_a_front_with_a_good_certificate(settings: Settings, good_front: Front) 
 def test_a_front_that_is_found_elsewhere_from_inside_a_container(settings: Settings, good_front: Front) -> None:
     behind = {**SAFE, "apart": True, "console_host": "172.31.57.212", "public_url": "https://localhost"}
     inside = good_front.url.removeprefix("https://")
-    lines = said(web.look, settings, **behind, front=inside)
+    lines = said(web.check, settings, **behind, front=inside)
     one(lines, "ok the console answers through its front")
     assert all(line.startswith("ok") for line in lines), lines
-    one(said(web.look, settings, **behind, front=f"localhost:{free_port()}"), "bad nothing serves TLS")
+    one(said(web.check, settings, **behind, front=f"localhost:{free_port()}"), "bad nothing serves TLS")
 
 
 def test_a_certificate_that_ends_soon(settings: Settings, old_front: Front) -> None:
-    one(said(web.look, settings, **SAFE, public_url=old_front.url), "warn the certificate of localhost ends in ")
+    one(said(web.check, settings, **SAFE, public_url=old_front.url), "warn the certificate of localhost ends in ")
 
 
 def test_a_certificate_for_another_name_or_from_nobody(
     settings: Settings, good_front: Front, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = good_front.url.replace("localhost", "127.0.0.1")
-    assert "mismatch" in one(said(web.look, settings, **SAFE, public_url=other), "bad the certificate")
+    assert "mismatch" in one(said(web.check, settings, **SAFE, public_url=other), "bad the certificate")
     monkeypatch.delenv("SSL_CERT_FILE")
-    assert "self-signed" in one(said(web.look, settings, **SAFE, public_url=good_front.url), "bad the certificate")
+    assert "self-signed" in one(said(web.check, settings, **SAFE, public_url=good_front.url), "bad the certificate")
 
 
 def test_a_front_that_is_not_there(settings: Settings) -> None:
-    one(said(web.look, settings, **SAFE, public_url=f"https://localhost:{free_port()}"), "bad nothing serves TLS")
-    one(said(web.look, settings, **SAFE, public_url="https://console.invalid"), "bad console.invalid has no address")
-    one(said(web.look, settings, **SAFE, public_url="http://localhost"), "bad PUBLIC_URL does not begin with https")
+    one(said(web.check, settings, **SAFE, public_url=f"https://localhost:{free_port()}"), "bad nothing serves TLS")
+    one(said(web.check, settings, **SAFE, public_url="https://console.invalid"), "bad console.invalid has no address")
+    one(said(web.check, settings, **SAFE, public_url="http://localhost"), "bad PUBLIC_URL does not begin with https")
 
 
 def test_cookies_without_tls_and_a_front_that_can_be_gone_round(settings: Settings) -> None:
-    one(said(web.look, settings, console_host="0.0.0.0"), "bad cookies may travel without TLS")
-    one(said(web.look, settings, secure_cookies=True), "warn every sign-in seems to come from the front")
-    lines = said(web.look, settings, **SAFE, console_host="0.0.0.0")
+    one(said(web.check, settings, console_host="0.0.0.0"), "bad cookies may travel without TLS")
+    one(said(web.check, settings, secure_cookies=True), "warn every sign-in seems to come from the front")
+    lines = said(web.check, settings, **SAFE, console_host="0.0.0.0")
     one(lines, "warn the console listens on 0.0.0.0")
     one(lines, "warn where agents open the console is not known")
 
 
 def test_the_cast_has_no_demo_password_and_gaps(settings: Settings, db: Database, staff: Cast) -> None:
     make_secrets(settings)
-    lines = said(people.look, settings)
+    lines = said(people.check, settings)
     assert not [line for line in lines if "demo" in line]
     assert "nobody is expected for 168 hours" in one(lines, "warn Burmese: nobody is expected")
     assert "Khmer" in one(lines, "warn nobody speaks")
@@ -136,11 +136,11 @@ def test_no_administrator_one_and_two(settings: Settings, db: Database, staff: C
         admins = [a.login for a in session.exec(people.select(Agent)) if a.role is people.Role.ADMINISTRATOR]
     for login in admins:
         role(login, "agent")
-    one(said(people.look, settings), "bad there is no administrator")
+    one(said(people.check, settings), "bad there is no administrator")
     role("alice", "administrator")
-    one(said(people.look, settings), "warn there is one administrator")
+    one(said(people.check, settings), "warn there is one administrator")
     role("bob", "administrator")
-    one(said(people.look, settings), "ok 2 administrators")
+    one(said(people.check, settings), "ok 2 administrators")
 
 
 def test_the_demo_is_found_by_its_password_and_its_gap(settings: Settings, db: Database) -> None:
@@ -157,9 +157,9 @@ def test_the_demo_is_found_by_its_password_and_its_gap(settings: Settings, db: D
         staff.set_password(
             session, session.exec(people.select(Agent)).first(), "a better one for me", by_id=None, must_change=False
         )
-    assert "16 people still have the demo's password" in one(said(people.look, settings), "warn 16")
-    one(said(people.look, settings, secure_cookies=True), "bad 16 people")
-    lines = said(people.look, settings)
+    assert "16 people still have the demo's password" in one(said(people.check, settings), "warn 16")
+    one(said(people.check, settings, secure_cookies=True), "bad 16 people")
+    lines = said(people.check, settings)
     one(lines, "ok somebody speaks each language")
     assert "Khmer" in one([line for line in lines if "nobody is expected" in line], "warn Khmer")
 
@@ -167,7 +167,7 @@ def test_the_demo_is_found_by_its_password_and_its_gap(settings: Settings, db: D
 def test_voices_and_models(settings: Settings, db: Database, staff: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(prompts, "placeholders", lambda _settings: ["km/opening", "km/menu"])
     monkeypatch.setattr(prompts, "problems", lambda _settings: ["my/opening.wav is silent"])
-    lines = said(voices.look, settings)
+    lines = said(voices.check, settings)
     one(lines, "warn Khmer: 2 prompts are placeholders")
     one(lines, "warn my/opening.wav is silent")
     one(lines, "warn Vietnamese: no speech model is installed")
@@ -175,7 +175,7 @@ def test_voices_and_models(settings: Settings, db: Database, staff: Cast, monkey
 
 
 def test_nothing_runs(settings: Settings) -> None:
-    assert said(running.look, settings) == ["warn Freeline does not run now"]
+    assert said(running.check, settings) == ["warn Freeline does not run now"]
 
 
 def test_it_runs_and_something_is_wrong(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -185,13 +185,13 @@ def test_it_runs_and_something_is_wrong(settings: Settings, monkeypatch: pytest.
         "recordings": {"spool": 0, "failed": 2}, "jobs": {"failed": 1},
     }  # fmt: skip
     monkeypatch.setattr(running, "status", lambda _settings: state)
-    lines = said(running.look, settings)
+    lines = said(running.check, settings)
     one(lines, "bad Freeline runs and is not ready: Redis, redis")
     one(lines, "warn ivr was started again 9 times")
     one(lines, "warn 2 messages could not be transcribed")
     one(lines, "warn 1 background jobs failed within a day")
     state |= {"ready": True, "recordings": {"spool": 3, "failed": 0}}
-    lines = said(running.look, settings, redis_url="redis://127.0.0.1:9")
+    lines = said(running.check, settings, redis_url="redis://127.0.0.1:9")
     one(lines, "ok Freeline runs")
     one(lines, "warn 3 files wait in the spool")
     one(lines, "bad the Redis of FREELINE_REDIS_URL")

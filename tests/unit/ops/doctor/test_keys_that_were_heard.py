@@ -27,18 +27,18 @@ def a_call(db: Database, keys: Keys, settings: Settings, *facts: Fact, ago_s: in
 
 
 def test_calls_through_the_menu_without_any_key_are_told(db: Database, keys: Keys, settings: Settings) -> None:
-    assert AREAS["pressed keys"] is callers_keys.look
-    assert said(callers_keys.look, settings) == []
+    assert AREAS["pressed keys"] is callers_keys.check
+    assert said(callers_keys.check, settings) == []
     for _ in range(ENOUGH - 1):
         a_call(db, keys, settings, Fact.LANGUAGE)
     a_call(db, keys, settings)  # hung up before
-    assert said(callers_keys.look, settings) == [], "so few may have pressed none"
+    assert said(callers_keys.check, settings) == [], "so few may have pressed none"
     a_call(db, keys, settings, Fact.LANGUAGE)
-    [finding] = list(callers_keys.look(settings))
+    [finding] = list(callers_keys.check(settings))
     assert (finding.grade, finding.text) == ("warn", f"no key was heard in the last {ENOUGH} calls through the menu")
     assert "RFC 4733" in finding.mend
     a_call(db, keys, settings, Fact.KEY, Fact.LANGUAGE)
-    assert said(callers_keys.look, settings) == [
+    assert said(callers_keys.check, settings) == [
         f"ok a key was heard in 1 of the last {ENOUGH + 1} calls through the menu"
     ]
 
@@ -47,7 +47,7 @@ def test_only_the_last_calls_count(db: Database, keys: Keys, settings: Settings)
     a_call(db, keys, settings, Fact.KEY, Fact.LANGUAGE, ago_s=3600)
     for _ in range(LAST):
         a_call(db, keys, settings, Fact.LANGUAGE)
-    assert said(callers_keys.look, settings) == [f"warn no key was heard in the last {LAST} calls through the menu"]
+    assert said(callers_keys.check, settings) == [f"warn no key was heard in the last {LAST} calls through the menu"]
 
 
 @pytest.mark.parametrize("left", [0, 1])
@@ -57,4 +57,4 @@ def test_a_menu_of_one_language_asks_for_no_key(db: Database, keys: Keys, settin
     with db.write() as session:
         for language in session.exec(select(Language)).all()[left:]:
             language.key = None
-    assert said(callers_keys.look, settings) == []
+    assert said(callers_keys.check, settings) == []

@@ -37,9 +37,9 @@ def _no_settings_of_this_shell(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_misspelt_setting_is_told_with_the_one_that_was_meant(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, name: str, meant: str
 ) -> None:
-    assert said(settings_in_force.look, settings) == ["ok every setting is known, and in force where Freeline runs"]
+    assert said(settings_in_force.check, settings) == ["ok every setting is known, and in force where Freeline runs"]
     monkeypatch.setenv(name, "s3cret")
-    [finding] = list(settings_in_force.look(settings))
+    [finding] = list(settings_in_force.check(settings))
     assert (finding.grade, name in finding.text) == ("bad", True)
     assert meant in finding.mend
     assert "s3cret" not in finding.text + finding.mend
@@ -59,7 +59,7 @@ def test_a_setting_that_was_changed_since_the_start_is_not_in_force(
     monkeypatch.setenv("FREELINE_TRUNK_HOTS", "x")
     in_force.note(settings, "console")
     monkeypatch.delenv("FREELINE_TRUNK_HOTS")
-    lines = said(settings_in_force.look, settings, trunk_password="new")
+    lines = said(settings_in_force.check, settings, trunk_password="new")
     one(lines, "bad FREELINE_TRUNK_HOTS is no setting")
     one(lines, "warn FREELINE_TRUNK_PASSWORD is not what console started with")
     assert len(lines) == 2
@@ -89,13 +89,13 @@ def a_call(db: Database, keys: Keys, settings: Settings, number: str, ago_s: int
 
 
 def test_the_last_calls_show_how_the_trunk_writes_numbers(db: Database, keys: Keys, settings: Settings) -> None:
-    assert said(callers_numbers.look, settings) == []
+    assert said(callers_numbers.check, settings) == []
     a_call(db, keys, settings, "0812345678", 9)
     a_call(db, keys, settings, "anonymous", 8)
-    assert said(callers_numbers.look, settings) == ["ok the last 2 calls: 1 with a certain number, 1 withheld"]
+    assert said(callers_numbers.check, settings) == ["ok the last 2 calls: 1 with a certain number, 1 withheld"]
     for number in ("0085512345678", "0085512345679", "8562055512345"):
         a_call(db, keys, settings, number, 1)
-    found = list(callers_numbers.look(settings))
+    found = list(callers_numbers.check(settings))
     assert (
         found[0].text == "the last 5 calls: 1 with a certain number, 1 withheld, 3 not certain, and so not called back"
     )

@@ -56,26 +56,26 @@ def at_home(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("at_home")
 def test_a_carrier_that_answers_anything_is_there(settings: Settings, carrier: str) -> None:
-    lines = said(trunk.look, settings, trunk_host=carrier, sip_host="0.0.0.0", external_ip="203.0.113.7")
+    lines = said(trunk.check, settings, trunk_host=carrier, sip_host="0.0.0.0", external_ip="203.0.113.7")
     assert lines == ["ok the carrier answers OPTIONS (404)", "ok the world is told 203.0.113.7"]
 
 
 @pytest.mark.usefixtures("at_home")
 def test_a_carrier_that_is_silent_or_unknown_is_bad(settings: Settings) -> None:
     told = {"trunk_user": "freeline", "external_ip": "127.0.0.1"}
-    lines = said(trunk.look, settings, trunk_host=f"127.0.0.1:{free_port()}", **told)
+    lines = said(trunk.check, settings, trunk_host=f"127.0.0.1:{free_port()}", **told)
     one(lines, "bad the carrier does not answer OPTIONS")
     one(lines, "warn whether we are registered cannot be seen")
     one(lines, "bad SIP_HOST is this machine alone")
     one(lines, "bad EXTERNAL_IP is loopback")
-    lines = said(trunk.look, settings, trunk_host="carrier.invalid", **told)
+    lines = said(trunk.check, settings, trunk_host="carrier.invalid", **told)
     assert "no address in DNS" in one(lines, "bad the carrier")
 
 
 @pytest.mark.usefixtures("at_home")
 def test_a_registration_that_stands_is_fine(settings: Settings, carrier: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registration, "state", lambda _settings: "Registered")
-    one(said(trunk.look, settings, trunk_host=carrier, trunk_user="freeline"), "ok we are registered")
+    one(said(trunk.check, settings, trunk_host=carrier, trunk_user="freeline"), "ok we are registered")
 
 
 # How a carrier takes a REGISTER; what the doctor says of it, and `freeline status`.
@@ -147,7 +147,7 @@ def test_nobody_answers_is_told_from_a_refusal_and_why(
     try:
         told = {"trunk_host": carrier.host, "trunk_user": "freeline"}
         told["trunk_password"] = "right" if way == "well" else "wrong"
-        one(said(trunk.look, settings, **told), finding)
+        one(said(trunk.check, settings, **told), finding)
         assert registration.word(settings.model_copy(update=told)) == word
         assert registration.refused(word) is (way != "well")
         assert carrier.contacts == 0, "asking changes nothing at the carrier"
@@ -166,26 +166,26 @@ def test_private_addresses_alone_need_the_outer_one(
     settings: Settings, carrier: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(trunk, "own_addresses", lambda: ["10.1.2.3"])
-    one(said(trunk.look, settings, trunk_host=carrier), "bad this machine has only private addresses")
-    one(said(trunk.look, settings, secure_cookies=True), "bad this machine has only private addresses")
-    one(said(trunk.look, settings, trunk_host=carrier, stun_urls="stun:x"), "bad EXTERNAL_IP is not set")
-    assert said(trunk.look, settings) == ["warn no trunk is set: only phones of your own reach the line"]
+    one(said(trunk.check, settings, trunk_host=carrier), "bad this machine has only private addresses")
+    one(said(trunk.check, settings, secure_cookies=True), "bad this machine has only private addresses")
+    one(said(trunk.check, settings, trunk_host=carrier, stun_urls="stun:x"), "bad EXTERNAL_IP is not set")
+    assert said(trunk.check, settings) == ["warn no trunk is set: only phones of your own reach the line"]
     monkeypatch.setattr(trunk, "own_addresses", lambda: ["10.1.2.3", "8.8.4.4"])
-    one(said(trunk.look, settings, trunk_host=carrier), "ok this machine has an address of its own")
+    one(said(trunk.check, settings, trunk_host=carrier), "ok this machine has an address of its own")
 
 
 @pytest.mark.parametrize("host", ["sip:sip.carrier.example", "sip.carrier.example:sip"])
 def test_a_trunk_that_is_no_servers_name_is_told_and_asked_for_nothing(settings: Settings, host: str) -> None:
-    one(said(trunk.look, settings, trunk_host=host), "bad TRUNK_HOST is no server's name")
+    one(said(trunk.check, settings, trunk_host=host), "bad TRUNK_HOST is no server's name")
 
 
 def test_a_trunk_that_anybody_may_be_is_bad(settings: Settings) -> None:
-    one(said(trunk.look, settings, trunk_match="0.0.0.0/0"), "bad TRUNK_MATCH")
+    one(said(trunk.check, settings, trunk_match="0.0.0.0/0"), "bad TRUNK_MATCH")
 
 
 def test_a_relay_that_works(settings: Settings, turn: Turn) -> None:
     lines = said(
-        relay.look, settings, stun_urls=turn.stun_url, turn_secret=SECRET,
+        relay.check, settings, stun_urls=turn.stun_url, turn_secret=SECRET,
         turn_urls=f"{turn.url}, {turn.url}?transport=tcp", external_ip=turn.host,
     )  # fmt: skip
     assert [line[:3] for line in lines] == ["ok ", "ok ", "ok "]
@@ -199,10 +199,10 @@ def test_a_relay_over_tls_and_one_whose_certificate_is_from_nobody(
     turn = Turn(tmp_path / "turn", certificate=certificate)
     told = {"turn_secret": SECRET, "turn_urls": f"turns:{turn.host}:{turn.tls_port}?transport=tcp"}
     try:
-        assert "its certificate is refused" in one(said(relay.look, settings, **told), "bad turns:")
+        assert "its certificate is refused" in one(said(relay.check, settings, **told), "bad turns:")
         monkeypatch.setenv("SSL_CERT_FILE", str(certificate[0]))
-        assert said(relay.look, settings, **told) == [f"ok {told['turn_urls']} relays"]
-        assert "refuses our secret" in one(said(relay.look, settings, **told | {"turn_secret": "x"}), "bad turns:")
+        assert said(relay.check, settings, **told) == [f"ok {told['turn_urls']} relays"]
+        assert "refuses our secret" in one(said(relay.check, settings, **told | {"turn_secret": "x"}), "bad turns:")
     finally:
         turn.close()
 
@@ -211,7 +211,7 @@ def test_a_relay_with_another_secret_and_a_stun_server_that_sees_another_address
     settings: Settings, turn: Turn
 ) -> None:
     told = {"stun_urls": turn.stun_url, "turn_urls": turn.url, "turn_secret": "another", "external_ip": "203.0.113.7"}
-    lines = said(relay.look, settings, **told)
+    lines = said(relay.check, settings, **told)
     assert "refuses our secret" in one(lines, "bad turn:")
     assert "another address than EXTERNAL_IP" in one(lines, "warn stun:")
 
@@ -221,7 +221,7 @@ def test_a_relay_that_is_not_there(settings: Settings, kind: str, monkeypatch: p
     monkeypatch.setattr(probes, "WITHIN_S", 0.5)
     port = free_port()
     told = {"stun_urls": f"stun:127.0.0.1:{port}", "turn_urls": f"turn:127.0.0.1:{port}{kind}", "turn_secret": "x"}
-    lines = said(relay.look, settings, **told)
+    lines = said(relay.check, settings, **told)
     assert [line.split(":")[0] for line in lines] == ["bad stun", "bad turn"]
 
 
@@ -231,9 +231,9 @@ def test_other_refusals_of_a_relay(settings: Settings, monkeypatch: pytest.Monke
         raise probes.TurnRefused(code)
 
     monkeypatch.setattr(probes, "relayed_address", refuses)
-    assert words in one(said(relay.look, settings, turn_urls="turn:x", turn_secret="x"), "bad turn:x")
+    assert words in one(said(relay.check, settings, turn_urls="turn:x", turn_secret="x"), "bad turn:x")
 
 
 def test_agents_elsewhere_want_a_relay(settings: Settings) -> None:
-    assert said(relay.look, settings) == []
-    one(said(relay.look, settings, secure_cookies=True), "warn no relay is set")
+    assert said(relay.check, settings) == []
+    one(said(relay.check, settings, secure_cookies=True), "warn no relay is set")
