@@ -75,6 +75,7 @@ class EventKind(StrEnum):
     CALLBACK = "callback"
     MOVED_CALL = "moved_call"
     LIMITED = "limited"
+    DANGER = "danger"
 
 
 class ConsentPurpose(StrEnum):

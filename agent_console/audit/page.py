@@ -80,6 +80,8 @@ def act_word(act: str) -> str:
         "case_claimed": _("took a case"),
         "alert_raised": _("was shown an unusual amount"),
         "alert_noted": _("took note of an alert"),
+        "danger_raised": _("wrote down that a worker is in danger"),
+        "danger_taken": _("took a worker's danger, as a supervisor"),
         "access_asked": _("asked for more access"),
         "access_confirmed": _("confirmed access, as the second person"),
         "access_waited": _("access in force after its wait"),

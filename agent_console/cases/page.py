@@ -9,6 +9,7 @@ from agent_console.labels import cases as case_labels
 from agent_console.labels.hours import days
 from agent_console.labels.timeline import told
 from hotline import scope
+from hotline.alerts.dangers import ACT_WITHIN
 from hotline.cases import drafts, identity, work
 from hotline.cases import page as case_page
 from hotline.cases import title as case_title
@@ -44,7 +45,7 @@ def draw(
         "days": days(),
         "editing": editing,
         "untitled": untitled(case_title.read(ask.session, case_id, ask.agent)),
-        "due": first_action_due(shown.case),
+        "due": shown.danger.at + ACT_WITHIN if shown.danger is not None else first_action_due(shown.case),
         "window": window,
         "chosen_days": [hours.DAYS[d] for d in window.days] if window else [],
         "was": reviewed(shown.safety),
@@ -168,6 +169,7 @@ def set_safety(ask: Request) -> Answer:
     if ask.form.get("was", "") != reviewed(kept):
         raise Invalid(was=_("Somebody else reviewed this a moment ago. Look at it, then save yours again."))
     safety_form.set_safety(ask.session, case_id, ask.agent, **values)
+    ask.tell(ALERTS_CHANGED)
     tell(ask, case_id)
     return draw(ask, case_id, "_safety", changed=True) if ask.visit.in_part else Redirect(f"/cases/{case_id}")
 

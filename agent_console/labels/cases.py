@@ -167,6 +167,7 @@ def step_words(step: Step, hours: str = "", *, now_is_the_time: bool = True) -> 
         else _("the worker said it is safe, but not at this hour: do not dial now")
     )
     return {
+        StepKind.SUPERVISOR: (_("Supervisor now"), _("in danger: within 15 minutes, no supervisor has taken it yet")),
         StepKind.CLAIM: (_("Claim it"), _("nobody has this case yet")),
         StepKind.LISTEN: (_("Listen to the message"), _("a person has not heard it to the end yet")),
         StepKind.ASK_SAFETY: (_("Ask about safety"), _("what is not asked is unknown, and unknown is never dialled")),

@@ -125,5 +125,6 @@ def _plain(kind: EventKind) -> str:
         EventKind.HEARD: _("Audio opened"),
         EventKind.NUMBER_SHOWN: _("Number shown"),
         EventKind.ANSWERED: _("Answered"),
+        EventKind.DANGER: _("In danger: a supervisor has taken it"),
         EventKind.EMERGENCY: _("Emergency: a supervisor was called"),
     }[kind]

@@ -14,6 +14,7 @@ from models.db.types import now
 # Once somebody took note, the same person is told of again only when this has passed, or as much again was shown.
 QUIET = timedelta(hours=1)
 RECENT = 10
+ABOUT_STAFF = (col(Alert.kind) != AlertKind.DANGER,)  # those about workers are in dangers.py
 
 
 def of_amount(session: Session, kind: AlertKind, agent_id: int, amount: int, allowed: int) -> Alert | None:
@@ -53,15 +54,15 @@ def is_told(session: Session, kind: AlertKind, agent_id: int, amount: int) -> bo
 
 
 def open_alerts(session: Session) -> list[Alert]:
-    """The alerts that nobody has taken note of, oldest first."""
-    query = select(Alert).where(col(Alert.taken_at).is_(None)).order_by(col(Alert.id))
+    """Return the alerts about staff that nobody has taken note of, oldest first."""
+    query = select(Alert).where(col(Alert.taken_at).is_(None), *ABOUT_STAFF).order_by(col(Alert.id))
     return list(session.exec(query))
 
 
 def recent(session: Session, most: int = RECENT) -> list[Alert]:
-    """The newest alerts that somebody took note of."""
-    query = select(Alert).where(col(Alert.taken_at).is_not(None)).order_by(col(Alert.taken_at).desc()).limit(most)
-    return list(session.exec(query))
+    """Return the newest alerts about staff that somebody took note of."""
+    query = select(Alert).where(col(Alert.taken_at).is_not(None), *ABOUT_STAFF)
+    return list(session.exec(query.order_by(col(Alert.taken_at).desc()).limit(most)))
 
 
 def concerns(session: Session, alert: Alert, by: Agent) -> bool:
@@ -77,7 +78,7 @@ def take_note(session: Session, alert_id: int, by: Agent) -> Alert:
     """
     need(by, Permission.OVERSEE)
     alert = session.get(Alert, alert_id)
-    if alert is None:
+    if alert is None or alert.kind is AlertKind.DANGER:
         raise NotFound("There is no such alert.")
     session.refresh(alert, with_for_update=True)
     if alert.taken_at is not None:

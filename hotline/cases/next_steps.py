@@ -13,6 +13,7 @@ from models.db.types import now
 class StepKind(StrEnum):
     """What there is to do."""
 
+    SUPERVISOR = "supervisor"
     CLAIM = "claim"
     LISTEN = "listen"
     ASK_SAFETY = "ask_safety"
@@ -40,12 +41,21 @@ def first_action_due(case: Case) -> datetime | None:
 
 
 def next_steps(
-    case: Case, safety: Safety, calls: list[tuple[Contact, list[Recording]]], at: datetime | None = None
+    case: Case,
+    safety: Safety,
+    calls: list[tuple[Contact, list[Recording]]],
+    at: datetime | None = None,
+    *,
+    danger: bool = False,
 ) -> list[Step]:
-    """Return what is left to do on an open case, first thing first. `calls` are newest first; `at` is now unless given."""
+    """Return what is left to do on an open case, first thing first. `calls` are newest first; `at` is now unless given.
+
+    `danger`: the worker is in danger, and no supervisor has taken it yet.
+    """
     if case.status is CaseStatus.CLOSED:
         return []
-    steps = [] if case.owner_id else [Step(StepKind.CLAIM)]
+    steps = [Step(StepKind.SUPERVISOR)] if danger else []
+    steps += [] if case.owner_id else [Step(StepKind.CLAIM)]
     steps += [Step(StepKind.LISTEN, r.id) for _, recordings in calls for r in recordings if r.heard_at is None]
     newest = calls[0][0] if calls else None
     over = newest is not None and newest.ended_at is not None and newest.outcome is not Outcome.ANSWERED

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from sqlmodel import Session, col, func, select
 
 from hotline import scope
+from hotline.alerts import dangers
 from hotline.callers import callers
 from hotline.cases import lifecycle
 from hotline.cases.next_steps import Step, next_steps
@@ -13,6 +14,7 @@ from hotline.safety.rights import held_by_another
 from models import (
     Agent,
     AgentLanguage,
+    Alert,
     Case,
     CaseEvent,
     CaseStatus,
@@ -59,6 +61,7 @@ class CasePage:
     """A case as its page shows it. `names` maps ids of staff to names; `calls` are newest first, `events` too.
 
     `only_holder` names the colleague who has the case when the reader may not review its safety; None when they may.
+    `danger` is what no supervisor has taken yet.
     """
 
     case: Case
@@ -76,6 +79,7 @@ class CasePage:
     mine: bool
     may_change: bool
     only_holder: str | None = None
+    danger: Alert | None = None
     steps: list[Step] = field(default_factory=list)
 
 
@@ -90,6 +94,7 @@ def read(session: Session, case_id: int, by: Agent) -> CasePage:
     mine = case.owner_id == by.id
     may_change = mine or may(by, Permission.HAND_OVER_ANY)
     holder = held_by_another(session, case, by)
+    danger = dangers.open_of(session, case_id)
     others, others_more = _others(session, by, case)
     first = min((c.arrived_at for c in contacts), default=case.opened_at)
     return CasePage(
@@ -114,7 +119,8 @@ def read(session: Session, case_id: int, by: Agent) -> CasePage:
         mine=mine,
         may_change=may_change,
         only_holder=holder.name if holder is not None else None,
-        steps=next_steps(case, safety, [(c.contact, _to_hear(c)) for c in calls]),
+        danger=danger,
+        steps=next_steps(case, safety, [(c.contact, _to_hear(c)) for c in calls], danger=danger is not None),
     )
 
 

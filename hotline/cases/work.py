@@ -6,6 +6,7 @@ from sqlalchemy import delete, update
 from sqlmodel import Session, col, select
 
 from hotline import scope
+from hotline.alerts import dangers
 from hotline.cases.lifecycle import check_move
 from hotline.cases.timeline import tell
 from hotline.errors import Invalid, NotFound, Refused
@@ -19,6 +20,7 @@ from models import (
     Draft,
     EventKind,
     Note,
+    Safety,
 )
 from models.db.types import now
 
@@ -80,9 +82,18 @@ def move(session: Session, case_id: int, to: CaseStatus, by: Agent, reason: str 
     case.closed_at = moment if to is CaseStatus.CLOSED else None
     case.closing_reason = (reason.strip()[:64] or None) if to is CaseStatus.CLOSED else None
     touch(session, case, moment)
+    if to is CaseStatus.CLOSED:
+        dangers.end(session, case.id, by, moment)
+    elif before is CaseStatus.CLOSED and _in_danger(session, case_id):
+        dangers.raise_for(session, case, by)
     detail = {"from": before, "to": to} | ({"reason": reason.strip()} if reason.strip() else {})
     tell(session, case, EventKind.MOVED, moment, by, **detail)
     return case
+
+
+def _in_danger(session: Session, case_id: int) -> bool:
+    safety = session.get(Safety, case_id)
+    return safety is not None and bool(safety.in_danger)
 
 
 def add_note(session: Session, case_id: int, text: str, by: Agent) -> Note:

@@ -8,6 +8,7 @@ from hotline import scope
 from hotline.audit import note_act
 from hotline.cases.timeline import tell
 from hotline.cases.work import touch
+from hotline.intake import dangers
 from hotline.permissions import Permission, need
 from hotline.safety.rights import need_to_review
 from models import (
@@ -46,6 +47,8 @@ def _review(session: Session, case: Case, by: Agent, values: Mapping[str, object
     safety.reviewed_at = now()
     session.add(safety)
     touch(session, case, now())
+    if "in_danger" in changed:
+        dangers.follow(session, case, by, in_danger=safety.in_danger)
     tell(session, case, EventKind.SAFETY, now(), by, fields=changed)
     note_act(session, "safety_changed", f"case:{case_id}", by_id=by.id, fields=changed)
     return safety
