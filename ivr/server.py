@@ -149,18 +149,18 @@ def serve(settings: Settings, stop: threading.Event, ready: threading.Event | No
         server = Server(house, token)
     except OSError as error:
         raise PartMissing(f"port {settings.agi_port} of the ivr is taken: set FREELINE_AGI_PORT") from error
-    keeper = PromptRebuilder(settings, db, nudges, stop)
+    rebuilder = PromptRebuilder(settings, db, nudges, stop)
     accepting = threading.Thread(target=contextvars.copy_context().run, args=(server.serve_forever, 0.1), daemon=True)
     try:
         accepting.start()
-        keeper.start()
+        rebuilder.start()
         if ready is not None:
             ready.set()
         log().info("taking calls", port=settings.agi_port)
         stop.wait()
     finally:
         stop.set()
-        keeper.wake()
+        rebuilder.wake()
         server.shutdown()
         server.server_close()
         if not server.wait_until_idle(GRACE_S):

@@ -63,10 +63,10 @@ MOBILE_PREFIX = (
 )
 FAILED = "failed"  # after id and line in the channel's userfield, which its records have: nothing could be kept
 # How many calls Asterisk refused because no sound could come of their offer, since it started; and how many of them the
-# switchboard has kept. Asterisk's keeper sets the first, the switchboard the second.
+# switchboard has kept. Asterisk's watchdog sets the first, the switchboard the second.
 REFUSED = "FREELINE_REFUSED"
 REFUSED_KEPT = "FREELINE_REFUSED_KEPT"
-FULL = "FREELINE_FULL"  # "1" while no message can be kept; Asterisk's keeper sets it
+FULL = "FREELINE_FULL"  # "1" while no message can be kept; Asterisk's watchdog sets it
 LINES = "FREELINE_LINES"  # the numbers of the database, with commas
 
 # AGI scripts. A script, its file, its function and its label in [freeline] have one name.

@@ -171,7 +171,7 @@ def _answer(
 
 
 def _guarded(site: Site, session: Session, route: Route, visit: RequestData) -> tuple[Agent, SignIn] | None:
-    """The guard; whom it lets in shares no lane with strangers from the next request on."""
+    """Run the guard. From the next request on, a session that it admits is not served among strangers."""
     try:
         through = gate.guard(session, route, visit)
     except gate.SignedOut:

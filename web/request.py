@@ -34,7 +34,7 @@ class Proof:
 
 
 class TryLater(FreelineError):
-    """So much is asked at once that this was not looked at; the text is a sentence for who asks."""
+    """Too many requests at once: this one was not processed. The text is a sentence for the reader."""
 
     retry_after_s = 3
 

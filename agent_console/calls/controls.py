@@ -77,7 +77,7 @@ def resume(ask: Request) -> Answer:
 
 @routes.post("/phone/calls/{call}/end", Permission.USE_PHONE, transaction="own")
 def end(ask: Request) -> Answer:
-    """Who leads ends the call for everybody; who was called in leaves it."""
+    """End the call if this agent leads it; an agent who was called in leaves it."""
     call = ask.visit.match["call"]
     talk = conversations.of_call(ask.session, call)
     mine = next((p.leg for p in talk.parties if p.agent_id == ask.agent.id), None) if talk is not None else None

@@ -1,4 +1,4 @@
-"""Keeps the mobiles of who is rung at home now in Asterisk's memory, and takes away those of everybody else.
+"""Keeps the mobile numbers of agents who are rung at home now in Asterisk's memory, and removes all others.
 
 Asterisk holds no key and no file with a number: after its restart, and after ours, the next look puts things right.
 """

@@ -34,7 +34,7 @@ class Line:
     closed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def end(self, code: int) -> None:
-        """Let whoever serves it close it, with a code that the page understands; harmless twice."""
+        """Ask the task that serves this connection to close it with a code that the page understands. Idempotent."""
         if not self.over.is_set():
             self.code = code
             self.over.set()

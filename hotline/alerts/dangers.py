@@ -22,8 +22,8 @@ def open_of(session: Session, case_id: int) -> Alert | None:
 
 def standing(session: Session, who: Agent) -> list[tuple[Alert, Case]]:
     """Return the dangers that nobody has taken, with their cases, oldest first; of cases that this person may see."""
-    query = select(Alert, Case).join(Case, col(Case.id) == col(Alert.case_id))
-    query = scope.cases(who, query.where(col(Alert.taken_at).is_(None)).order_by(col(Alert.id)))
+    joined = scope.cases(who, select(Alert, Case).join(Case, col(Case.id) == col(Alert.case_id)))
+    query = joined.where(col(Alert.taken_at).is_(None)).order_by(col(Alert.id))
     return [(alert, case) for alert, case in session.exec(query)]
 
 

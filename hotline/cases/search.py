@@ -62,7 +62,7 @@ def _places(
 
 
 def _matching(index: str, word: str) -> Select[Any]:
-    """Rows of one of SQLite's indexes in which this stands as it is written: in its language of questions, a quotation."""
+    """Return the rows of an FTS5 index that contain this word, quoted so that it is matched literally."""
     quoted = '"' + word.replace('"', '""') + '"'
     return sql_select(column("rowid")).select_from(table(index)).where(literal_column(index).op("MATCH")(quoted))
 

@@ -20,8 +20,8 @@ PENALTY_BUSY = 1000
 class Member:
     """A phone in a queue. Not ready means paused, never removed: removing forgets who was idle longest.
 
-    Who is on a call or wraps one up is not paused, because callers who wait for them would be thrown out; a penalty keeps
-    their phone still, from before the call ends, so that nothing rings in the moment between.
+    Busy agents are not paused: `leavewhenempty` would drop waiting callers. A high penalty keeps them from being rung, from
+    before the call ends, so that the next call does not ring in between.
     """
 
     queue: str
@@ -33,8 +33,7 @@ class Member:
 def desired_members(session: Session, at: datetime, settings: Settings) -> set[Member]:
     """Return every speaker in the queue of each language they speak: ready and busy ones unpaused.
 
-    Who is rung at home at this hour, by the shifts, is a member by their mobile too, while no page or phone of
-    theirs can be rung.
+    Agents on an at-home shift are also members through their mobile, unless their own page or phone can be rung.
     """
     at_home = on_duty(session, at, settings)
     members = set()

@@ -1,4 +1,4 @@
-"""Shifts: who is expected when. The roster says who should be there and where the gaps are; it rings nobody."""
+"""Shifts: who is expected when, and where. The roster says where the gaps are; only an at-home shift makes a phone ring."""
 
 from collections import defaultdict
 from dataclasses import dataclass

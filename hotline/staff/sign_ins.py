@@ -59,7 +59,7 @@ def grant(session: Session, agent: Agent, hours: int) -> Granted:
 
 
 def confirm(session: Session, token_sha256: str) -> None:
-    """Whoever sits there has typed the password again."""
+    """Record that the signed-in person has typed the password again."""
     session.execute(update(SignIn).where(col(SignIn.token_sha256) == token_sha256).values(confirmed_at=now()))
 
 

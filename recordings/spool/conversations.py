@@ -31,7 +31,7 @@ class Conversations:
     """Takes recorded conversations. `take` never raises because of a file: it logs and retries later."""
 
     db: Database
-    keeper: SpoolSealer
+    sealer: SpoolSealer
     nudges: Nudges
     clock: Callable[[], float]
     beat: Callable[[], None]
@@ -72,16 +72,16 @@ class Conversations:
                 return False
             log().warning("a conversation of an unknown call was destroyed unheard")
             return remove([talk.file])
-        sound = self.keeper.measure(talk.file)
+        sound = self.sealer.measure(talk.file)
         refused = self._why_not(contact, talk)
-        recording = self.keeper.keep(talk.file, sound) if sound.worth_keeping and refused is None else None
+        recording = self.sealer.keep(talk.file, sound) if sound.worth_keeping and refused is None else None
         contact, why, is_new = self._write(talk, recording)
         if refused is not None and why is None:
             return False  # the worker agreed in this moment: the next pass takes it
         if why is not None and recording is not None:
             # Consent was taken back while it was being sealed.
-            self.keeper.vault.delete(recording.vault_key)
-        self.keeper.in_a_row(talk.file.path.stem)
+            self.sealer.vault.delete(recording.vault_key)
+        self.sealer.in_a_row(talk.file.path.stem)
         if not remove([talk.file]):
             log().info("a file of the spool changed while it was ingested; it is taken again")
         if why is not None:

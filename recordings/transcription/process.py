@@ -18,7 +18,7 @@ from models.db import search_indexes
 from recordings.spool.ingest import Ingest, OneIngester
 from recordings.transcription import claims
 from recordings.transcription import models as speech_models
-from recordings.transcription.worker import Scribe
+from recordings.transcription.worker import TranscriptionWorker
 from recordings.vault import consent_gate, retention
 from recordings.vault.trusted_clock import TrustedClock
 from recordings.vault.vault import Vault
@@ -56,7 +56,9 @@ class Transcriber:
         self._nudges = Nudges(settings.redis)
         self._one = OneIngester(settings.run / "ingest.lock")
         self._ingest = Ingest(settings, self._db, keys, self._vault, self._nudges, beat=self._beat)
-        self._scribes = [Scribe(settings, self._db, keys, self._stop) for _ in range(max(1, settings.workers))]
+        self._scribes = [
+            TranscriptionWorker(settings, self._db, keys, self._stop) for _ in range(max(1, settings.workers))
+        ]
         self._clock = TrustedClock(settings.vault / CLOCK)
         self._to_forget = False
         self._models_at = self._right_at = self._tidy_at = self._consent_at = float("-inf")

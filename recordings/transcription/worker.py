@@ -39,7 +39,7 @@ def vosk_apart(model: Installed, stop: threading.Event) -> Apart:
     return Apart(model.folder, model.name, model.language, stop, name=model.engine)
 
 
-class Scribe:
+class TranscriptionWorker:
     """One worker with one engine at a time. `run` blocks until `stop` is set and then gives back the claim it holds."""
 
     def __init__(

@@ -274,7 +274,7 @@ def _keep_fresh(running: RunningAsterisk) -> None:
             try:
                 _look_again(running)
             except Exception as error:  # noqa: BLE001  (without this thread a disk that was full once stays full for the net)
-                log().error("asterisk's keeper failed, goes on", error=error)
+                log().error("asterisk's watchdog failed, goes on", error=error)
         # Asterisk's own net does not ask for a message that cannot be kept.
         full = "" if disk.can_record(running.settings) else "1"
         if full != told and running.tell(names.FULL, full):

@@ -65,6 +65,6 @@ def _mobile(agent_id: int) -> str:
 
 
 def check(pattern: re.Pattern[str], *words: str) -> None:
-    """See that what reaches the dialplan is of known letters. Raises ValueError."""
+    """Raise ValueError for a word that holds other characters than the dialplan may be given."""
     if not all(pattern.fullmatch(word) for word in words):
-        raise ValueError("this is no word that the dialplan may be given")
+        raise ValueError("not allowed in the dialplan")

@@ -46,7 +46,7 @@ COMES_BACK = timedelta(seconds=45)
 LIVE_CHANNEL_EVENTS = {"Newstate", "BridgeEnter", "MusicOnHoldStart", "QueueCallerJoin", "DialBegin"}
 
 
-class Notices:
+class EventReader:
     """Knows the callers' channels by their Uniqueid and the legs of each call; everything else it forgets at once.
 
     A caller's own channel is the one whose Uniqueid is the Linkedid. Newchannel does not carry FREELINE_CALL: the arrival
@@ -86,7 +86,7 @@ class Notices:
         return [*arrived, *(kind(event) if (kind := self._kinds.get(event.event)) else [])]
 
     def orphaned_rings(self) -> list[str]:
-        """The channels that ring for a conversation whose worker and agents are gone since this was asked last."""
+        """Return, and forget, the channels that still ring for a finished conversation."""
         vain, self._vain = self._vain, []
         return vain
 

@@ -1,8 +1,8 @@
 """The switchboard: AMI's events become rows, and Asterisk's queues, phones and menu are kept equal to the database.
 
-Four threads, so that none waits for another's trouble: the main one turns events into changes, the ledger writes them, the
-keeper compares and mends, the listener hears nudges. Asterisk's connection may be lost and the database may be locked for
-as long as they like.
+Four threads, so that none waits for another's trouble: the main one turns events into changes, the writer writes them, the
+sync thread compares and mends, the listener hears nudges. Asterisk's connection may be lost and the database may be locked
+for any time.
 """
 
 import contextlib
@@ -37,14 +37,14 @@ from telephony.clients.ami import BOOTED, Ami, AmiMessage, AmiRefused, Events
 from telephony.clients.ari import Ari
 from telephony.clients.cel import CelLog
 from telephony.names import agent_of
-from telephony.switchboard.ami_events import Notices
+from telephony.switchboard.ami_events import EventReader
 from telephony.switchboard.changes.calls import ChangeContext, PhoneSeen, WrapUpsDue
 from telephony.switchboard.queue_sync import INVALID, can_be_rung, difference, queues_in
 from telephony.switchboard.reconcile import AsteriskSnapshot, look_in, read_books, sweep, warn_of_long_talks
 from telephony.switchboard.refusals import CallsRefused, Refusals
 from telephony.switchboard.silent_callers import LOOK_S, SilentCallers
-from telephony.switchboard.unsaved_numbers import UnkeptNumbers
-from telephony.switchboard.writer import Ledger
+from telephony.switchboard.unsaved_numbers import UnsavedNumbers
+from telephony.switchboard.writer import ChangeWriter
 
 ALIVE = "switchboard.alive"
 LOOK_EVERY_S = 5.0
@@ -88,7 +88,7 @@ class Switchboard:
             ami, names.AMI_WATCHER, secrets.ami_reader, counted, timeout_s=3.0, asterisk=secrets.asterisk
         )
         self.ari = Ari((settings.asterisk_http_host, settings.asterisk_http_port), names.ARI_USER, secrets.ari)
-        self.ledger = Ledger(self.db, ChangeContext(keys, settings), self._tell)
+        self.writer = ChangeWriter(self.db, ChangeContext(keys, settings), self._tell)
         self._lines = dict(dialled_lines(settings))
         self.notices = self._new_notices()
         self.cel = CelLog(names.cel_path(settings.asterisk), settings.run / "switchboard.cel.json")
@@ -106,28 +106,28 @@ class Switchboard:
         self._refused_before = 0
         self._vain: deque[str] = deque()
         self._silent, self._silent_at = SilentCallers(self._read, self._put), 0.0
-        self._unkept = UnkeptNumbers(settings, self._read, self._channels)
+        self._unkept = UnsavedNumbers(settings, self._read, self._channels)
 
     def run(self) -> None:
         """Work until `stop`, then write what is left."""
-        keeper = threading.Thread(target=self._keep, daemon=True, name="keeper")
+        sync = threading.Thread(target=self._keep, daemon=True, name="sync")
         listener = threading.Thread(target=self._listen, daemon=True, name="listener")
-        self.ledger.start()
-        keeper.start()
+        self.writer.start()
+        sync.start()
         listener.start()
         while not self._stop.is_set():
             # A thread that has died is a hang: without the beat the supervisor starts us again. A database that is away
             # is none: to start again would lose what waits for it.
             looks = time.monotonic() - self._looked_at < HUNG_AFTER_S
-            if looks and self.ledger.alive and keeper.is_alive() and listener.is_alive():
+            if looks and self.writer.alive and sync.is_alive() and listener.is_alive():
                 self.heartbeat.beat()
             self._hear_for(BEAT_S)
         self._wake.set()
-        keeper.join(self.reader.timeout_s)
+        sync.join(self.reader.timeout_s)
         self.reader.close()
         self.actor.close()
         self.watcher.close()
-        self.ledger.stop()
+        self.writer.stop()
         self.db.dispose()
 
     def stop(self) -> None:
@@ -155,10 +155,10 @@ class Switchboard:
             return
         try:
             if isinstance(event, list):
-                self.ledger.put(*self.notices.in_progress(event))
+                self.writer.put(*self.notices.in_progress(event))
             else:
                 self.refusals.heard(event, self._lines)
-                self.ledger.put(*self.notices.changes(event))
+                self.writer.put(*self.notices.changes(event))
         except Exception as error:  # noqa: BLE001  (the next event may be a hang-up that has to be seen)
             log().error("an event was not understood", error=error)
         if vain := self.notices.orphaned_rings():
@@ -167,14 +167,14 @@ class Switchboard:
         if isinstance(event, AmiMessage) and event.event == BOOTED:
             self._wake.set()
 
-    def _new_notices(self) -> Notices:
+    def _new_notices(self) -> EventReader:
         # The dialplan waits so long for the agent's phone, and then rings it so long.
-        return Notices(self._lines, timedelta(seconds=2 * self.settings.come_back_s + 5))
+        return EventReader(self._lines, timedelta(seconds=2 * self.settings.come_back_s + 5))
 
     # Nudges
 
     def _tell(self, *names_of_events: str) -> None:
-        # Our own keeper does not wait for Redis.
+        # Our own comparison does not wait for Redis.
         if WAKING & set(names_of_events):
             self._wake.set()
         self.nudges.tell(*names_of_events)
@@ -233,7 +233,7 @@ class Switchboard:
             log().warning("events that Asterisk did not send were refused", count=self.reader.refused)
             self._refused_before = self.reader.refused
         self._try("refusals", self._count_refusals)
-        self._try("numbers", lambda: self.ledger.put(*self._unkept.look()))
+        self._try("numbers", lambda: self.writer.put(*self._unkept.look()))
         self._try("rings", self._end_orphaned_rings)
         self._try("phones", self._keep_phones)
         self._try("wrap-ups", self._end_wrap_ups)
@@ -244,7 +244,7 @@ class Switchboard:
             self._try("silent callers", lambda: self._silent.look(self._channels()))
         # While changes wait for the database it is behind, and a sweep would only repeat them.
         due = not self._swept_at or time.monotonic() - self._swept_at > SWEEP_EVERY_S
-        if due and not self.ledger.stuck and self._try("sweep", self._sweep):
+        if due and not self.writer.stuck and self._try("sweep", self._sweep):
             self._swept_at = time.monotonic()
             self._lost_at = None
 
@@ -255,8 +255,8 @@ class Switchboard:
             # Where it is told, so that it is counted once whoever of the three is started again.
             self.actor.send_action({"Action": "Setvar", "Variable": names.REFUSED_KEPT, "Value": str(told)})
             self.refusals.without_sound(told - kept)
-        if not self.ledger.stuck and (counts := self.refusals.take()):
-            self.ledger.put(CallsRefused(counts, now()))
+        if not self.writer.stuck and (counts := self.refusals.take()):
+            self.writer.put(CallsRefused(counts, now()))
         if not self.watcher.connected:
             self.watcher.connect()
 
@@ -274,7 +274,7 @@ class Switchboard:
             # Asterisk remembers the last state of a phone that was taken away.
             there = phone is not None and can_be_rung(device[agent_id])
             if there != (agent_id in reachable):
-                self.ledger.put(PhoneSeen(agent_id, there))
+                self.writer.put(PhoneSeen(agent_id, there))
         for agent_id, phone in wanted.items():
             if device[agent_id] == INVALID:
                 self._pushed[agent_id] = None
@@ -325,8 +325,8 @@ class Switchboard:
         with self.db.read() as session:
             wrapping_up = session.exec(select(AgentState).where(AgentState.status == AgentStatus.WRAP_UP)).all()
             due = any(state.until is None or state.until <= now() or state.since > now() for state in wrapping_up)
-        if due and not self.ledger.stuck:
-            self.ledger.put(WrapUpsDue(now()))
+        if due and not self.writer.stuck:
+            self.writer.put(WrapUpsDue(now()))
 
     def _keep_queues(self) -> None:
         """Membership equal to the database's; if that cannot be read, nothing changes."""
@@ -369,14 +369,14 @@ class Switchboard:
             lost_agents=lost,
             lines=self._lines,
         )
-        self.ledger.put(*found.changes)
+        self.writer.put(*found.changes)
         # What was dialled of a number that is not ours rests in these records until they go.
         strange = any(trail.line and trail.line not in self._lines for trail in trails.values())
         self.cel.settle(found.unsettled, set_aside=strange)
         warn_of_long_talks(books, self.settings.limit_talking_s, now(), self._warned)
 
     def _last_beat(self) -> datetime | None:
-        """When a switchboard last ran here: nearer to the end of what it left open than now is."""
+        """Return the time of the last heartbeat: closer than now to when the calls that it left open ended."""
         try:
             return datetime.fromtimestamp(self.heartbeat.path.stat().st_mtime, UTC)
         except OSError:

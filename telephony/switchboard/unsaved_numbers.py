@@ -15,7 +15,7 @@ from telephony.switchboard.changes.calls import CallRef, NumberSeen
 _CALLERS = (f"PJSIP/{names.TRUNK}-", f"PJSIP/{names.CALLER}-")
 
 
-class UnkeptNumbers:
+class UnsavedNumbers:
     """Asks once a call. `read` is of a variable, on a channel; `channels` gives the rows of those that are there."""
 
     def __init__(

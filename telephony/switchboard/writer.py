@@ -25,14 +25,14 @@ def _will_pass(error: Exception) -> bool:
     return isinstance(error, (DatabaseError, PoolTimeout)) and not isinstance(error, (IntegrityError, DataError))
 
 
-class Ledger:
+class ChangeWriter:
     """One thread that writes. `put` never waits for the database; `tell` is given the nudges of what is committed."""
 
     def __init__(self, db: Database, desk: ChangeContext, tell: Callable[..., None], limit: int = LIMIT) -> None:
         self._db, self._desk, self._tell = db, desk, tell
         self._waiting: queue.Queue[Change] = queue.Queue(limit)
         self._quit, self._given_up = threading.Event(), threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True, name="ledger")
+        self._thread = threading.Thread(target=self._run, daemon=True, name="writer")
         self._writing: Sequence[Change] = ()
         self.stuck = False
 

@@ -68,7 +68,7 @@ def talk(db: Database, caller: Phone, phone: Phone) -> tuple[SoftphoneCall, Soft
 
 def pending(board: Switchboard) -> list[object]:
     """The changes that wait for the database."""
-    return [*board.ledger._writing, *list(board.ledger._waiting.queue)]
+    return [*board.writer._writing, *list(board.writer._waiting.queue)]
 
 
 def phones_on_disk(asterisk: AsteriskUnderTest) -> int:

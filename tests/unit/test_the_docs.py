@@ -114,6 +114,6 @@ def headings(path: Path) -> set[str]:
 def test_what_is_missing_is_found() -> None:
     """The checks above can fail, and they find something to check."""
     assert len(list(said("docs/life-of-a-call.md"))) > 80
-    assert "Ledger._commit" in names_in(ROOT / "telephony/switchboard/writer.py")
+    assert "ChangeWriter._commit" in names_in(ROOT / "telephony/switchboard/writer.py")
     assert "Ledger.nothing" not in names_in(ROOT / "telephony/switchboard/writer.py")
     assert PATH.fullmatch("`hotline/nothing.py:at_all`") is not None

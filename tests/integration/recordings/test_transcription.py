@@ -23,7 +23,7 @@ from recordings.transcription.claims import Claims
 from recordings.transcription.engines import Draft, EngineFailed, OnProgress, subprocess_engine
 from recordings.transcription.engines.subprocess_engine import COMMAND, Apart
 from recordings.transcription.models import Installed
-from recordings.transcription.worker import PART_S, Scribe
+from recordings.transcription.worker import PART_S, TranscriptionWorker
 from tests.support.databases import on_sqlite
 from tests.support.spooled import ARRIVED, Left, Taker, net_line, rows
 from tests.support.thailand import saw
@@ -89,12 +89,12 @@ MADE: list[Apart] = []
 
 def scribe(
     settings: Settings, db: Database, keys: Keys, stop: threading.Event, command: tuple[str, ...] = COMMAND
-) -> Scribe:
+) -> TranscriptionWorker:
     def make(model: Installed, stop: threading.Event) -> Apart:
         MADE.append(Apart(model.folder, model.name, model.language, stop, command=command))
         return MADE[-1]
 
-    return Scribe(settings, db, keys, stop, make)
+    return TranscriptionWorker(settings, db, keys, stop, make)
 
 
 def due_now(db: Database) -> None:
@@ -159,7 +159,7 @@ def test_two_transcribers_never_transcribe_the_same_recording_twice(
         engine.heard = heard
         return engine
 
-    scribes = [Scribe(pretended, db, keys, stop, make) for _ in range(3)]
+    scribes = [TranscriptionWorker(pretended, db, keys, stop, make) for _ in range(3)]
     threads = [threading.Thread(target=one.run) for one in scribes]
     for thread in threads:
         thread.start()
@@ -293,7 +293,7 @@ def test_a_worker_survives_trouble_that_nobody_thought_of(
     settings: Settings, db: Database, keys: Keys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stop, looks = threading.Event(), list[int]()
-    scribe = Scribe(settings, db, keys, stop)
+    scribe = TranscriptionWorker(settings, db, keys, stop)
 
     def once() -> bool:
         looks.append(1)
@@ -351,7 +351,7 @@ def test_a_long_conversation_is_decoded_in_parts_and_messages_go_between(
     conversation(db, keys, left, seconds=300)
     taker.take()
     Counting.heard = []
-    worker = Scribe(
+    worker = TranscriptionWorker(
         pretended, db, keys, stop, lambda m, s: Counting(m.folder, m.name, m.language, s, on_first=lambda: comes())
     )
 
@@ -392,7 +392,9 @@ def test_a_conversation_waits_with_its_lease_while_a_message_is_decoded(
         taker.take()
 
     Counting.heard = []
-    worker = Scribe(pretended, db, keys, stop, lambda m, s: Slow(m.folder, m.name, m.language, s, on_first=comes))
+    worker = TranscriptionWorker(
+        pretended, db, keys, stop, lambda m, s: Slow(m.folder, m.name, m.language, s, on_first=comes)
+    )
     thread = threading.Thread(target=worker.once)
     thread.start()
 

@@ -16,8 +16,8 @@ from telephony.clients.ami import Ami
 from telephony.clients.cel import CelLog
 from telephony.switchboard.changes.calls import ChangeContext
 from telephony.switchboard.reconcile import AsteriskSnapshot, read_books, sweep
-from telephony.switchboard.unsaved_numbers import UnkeptNumbers
-from telephony.switchboard.writer import Ledger
+from telephony.switchboard.unsaved_numbers import UnsavedNumbers
+from telephony.switchboard.writer import ChangeWriter
 from tests.integration.telephony.conftest import CANNOT_RECORD_EN, TONE
 from tests.support.asterisk import AsteriskUnderTest
 from tests.support.tones import heard_tones
@@ -47,7 +47,7 @@ def test_a_call_of_the_net_that_could_keep_nothing_is_failed(
         assert asterisk.running.tell(names.FULL, "1")
     reader = Ami((settings.ami_host, settings.ami_port), names.AMI_READER, asterisk.running.secrets.ami_reader)
     reader.connect()
-    unkept = UnkeptNumbers(
+    unkept = UnsavedNumbers(
         settings,
         lambda variable, channel: reader.send_action(
             {"Action": "Getvar", "Variable": variable, "Channel": channel}
@@ -64,7 +64,7 @@ def test_a_call_of_the_net_that_could_keep_nothing_is_failed(
     assert (TONE in heard_tones(call.heard)) is not known
     records = CelLog(asterisk.cel, settings.run / "kept.json")
     [trail] = until(lambda: [t for t in records.read().values() if t.ended_at])
-    ledger = Ledger(db, ChangeContext(keys, settings), lambda *_: None)
+    ledger = ChangeWriter(db, ChangeContext(keys, settings), lambda *_: None)
     ledger.start()
     ledger.put(seen)
     until(lambda: ledger.pending == 0)

@@ -8,7 +8,7 @@ from hotline.keys import Keys
 from hotline.settings import Settings
 from models import Database
 from telephony.switchboard.changes.calls import ChangeContext
-from telephony.switchboard.writer import Ledger
+from telephony.switchboard.writer import ChangeWriter
 from tests.support.wait import PATIENCE_S
 
 
@@ -33,9 +33,9 @@ def desk(keys: Keys, settings: Settings) -> ChangeContext:
 
 
 @pytest.fixture
-def ledger(db: Database, desk: ChangeContext, told: Told) -> Iterator[Ledger]:
+def ledger(db: Database, desk: ChangeContext, told: Told) -> Iterator[ChangeWriter]:
     """A ledger that writes into the test's database."""
-    one = Ledger(db, desk, told.tell)
+    one = ChangeWriter(db, desk, told.tell)
     one.start()
     yield one
     one.stop(within_s=PATIENCE_S)

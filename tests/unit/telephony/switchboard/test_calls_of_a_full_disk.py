@@ -19,7 +19,7 @@ from recordings.vault.vault import Vault
 from telephony.clients.cel import CelLog, Trail
 from telephony.switchboard.changes.calls import ChangeContext
 from telephony.switchboard.reconcile import AsteriskSnapshot, Reconciliation, look_in, read_books, sweep
-from telephony.switchboard.writer import Ledger
+from telephony.switchboard.writer import ChangeWriter
 from tests.support.wait import until
 
 LINE = "1800123456"
@@ -33,8 +33,8 @@ class Line:
     def __init__(self, settings: Settings, db: Database, keys: Keys) -> None:
         self.settings, self.db, self.clock = settings, db, 0.0
         settings.spool.mkdir(parents=True, exist_ok=True)
-        self.ledger = Ledger(db, ChangeContext(keys, settings), lambda *_: None)
-        self.ledger.start()
+        self.writer = ChangeWriter(db, ChangeContext(keys, settings), lambda *_: None)
+        self.writer.start()
         nudges = Nudges(settings.redis)
         self.ingest = Ingest(settings, db, keys, Vault(settings.vault, keys), nudges, clock=lambda: self.clock)
 
@@ -45,8 +45,8 @@ class Line:
             books = read_books(session, by_id)
         at = NOON + timedelta(minutes=10)
         found = sweep(books, AsteriskSnapshot.of([]), by_id, spool.noted, at, unmet=spool.unmet, lines={LINE: LINE})
-        self.ledger.put(*found.changes)
-        until(lambda: self.ledger.pending == 0)
+        self.writer.put(*found.changes)
+        until(lambda: self.writer.pending == 0)
         return found
 
     def takes(self) -> None:
@@ -72,7 +72,7 @@ class Line:
 def line(settings: Settings, db: Database, keys: Keys) -> Iterator[Line]:
     one = Line(settings, db, keys)
     yield one
-    one.ledger.stop()
+    one.writer.stop()
 
 
 def trail(linkedid: str, call: str | None = None, began_s: float = 0.0, failed: bool = False) -> Trail:

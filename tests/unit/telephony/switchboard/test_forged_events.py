@@ -7,7 +7,7 @@ import pytest
 
 from telephony import names
 from telephony.clients.ami import BOOTED, Ami, AmiMessage, Events
-from telephony.switchboard.ami_events import Notices
+from telephony.switchboard.ami_events import EventReader
 from telephony.switchboard.changes.calls import Ended
 from telephony.switchboard.changes.rings import Missed
 from tests.fakes.ami import FakeAmi, Fields, Session
@@ -114,9 +114,9 @@ def test_a_row_of_a_list_cannot_be_forged(asterisk: FakeAmi, ami: Ami) -> None:
     until(lambda: ami.refused)
 
 
-def known() -> Notices:
+def known() -> EventReader:
     """Notices of one call that waits while agent 1's phone rings."""
-    notices = Notices({"1800123456": "1800123456"})
+    notices = EventReader({"1800123456": "1800123456"})
     notices.changes(event("Newchannel", TRUNK))
     notices.changes(event("Newstate", CALLER, NAMED))
     notices.changes(event("QueueCallerJoin", {**CALLER, "Queue": "my"}, NAMED))

@@ -4,7 +4,7 @@ import pytest
 
 from models.db.types import now
 from telephony import names
-from telephony.switchboard.ami_events import COMES_BACK, Notices
+from telephony.switchboard.ami_events import COMES_BACK, EventReader
 from telephony.switchboard.changes.calls import (
     Answered,
     Arrived,
@@ -24,18 +24,18 @@ LINES = {"1800123456": "+661800123456"}
 
 
 def test_asterisk_is_asked_for_just_the_events_that_are_understood() -> None:
-    assert set(names.EVENTS_HEARD) == {*Notices(LINES)._kinds, "FullyBooted"}
+    assert set(names.EVENTS_HEARD) == {*EventReader(LINES)._kinds, "FullyBooted"}
 
 
-def in_a_queue() -> Notices:
+def in_a_queue() -> EventReader:
     """A call that has arrived, with its name known."""
-    notices = Notices(LINES)
+    notices = EventReader(LINES)
     notices.changes(event("Newchannel", TRUNK))
     notices.changes(event("Newstate", CALLER, NAMED))
     return notices
 
 
-def in_a_call() -> Notices:
+def in_a_call() -> EventReader:
     """Alice, who is agent 1, has answered it."""
     notices = in_a_queue()
     notices.changes(dial("DialBegin", CALLER, LEG))
@@ -45,7 +45,7 @@ def in_a_call() -> Notices:
 
 
 def test_the_arrival_waits_for_the_event_that_names_the_call_and_keeps_its_own_moment() -> None:
-    notices = Notices(LINES)
+    notices = EventReader(LINES)
     first = event("Newchannel", TRUNK, {"FREELINE_CALL": ""})
     assert notices.changes(first) == []
     (arrived,) = notices.changes(event("Newstate", CALLER, NAMED))
@@ -57,7 +57,7 @@ def test_the_arrival_waits_for_the_event_that_names_the_call_and_keeps_its_own_m
 
 
 def test_nothing_ever_holds_the_callers_number() -> None:
-    notices = Notices(LINES)
+    notices = EventReader(LINES)
     notices.changes(event("Newchannel", TRUNK))
     changes = notices.changes(event("Newstate", {**CALLER, "CallerIDNum": "0812345678"}, NAMED))
     changes += notices.changes(event("Hangup", CALLER, NAMED))
@@ -118,7 +118,7 @@ def test_a_ring_nobody_answers_is_missed_by_her_whose_phone_rang() -> None:
 
 
 def test_a_call_that_ends_before_it_was_named_still_ends() -> None:
-    notices = Notices(LINES)
+    notices = EventReader(LINES)
     notices.changes(event("Newchannel", TRUNK))
     (ended,) = notices.changes(event("Hangup", TRUNK))
     assert isinstance(ended, Ended)
@@ -126,7 +126,7 @@ def test_a_call_that_ends_before_it_was_named_still_ends() -> None:
 
 
 def test_a_hangup_after_a_lost_connection_ends_a_call_whose_arrival_was_not_seen() -> None:
-    arrived, ended = Notices(LINES).changes(event("Hangup", CALLER, NAMED))
+    arrived, ended = EventReader(LINES).changes(event("Hangup", CALLER, NAMED))
     assert isinstance(arrived, Arrived)
     assert isinstance(ended, Ended)
     assert ended.call.call == CALL
@@ -140,7 +140,7 @@ def test_what_an_agent_dials_herself_is_no_call_of_ours() -> None:
         "Context": "agents",
         "Exten": "echo",
     }
-    notices = Notices(LINES)
+    notices = EventReader(LINES)
     assert [notices.changes(event(name, own)) for name in ("Newchannel", "Newstate", "Hangup")] == [[], [], []]
 
 
@@ -214,7 +214,7 @@ def test_a_lost_agent_is_free_when_her_caller_is_back_in_the_queue_and_who_gives
 
 
 def test_a_call_that_goes_out_through_the_trunk_did_not_come_in() -> None:
-    notices = Notices(LINES)
+    notices = EventReader(LINES)
     out = {**TRUNK, "Exten": "s", "ChannelState": "0"}
     assert notices.changes(event("Newchannel", out)) == []
     assert notices.changes(event("Hangup", out)) == []
@@ -228,7 +228,7 @@ def test_a_lost_agent_is_not_kept_for_ever() -> None:
 
 
 def test_a_phone_is_told_of_when_it_changes_and_not_for_every_queue() -> None:
-    notices = Notices(LINES)
+    notices = EventReader(LINES)
     seen = [
         change
         for status in ("1", "1", "6", "2", "5", "5", "1")
@@ -246,7 +246,7 @@ def test_a_snapshot_shows_who_is_there_and_who_talks_with_whom() -> None:
         event("CoreShowChannel", {**LEG, "Duration": "00:01:10", "BridgeId": "b1"}, NAMED),
         event("CoreShowChannel", {**TRUNK, "Uniqueid": "9.1", "Linkedid": "9.1", "Duration": "odd", "BridgeId": ""}),
     ]
-    notices = Notices(LINES)
+    notices = EventReader(LINES)
     arrived, answered = notices.in_progress(rows)
     assert isinstance(arrived, Arrived)
     assert arrived.call.arrived_at == rows[0].at - timedelta(seconds=90)
@@ -273,4 +273,4 @@ def test_an_event_without_what_it_should_have_changes_nothing() -> None:
         "Hangup",
         "AgentRingNoAnswer",
     ):
-        assert Notices(LINES).changes(event(name)) == []
+        assert EventReader(LINES).changes(event(name)) == []

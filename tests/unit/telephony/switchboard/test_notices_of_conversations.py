@@ -6,7 +6,7 @@ from models import Place
 from models.db.types import now
 from telephony import names
 from telephony.clients.ami import AmiMessage
-from telephony.switchboard.ami_events import Notices
+from telephony.switchboard.ami_events import EventReader
 from telephony.switchboard.changes.calls import (
     Answered,
     Arrived,
@@ -46,9 +46,9 @@ def leaves(leg: dict[str, str], bridge: str, variables: dict[str, str] = NAMED) 
 
 
 @pytest.fixture
-def notices() -> Notices:
+def notices() -> EventReader:
     """Alice, who is agent 1, has a worker."""
-    one = Notices(LINES)
+    one = EventReader(LINES)
     for seen in (
         event("Newchannel", TRUNK),
         event("Newstate", CALLER, NAMED),
@@ -62,7 +62,7 @@ def notices() -> Notices:
     return one
 
 
-def consult(notices: Notices) -> None:
+def consult(notices: EventReader) -> None:
     """The worker hears music, and Alice talks with Bob."""
     for seen in (
         leaves(CALLER, "two"),
@@ -75,7 +75,7 @@ def consult(notices: Notices) -> None:
         notices.changes(seen)
 
 
-def test_a_worker_is_held_where_the_dialplan_holds_her_and_not_while_she_waits(notices: Notices) -> None:
+def test_a_worker_is_held_where_the_dialplan_holds_her_and_not_while_she_waits(notices: EventReader) -> None:
     (held,) = notices.changes(event("MusicOnHoldStart", {**CALLER, "Context": "held"}, NAMED))
     assert isinstance(held, WorkerMoved)
     assert held.place is Place.HELD
@@ -85,7 +85,7 @@ def test_a_worker_is_held_where_the_dialplan_holds_her_and_not_while_she_waits(n
     assert back.place is Place.ROOM
 
 
-def test_a_party_is_in_the_room_or_held_and_gone_with_her_leg(notices: Notices) -> None:
+def test_a_party_is_in_the_room_or_held_and_gone_with_her_leg(notices: EventReader) -> None:
     notices.changes(event("Newstate", BOB, CALLED_IN))
     (there,) = notices.changes(enters(BOB, "room", CALLED_IN))
     assert isinstance(there, PartyMoved)
@@ -100,7 +100,7 @@ def test_a_party_is_in_the_room_or_held_and_gone_with_her_leg(notices: Notices) 
 
 
 @pytest.mark.parametrize("status", ["NOANSWER", "BUSY", "CONGESTION"])
-def test_who_does_not_take_a_worker_handed_to_her_has_missed_a_ring(notices: Notices, status: str) -> None:
+def test_who_does_not_take_a_worker_handed_to_her_has_missed_a_ring(notices: EventReader, status: str) -> None:
     """The queue rings for her next, and must not ring the same phone with the same call."""
     handed = {**CALLER, "Context": "freeline", "Exten": names.EXTENSION_TO_AGENT}
     notices.changes(dial("DialBegin", handed, BOB))
@@ -111,7 +111,7 @@ def test_who_does_not_take_a_worker_handed_to_her_has_missed_a_ring(notices: Not
     assert notices.changes(dial("DialEnd", {**handed, "Exten": "call"}, BOB, status)) == [], "the queue tells it itself"
 
 
-def test_a_leg_that_we_call_is_never_a_callers(notices: Notices) -> None:
+def test_a_leg_that_we_call_is_never_a_callers(notices: EventReader) -> None:
     changes = [
         *notices.changes(event("Newchannel", {**SHELTER, "Context": "from-trunk", "Exten": ""})),
         *notices.changes(event("Newstate", SHELTER, CALLED_IN)),
@@ -121,7 +121,7 @@ def test_a_leg_that_we_call_is_never_a_callers(notices: Notices) -> None:
     assert kinds(changes) == [PartyMoved, PartyGone]
 
 
-def test_what_records_and_what_is_behind_a_mobile_is_nobody(notices: Notices) -> None:
+def test_what_records_and_what_is_behind_a_mobile_is_nobody(notices: EventReader) -> None:
     recorder = {"Channel": "Local/call@recorder-00000001;1", "Uniqueid": "7.3", "Linkedid": "7.3"}
     mobile = {"Channel": "PJSIP/trunk-00000007", "Uniqueid": "7.4", "Linkedid": CALLER["Linkedid"]}
     behind = {"Channel": "Local/m1@confirm-00000001;2", "Uniqueid": "7.5", "Linkedid": CALLER["Linkedid"]}
@@ -131,7 +131,7 @@ def test_what_records_and_what_is_behind_a_mobile_is_nobody(notices: Notices) ->
             assert notices.changes(seen) == [], leg
 
 
-def test_the_worker_who_comes_to_a_colleague_when_the_lead_is_gone_is_hers(notices: Notices) -> None:
+def test_the_worker_who_comes_to_a_colleague_when_the_lead_is_gone_is_hers(notices: EventReader) -> None:
     consult(notices)
     (left,) = notices.changes(event("Hangup", {**LEG, **UP}, NAMED))
     assert isinstance(left, LeftCall)
@@ -147,7 +147,7 @@ def test_the_worker_who_comes_to_a_colleague_when_the_lead_is_gone_is_hers(notic
     assert left.wrap_up, "she led in the end"
 
 
-def test_the_lead_who_leaves_when_the_worker_is_back_already_hands_her_over(notices: Notices) -> None:
+def test_the_lead_who_leaves_when_the_worker_is_back_already_hands_her_over(notices: EventReader) -> None:
     consult(notices)
     assert kinds(notices.changes(enters(CALLER, "room"))) == [WorkerMoved], "the lead is still there"
     resumed, left = notices.changes(event("Hangup", {**LEG, **UP}, NAMED))
@@ -156,7 +156,7 @@ def test_the_lead_who_leaves_when_the_worker_is_back_already_hands_her_over(noti
     assert (resumed.agent_id, left.agent_id) == (2, 1)
 
 
-def test_a_lead_who_breaks_off_while_a_colleague_is_with_the_worker_is_not_waited_for(notices: Notices) -> None:
+def test_a_lead_who_breaks_off_while_a_colleague_is_with_the_worker_is_not_waited_for(notices: EventReader) -> None:
     consult(notices)
     notices.changes(enters(CALLER, "room"))
     changes = notices.changes(event("Hangup", {**LEG, **BROKEN}, NAMED))
@@ -165,7 +165,7 @@ def test_a_lead_who_breaks_off_while_a_colleague_is_with_the_worker_is_not_waite
 
 
 def test_a_lead_who_breaks_off_in_a_consult_is_waited_for_until_the_worker_comes_to_the_colleague(
-    notices: Notices,
+    notices: EventReader,
 ) -> None:
     consult(notices)
     assert kinds(notices.changes(event("Hangup", {**LEG, **BROKEN}, NAMED))) == [Changed]
@@ -175,13 +175,13 @@ def test_a_lead_who_breaks_off_in_a_consult_is_waited_for_until_the_worker_comes
     assert kinds(notices.changes(event("Hangup", {**CALLER, **UP}, NAMED))) == [Ended], "nobody dropped her"
 
 
-def test_a_colleague_who_breaks_off_is_not_waited_for(notices: Notices) -> None:
+def test_a_colleague_who_breaks_off_is_not_waited_for(notices: EventReader) -> None:
     consult(notices)
     assert kinds(notices.changes(event("Hangup", {**BOB, **BROKEN}, CALLED_IN))) == [PartyGone, LeftCall]
     assert notices.lost_agents(now()) == set()
 
 
-def test_supervisors_ring_without_a_word_and_the_one_who_answers_gets_it_in_the_room(notices: Notices) -> None:
+def test_supervisors_ring_without_a_word_and_the_one_who_answers_gets_it_in_the_room(notices: EventReader) -> None:
     summons = {"Channel": "Local/call@summon-00000001;2", "Uniqueid": f"{PARTY};2", "Linkedid": PARTY}
     legs = [{"Channel": f"PJSIP/agent{n}-0000000{n}", "Uniqueid": f"7.{n}", "Linkedid": PARTY} for n in (4, 5)]
 
@@ -200,7 +200,7 @@ def test_supervisors_ring_without_a_word_and_the_one_who_answers_gets_it_in_the_
     assert kinds(changes) == [PartyGone, LeftCall]
 
 
-def test_summons_that_nobody_answered_end_the_party(notices: Notices) -> None:
+def test_summons_that_nobody_answered_end_the_party(notices: EventReader) -> None:
     summons = {"Channel": "Local/call@summon-00000001;2", "Uniqueid": f"{PARTY};2", "Linkedid": PARTY}
     (gone,) = notices.changes(event("Hangup", {**summons, "ChannelState": "4", "Cause": "0"}, CALLED_IN))
     assert isinstance(gone, PartyGone)
@@ -213,9 +213,9 @@ OUT = {"Channel": "PJSIP/agent1-00000001", "Uniqueid": "8.1", "Linkedid": "8.1",
 WORKER = {"Channel": "PJSIP/trunk-00000002", "Uniqueid": "8.2", "Linkedid": "8.1", "Context": "from-trunk"}
 
 
-def calling_out() -> Notices:
+def calling_out() -> EventReader:
     """Alice has picked up her own phone, and the worker's rings."""
-    notices = Notices(LINES)
+    notices = EventReader(LINES)
     assert kinds(notices.changes(event("DialBegin", {f"Dest{k}": v for k, v in OUT.items()}, {}, OURS))) == [
         RingStarted
     ]
@@ -252,13 +252,13 @@ def test_a_carrier_that_fails_while_we_call_her_has_dropped_nobody() -> None:
 
 
 def test_a_call_of_ours_without_a_worker_ends_with_the_agents_leg() -> None:
-    notices = Notices(LINES)
+    notices = EventReader(LINES)
     notices.changes(event("DialBegin", {f"Dest{k}": v for k, v in OUT.items()}, {}, OURS))
     changes = notices.changes(event("Hangup", {**OUT, "ChannelState": "5", "Cause": "21"}, OURS))
     assert kinds(changes) == [StoppedRinging, Ended]
     assert isinstance(changes[1], Ended)
     assert not changes[1].dialled, "no worker was rung"
-    notices = Notices(LINES)
+    notices = EventReader(LINES)
     notices.changes(event("Newstate", {**OUT, "ChannelState": "6"}, OURS))
     ended = notices.changes(event("Hangup", {**OUT, **UP}, OURS))[-1]
     assert isinstance(ended, Ended)
@@ -266,7 +266,7 @@ def test_a_call_of_ours_without_a_worker_ends_with_the_agents_leg() -> None:
 
 
 def test_a_snapshot_in_the_middle_of_a_consult_knows_the_lead_and_the_party() -> None:
-    notices = Notices(LINES)
+    notices = EventReader(LINES)
     rows = [
         event("CoreShowChannel", {**CALLER, "BridgeId": "", "ChannelState": "6"}, NAMED),
         event("CoreShowChannel", {**LEG, "BridgeId": "room", "ChannelState": "6"}, NAMED),
@@ -280,7 +280,7 @@ def test_a_snapshot_in_the_middle_of_a_consult_knows_the_lead_and_the_party() ->
 
 
 def test_a_lead_who_is_on_her_way_into_the_room_in_a_snapshot_leads_all_the_same() -> None:
-    notices = Notices(LINES)
+    notices = EventReader(LINES)
     rows = [
         event("CoreShowChannel", {**CALLER, "BridgeId": "", "ChannelState": "6"}, NAMED),
         event("CoreShowChannel", {**LEG, "BridgeId": "", "ChannelState": "6"}, NAMED),
@@ -293,7 +293,7 @@ def test_a_lead_who_is_on_her_way_into_the_room_in_a_snapshot_leads_all_the_same
 
 
 def test_a_snapshot_adds_to_what_events_told_a_moment_before_it() -> None:
-    notices = Notices(LINES)
+    notices = EventReader(LINES)
     notices.changes(event("Newstate", {**LEG, "ChannelState": "6"}, NAMED))
     rows = [
         event("CoreShowChannel", {**CALLER, "BridgeId": "two", "ChannelState": "6"}, NAMED),
@@ -307,7 +307,7 @@ def test_a_snapshot_of_a_colleague_who_has_taken_over_says_that_the_worker_is_he
         event("CoreShowChannel", {**CALLER, "BridgeId": "room", "ChannelState": "6"}, NAMED),
         event("CoreShowChannel", {**BOB, "BridgeId": "room", "ChannelState": "6"}, CALLED_IN),
     ]
-    _, resumed, _ = Notices(LINES).in_progress(rows)
+    _, resumed, _ = EventReader(LINES).in_progress(rows)
     assert isinstance(resumed, Resumed)
     assert (resumed.agent_id, resumed.call.call) == (2, CALL)
 
@@ -318,13 +318,13 @@ def test_a_snapshot_of_a_call_of_ours_is_no_arrival_and_a_ring_in_it_is_one() ->
         event("CoreShowChannel", {**WORKER, "BridgeId": "two", "ChannelState": "6"}, HERS),
         event("CoreShowChannel", {**LEG, "BridgeId": "", "ChannelState": "5"}, NAMED),
     ]
-    changes = Notices(LINES).in_progress(rows)
+    changes = EventReader(LINES).in_progress(rows)
     assert kinds(changes) == [RingStarted, Answered]
     assert isinstance(changes[1], Answered)
     assert changes[1].call.ours
 
 
-def test_who_is_rung_for_a_conversation_that_is_over_rings_no_longer(notices: Notices) -> None:
+def test_who_is_rung_for_a_conversation_that_is_over_rings_no_longer(notices: EventReader) -> None:
     """The worker hung up, and Alice is sent home; Bob's phone would ring on for nobody."""
     notices.changes(leaves(CALLER, "two"))
     notices.changes(leaves(LEG, "two"))
@@ -338,7 +338,7 @@ def test_who_is_rung_for_a_conversation_that_is_over_rings_no_longer(notices: No
     assert notices.orphaned_rings() == []
 
 
-def test_who_talk_on_without_the_worker_are_left_to_it(notices: Notices) -> None:
+def test_who_talk_on_without_the_worker_are_left_to_it(notices: EventReader) -> None:
     """An agent and an ambulance."""
     consult(notices)
     notices.changes(event("Hangup", {**CALLER, **UP}, NAMED))

@@ -43,7 +43,7 @@ from telephony.switchboard.reconcile import (
     sweep,
     warn_of_long_talks,
 )
-from telephony.switchboard.writer import Ledger
+from telephony.switchboard.writer import ChangeWriter
 from tests.support.ami_wire import CALL, CALLER, LEG, NAMED, UID, event
 from tests.support.cast import Cast
 from tests.support.thailand import saw
@@ -72,7 +72,7 @@ def trail(linkedid: str = UID, ended: float | None = 61, answered_by: int | None
 
 def swept(
     db: Database,
-    ledger: Ledger,
+    ledger: ChangeWriter,
     there: AsteriskSnapshot = NOBODY,
     trails: list[Trail] | None = None,
     at: float = 600,
@@ -98,7 +98,7 @@ def contacts(db: Database) -> list[Contact]:
         return found
 
 
-def a_call(ledger: Ledger, alice: int | None = None) -> None:
+def a_call(ledger: ChangeWriter, alice: int | None = None) -> None:
     call = CallRef(UID, CALL, NOON)
     ledger.put(Arrived(call, NOON), Queued(call, after(2), "my"))
     if alice is not None:
@@ -106,14 +106,16 @@ def a_call(ledger: Ledger, alice: int | None = None) -> None:
     until(lambda: ledger.pending == 0)
 
 
-def test_a_row_whose_channel_is_gone_is_closed_at_the_moment_the_records_say(db: Database, ledger: Ledger) -> None:
+def test_a_row_whose_channel_is_gone_is_closed_at_the_moment_the_records_say(
+    db: Database, ledger: ChangeWriter
+) -> None:
     a_call(ledger)
     swept(db, ledger, trails=[trail()])
     (row,) = contacts(db)
     assert (row.ended_at, row.outcome) == (after(61), Outcome.ABANDONED_IN_QUEUE)
 
 
-def test_an_answer_that_only_the_records_saw_counts(db: Database, ledger: Ledger, staff: Cast) -> None:
+def test_an_answer_that_only_the_records_saw_counts(db: Database, ledger: ChangeWriter, staff: Cast) -> None:
     a_call(ledger)
     swept(db, ledger, trails=[trail(answered_by=staff.alice.id)])
     (row,) = contacts(db)
@@ -121,7 +123,7 @@ def test_an_answer_that_only_the_records_saw_counts(db: Database, ledger: Ledger
 
 
 def test_an_answer_nobody_told_mends_a_closed_row_and_is_looked_at_again(
-    db: Database, ledger: Ledger, staff: Cast
+    db: Database, ledger: ChangeWriter, staff: Cast
 ) -> None:
     a_call(ledger)
     swept(db, ledger, trails=[trail()])
@@ -142,7 +144,7 @@ def test_an_answer_nobody_told_mends_a_closed_row_and_is_looked_at_again(
     ],
 )
 def test_an_end_that_nobody_wrote_is_taken_from_the_last_sign(
-    db: Database, ledger: Ledger, trails: list[Trail], lost_at: datetime | None, ended: float
+    db: Database, ledger: ChangeWriter, trails: list[Trail], lost_at: datetime | None, ended: float
 ) -> None:
     a_call(ledger)
     swept(db, ledger, trails=trails, lost_at=lost_at)
@@ -158,7 +160,13 @@ def test_an_end_that_nobody_wrote_is_taken_from_the_last_sign(
     ],
 )
 def test_a_conversation_in_which_asterisk_died_broke_off(
-    db: Database, ledger: Ledger, staff: Cast, keys: Keys, ended: float | None, lost_at: datetime | None, dropped: bool
+    db: Database,
+    ledger: ChangeWriter,
+    staff: Cast,
+    keys: Keys,
+    ended: float | None,
+    lost_at: datetime | None,
+    dropped: bool,
 ) -> None:
     a_call(ledger, staff.alice.id)
     with db.write() as session:
@@ -171,7 +179,7 @@ def test_a_conversation_in_which_asterisk_died_broke_off(
     assert owed == ([CallbackKind.DROPPED] if dropped else [])
 
 
-def test_a_call_that_goes_on_is_left_alone(db: Database, ledger: Ledger, staff: Cast) -> None:
+def test_a_call_that_goes_on_is_left_alone(db: Database, ledger: ChangeWriter, staff: Cast) -> None:
     a_call(ledger, staff.alice.id)
     leg = {**LEG, "Channel": f"PJSIP/agent{staff.alice.id}-1"}
     there = AsteriskSnapshot.of([event("CoreShowChannel", CALLER, NAMED), event("CoreShowChannel", leg, NAMED)])
@@ -180,13 +188,13 @@ def test_a_call_that_goes_on_is_left_alone(db: Database, ledger: Ledger, staff: 
     assert contacts(db)[0].ended_at is None
 
 
-def test_an_agents_leg_alone_does_not_keep_a_call_open(db: Database, ledger: Ledger) -> None:
+def test_an_agents_leg_alone_does_not_keep_a_call_open(db: Database, ledger: ChangeWriter) -> None:
     a_call(ledger)
     swept(db, ledger, AsteriskSnapshot.of([event("CoreShowChannel", LEG, NAMED)]), [trail()])
     assert contacts(db)[0].ended_at == after(61)
 
 
-def test_a_row_without_a_linkedid_is_known_by_its_name(db: Database, ledger: Ledger) -> None:
+def test_a_row_without_a_linkedid_is_known_by_its_name(db: Database, ledger: ChangeWriter) -> None:
     ledger.put(Arrived(CallRef(None, CALL, NOON), NOON))
     until(lambda: ledger.pending == 0)
     assert swept(db, ledger, TALKING).changes == []
@@ -195,7 +203,7 @@ def test_a_row_without_a_linkedid_is_known_by_its_name(db: Database, ledger: Led
 
 
 def test_an_agent_whose_call_is_gone_is_free_unless_her_caller_waits_for_her(
-    db: Database, ledger: Ledger, staff: Cast
+    db: Database, ledger: ChangeWriter, staff: Cast
 ) -> None:
     alice = staff.alice.id
     a_call(ledger, alice)
@@ -210,7 +218,7 @@ def test_an_agent_whose_call_is_gone_is_free_unless_her_caller_waits_for_her(
         assert session.exec(select(Conversation)).all() == []
 
 
-def test_an_agent_whose_phone_rings_no_more_is_ready_again(db: Database, ledger: Ledger, staff: Cast) -> None:
+def test_an_agent_whose_phone_rings_no_more_is_ready_again(db: Database, ledger: ChangeWriter, staff: Cast) -> None:
     alice = staff.alice.id
     a_call(ledger)
     with db.write() as session:
@@ -225,7 +233,9 @@ def test_an_agent_whose_phone_rings_no_more_is_ready_again(db: Database, ledger:
         assert agents.state_of(session, alice).status is AgentStatus.READY
 
 
-def test_another_call_of_hers_does_not_hold_her_in_one_that_is_gone(db: Database, ledger: Ledger, staff: Cast) -> None:
+def test_another_call_of_hers_does_not_hold_her_in_one_that_is_gone(
+    db: Database, ledger: ChangeWriter, staff: Cast
+) -> None:
     alice = staff.alice.id
     a_call(ledger, alice)
     leg = {**LEG, "Channel": f"PJSIP/agent{alice}-1"}
@@ -234,7 +244,7 @@ def test_another_call_of_hers_does_not_hold_her_in_one_that_is_gone(db: Database
 
 
 def test_a_worker_whom_nobody_has_any_more_waits_again_if_she_is_in_a_queue(
-    db: Database, ledger: Ledger, staff: Cast
+    db: Database, ledger: ChangeWriter, staff: Cast
 ) -> None:
     a_call(ledger, staff.alice.id)
     swept(db, ledger, AsteriskSnapshot.of([event("CoreShowChannel", {**CALLER, "Application": "Queue"}, NAMED)]))
@@ -245,7 +255,7 @@ def test_a_worker_whom_nobody_has_any_more_waits_again_if_she_is_in_a_queue(
 
 
 def test_a_party_without_a_leg_is_gone_and_one_who_is_just_called_in_is_not(
-    db: Database, ledger: Ledger, staff: Cast
+    db: Database, ledger: ChangeWriter, staff: Cast
 ) -> None:
     a_call(ledger, staff.alice.id)
     with db.write() as session:
@@ -276,7 +286,7 @@ def a_call_back(db: Database, alice: int) -> None:
 
 
 def test_a_call_back_goes_on_while_it_rings_and_while_the_worker_is_there(
-    db: Database, ledger: Ledger, staff: Cast
+    db: Database, ledger: ChangeWriter, staff: Cast
 ) -> None:
     a_call_back(db, staff.alice.id)
     rings = AsteriskSnapshot.of([event("CoreShowChannel", OUT, OUR_CALL)])
@@ -293,7 +303,7 @@ def test_a_call_back_goes_on_while_it_rings_and_while_the_worker_is_there(
 @pytest.mark.parametrize("direction", Direction)
 @pytest.mark.parametrize("looks_after_s", [-29, 0, 29, 30, 600])
 def test_a_call_that_the_console_wrote_down_has_a_moment_to_begin(
-    db: Database, ledger: Ledger, direction: Direction, linkedid: str | None, looks_after_s: float
+    db: Database, ledger: ChangeWriter, direction: Direction, linkedid: str | None, looks_after_s: float
 ) -> None:
     """Only one that goes out, that Asterisk never had, and that is young by a clock which may have been set back."""
     with db.write() as session:
@@ -304,7 +314,7 @@ def test_a_call_that_the_console_wrote_down_has_a_moment_to_begin(
 
 
 def test_a_call_back_that_ended_unseen_is_judged_by_the_records_and_makes_no_case(
-    db: Database, ledger: Ledger, staff: Cast
+    db: Database, ledger: ChangeWriter, staff: Cast
 ) -> None:
     a_call_back(db, staff.alice.id)
     reached = trail("8.1", answered_by=staff.alice.id)
@@ -316,7 +326,7 @@ def test_a_call_back_that_ended_unseen_is_judged_by_the_records_and_makes_no_cas
         assert session.exec(select(Case.id)).all() == [row.case_id]
 
 
-def test_a_call_back_that_nobody_answered_was_not_reached(db: Database, ledger: Ledger, staff: Cast) -> None:
+def test_a_call_back_that_nobody_answered_was_not_reached(db: Database, ledger: ChangeWriter, staff: Cast) -> None:
     a_call_back(db, staff.alice.id)
     swept(db, ledger, NOBODY)
     assert contacts(db)[0].outcome is Outcome.NOT_REACHED
@@ -324,7 +334,7 @@ def test_a_call_back_that_nobody_answered_was_not_reached(db: Database, ledger: 
 
 @pytest.mark.parametrize(("dialled", "tries"), [(True, 1), (False, 0)])
 def test_an_agents_own_phone_that_rang_in_vain_is_no_try_of_the_worker(
-    db: Database, ledger: Ledger, staff: Cast, keys: Keys, dialled: bool, tries: int
+    db: Database, ledger: ChangeWriter, staff: Cast, keys: Keys, dialled: bool, tries: int
 ) -> None:
     alice = staff.alice.id
     with db.write() as session:
@@ -349,7 +359,7 @@ def test_an_agents_own_phone_that_rang_in_vain_is_no_try_of_the_worker(
 
 @pytest.mark.parametrize("waits", [False, True])
 def test_a_recording_that_ended_with_the_room_is_not_said_to_run(
-    db: Database, ledger: Ledger, staff: Cast, waits: bool
+    db: Database, ledger: ChangeWriter, staff: Cast, waits: bool
 ) -> None:
     a_call(ledger, staff.alice.id)
     with db.write() as session:
@@ -360,7 +370,7 @@ def test_a_recording_that_ended_with_the_room_is_not_said_to_run(
     assert contacts(db)[0].recording is TalkRecording.CONSENTED
 
 
-def test_a_call_that_nobody_wrote_becomes_exactly_one_case(db: Database, ledger: Ledger, staff: Cast) -> None:
+def test_a_call_that_nobody_wrote_becomes_exactly_one_case(db: Database, ledger: ChangeWriter, staff: Cast) -> None:
     for _ in range(3):
         swept(db, ledger, trails=[trail(answered_by=staff.bob.id)])
     (row,) = contacts(db)
@@ -370,27 +380,27 @@ def test_a_call_that_nobody_wrote_becomes_exactly_one_case(db: Database, ledger:
         assert len(session.exec(select(Case.id)).all()) == 1
 
 
-def test_the_others_have_their_time_to_write_it_first(db: Database, ledger: Ledger) -> None:
+def test_the_others_have_their_time_to_write_it_first(db: Database, ledger: ChangeWriter) -> None:
     assert swept(db, ledger, trails=[trail()], at=61 + OTHERS_HAVE_S - 1).unsettled
     assert contacts(db) == []
 
 
-def test_a_call_that_waits_in_the_spool_is_left_to_the_transcriber(db: Database, ledger: Ledger) -> None:
+def test_a_call_that_waits_in_the_spool_is_left_to_the_transcriber(db: Database, ledger: ChangeWriter) -> None:
     assert swept(db, ledger, trails=[trail()], noted={UID}).unsettled
     assert contacts(db) == []
 
 
-def test_a_call_that_is_still_there_is_not_written_from_the_records(db: Database, ledger: Ledger) -> None:
+def test_a_call_that_is_still_there_is_not_written_from_the_records(db: Database, ledger: ChangeWriter) -> None:
     assert swept(db, ledger, TALKING, trails=[trail(ended=None)]).changes == []
 
 
-def test_a_clock_that_was_set_back_does_not_hide_a_call(db: Database, ledger: Ledger) -> None:
+def test_a_clock_that_was_set_back_does_not_hide_a_call(db: Database, ledger: ChangeWriter) -> None:
     swept(db, ledger, trails=[trail()], at=-3600)
     (row,) = contacts(db)
     assert row.duration_s == 61
 
 
-def test_a_call_that_went_out_is_no_call_that_came_in(db: Database, ledger: Ledger) -> None:
+def test_a_call_that_went_out_is_no_call_that_came_in(db: Database, ledger: ChangeWriter) -> None:
     out = trail()
     out.line = "s"
     assert swept(db, ledger, trails=[out]) == Reconciliation([], [])
@@ -410,7 +420,7 @@ def test_notes_in_the_spool_name_their_calls_however_torn_they_are(tmp_path: Pat
 
 
 def test_a_long_conversation_is_told_of_once(
-    db: Database, ledger: Ledger, staff: Cast, capsys: pytest.CaptureFixture[str]
+    db: Database, ledger: ChangeWriter, staff: Cast, capsys: pytest.CaptureFixture[str]
 ) -> None:
     a_call(ledger, staff.alice.id)
     warned: set[int] = set()

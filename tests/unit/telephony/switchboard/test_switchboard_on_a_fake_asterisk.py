@@ -15,7 +15,7 @@ from hotline.settings import Settings
 from hotline.staff import states as agents
 from models import Agent, AgentState, AgentStatus, Contact, Database, Outcome
 from telephony.asterisk.secrets import make_secrets
-from telephony.switchboard.ami_events import Notices
+from telephony.switchboard.ami_events import EventReader
 from telephony.switchboard.process import ALIVE, Switchboard
 from tests.fakes.ami import FakeAmi
 from tests.support.ami_wire import CALL, CALLER, NAMED, TRUNK
@@ -201,7 +201,7 @@ def test_an_event_that_breaks_its_handler_does_not_stop_the_next(
 ) -> None:
     assert board.reader.connected
 
-    def broken(self: Notices, event: object) -> list[object]:
+    def broken(self: EventReader, event: object) -> list[object]:
         raise KeyError("a mistake")
 
     monkeypatch.setitem(board.notices._kinds, "QueueCallerJoin", lambda event: broken(board.notices, event))
@@ -216,7 +216,7 @@ def test_five_hundred_events_while_the_database_is_locked_lose_nothing_and_nothi
     until(lambda: len(asterisk.members) == 5)
     with locked(db):
         names = [a_whole_call(asterisk, n) for n in range(100)]
-        until(lambda: board.ledger.stuck and board.events.empty())
+        until(lambda: board.writer.stuck and board.events.empty())
         asterisk.members.clear()
         beat = (settings.run / ALIVE).stat().st_mtime_ns
         until(lambda: len(asterisk.members) == 5)
@@ -350,7 +350,7 @@ def test_a_phone_is_not_pushed_while_asterisks_http_server_is_away_and_the_rest_
 
 def test_the_beat_stops_when_a_thread_has_died(asterisk: FakeAmi, board: Switchboard, settings: Settings) -> None:
     until(lambda: (settings.run / ALIVE).exists())
-    board.ledger.stop(within_s=1)
+    board.writer.stop(within_s=1)
     os.utime(settings.run / ALIVE, (1, 1))
     quiet_until = time.monotonic() + 2.5  # more than two beats
     until(lambda: time.monotonic() > quiet_until)

@@ -42,7 +42,7 @@ from telephony.switchboard.changes.calls import (
     WrapUpsDue,
 )
 from telephony.switchboard.changes.rings import Missed, RingStarted, StoppedRinging
-from telephony.switchboard.writer import Ledger
+from telephony.switchboard.writer import ChangeWriter
 from tests.support.cast import Cast
 from tests.support.databases import locked
 from tests.support.thailand import THAI, saw
@@ -60,7 +60,7 @@ def after(seconds: float) -> datetime:
     return NOON + timedelta(seconds=seconds)
 
 
-def written(ledger: Ledger) -> None:
+def written(ledger: ChangeWriter) -> None:
     until(lambda: ledger.pending == 0)
 
 
@@ -99,7 +99,7 @@ class Poison:
 
 
 def test_an_answered_call_becomes_one_row_one_case_and_a_free_agent(
-    db: Database, ledger: Ledger, staff: Cast, told: Told
+    db: Database, ledger: ChangeWriter, staff: Cast, told: Told
 ) -> None:
     alice = staff.alice.id
     ledger.put(
@@ -126,7 +126,7 @@ def test_an_answered_call_becomes_one_row_one_case_and_a_free_agent(
     } <= set(told)
 
 
-def test_everything_twice_changes_nothing(db: Database, ledger: Ledger, staff: Cast) -> None:
+def test_everything_twice_changes_nothing(db: Database, ledger: ChangeWriter, staff: Cast) -> None:
     alice = staff.alice.id
     story = [
         Arrived(call(), after(0)),
@@ -146,7 +146,7 @@ def test_everything_twice_changes_nothing(db: Database, ledger: Ledger, staff: C
 
 
 def test_five_hundred_changes_while_the_database_is_locked_are_all_written_in_order(
-    db: Database, ledger: Ledger
+    db: Database, ledger: ChangeWriter
 ) -> None:
     db_waits = Database(db.url, busy_s=0.2)
     ledger._db = db_waits
@@ -173,7 +173,7 @@ def test_five_hundred_changes_while_the_database_is_locked_are_all_written_in_or
     db_waits.dispose()
 
 
-def test_a_change_that_cannot_be_written_is_left_out_and_the_others_are_not(db: Database, ledger: Ledger) -> None:
+def test_a_change_that_cannot_be_written_is_left_out_and_the_others_are_not(db: Database, ledger: ChangeWriter) -> None:
     tried: list[int] = []
     with locked(db):
         ledger.put(Arrived(call(1), after(0)), Poison(tried), PhoneSeen(999_999, True), Arrived(call(2), after(0)))
@@ -183,7 +183,7 @@ def test_a_change_that_cannot_be_written_is_left_out_and_the_others_are_not(db: 
 
 
 def test_a_stop_writes_what_is_left(db: Database, desk: ChangeContext, told: Told) -> None:
-    ledger = Ledger(db, desk, told.tell)
+    ledger = ChangeWriter(db, desk, told.tell)
     ledger.put(*(Arrived(call(n), after(n)) for n in range(250)))
     ledger.start()
     ledger.stop(within_s=PATIENCE_S)
@@ -192,7 +192,7 @@ def test_a_stop_writes_what_is_left(db: Database, desk: ChangeContext, told: Tol
 
 
 def test_a_stop_does_not_wait_for_ever_for_a_locked_database(db: Database, desk: ChangeContext, told: Told) -> None:
-    ledger = Ledger(Database(db.url, busy_s=0.2), desk, told.tell)
+    ledger = ChangeWriter(Database(db.url, busy_s=0.2), desk, told.tell)
     with locked(db):
         ledger.start()
         ledger.put(Arrived(call(), after(0)))
@@ -202,7 +202,7 @@ def test_a_stop_does_not_wait_for_ever_for_a_locked_database(db: Database, desk:
 
 
 def test_put_waits_when_the_ledger_is_full(db: Database, desk: ChangeContext, told: Told) -> None:
-    ledger = Ledger(db, desk, told.tell, limit=2)
+    ledger = ChangeWriter(db, desk, told.tell, limit=2)
     putting = threading.Thread(target=lambda: ledger.put(*(Arrived(call(n), after(n)) for n in range(5))))
     putting.start()
     until(lambda: ledger.pending == 2)
@@ -213,7 +213,9 @@ def test_put_waits_when_the_ledger_is_full(db: Database, desk: ChangeContext, to
     assert len(contacts(db)) == 5
 
 
-def test_a_call_that_was_closed_without_its_name_gets_the_name_and_stays_one_case(db: Database, ledger: Ledger) -> None:
+def test_a_call_that_was_closed_without_its_name_gets_the_name_and_stays_one_case(
+    db: Database, ledger: ChangeWriter
+) -> None:
     ledger.put(Ended(call(named=False), after(8)))
     written(ledger)
     (row,) = contacts(db)
@@ -224,7 +226,7 @@ def test_a_call_that_was_closed_without_its_name_gets_the_name_and_stays_one_cas
     assert (named.call, named.case_id, named.id) == ("call-1", row.case_id, row.id)
 
 
-def test_a_late_fact_without_a_name_goes_to_the_row_with_the_name(db: Database, ledger: Ledger) -> None:
+def test_a_late_fact_without_a_name_goes_to_the_row_with_the_name(db: Database, ledger: ChangeWriter) -> None:
     ledger.put(Arrived(call(), after(0)), Ended(call(named=False), after(8)))
     written(ledger)
     (row,) = contacts(db)
@@ -232,7 +234,7 @@ def test_a_late_fact_without_a_name_goes_to_the_row_with_the_name(db: Database, 
 
 
 def test_an_answer_that_was_learned_late_mends_the_outcome_and_holds_nobody(
-    db: Database, ledger: Ledger, staff: Cast
+    db: Database, ledger: ChangeWriter, staff: Cast
 ) -> None:
     alice = staff.alice.id
     ledger.put(Arrived(call(), after(0)), Ended(call(), after(8)))
@@ -245,7 +247,7 @@ def test_an_answer_that_was_learned_late_mends_the_outcome_and_holds_nobody(
     assert state(db, alice).status is not AgentStatus.ON_CALL
 
 
-def test_no_duration_is_negative_when_the_clock_is_set_back(db: Database, ledger: Ledger, staff: Cast) -> None:
+def test_no_duration_is_negative_when_the_clock_is_set_back(db: Database, ledger: ChangeWriter, staff: Cast) -> None:
     alice = staff.alice.id
     ledger.put(
         Arrived(call(), after(0)),
@@ -260,7 +262,7 @@ def test_no_duration_is_negative_when_the_clock_is_set_back(db: Database, ledger
 
 
 def test_the_end_of_an_earlier_call_does_not_free_an_agent_from_the_next(
-    db: Database, ledger: Ledger, staff: Cast
+    db: Database, ledger: ChangeWriter, staff: Cast
 ) -> None:
     alice = staff.alice.id
     ledger.put(
@@ -275,7 +277,9 @@ def test_the_end_of_an_earlier_call_does_not_free_an_agent_from_the_next(
 
 
 @pytest.mark.parametrize("before", [AgentStatus.OFFLINE, AgentStatus.ON_CALL])
-def test_a_missed_ring_asks_only_who_was_ready(db: Database, ledger: Ledger, staff: Cast, before: AgentStatus) -> None:
+def test_a_missed_ring_asks_only_who_was_ready(
+    db: Database, ledger: ChangeWriter, staff: Cast, before: AgentStatus
+) -> None:
     alice, bob = staff.alice.id, staff.bob.id
     set_ready(db, alice)
     if before is AgentStatus.ON_CALL:
@@ -286,7 +290,9 @@ def test_a_missed_ring_asks_only_who_was_ready(db: Database, ledger: Ledger, sta
     assert state(db, bob).status is before
 
 
-def test_a_leg_that_is_answered_means_nothing_before_the_call_was(db: Database, ledger: Ledger, staff: Cast) -> None:
+def test_a_leg_that_is_answered_means_nothing_before_the_call_was(
+    db: Database, ledger: ChangeWriter, staff: Cast
+) -> None:
     alice = staff.alice.id
     ledger.put(Arrived(call(), after(0)), Resumed(call(), after(1), alice))
     written(ledger)
@@ -296,7 +302,7 @@ def test_a_leg_that_is_answered_means_nothing_before_the_call_was(db: Database, 
     assert state(db, alice).status is AgentStatus.ON_CALL
 
 
-def test_a_phone_that_changes_nothing_wakes_nobody(db: Database, ledger: Ledger, staff: Cast, told: Told) -> None:
+def test_a_phone_that_changes_nothing_wakes_nobody(db: Database, ledger: ChangeWriter, staff: Cast, told: Told) -> None:
     alice = staff.alice.id
     ledger.put(PhoneSeen(alice, True))
     written(ledger)
@@ -308,7 +314,7 @@ def test_a_phone_that_changes_nothing_wakes_nobody(db: Database, ledger: Ledger,
 
 
 def test_the_queue_of_a_caller_who_pressed_nothing_is_not_the_language_she_is_offered_next_time(
-    db: Database, ledger: Ledger, desk: ChangeContext
+    db: Database, ledger: ChangeWriter, desk: ChangeContext
 ) -> None:
     with db.write() as session:
         seen = Seen(linkedid="1.1", number="0812345678", language="my")
@@ -321,13 +327,15 @@ def test_the_queue_of_a_caller_who_pressed_nothing_is_not_the_language_she_is_of
         assert callers.last_language(session, desk.keys, "0812345678", THAI, after(3600)) == "my"
 
 
-def set_up_talk(db: Database, ledger: Ledger, alice: int) -> None:
+def set_up_talk(db: Database, ledger: ChangeWriter, alice: int) -> None:
     """Alice has call 1."""
     ledger.put(Arrived(call(), after(0)), Queued(call(), after(1), "my"), Answered(call(), after(5), alice))
     written(ledger)
 
 
-def test_a_phone_that_rings_holds_her_until_it_stops_or_she_says_no(db: Database, ledger: Ledger, staff: Cast) -> None:
+def test_a_phone_that_rings_holds_her_until_it_stops_or_she_says_no(
+    db: Database, ledger: ChangeWriter, staff: Cast
+) -> None:
     alice, bob = staff.alice.id, staff.bob.id
     for agent_id in (alice, bob):
         set_ready(db, agent_id)
@@ -348,7 +356,7 @@ def test_a_phone_that_rings_holds_her_until_it_stops_or_she_says_no(db: Database
 
 
 def test_the_case_is_filed_at_the_answer_and_an_answer_that_is_told_again_changes_nothing(
-    db: Database, ledger: Ledger, staff: Cast
+    db: Database, ledger: ChangeWriter, staff: Cast
 ) -> None:
     alice = staff.alice.id
     set_up_talk(db, ledger, alice)
@@ -367,7 +375,7 @@ def test_the_case_is_filed_at_the_answer_and_an_answer_that_is_told_again_change
 
 
 def test_a_party_who_answers_before_the_console_has_written_her_down_is_kept(
-    db: Database, ledger: Ledger, staff: Cast
+    db: Database, ledger: ChangeWriter, staff: Cast
 ) -> None:
     alice, bob = staff.alice.id, staff.bob.id
     set_up_talk(db, ledger, alice)
@@ -387,7 +395,7 @@ def test_a_party_who_answers_before_the_console_has_written_her_down_is_kept(
 
 
 def test_the_end_of_a_call_ends_its_conversation_and_keeps_that_it_was_dropped(
-    db: Database, ledger: Ledger, staff: Cast
+    db: Database, ledger: ChangeWriter, staff: Cast
 ) -> None:
     set_up_talk(db, ledger, staff.alice.id)
     ledger.put(Dropped(call(), after(30)), Ended(call(), after(30)))
@@ -399,7 +407,7 @@ def test_the_end_of_a_call_ends_its_conversation_and_keeps_that_it_was_dropped(
 
 
 def test_a_caller_who_was_answered_waits_again_in_the_queue_she_was_sent_to(
-    db: Database, ledger: Ledger, staff: Cast
+    db: Database, ledger: ChangeWriter, staff: Cast
 ) -> None:
     set_up_talk(db, ledger, staff.alice.id)
     ledger.put(Queued(call(), after(60), "th"))
@@ -415,7 +423,7 @@ def test_a_caller_who_was_answered_waits_again_in_the_queue_she_was_sent_to(
 
 
 def test_a_call_of_ours_that_the_console_did_not_write_leaves_no_trace(
-    db: Database, ledger: Ledger, staff: Cast
+    db: Database, ledger: ChangeWriter, staff: Cast
 ) -> None:
     alice = staff.alice.id
     ours = CallRef("8.1", "ours", ours=True)
@@ -432,7 +440,7 @@ def test_a_call_of_ours_that_the_console_did_not_write_leaves_no_trace(
         assert session.exec(select(Case.id)).all() == []
 
 
-def test_wrap_ups_end_when_their_time_is_over(db: Database, ledger: Ledger, staff: Cast, told: Told) -> None:
+def test_wrap_ups_end_when_their_time_is_over(db: Database, ledger: ChangeWriter, staff: Cast, told: Told) -> None:
     alice = staff.alice.id
     set_ready(db, alice)
     set_up_talk(db, ledger, alice)
