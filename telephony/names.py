@@ -125,7 +125,7 @@ TRANSPORT_WS = "transport-ws"
 
 # AMI and ARI users; their passwords are in telephony.asterisk.secrets.
 AMI_READER = "reader"
-# The events it is sent; `Notices` and the switchboard know no other.
+# The events it is sent; `EventReader` and the switchboard know no other.
 EVENTS_HEARD = (
     "FullyBooted",
     "Newchannel",

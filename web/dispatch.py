@@ -120,13 +120,7 @@ async def visit_of(request: web.Request) -> RequestData:
 def serve(site: Site, route: Route, visit: RequestData, hooks: Hooks) -> Reply:
     """Guard, view, template, commit, nudge. What is refused becomes a page that says so."""
     try:
-        return _answer(site, route, route.view, visit, route.transaction)
-    except Invalid as error:
-        if route.on_invalid is None:
-            return refusal(site, visit, 422, str(error))
-        sent = _answer(site, route, route.on_invalid, visit, "read", error.fields)
-        # A form with errors is no place to come back to.
-        return replace(sent, status=422, headers=sent.headers | {"HX-Push-Url": "false"})
+        return _answer_or_form(site, route, visit)
     except gate.SignedOut:
         return _to_sign_in(visit)
     except gate.NewPasswordFirst:
@@ -138,6 +132,18 @@ def serve(site: Site, route: Route, visit: RequestData, hooks: Hooks) -> Reply:
         return own(visit, error) if own is not None else refusal(site, visit, status_of(error), str(error))
     except AWAY as error:
         return _away(site, visit, error)
+
+
+def _answer_or_form(site: Site, route: Route, visit: RequestData) -> Reply:
+    """The view's answer, or the form again with what is wrong in it. What the form is about may be gone by then."""
+    try:
+        return _answer(site, route, route.view, visit, route.transaction)
+    except Invalid as error:
+        if route.on_invalid is None:
+            return refusal(site, visit, 422, str(error))
+        sent = _answer(site, route, route.on_invalid, visit, "read", error.fields)
+        # A form with errors is no place to come back to.
+        return replace(sent, status=422, headers=sent.headers | {"HX-Push-Url": "false"})
 
 
 def _answer(

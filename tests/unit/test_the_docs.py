@@ -115,5 +115,5 @@ def test_what_is_missing_is_found() -> None:
     """The checks above can fail, and they find something to check."""
     assert len(list(said("docs/life-of-a-call.md"))) > 80
     assert "ChangeWriter._commit" in names_in(ROOT / "telephony/switchboard/writer.py")
-    assert "Ledger.nothing" not in names_in(ROOT / "telephony/switchboard/writer.py")
+    assert "ChangeWriter.nothing" not in names_in(ROOT / "telephony/switchboard/writer.py")
     assert PATH.fullmatch("`hotline/nothing.py:at_all`") is not None

@@ -15,7 +15,7 @@ from hotline.settings import Settings
 from models import Database, Role
 from tests.conftest import fresh_database, settings_in
 from tests.support import cast as cast_of_people
-from tests.support.browsers import Browser, SignIn, browsers
+from tests.support.browsers import HTMX, Browser, SignIn, browsers
 from tests.support.cast import Cast
 from web.routes import Open, Route
 
@@ -145,6 +145,20 @@ async def test_a_form_without_its_token_is_refused(route: Route, signed_in: Sign
         browser.csrf = token
         answer = await browser.post(address(route))
         assert answer.status == 403, (route.path, answer.status)
+
+
+@pytest.mark.parametrize("route", [r for r in ROUTES if "{" in r.path], ids=named)
+@in_one_loop
+async def test_what_is_gone_is_said_and_is_no_fault(route: Route, signed_in: SignIn, staff: Cast) -> None:
+    """An object that a colleague removed, or an id that never was: a page that says so, for htmx a line."""
+    who = staff.adam if route.guarded in ALLOWED[Role.ADMINISTRATOR] else staff.sofia
+    for gone in ("999", "0", "x", "9" * 30):
+        browser = signed_in(who)
+        path = re.sub(r"\{[^}]+\}", gone, route.path)
+        for headers in ({}, HTMX):
+            ask = browser.post(path, headers) if route.method == "POST" else browser.get(path, **headers)
+            answer = await ask
+            assert answer.status < 500, (route.method, path, answer.status)
 
 
 @pytest.mark.parametrize("path", sorted({r.path for r in ROUTES}))
