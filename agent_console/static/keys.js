@@ -1,4 +1,5 @@
-// Letter keys press the button that shows them, when no field has focus. J and K move among rows. Escape twice hides the screen.
+// Letter keys press the button that shows them, when no field has focus and no dialog is open. J and K move the focus among rows,
+// Enter opens the row. Ctrl+Enter answers a call that rings, else saves the form. ? shows the keys. Escape twice hides the screen.
 (() => {
   "use strict";
   const TWICE_MS = 700;
@@ -26,6 +27,8 @@
     if (!row) return;
     row.setAttribute("aria-current", "true");
     row.scrollIntoView({ block: "nearest" });
+    // The focus itself moves: Enter opens the row, Tab goes on to what can be done with it, and a screen reader says which it is.
+    row.querySelector("a[href]")?.focus({ preventScroll: true });
   }
 
   function move(step) {
@@ -33,6 +36,27 @@
     if (!all.length) return;
     const at = all.indexOf(current());
     choose(all[at < 0 ? (step > 0 ? 0 : all.length - 1) : Math.min(all.length - 1, Math.max(0, at + step))]);
+  }
+
+  // The keys that the page has now, each with the words of its button; those that hold everywhere are in the template.
+  function showKeys() {
+    const dialog = document.getElementById("keys");
+    const list = dialog?.querySelector("[data-page-keys]");
+    if (!list) return;
+    const shown = new Map();
+    for (const button of document.querySelectorAll("[data-key]")) {
+      if (!seen(button) || button.disabled || shown.has(button.dataset.key)) continue;
+      const words = button.cloneNode(true);
+      for (const part of words.querySelectorAll("kbd, .sr")) part.remove();
+      const text = words.textContent.trim() || button.getAttribute("aria-label") || button.title;
+      if (text) shown.set(button.dataset.key, text);
+    }
+    list.replaceChildren(...[...shown].flatMap(([letter, text]) => {
+      const key = document.createElement("dt");
+      key.append(Object.assign(document.createElement("kbd"), { textContent: letter.toUpperCase() }));
+      return [key, Object.assign(document.createElement("dd"), { textContent: text })];
+    }));
+    dialog.showModal();
   }
 
   document.addEventListener("keydown", (event) => {
@@ -43,16 +67,20 @@
     }
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
       const answer = [...document.querySelectorAll("[data-answer]")].find((b) => b.getClientRects().length);
-      if (answer) { event.preventDefault(); answer.click(); }
+      if (answer) { event.preventDefault(); answer.click(); return; }
+      const form = document.activeElement?.closest("form[method=post]");
+      if (form && typing(document.activeElement)) { event.preventDefault(); form.requestSubmit(); }
       return;
     }
     const alarm = document.querySelector(`[data-anywhere="${event.key}"]`);
     if (alarm && seen(alarm) && !event.repeat) { event.preventDefault(); alarm.click(); return; }
     if (document.documentElement.dataset.keys === "off" || (blank() && !blank().hidden)) return;
+    if (document.querySelector("dialog[open]")) return; // no key acts behind it
     if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || typing(document.activeElement)) return;
     const letter = event.key.toLowerCase();
     if (letter === "j" || letter === "k") { move(letter === "j" ? 1 : -1); event.preventDefault(); return; }
-    if (!/^[a-z0-9/?!]$/.test(letter)) return;
+    if (letter === "?") { event.preventDefault(); showKeys(); return; }
+    if (!/^[a-z0-9/!]$/.test(letter)) return;
     const find = (where) => where && [...where.querySelectorAll(`[data-key="${letter}"]`)].find((b) => !b.disabled && seen(b));
     // What the bar asks or offers comes first: a call in progress is never behind the page under it.
     const button = find(document.getElementById("bar")) || find(current()) || [...document.querySelectorAll(`[data-key="${letter}"]`)].find((b) => !b.closest("[data-row]") && seen(b));
@@ -62,6 +90,7 @@
   document.addEventListener("click", (event) => {
     if (event.target.closest("[data-blank]")) hide(true);
     else if (event.target.closest("[data-unblank]")) hide(false);
+    else if (event.target.closest("[data-show-keys]")) { document.getElementById("me").open = false; showKeys(); }
     const menu = document.getElementById("me");
     if (menu && menu.open && !menu.contains(event.target)) menu.open = false;
   });

@@ -7,6 +7,7 @@
 
   const SILENCE_MS = 25000;
   const RETRY_MS = 2000;
+  const SAID_MS = 10000;
   const TAKEN_MS = 1000; // longer than htmx takes to settle an answer
   let source = null;
   let connected = false; // this feed has spoken
@@ -165,6 +166,16 @@
     setTimeout(() => { leaving = false; }, RETRY_MS);
     location.assign(`/sign-in?ended=1&next=${encodeURIComponent(location.pathname)}`);
   });
+
+  // What went well is said for a while; what did not stays until something else is said.
+  function letGo() {
+    for (const line of document.querySelectorAll("#said .said:not(.bad, [data-leaves])")) {
+      line.dataset.leaves = "";
+      setTimeout(() => line.remove(), SAID_MS);
+    }
+  }
+  document.addEventListener("htmx:afterSettle", letGo);
+  letGo();
 
   // Pieces of a page that was left are nobody's concern any more.
   document.addEventListener("htmx:pushedIntoHistory", () => { failed.clear(); show(); });

@@ -75,7 +75,7 @@ def from_form(starts: str, ends: str, days: list[str]) -> Window | None:
         if days:
             raise Invalid(window="Give the hours too, from and until.")
         return None
-    window = read(f"{','.join(days)} {starts.strip()}-{ends.strip()}")
+    window = read(f"{','.join(days)} {starts.strip().zfill(5)}-{ends.strip().zfill(5)}")
     if window is None:
         raise Invalid(window="Give both hours, such as 19:00 and 21:00.")
     return window

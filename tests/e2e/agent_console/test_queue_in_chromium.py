@@ -160,8 +160,50 @@ def test_keys_move_and_claim_and_do_nothing_while_somebody_types(served: Served,
     assert until(owner) == alice
 
 
+def test_the_focus_moves_with_the_rows_and_enter_opens_one(screen_of: OpenScreen) -> None:
+    """A screen reader says where J and K are; Tab goes on from there."""
+    page = screen_of("alice").open("/queue")
+    for key in "jj":
+        page.keyboard.press(key)
+    row = page.locator("[data-row][aria-current]")
+    assert row.evaluate("row => row.contains(document.activeElement)")
+    case_id = (row.get_attribute("id") or "").removeprefix("case-")
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"**/cases/{case_id}")
+
+
+def test_question_mark_shows_the_keys_and_no_key_acts_behind_them(served: Served, screen_of: OpenScreen) -> None:
+    """Those of the page with the words of their buttons; Escape closes, and the focus is where it was."""
+    screen = screen_of("alice")
+    page = screen.open("/queue")
+    page.keyboard.press("j")
+    page.keyboard.press("?")
+    keys = page.locator("dialog#keys")
+    expect(keys).to_be_visible()
+    expect(keys).to_contain_text("Claim")
+    expect(keys).to_contain_text("Hide the screen")
+    page.keyboard.press("c")
+    page.keyboard.press("Escape")
+    expect(keys).to_be_hidden()
+    assert page.locator("[data-row][aria-current]").evaluate("row => row.contains(document.activeElement)")
+    assert page.url.endswith("/queue"), "nothing was claimed behind the dialog"
+    assert screen.faults == []
+
+
+def test_control_enter_saves_what_is_typed(served: Served, screen_of: OpenScreen) -> None:
+    """Without a call that rings; the line that says so leaves by itself."""
+    page = screen_of("alice").open("/queue")
+    page.keyboard.press("j")
+    page.keyboard.press("c")
+    page.wait_for_url("**/cases/*")
+    expect(page.locator("#said .said")).to_have_count(0, timeout=20_000)
+    page.locator("#note-text").fill("two months without pay")
+    page.keyboard.press("Control+Enter")
+    expect(page.locator(".note-text")).to_have_text("two months without pay")
+
+
 def test_letter_keys_can_be_switched_off(screen_of: OpenScreen) -> None:
-    """For who speaks to her computer, or types with one hand."""
+    """For people who speak to their computer, or type with one hand."""
     screen = screen_of("alice")
     page = screen.open("/account")
     page.locator("[name=letter_keys]").uncheck()
