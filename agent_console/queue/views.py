@@ -91,6 +91,7 @@ def unclaimed_now(ask: Request) -> dict[str, object]:
         ask.session,
         ask.agent,
         languages=mine if language == "mine" else [language] if language else None,
+        first=mine,
         outcome=Outcome(outcome) if outcome else None,
         older_than=AGES.get(choices["age"]),
         order=Order(choices["order"] or Order.URGENT),
@@ -103,6 +104,7 @@ def unclaimed_now(ask: Request) -> dict[str, object]:
         "most": most,
         "next_most": min(most + MOST, MOST_EVER),
         "mine": mine,
+        "first_mine": next((r.case_id for r in board.rows if not mine or r.language in {None, *mine}), None),
         "spoken": [row.code for row in languages.spoken(ask.session)],
         "outcomes": list(Outcome),
     }

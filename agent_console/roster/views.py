@@ -63,7 +63,7 @@ def day_word(day: date) -> str:
 def add(ask: Request) -> Answer:
     """Expect somebody, each week or once."""
     form = ask.form
-    starts, ends = time_of_day(form.get("starts", "")), time_of_day(form.get("ends", ""))
+    starts, ends = (time_of_day(form.get(name, "").strip().zfill(5)) for name in ("starts", "ends"))
     wrong = {name: _("Give a time, such as 08:00.") for name, at in (("starts", starts), ("ends", ends)) if at is None}
     who = whole(form.get("agent", ""))
     agent = people.load(ask.session, who) if who is not None else None

@@ -121,6 +121,7 @@ def unclaimed(
     who: Who,
     *,
     languages: Iterable[str] | None = None,
+    first: Iterable[str] = (),
     outcome: Outcome | None = None,
     older_than: timedelta | None = None,
     order: Order = Order.URGENT,
@@ -129,7 +130,8 @@ def unclaimed(
 ) -> Board:
     """Return the open cases that nobody has claimed and this reader may see.
 
-    `languages` also lets through cases whose language is not known. Only cases opened `older_than` before `at` or earlier.
+    `languages` also lets through cases whose language is not known. Of two that are as urgent, one in the languages of
+    `first`, or of unknown language, stands before another. Only cases opened `older_than` before `at` or earlier.
     """
     query = scope.cases(who, select(Case.id).where(col(Case.owner_id).is_(None), is_open()))
     if languages is not None:
@@ -141,16 +143,18 @@ def unclaimed(
     every = count_unclaimed(session, who)
     narrowed = languages is not None or older_than is not None or outcome is not None
     found = session.exec(select(func.count()).select_from(query.subquery())).one() if narrowed else every
-    return Board(rows(session, _first(session, who, query, order, most)), found, every)
+    return Board(rows(session, _first(session, who, query, order, most, list(first))), found, every)
 
 
-def _first(session: Session, who: Who, query: SelectOfScalar[Any], order: Order, most: int) -> list[Case]:
+def _first(
+    session: Session, who: Who, query: SelectOfScalar[Any], order: Order, most: int, spoken: list[str] | None = None
+) -> list[Case]:
     """The first of these cases. Which they are is found in the index; only they are read whole."""
     rank = sql_case(
         {level: place for level, place in RANK.items() if level is not None}, value=col(Case.level), else_=RANK[None]
     )
     orders: dict[Order, tuple[Any, ...]] = {
-        Order.URGENT: (rank, col(Case.opened_at), col(Case.id)),
+        Order.URGENT: (rank, *_others_last(spoken or []), col(Case.opened_at), col(Case.id)),
         Order.OLDEST: (col(Case.opened_at), col(Case.id)),
         Order.NEWEST: (col(Case.opened_at).desc(), col(Case.id).desc()),
     }
@@ -158,6 +162,13 @@ def _first(session: Session, who: Who, query: SelectOfScalar[Any], order: Order,
     found = scope.cases(who, select(Case).where(col(Case.id).in_(ids)))
     cases = {case.id: case for case in session.exec(found)}
     return [cases[case_id] for case_id in ids if case_id in cases]
+
+
+def _others_last(spoken: list[str]) -> tuple[Any, ...]:
+    if not spoken:
+        return ()
+    mine = col(Case.language).in_(spoken) | col(Case.language).is_(None)
+    return (sql_case((mine, 0), else_=1),)
 
 
 def _newest_outcome() -> Any:

@@ -13,7 +13,7 @@ from hotline.calls.facts import Fact
 from hotline.keys import Keys
 from hotline.reports import today as day_report
 from hotline.staff import states as agents
-from models import AgentState, AgentStatus, Case, Contact, Database, Line
+from models import AgentLanguage, AgentState, AgentStatus, Case, Contact, Database, Line
 from models.db.types import now
 from tests.support import seed
 from tests.support.browsers import BOOSTED, HTMX, Browser
@@ -293,3 +293,19 @@ def test_a_figure_counts_every_queued_call_not_only_the_answered(db: Database, k
     assert figures.in_time == pytest.approx(1 / 3)
     assert figures.left_waiting == 1
     assert figures.typical_wait_s == 15.5
+
+
+async def test_ones_own_languages_stand_first_and_others_are_marked(
+    alice: Browser, db: Database, staff: Cast, new_case: Callable[..., int]
+) -> None:
+    """Of two that are as urgent; only a case that the reader can work has the button that stands out."""
+    with db.read() as session:
+        mine = list(session.exec(select(AgentLanguage.language).where(AgentLanguage.agent_id == staff.alice.id)))
+    assert "km" not in mine
+    old, young = new_case("km", ago_s=3000), new_case(mine[0], ago_s=300)
+    rows = re.findall(r'<tr id="case-(\d+)"(.*?)</tr>', await alice.text("/queue/unclaimed"), re.S)
+    assert [int(case_id) for case_id, _row in rows] == [young, old]
+    assert ["not yours" in row for _id, row in rows] == [False, True]
+    assert ["primary" in row for _id, row in rows] == [True, False]
+    oldest = await alice.text("/queue/unclaimed?order=oldest")
+    assert oldest.index(f"case-{old}") < oldest.index(f"case-{young}"), "what was chosen holds"
