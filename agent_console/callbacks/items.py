@@ -112,6 +112,8 @@ def why_no_phone(ask: Request) -> str:
     state = agents.state_of(ask.session, ask.agent.id)
     if state.status in agents.IN_A_CALL:
         return _("You are on a call. Call the worker back when it is over.")
+    if not ask.site.settings.trunk_host:
+        return _("No trunk is set up, so nobody outside can be called. An administrator sets one.")
     if not state.reachable:
         return _("Your phone is not on, so nothing can be dialled from here.")
     return ""

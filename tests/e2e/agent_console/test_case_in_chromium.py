@@ -228,6 +228,33 @@ def test_a_case_is_moved_and_a_refusal_is_a_line_on_the_page(served: Served, scr
     expect(menu.locator("form")).to_be_hidden()
 
 
+def test_the_focus_goes_into_a_form_that_opens_and_back_when_it_closes(served: Served, screen_of: OpenScreen) -> None:
+    """By keyboard alone: a form in place of a part, a menu with a form, and Escape out of it."""
+    case_id, _ = leave(served)
+    screen = screen_of("alice")
+    page = screen.open(f"/cases/{case_id}")
+    page.keyboard.press("s")
+    focused = page.locator(":focus")
+    expect(focused).to_have_attribute("name", "in_danger")
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("Control+Enter")
+    expect(page.locator("#safety form")).to_have_count(0)
+    expect(focused).to_have_attribute("data-key", "s")
+    expect(page.get_by_text("Safety reviewed")).to_be_visible()  # the rest of the page has fetched itself
+    page.keyboard.press("t")
+    expect(focused).to_have_id("summary")
+    page.keyboard.type("Passports held")
+    page.keyboard.press("Enter")
+    expect(page.locator("h1")).to_have_text("Passports held")
+    expect(focused).to_have_attribute("data-key", "t")
+    page.keyboard.press("u")
+    expect(focused).to_have_attribute("name", "status")
+    page.keyboard.press("Escape")
+    expect(focused).to_have_attribute("data-key", "u")
+    assert page.locator("#move").get_attribute("open") is None
+    assert screen.faults == []
+
+
 def test_leaving_with_something_half_typed_asks_first(served: Served, screen_of: OpenScreen) -> None:
     """Staying keeps it. A note asks nothing: it is kept as it is typed."""
     case_id, _ = leave(served)

@@ -217,7 +217,7 @@ async def test_a_line_that_refuses_is_no_try_and_says_why(
     settings.trunk_host = ""
     answer = await alice.post(f"/callbacks/{callback_id}/attempts", HTMX)
     assert answer.status == 409
-    assert "This line cannot call out" in await answer.text()
+    assert "No trunk is set up" in await answer.text()
     assert tries(db) == []
     assert item_of(db, callback_id).attempts == 0
     with db.read() as session:
