@@ -19,14 +19,15 @@
   });
 
   // A form that takes the place of a part of the page, and the part that takes its place again. htmx itself sees to `autofocus`.
-  let closing = "";
-  document.addEventListener("htmx:beforeSwap", ({ detail: { target } }) => {
-    const inside = target?.id && target.contains(document.activeElement) && target.querySelector("form [type=submit], form button");
-    closing = inside ? target.id : "";
+  const closing = new WeakMap(); // request -> id of the part that its form stood in
+  document.addEventListener("htmx:beforeSwap", ({ detail: { target, requestConfig, xhr } }) => {
+    // Of a form's own answer alone: a page that fetches itself again moves nobody's focus.
+    const form = requestConfig?.elt?.closest?.("form");
+    if (form && target?.id && target.contains(form) && target.contains(document.activeElement)) closing.set(xhr, target.id);
   });
-  document.addEventListener("htmx:afterSettle", () => {
-    const part = closing && document.getElementById(closing);
-    closing = "";
+  document.addEventListener("htmx:afterSettle", ({ detail: { xhr } }) => {
+    const part = closing.has(xhr) && document.getElementById(closing.get(xhr));
+    closing.delete(xhr);
     if (!part || document.activeElement !== document.body) return;
     const next = part.querySelector("form [autofocus], form [aria-invalid]") || part.querySelector(OPENER);
     next?.focus({ preventScroll: true });
