@@ -398,6 +398,15 @@ def test_a_key_counts_only_over_what_is_less_careful_or_older(db: Database) -> N
     assert not wrong
 
 
+def test_what_a_key_said_is_kept_with_the_case_that_is_filed_or_joined(db: Database) -> None:
+    with db.write() as s:
+        answered, joined = a_case(s), a_case(s)
+        own = file(s, a_call(s, "own", callback_said=SAFE, callback_at=T))
+        file(s, a_call(s, "answers", callback_said=UNSAFE, callback_at=T), answers=answered)
+        said = [s.get_one(Safety, case.id).callback for case in (own, answered, joined)]
+        assert said == [SAFE, UNSAFE, UNKNOWN]
+
+
 @pytest.mark.parametrize(
     ("pressed", "counts"),
     [
