@@ -192,6 +192,14 @@ def test_a_call_owed_by_hand_takes_further_calls_while_the_conversation_goes_on(
     assert (item.calls, item.contact_id, item.created_at) == (2, newer.id, T + MINUTE)
 
 
+def test_a_further_call_is_added_to_what_others_have_written_since(phone: Telephone) -> None:
+    item = phone.note(phone.call())
+    assert item is not None
+    changed_by_another(phone.s, item, calls=5, kind=CallbackKind.REQUESTED)
+    phone.note(phone.call(HOUR))
+    assert (item.calls, item.kind) == (6, CallbackKind.REQUESTED)
+
+
 def test_of_two_calls_that_end_in_one_moment_an_item_keeps_the_one_it_has(phone: Telephone, staff: Cast) -> None:
     first, second = phone.call(), phone.call()
     item = phone.item(first, created_at=T + HOUR)

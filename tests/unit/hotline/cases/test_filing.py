@@ -336,6 +336,15 @@ def test_whether_a_call_was_brief_is_settled_again_until_a_person_has_acted(
         assert (case.status is CaseStatus.CLOSED) is ("closing_reason" in after)
 
 
+def test_where_no_second_is_brief_a_call_that_ends_as_it_arrives_still_is(db: Database) -> None:
+    with db.write() as s:
+        for seconds, brief in ((0, True), (1, False)):
+            case = a_case(s)
+            contact = a_call(s, f"{seconds}", case_id=case.id, ended_at=T + seconds * SECOND)
+            filing.settle_brief(s, contact, brief_s=0)
+            assert (case.closing_reason == filing.BRIEF) is brief
+
+
 def test_a_case_with_another_call_is_never_closed_as_brief(db: Database) -> None:
     with db.write() as s:
         case = a_case(s)
