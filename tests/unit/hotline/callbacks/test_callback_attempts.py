@@ -469,7 +469,7 @@ def test_only_a_call_of_ours_has_an_attempt(db: Database, staff: Cast, keys: Key
         assert callback_attempts.unanswered(s, inbound, AT, settings) is None
         assert callback_attempts.of_call(s, inbound.call) is None
         assert not callback_attempts.attempt_failed(s, inbound.id or 0, AT)
-        assert not callback_attempts.attempt_failed(s, 99_999, AT)
+        assert callback_attempts.attempt_failed(s, 99_999, AT) is False
 
 
 def test_a_click_is_told_and_audited_with_the_call_it_made(

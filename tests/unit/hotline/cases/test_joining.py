@@ -192,7 +192,7 @@ def test_a_join_and_its_undoing_are_told_on_both_cases_and_audited(db: Database,
         of_to: list[object] = [(EventKind.MOVED_CALL, alice, came)]
         assert (told(s, own.id), told(s, to.id)) == (of_own, of_to)
         assert (own.version > before[0], to.version > before[1]) == (True, True)
-        touched = (own.touched_at, to.touched_at)
+        touched, before = (own.touched_at, to.touched_at), (own.version, to.version)
         undone = joining.undo_join(s, call_id, staff.bob)
         assert (undone.call_id, undone.from_id, undone.to_id, undone.emptied) == (call_id, to.id, own.id, True)
         of_own += [
@@ -203,6 +203,7 @@ def test_a_join_and_its_undoing_are_told_on_both_cases_and_audited(db: Database,
         of_to += [(EventKind.MOVED_CALL, staff.bob.id, went)]
         assert (told(s, own.id), told(s, to.id)) == (of_own, of_to)
         assert (own.touched_at, to.touched_at) == touched, "the first act counts"
+        assert (own.version > before[0], to.version > before[1]) == (True, True)
         acts = [(e.act, e.subject, e.by_id, e.detail) for e in s.exec(select(AuditEntry)) if "join" in e.act]
         assert acts == [
             ("call_joined", f"case:{to.id}", alice, {"contact": call_id, "source": own.id}),
