@@ -106,8 +106,8 @@ def _for_the_types(node: ast.AST, child: ast.AST) -> bool:
     """The 0 of `row.id or 0`: a row that was written has an id, and only the type checker asks what else it would be."""
     if not isinstance(node, ast.BoolOp) or not isinstance(child, ast.Constant) or child.value != 0:
         return False
-    named = node.values[0]
-    return isinstance(named, ast.Attribute) and (named.attr == "id" or named.attr.endswith("_id"))
+    name = ast.unparse(node.values[0])
+    return name.endswith((".id", "_id"))
 
 
 def _is_log(node: ast.expr) -> bool:
