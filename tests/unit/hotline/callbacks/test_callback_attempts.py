@@ -531,6 +531,7 @@ def test_a_refused_call_names_the_item_and_the_case(db: Database, staff: Cast, k
         with pytest.raises(DialRefused, match="never to call") as caught:
             o.begin()
         assert (caught.value.callback_id, caught.value.case_id) == (o.id, o.item.case_id)
+        assert str(caught.value) == caught.value.refusal.sentence
         callback_attempts.note_refusal(s, caught.value, staff.alice)
         [entry] = [e for e in s.exec(select(AuditEntry)) if e.act == "call_back_refused"]
         assert (entry.by_id, entry.detail) == (staff.alice.id, {"callback": o.id, "reason": "never"})

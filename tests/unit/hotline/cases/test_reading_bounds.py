@@ -122,6 +122,7 @@ def test_past_the_usual_amount_the_next_waits_until_the_pause_is_over(
                 reading.check(s, CASES, "case:3", staff.bob, few, free=False)
             assert (held.value.wait_s, held.value.amount, held.value.allowed) == (wait_s, 3, 2)
             assert (held.value.kind, held.value.agent_id) == (CASES, staff.bob.id)
+            assert f"Go on in {wait_s} seconds" in str(held.value)
         alert = reading.check(s, CASES, "case:3", staff.bob, few, free=wait_s is not None)
         assert alert is not None
         assert (alert.kind, alert.agent_id, alert.amount, alert.allowed) == (CASES, staff.bob.id, 3, 2)
@@ -172,7 +173,7 @@ def test_a_case_whose_call_back_is_due_is_worked_by_everybody_but_a_colleagues_l
         s.flush()
         assert reading.is_worked(s, case, staff.bob) is worked
         assert not reading.is_worked(s, other, staff.bob)
-        assert not reading.is_worked(s, None, staff.bob)
+        assert reading.is_worked(s, None, staff.bob) is False
 
 
 def test_ones_own_case_needs_no_line_and_is_worked_by_nobody_else(db: Database, staff: Cast, few: Settings) -> None:
