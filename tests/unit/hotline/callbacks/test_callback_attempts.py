@@ -597,7 +597,7 @@ def test_a_call_that_rang_after_all_or_of_which_something_was_said_is_a_try(
             changed_by_another(s, contact, answered_at=AT)
         else:
             o.say(said)
-        assert not callback_attempts.attempt_failed(s, contact.id or 0, AT)
+        assert callback_attempts.attempt_failed(s, contact.id or 0, AT) is False
         assert o.item.attempts == 1
 
 
