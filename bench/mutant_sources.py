@@ -45,16 +45,25 @@ class Mutant:
     source: str
     statement: int | None
     """The first line of the statement it stands in, that of `def` for a default; None for what runs at import."""
+    function: str
+    code: str
+    """Its line as it is written."""
 
     @property
     def name(self) -> str:
         """The name by which a person finds it."""
         return f"{self.file}:{self.line} {self.fault}"
 
+    @property
+    def place(self) -> str:
+        """What it is known by when the lines above it have changed."""
+        return f"{self.file} {self.function}: {self.code} -- {self.fault}"
+
 
 def mutants_of(file: Path) -> list[Mutant]:
     """All mutants of a file, in the order of its lines."""
-    tree = ast.parse(file.read_text())
+    text = file.read_text()
+    tree, lines = ast.parse(text), text.splitlines()
     found: list[Mutant] = []
     for path, node in _nodes(tree, ()):
         statement = _statement(tree, path)
@@ -62,7 +71,9 @@ def mutants_of(file: Path) -> list[Mutant]:
             mutated = copy.deepcopy(tree)
             _put(mutated, path, changed)
             line = getattr(node, "lineno", statement or 0)
-            found.append(Mutant(file, line, fault, ast.unparse(ast.fix_missing_locations(mutated)), statement))
+            source = ast.unparse(ast.fix_missing_locations(mutated))
+            code = lines[line - 1].strip() if line else ""
+            found.append(Mutant(file, line, fault, source, statement, _function(tree, path), code))
     return sorted(found, key=lambda mutant: mutant.line)
 
 
@@ -76,7 +87,7 @@ def _nodes(node: ast.AST, path: Path_) -> Iterator[tuple[Path_, ast.AST]]:
             continue
         children = value if isinstance(value, list) else [value]
         for number, child in enumerate(children):
-            if not isinstance(child, ast.AST) or _left_alone(child):
+            if not isinstance(child, ast.AST) or _left_alone(child) or _for_the_types(node, child):
                 continue
             step: Path_ = (*path, (name, number if isinstance(value, list) else None))
             yield step, child
@@ -89,6 +100,14 @@ def _left_alone(node: ast.AST) -> bool:
     if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
         return True
     return isinstance(node, ast.Expr) and (_is_log(node.value) or isinstance(node.value, ast.Constant))
+
+
+def _for_the_types(node: ast.AST, child: ast.AST) -> bool:
+    """The 0 of `row.id or 0`: a row that was written has an id, and only the type checker asks what else it would be."""
+    if not isinstance(node, ast.BoolOp) or not isinstance(child, ast.Constant) or child.value != 0:
+        return False
+    name = ast.unparse(node.values[0])
+    return name.endswith((".id", "_id"))
 
 
 def _is_log(node: ast.expr) -> bool:
@@ -175,6 +194,17 @@ def _statement(tree: ast.AST, path: Path_) -> int | None:
         elif isinstance(inner, ast.arguments):
             return line
     return line if inside else None
+
+
+def _function(tree: ast.AST, path: Path_) -> str:
+    """The name of the innermost function that `path` leads into; none for what stands outside."""
+    inner, found = tree, ""
+    for name, number in path:
+        value = getattr(inner, name)
+        inner = value if number is None else value[number]
+        if isinstance(inner, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            found = inner.name
+    return found
 
 
 def _put(tree: ast.AST, path: Path_, changed: ast.AST) -> None:

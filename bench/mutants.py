@@ -2,8 +2,8 @@
 
 A first run of the unit tests on SQLite notes which test passes through which line. Then each mutant is given to a fork of
 its own, which runs the tests that pass through its line, the quickest first, until one fails. Mutants that no test fails
-for are listed: each is a missing test, or has its reason in `bench/mutants_left.toml`. The exit code is 0 when more than
-95 % of those without a reason are noticed.
+for are listed: each is a missing test, or has its reason in `bench/mutants_left.toml`, by its function, its line of code and
+the fault. The exit code is 0 when more than 95 % of those without a reason are noticed.
 
     python -m bench.mutants                            every 5th mutant of all rules
     python -m bench.mutants --every 1 hotline/calls/facts.py all of one file
@@ -158,14 +158,13 @@ def main() -> int:
     for number, (mutant, noticed) in enumerate(_noticed(chosen, passed, given.jobs), 1):
         if not noticed:
             survivors.append(mutant)
-            print(
-                f"  not noticed: {mutant.name}{' -- ' + left[mutant.name] if mutant.name in left else ''}", flush=True
-            )
+            why = f" -- {left[mutant.place]}" if mutant.place in left else f"\n    {mutant.place}"
+            print(f"  not noticed: {mutant.name}{why}", flush=True)
         if number % 50 == 0:
             print(
                 f"{number} of {len(chosen)}, {len(survivors)} not noticed, {time.monotonic() - began:.0f} s", flush=True
             )
-    without = [mutant for mutant in survivors if mutant.name not in left]
+    without = [mutant for mutant in survivors if mutant.place not in left]
     judged = len(chosen) - (len(survivors) - len(without))
     share = 1 - len(without) / judged if judged else 1.0
     print(

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from sqlmodel import Session, select
+from sqlmodel import Session, col, select
 
 from hotline import audit
 from hotline.callbacks import attempts as callback_attempts
@@ -39,6 +39,7 @@ from models import (
     Outcome,
     Safety,
 )
+from tests.support.behind import changed_by_another
 from tests.support.cast import Cast
 from tests.support.thailand import saw
 from tests.support.wait import PATIENCE_S
@@ -466,5 +467,353 @@ def test_only_a_call_of_ours_has_an_attempt(db: Database, staff: Cast, keys: Key
         inbound = s.get_one(Contact, o.item.contact_id)
         assert callback_attempts.unanswered(s, inbound, AT, settings) is None
         assert callback_attempts.of_call(s, inbound.call) is None
-        assert not callback_attempts.attempt_failed(s, inbound.id, AT)
-        assert not callback_attempts.attempt_failed(s, 99_999, AT)
+        assert not callback_attempts.attempt_failed(s, inbound.id or 0, AT)
+        assert callback_attempts.attempt_failed(s, 99_999, AT) is False
+
+
+def test_a_click_is_told_and_audited_with_the_call_it_made(
+    db: Database, staff: Cast, keys: Keys, settings: Settings
+) -> None:
+    """And counts as a person's act on the case: the first one's moment stands, and its version goes up each time."""
+    with db.write() as s:
+        o = owed(s, keys, settings, staff)
+        case = s.get_one(Case, o.item.case_id)
+        case.touched_at, version = AT - HOUR, case.version
+        s.flush()
+        contact, _ = o.begin()
+        assert (case.touched_at, case.version > version) == (AT - HOUR, True)
+        [attempt] = s.exec(select(CallbackAttempt)).all()
+        assert (attempt.callback_id, attempt.contact_id, attempt.by_id) == (o.id, contact.id, staff.alice.id)
+        assert (attempt.at, attempt.outcome) == (AT, None)
+        [line] = [e for e in s.exec(select(CaseEvent)) if e.detail.get("what") == "dialled"]
+        assert (line.at, line.by_id, line.detail["contact"], line.detail["attempt"]) == (
+            AT,
+            staff.alice.id,
+            contact.id,
+            1,
+        )
+        [act] = [e for e in s.exec(select(AuditEntry)) if e.act == "called_back"]
+        assert (act.subject, act.by_id) == (f"case:{case.id}", staff.alice.id)
+        assert act.detail == {"callback": o.id, "contact": contact.id}
+
+
+@pytest.mark.parametrize("what", ["the case", "what is safe", "the item"])
+def test_what_others_changed_since_the_page_was_read_forbids_a_call(
+    db: Database, staff: Cast, keys: Keys, settings: Settings, what: str
+) -> None:
+    """Also of a case whose telephone is not certain any more, which no telephone leads to."""
+    with db.write() as s:
+        o = owed(s, keys, settings, staff)
+        case = s.get_one(Case, o.item.case_id)
+        assert o.refused() is None
+        if what == "the case":
+            changed_by_another(s, case, status=CaseStatus.CLOSED)
+        elif what == "the item":
+            changed_by_another(s, o.item, attempts=settings.callback_tries)
+        else:
+            changed_by_another(s, case, caller_id=None)
+            changed_by_another(s, o.safety, callback=CallbackSafety.UNSAFE)
+        with pytest.raises(DialRefused) as caught:
+            o.begin()
+        assert caught.value.refusal.code is {
+            "the case": Reason.CASE_CLOSED,
+            "the item": Reason.TRIES_USED_UP,
+            "what is safe": Reason.UNSAFE,
+        }.get(what)
+
+
+def test_a_refused_call_names_the_item_and_the_case(db: Database, staff: Cast, keys: Keys, settings: Settings) -> None:
+    with db.write() as s:
+        o = owed(s, keys, settings, staff)
+        o.safety.callback = CallbackSafety.NEVER
+        s.flush()
+        with pytest.raises(DialRefused, match="never to call") as caught:
+            o.begin()
+        assert (caught.value.callback_id, caught.value.case_id) == (o.id, o.item.case_id)
+        assert str(caught.value) == caught.value.refusal.sentence
+        callback_attempts.note_refusal(s, caught.value, staff.alice)
+        [entry] = [e for e in s.exec(select(AuditEntry)) if e.act == "call_back_refused"]
+        assert (entry.by_id, entry.detail) == (staff.alice.id, {"callback": o.id, "reason": "never"})
+
+
+@pytest.mark.parametrize(("why", "told"), [("", None), ("no_trunk", "no_trunk"), ("x" * 130, "x" * 120)])
+def test_why_the_line_failed_is_told_on_the_case(
+    db: Database, staff: Cast, keys: Keys, settings: Settings, why: str, told: str | None
+) -> None:
+    with db.write() as s:
+        o = owed(s, keys, settings, staff)
+        contact, _ = o.begin()
+        assert callback_attempts.attempt_failed(s, contact.id or 0, AT + HOUR, why)
+        line = s.exec(select(CaseEvent).order_by(col(CaseEvent.id))).all()[-1]
+        assert (line.at, line.detail) == (
+            AT + HOUR,
+            {"what": "line_failed", "contact": contact.id, "reason": told},
+        )
+        assert (contact.failed_at, contact.ended_at) == (AT + HOUR, AT + HOUR)
+        assert s.exec(select(CallbackAttempt)).all() == []
+
+
+@pytest.mark.parametrize("clock_set_back", [False, True])
+def test_a_line_that_fails_late_keeps_the_moments_that_are_known(
+    db: Database, staff: Cast, keys: Keys, settings: Settings, clock_set_back: bool
+) -> None:
+    """A call does not end before it began, whatever a clock said, and no count of tries goes below none."""
+    with db.write() as s:
+        o = owed(s, keys, settings, staff)
+        contact, _ = o.begin()
+        o.item.attempts = 0
+        if not clock_set_back:
+            contact.failed_at, contact.ended_at = AT + timedelta(seconds=1), AT + timedelta(seconds=2)
+        s.flush()
+        assert callback_attempts.attempt_failed(s, contact.id or 0, AT - HOUR if clock_set_back else AT + HOUR)
+        assert (contact.failed_at, contact.ended_at) == (
+            (AT - HOUR, AT) if clock_set_back else (AT + timedelta(seconds=1), AT + timedelta(seconds=2))
+        )
+        assert o.item.attempts == 0
+
+
+def test_a_line_that_failed_undoes_one_try_of_several(
+    db: Database, staff: Cast, keys: Keys, settings: Settings
+) -> None:
+    with db.write() as s:
+        o = owed(s, keys, settings, staff)
+        o.try_once(NOBODY)
+        contact, _ = o.begin(at=AT + 3 * HOUR)
+        assert o.item.attempts == 2
+        callback_attempts.attempt_failed(s, contact.id or 0, AT + 3 * HOUR)
+        assert (o.item.attempts, len(s.exec(select(CallbackAttempt)).all())) == (1, 1)
+
+
+@pytest.mark.parametrize("said", [NOBODY, None])
+def test_a_call_that_rang_after_all_or_of_which_something_was_said_is_a_try(
+    db: Database, staff: Cast, keys: Keys, settings: Settings, said: AttemptOutcome | None
+) -> None:
+    """Also when another process wrote that down after the call was read here."""
+    with db.write() as s:
+        o = owed(s, keys, settings, staff)
+        contact, _ = o.begin()
+        if said is None:
+            changed_by_another(s, contact, answered_at=AT)
+        else:
+            o.say(said)
+        assert callback_attempts.attempt_failed(s, contact.id or 0, AT) is False
+        assert o.item.attempts == 1
+
+
+def test_what_an_agent_said_since_the_end_was_read_is_not_overwritten_by_the_line(
+    db: Database, staff: Cast, keys: Keys, settings: Settings
+) -> None:
+    with db.write() as s:
+        o = owed(s, keys, settings, staff)
+        contact, _ = o.begin()
+        o.hang_up(contact, AT)
+        [attempt] = s.exec(select(CallbackAttempt)).all()
+        changed_by_another(s, attempt, outcome=MACHINE)
+        assert callback_attempts.unanswered(s, contact, AT, settings) is None
+        assert attempt.outcome is MACHINE
+
+
+def test_only_a_call_of_ours_that_is_over_and_was_not_taken_was_not_answered(
+    db: Database, staff: Cast, keys: Keys, settings: Settings
+) -> None:
+    with db.write() as s:
+        o = owed(s, keys, settings, staff)
+        contact, _ = o.begin()
+        assert callback_attempts.unanswered(s, contact, AT, settings) is None, "it goes on"
+        o.hang_up(contact, AT)
+        contact.direction = Direction.INBOUND
+        assert callback_attempts.unanswered(s, contact, AT, settings) is None
+        contact.direction = Direction.OUTBOUND
+        assert callback_attempts.unanswered(s, contact, AT, settings) is o.item
+    with db.read() as s:
+        assert s.exec(select(CallbackAttempt)).one().outcome is NOBODY
+
+
+def test_what_came_of_a_try_is_told_audited_and_free_for_the_next(
+    db: Database, staff: Cast, keys: Keys, settings: Settings
+) -> None:
+    """Said twice it is told once; the item is nobody's then, and is tried again in her hours."""
+    with db.write() as s:
+        o = owed(s, keys, settings, staff)
+        contact, _ = o.begin()
+        o.hang_up(contact, AT, answered=True)
+        for _ in range(2):
+            assert o.say(MACHINE) is o.item
+        assert (o.item.owner_id, o.item.locked_until, o.item.due_at) == (None, None, AT + 2 * HOUR)
+        [line] = [e for e in s.exec(select(CaseEvent)) if e.detail.get("what") == "machine"]
+        assert (line.at, line.by_id, line.detail["attempt"]) == (AT, staff.alice.id, 1)
+        [act] = [e for e in s.exec(select(AuditEntry)) if e.act == "call_back_said"]
+        assert (act.subject, act.by_id) == (f"case:{o.item.case_id}", staff.alice.id)
+        assert act.detail == {"callback": o.id, "contact": contact.id, "outcome": "machine"}
+        for other in (NOBODY, REACHED, DROPPED):
+            with pytest.raises(Refused, match="already"):
+                o.say(other)
+    with db.read() as s:
+        assert s.exec(select(CallbackAttempt)).one().outcome is MACHINE
+
+
+@pytest.mark.parametrize("outcome", [MACHINE, REACHED, DROPPED, SOMEBODY_ELSE])
+def test_what_the_line_said_by_itself_is_corrected_by_who_called(
+    db: Database, staff: Cast, keys: Keys, settings: Settings, outcome: AttemptOutcome
+) -> None:
+    with db.write() as s:
+        o = owed(s, keys, settings, staff)
+        contact, _ = o.begin()
+        o.hang_up(contact, AT)
+        callback_attempts.unanswered(s, contact, AT, settings)
+        o.say(outcome)
+        assert s.exec(select(CallbackAttempt)).one().outcome is outcome
+
+
+def test_the_newest_try_is_the_one_of_which_is_said_what_came(
+    db: Database, staff: Cast, keys: Keys, settings: Settings
+) -> None:
+    """Of this item: another one's try is not touched, and who may not call back says nothing."""
+    with db.write() as s:
+        o, other = owed(s, keys, settings, staff), owed(s, keys, settings, staff, "b", "0899999999")
+        o.try_once(NOBODY)
+        contact, _ = o.begin(at=AT + 3 * HOUR)
+        o.hang_up(contact, AT + 3 * HOUR, answered=True)
+        theirs, _ = other.begin(at=AT + 3 * HOUR)
+        other.hang_up(theirs, AT + 3 * HOUR, answered=True)
+        assert callback_attempts.of_call(s, "no such call") is None
+        found = callback_attempts.of_call(s, contact.call)
+        assert found is not None
+        assert (found[0].id, found[1].contact_id) == (o.id, contact.id)
+        newest = callback_attempts.unsaid(s, staff.alice.id or 0)
+        assert newest is not None
+        assert newest.contact_id == theirs.id
+        assert callback_attempts.unsaid(s, staff.bob.id or 0) is None
+        with pytest.raises(NotAllowed):
+            o.say(MACHINE, who="adam")
+        o.say(MACHINE, AT + 3 * HOUR)
+        outcomes = [attempt.outcome for attempt in s.exec(select(CallbackAttempt).order_by(col(CallbackAttempt.id)))]
+        assert outcomes == [NOBODY, MACHINE, None]
+
+
+@pytest.mark.parametrize(("last", "supervisor"), [(3, True), (2, False), (4, True)])
+def test_a_try_that_fails_as_often_as_is_allowed_or_more_goes_to_a_supervisor(
+    db: Database, staff: Cast, keys: Keys, settings: Settings, last: int, supervisor: bool
+) -> None:
+    """Told once, without a name, with the number of the try; until then a colleague may try it."""
+    with db.write() as s:
+        o = owed(s, keys, settings, staff)
+        o.item.attempts = last - 1
+        s.flush()
+        o.try_once(NOBODY, who="sofia")
+        told = [(e.by_id, e.detail) for e in s.exec(select(CaseEvent)) if e.detail.get("what") == "for_supervisor"]
+        assert told == ([(None, {"what": "for_supervisor", "attempt": last})] if supervisor else [])
+        at = AT + timedelta(minutes=1)
+        assert o.item.for_supervisor_at == (at if supervisor else None)
+        assert (o.refused(at=AT + 3 * HOUR) is Reason.TRIES_USED_UP) is supervisor
+
+
+def test_as_many_tries_as_are_allowed_are_used_up_also_when_nobody_told_a_supervisor(
+    db: Database, staff: Cast, keys: Keys, settings: Settings
+) -> None:
+    """And one that a supervisor was told of stays theirs when fewer tries are counted."""
+    with db.write() as s:
+        o = owed(s, keys, settings, staff)
+        for attempts, told_at, refused in ((3, None, True), (2, None, False), (0, AT, True)):
+            o.item.attempts, o.item.for_supervisor_at = attempts, told_at
+            s.flush()
+            assert (o.refused() is Reason.TRIES_USED_UP) is refused
+
+
+def test_what_is_said_of_the_try_of_an_item_that_has_ended_changes_nothing_but_somebody_else(
+    db: Database, staff: Cast, keys: Keys, settings: Settings
+) -> None:
+    with db.write() as s:
+        o = owed(s, keys, settings, staff)
+        contact, _ = o.begin()
+        o.hang_up(contact, AT, answered=True)
+        callbacks.end(s, o.item, CallbackEnd.SHE_REACHED_US, AT)
+        due_at = o.item.due_at
+        o.say(DROPPED)
+        assert (o.item.end, o.item.due_at, o.item.kind) == (
+            CallbackEnd.SHE_REACHED_US,
+            due_at,
+            CallbackKind.ABANDONED,
+        )
+        assert o.told() == ["noted", "dialled", "she_reached_us"]
+        o.say(SOMEBODY_ELSE)
+        assert o.item.end is CallbackEnd.UNSAFE
+
+
+def test_a_line_that_dropped_is_due_at_once_and_closed_when_nothing_is_known(
+    db: Database, staff: Cast, keys: Keys, settings: Settings
+) -> None:
+    """A case of which nothing is written about safety agrees to nothing."""
+    with db.write() as s:
+        o, other = owed(s, keys, settings, staff), owed(s, keys, settings, staff, "b", "0899999999")
+        o.safety.if_drops = other.safety.if_drops = "we_call_back"
+        o.try_once(DROPPED, AT)
+        assert (o.item.due_at, o.item.kind) == (AT + timedelta(minutes=1), CallbackKind.DROPPED)
+        contact, _ = other.begin()
+        other.hang_up(contact, AT, answered=True)
+        s.delete(other.safety)
+        s.flush()
+        assert other.say(DROPPED).end_reason == callback_attempts.DROPPED_AND_NOT_AGREED
+        assert (other.item.ended_by_id, other.item.end) == (staff.alice.id, CallbackEnd.CLOSED)
+
+
+@pytest.mark.parametrize(
+    ("after", "answered", "taken_up"),
+    [
+        (-HOUR, True, True),
+        (timedelta(0), True, True),
+        (timedelta(minutes=1), True, False),
+        (timedelta(minutes=1), False, True),
+    ],
+)
+def test_our_line_that_dropped_counts_until_the_worker_was_heard_in_a_later_call(
+    db: Database, staff: Cast, keys: Keys, settings: Settings, after: timedelta, answered: bool, taken_up: bool
+) -> None:
+    """Then that conversation is the last one, and it did not break off. They never said that we call when a line drops."""
+    with db.write() as s:
+        o = owed(s, keys, settings, staff)
+        o.safety.if_drops = "we_call_back"
+        o.try_once(DROPPED)
+        o.safety.if_drops = None
+        newest = s.get_one(Contact, o.item.contact_id)
+        newest.arrived_at = AT + after
+        newest.answered_at = newest.arrived_at if answered else None
+        newest.outcome = Outcome.ANSWERED if answered else Outcome.ABANDONED_IN_QUEUE
+        s.flush()
+        assert (o.refused(at=AT + 3 * HOUR) is Reason.DROP_NOT_AGREED) is taken_up
+
+
+def test_the_newest_try_of_a_telephone_says_whether_our_line_dropped(
+    db: Database, staff: Cast, keys: Keys, settings: Settings
+) -> None:
+    """Not an older one, and not that of another telephone."""
+    with db.write() as s:
+        o, other = owed(s, keys, settings, staff), owed(s, keys, settings, staff, "b", "0899999999")
+        for one in (o, other):
+            one.safety.if_drops = "we_call_back"
+        o.try_once(DROPPED)
+        o.try_once(NOBODY, AT + HOUR)
+        other.try_once(DROPPED, AT + HOUR)
+        for one in (o, other):
+            one.safety.if_drops = None
+        s.flush()
+        assert o.refused(at=AT + 5 * HOUR) is None
+        assert other.refused(at=AT + 5 * HOUR) is Reason.DROP_NOT_AGREED
+
+
+def test_who_called_or_works_on_it_is_named(db: Database, staff: Cast, keys: Keys, settings: Settings) -> None:
+    with db.write() as s:
+        o = owed(s, keys, settings, staff)
+        callbacks.take(s, o.id, staff.bob, AT)
+        refusal = callbacks.may_dial(s, o.item, staff.alice, AT, BANGKOK, settings)
+        assert refusal is not None
+        assert (refusal.code, refusal.about, refusal.opens_at) == (
+            Reason.LOCKED_BY_OTHER,
+            "Bob",
+            AT + callbacks.LOCK,
+        )
+        contact, _ = o.begin("bob")
+        o.hang_up(contact, AT, answered=True)
+        refusal = callbacks.may_dial(s, o.item, staff.alice, AT, BANGKOK, settings)
+        assert refusal is not None
+        assert (refusal.code, refusal.about) == (Reason.NOT_SAID, "Bob")

@@ -13,6 +13,7 @@ from hotline.line import languages
 from models import AuditEntry, CaseEvent, Consent, ConsentPurpose, Contact, Database, EventKind, TalkRecording
 from models.db.types import now
 from recordings.vault.consent_gate import TAKEN_BACK, why_not
+from tests.support.behind import changed_by_another
 from tests.support.cast import Cast
 from tests.support.thailand import saw
 
@@ -145,3 +146,133 @@ def test_no_is_kept_and_ends_what_stood(db: Database, staff: Cast, keys: Keys) -
         assert consents.recorded_now(s, case_id) == []
         with pytest.raises(Invalid):
             consents.refuse(s, case_id, contact.id, RECORDING, staff.alice, "my", "an old one")
+
+
+def test_the_words_are_of_a_version_and_of_the_language_that_was_asked_for() -> None:
+    """Without one they are English, and that is not told as if words were missing."""
+    for language, said_in in (("th", "th"), ("tl", "tl"), (None, "en")):
+        said = consents.script(RECORDING, language, 30)
+        assert (said.version, said.language) == (SCRIPT_VERSION, said_in)
+    assert consents.script(RECORDING, "th", 30).text != consents.script(RECORDING, "en", 30).text
+
+
+def test_what_is_asked_of_a_call_of_another_case_is_refused_whatever_it_is(
+    db: Database, staff: Cast, keys: Keys
+) -> None:
+    """Neither is it recorded then, nor does its own recording stop."""
+    with db.write() as s:
+        contact, other = talking(s, keys, staff), talking(s, keys, staff, "b")
+        give(s, other, staff)
+        case_id = contact.case_id or 0
+        for call_id in (other.id, 99_999):
+            with pytest.raises(Refused, match="does not belong"):
+                consents.give(s, case_id, call_id, RECORDING, staff.alice, "my", SCRIPT_VERSION)
+            with pytest.raises(Refused, match="does not belong"):
+                consents.refuse(s, case_id, call_id, RECORDING, staff.alice, "my", SCRIPT_VERSION)
+            with pytest.raises(Refused, match="does not belong"):
+                consents.withdraw(s, case_id, RECORDING, staff.alice, call_id)
+        assert (contact.recording, other.recording) == (TalkRecording.OFF, TalkRecording.CONSENTED)
+        assert len(s.exec(select(Consent)).all()) == 1
+
+
+def test_who_works_no_cases_neither_keeps_a_no_nor_takes_a_yes_back(db: Database, staff: Cast, keys: Keys) -> None:
+    with db.write() as s:
+        contact = talking(s, keys, staff)
+        give(s, contact, staff)
+        case_id = contact.case_id or 0
+        for outsider in (staff.adam, staff.charlie):
+            with pytest.raises(NotAllowed):
+                consents.refuse(s, case_id, contact.id, RECORDING, outsider, "my", SCRIPT_VERSION)
+            with pytest.raises(NotAllowed):
+                consents.withdraw(s, case_id, RECORDING, outsider)
+        with pytest.raises(Invalid):
+            consents.refuse(s, case_id, contact.id, RECORDING, staff.alice, "xx", SCRIPT_VERSION)
+        assert consents.may_record(s, contact)
+
+
+def test_what_is_asked_is_told_and_audited_with_its_words_and_kept_with_its_call(
+    db: Database, staff: Cast, keys: Keys
+) -> None:
+    """A withdrawal names the call in which the worker agreed, and the words they had agreed to."""
+    with db.write() as s:
+        contact, later = talking(s, keys, staff), talking(s, keys, staff, "b")
+        later.case_id = contact.case_id
+        s.flush()
+        case_id = contact.case_id or 0
+        given = give(s, contact, staff, language="th")
+        taken = consents.withdraw(s, case_id, RECORDING, staff.bob, later.id)
+        assert taken is not None
+        about = {"purpose": "recording", "language": "th"}
+        for row, who, is_given in ((given, staff.alice, True), (taken, staff.bob, False)):
+            assert (row.case_id, row.contact_id, row.purpose, row.given) == (case_id, contact.id, RECORDING, is_given)
+            assert (row.language, row.script, row.by_id) == ("th", SCRIPT_VERSION, who.id)
+        lines = [(e.by_id, e.detail) for e in s.exec(select(CaseEvent)) if e.kind is EventKind.CONSENT]
+        assert lines == [(staff.alice.id, {"given": True} | about), (staff.bob.id, {"given": False} | about)]
+        audited = [
+            (e.act, e.subject, e.by_id, e.detail) for e in s.exec(select(AuditEntry)) if e.act.startswith("consent")
+        ]
+        assert audited == [
+            ("consent_given", f"case:{case_id}", staff.alice.id, about | {"script": SCRIPT_VERSION}),
+            ("consent_withdrawn", f"case:{case_id}", staff.bob.id, about | {"script": SCRIPT_VERSION}),
+        ]
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_taking_it_back_stops_the_calls_of_the_case_that_go_on_and_the_one_it_is_said_of(
+    db: Database, staff: Cast, keys: Keys, named: bool
+) -> None:
+    """What is over keeps what was so, unless it is named; what another case is about is not touched."""
+    with db.write() as s:
+        over, live, elsewhere = (talking(s, keys, staff, name) for name in ("a", "b", "c"))
+        live.case_id = over.case_id
+        s.flush()
+        for contact in (over, live, elsewhere):
+            give(s, contact, staff)
+        calls.close(s, over, now(), join_within_s=0, brief_s=10)
+        consents.withdraw(s, over.case_id or 0, RECORDING, staff.alice, over.id if named else None)
+        assert live.recording is TalkRecording.OFF
+        assert over.recording is (TalkRecording.OFF if named else TalkRecording.CONSENTED)
+        assert elsewhere.recording is TalkRecording.CONSENTED
+        assert not consents.may_record(s, live)
+        assert consents.may_record(s, elsewhere)
+
+
+def test_taking_back_what_was_never_given_stops_what_runs_all_the_same(db: Database, staff: Cast, keys: Keys) -> None:
+    with db.write() as s:
+        contact = talking(s, keys, staff)
+        contact.recording = TalkRecording.RUNNING
+        s.flush()
+        assert consents.withdraw(s, contact.case_id or 0, RECORDING, staff.alice) is None
+        assert contact.recording is TalkRecording.OFF
+
+
+def test_a_yes_counts_only_for_the_case_and_with_all_it_needs(db: Database, staff: Cast, keys: Keys) -> None:
+    """A call is recorded while it is switched on for it, goes on, has a case, and its case's consent stands."""
+    with db.write() as s:
+        contact, other = talking(s, keys, staff), talking(s, keys, staff, "b")
+        give(s, contact, staff)
+        assert consents.may_record(s, contact)
+        assert not consents.stands(s, other.case_id or 0, RECORDING)
+        other.recording = TalkRecording.RUNNING
+        s.flush()
+        assert not consents.may_record(s, other), "nobody was asked in it"
+        assert consents.recorded_now(s, contact.case_id or 0) == [], "it may be, and is not"
+        contact.recording = TalkRecording.RUNNING
+        s.flush()
+        assert consents.recorded_now(s, contact.case_id or 0) == [contact.call]
+        assert consents.recorded_now(s, other.case_id or 0) == [other.call]
+        own, contact.case_id = contact.case_id, None
+        s.flush()
+        assert not consents.may_record(s, contact)
+        contact.case_id, contact.ended_at = own, now()
+        s.flush()
+        assert not consents.may_record(s, contact)
+        assert consents.recorded_now(s, own or 0) == []
+
+
+def test_a_call_that_was_ended_since_the_page_was_read_takes_no_consent(db: Database, staff: Cast, keys: Keys) -> None:
+    with db.write() as s:
+        contact = talking(s, keys, staff)
+        changed_by_another(s, contact, ended_at=now())
+        with pytest.raises(Refused, match="over"):
+            give(s, contact, staff)

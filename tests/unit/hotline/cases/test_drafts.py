@@ -10,7 +10,7 @@ from hotline.calls.facts import Fact
 from hotline.cases import drafts, work
 from hotline.errors import Invalid, NotAllowed, NotFound
 from hotline.keys import Keys
-from models import Database, Draft
+from models import Case, Database, Draft
 from models.db.types import now
 from tests.support.cast import Cast
 from tests.support.thailand import saw
@@ -58,6 +58,27 @@ def test_what_is_too_long_or_on_no_case_is_refused(db: Database, staff: Cast, ke
             drafts.save(s, 99_999, "words", staff.alice)
         with pytest.raises(NotAllowed):
             drafts.save(s, case_id, "words", staff.adam)
+
+
+def test_a_draft_is_kept_up_to_the_length_of_a_note(db: Database, staff: Cast, keys: Keys) -> None:
+    case_id = a_case(db, keys)
+    with db.write() as s:
+        kept = drafts.keep(s, case_id, "x" * work.NOTE_MAX, staff.alice)
+        assert kept is not None
+        assert len(kept.text) == len(work.add_note(s, case_id, kept.text, staff.alice).text) == work.NOTE_MAX
+
+
+def test_throwing_a_draft_away_leaves_those_of_others_and_of_other_cases(db: Database, staff: Cast, keys: Keys) -> None:
+    case_id = a_case(db, keys)
+    with db.write() as s:
+        other = Case()
+        s.add(other)
+        s.flush()
+        for where, who in ((case_id, staff.alice), (case_id, staff.bob), (other.id or 0, staff.alice)):
+            drafts.keep(s, where, "words", who)
+        drafts.throw_away(s, case_id, staff.alice)
+        left = {tuple(one) for one in s.exec(select(Draft.case_id, Draft.agent_id))}
+        assert left == {(case_id, staff.bob.id), (other.id, staff.alice.id)}
 
 
 def test_two_pages_that_keep_at_once_make_one_draft(db: Database, staff: Cast, keys: Keys) -> None:
