@@ -109,3 +109,33 @@ def test_a_limited_telephone_goes_to_the_message(db: Database, staff: Cast, keys
         assert routing.route(s, "my", AT, LINE, case.caller_id).way is Way.MESSAGE
         assert routing.route(s, "my", AT + WEEK, LINE, case.caller_id).way is Way.QUEUE
         assert routing.route(s, "my", AT, LINE).way is Way.QUEUE
+
+
+@pytest.mark.parametrize(
+    ("after", "holds"),
+    [(-timedelta(seconds=1), False), (timedelta(), True), (WEEK - timedelta(seconds=1), True), (WEEK, False)],
+)
+def test_a_case_shows_the_limit_of_its_telephone_while_it_holds(
+    db: Database, staff: Cast, keys: Keys, settings: Settings, after: timedelta, holds: bool
+) -> None:
+    """From its first moment up to that of its review. One that was lifted, and one of another telephone, show nowhere."""
+    with db.write() as s:
+        case, other, withheld = a_case(s, keys), a_case(s, keys, "b", "0899999999"), a_case(s, keys, "c", None)
+        lifted = caller_limits.limit(s, other.id or 0, "threats", staff.sofia, AT, settings)
+        caller_limits.lift(s, lifted.id or 0, staff.sofia, AT)
+        row = caller_limits.limit(s, case.id or 0, "threats", staff.sofia, AT, settings)
+        assert caller_limits.of_case(s, case.id or 0, AT + after) == (row if holds else None)
+        assert caller_limits.of_case(s, other.id or 0, AT + after) is None
+        assert caller_limits.of_case(s, withheld.id or 0, AT + after) is None
+        (shown,) = caller_limits.all_limits(s, AT + after)
+        assert (shown.limit_id, shown.case_id, shown.applies) == (row.id, case.id, holds)
+        due = [one.limit_id for one in caller_limits.due_for_review(s, AT + after)]
+        assert due == ([row.id] if after >= WEEK else [])
+
+
+def test_a_reason_is_kept_up_to_two_hundred_characters(
+    db: Database, staff: Cast, keys: Keys, settings: Settings
+) -> None:
+    with db.write() as s:
+        row = caller_limits.limit(s, a_case(s, keys).id or 0, "x" * 200, staff.sofia, AT, settings)
+        assert row.reason == "x" * 200
