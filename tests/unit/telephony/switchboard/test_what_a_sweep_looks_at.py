@@ -9,7 +9,18 @@ import pytest
 from models import AgentState, AgentStatus, Contact, Conversation, Database, Direction, Party, PartyKind
 from telephony import names
 from telephony.clients.cel import Trail
-from telephony.switchboard.changes.calls import AgentsGone, Arrived, CallRef, Change, Ended, LeftCall, PartyGone
+from telephony.switchboard.changes.calls import (
+    AgentsGone,
+    Answered,
+    Arrived,
+    CallRef,
+    Change,
+    Dropped,
+    Ended,
+    Failed,
+    LeftCall,
+    PartyGone,
+)
 from telephony.switchboard.reconcile import (
     AsteriskSnapshot,
     DatabaseSnapshot,
@@ -54,6 +65,11 @@ def books(**values: Any) -> DatabaseSnapshot:
 def read(db: Database, *trails: Trail) -> DatabaseSnapshot:
     with db.read() as session:
         return read_books(session, {one.linkedid: one for one in trails})
+
+
+def leg(endpoint: str, uniqueid: str, *, first: bool = False) -> dict[str, str]:
+    linkedid = uniqueid if first else "0.1"
+    return {"Channel": f"PJSIP/{endpoint}-00000001", "Uniqueid": uniqueid, "Linkedid": linkedid}
 
 
 def arrived(changes: list[Change]) -> list[str | None]:
@@ -160,9 +176,9 @@ def test_only_who_rings_or_talks_is_held_by_a_call(db: Database, staff: Cast, st
 def test_a_conversation_goes_on_while_an_agent_is_in_it_or_is_waited_for() -> None:
     """A worker's own leg is no agent's, and neither is an agent of another call."""
     talk = Conversation(call="a", agent_id=1)
-    worker = event("CoreShowChannel", _leg("trunk", "7.1", first=True), {names.CALL: "a"})
-    hers = event("CoreShowChannel", _leg("agent1", "7.2"), {names.CALL: "a"})
-    elsewhere = event("CoreShowChannel", _leg("agent1", "7.3"), {names.CALL: "b"})
+    worker = event("CoreShowChannel", leg("trunk", "7.1", first=True), {names.CALL: "a"})
+    hers = event("CoreShowChannel", leg("agent1", "7.2"), {names.CALL: "a"})
+    elsewhere = event("CoreShowChannel", leg("agent1", "7.3"), {names.CALL: "b"})
     over = [AgentsGone("a", after(600), waits=False)]
     assert swept(books(talks=[talk]), there=AsteriskSnapshot.of([worker, hers])) == []
     assert swept(books(talks=[talk]), there=AsteriskSnapshot.of([worker, elsewhere])) == over
@@ -173,15 +189,15 @@ def test_a_conversation_goes_on_while_an_agent_is_in_it_or_is_waited_for() -> No
 def test_each_channel_is_told_for_what_it_is() -> None:
     """Workers, agents, those who were called in, and who waits in a queue; of one without an id only that it is there."""
     rows = [
-        (_leg("trunk", "1.1", first=True), {names.CALL: "a"}),
-        (_leg("trunk", "1.2", first=True) | {"Application": "Queue"}, {names.CALL: "b"}),
-        (_leg("trunk", "1.3", first=True) | {"Application": "Queue"}, {}),
-        (_leg("trunk", "1.4") | {"Application": "Queue"}, {names.CALL: "a", names.LEG: "c0ffee"}),
-        (_leg("trunk", "1.5"), {names.CALL: "ours", names.LEG: names.LEG_WORKER}),
-        (_leg("agent1", "1.6", first=True), {names.CALL: "rings"}),
-        (_leg("agent2", "1.7"), {names.CALL: "a"}),
-        (_leg("agent3", "1.8", first=True), {}),
-        (_leg("recorder", "1.9"), {names.CALL: "a", names.LEG: names.LEG_RECORDER}),
+        (leg("trunk", "1.1", first=True), {names.CALL: "a"}),
+        (leg("trunk", "1.2", first=True) | {"Application": "Queue"}, {names.CALL: "b"}),
+        (leg("trunk", "1.3", first=True) | {"Application": "Queue"}, {}),
+        (leg("trunk", "1.4") | {"Application": "Queue"}, {names.CALL: "a", names.LEG: "c0ffee"}),
+        (leg("trunk", "1.5"), {names.CALL: "ours", names.LEG: names.LEG_WORKER}),
+        (leg("agent1", "1.6", first=True), {names.CALL: "rings"}),
+        (leg("agent2", "1.7"), {names.CALL: "a"}),
+        (leg("agent3", "1.8", first=True), {}),
+        (leg("recorder", "1.9"), {names.CALL: "a", names.LEG: names.LEG_RECORDER}),
     ]
     assert AsteriskSnapshot.of([event("CoreShowChannel", *row) for row in rows]) == AsteriskSnapshot(
         uniqueids=frozenset(f"1.{n}" for n in range(1, 10)),
@@ -206,6 +222,145 @@ def test_a_conversation_is_told_of_in_the_log_ten_minutes_before_its_limit(
     assert capsys.readouterr().out.count("limit") == told
 
 
-def _leg(endpoint: str, uniqueid: str, *, first: bool = False) -> dict[str, str]:
-    linkedid = uniqueid if first else "0.1"
-    return {"Channel": f"PJSIP/{endpoint}-00000001", "Uniqueid": uniqueid, "Linkedid": linkedid}
+@pytest.mark.parametrize(
+    ("values", "there", "goes_on"),
+    [
+        ({"linkedid": "1.1"}, {"uniqueids": {"1.1"}}, True),
+        ({"linkedid": "1.1"}, {"workers": {"a"}}, True),
+        ({"linkedid": None}, {"workers": {"a"}}, True),
+        ({"linkedid": None}, {"uniqueids": {"1.1"}, "workers": {"b"}}, False),
+        ({"linkedid": "1.1"}, {"callers_back": {"a"}, "parties": {"a"}, "queues": {"a"}, "uniqueids": {"1.2"}}, False),
+        ({"direction": Direction.OUTBOUND, "linkedid": "1.1"}, {"uniqueids": {"1.1"}}, False),
+        ({"direction": Direction.OUTBOUND}, {"callers_back": {"a"}}, True),
+        ({"direction": Direction.OUTBOUND}, {"workers": {"a"}}, True),
+        ({"direction": Direction.OUTBOUND, "answered_at": NOON}, {"workers": {"a"}}, True),
+        ({"direction": Direction.OUTBOUND, "answered_at": NOON}, {"callers_back": {"a"}}, False),
+    ],
+)
+def test_a_call_goes_on_while_its_worker_is_there(
+    values: dict[str, Any], there: dict[str, set[str]], goes_on: bool
+) -> None:
+    """By the call's own id, or by its first channel before Asterisk has said that. One that we make goes on while it rings;
+    once the worker was reached, the agent's leg alone is no call."""
+    contact = Contact(**{"call": "a", "arrived_at": NOON} | values)
+    no_channels: dict[str, Any] = {"uniqueids": frozenset(), "workers": frozenset(), "agents": frozenset()}
+    now = AsteriskSnapshot(**no_channels | {name: frozenset(ids) for name, ids in there.items()})
+    assert now.has(contact) is goes_on
+    ended = [change for change in swept(books(open_calls=[contact]), there=now) if isinstance(change, Ended)]
+    assert bool(ended) is not goes_on
+
+
+def open_call(**values: Any) -> Contact:
+    return Contact(**{"id": 1, "call": "a", "linkedid": "1.1", "arrived_at": NOON} | values)
+
+
+@pytest.mark.parametrize(
+    ("signs", "told", "lost_s", "ended_s"),
+    [
+        ({}, {"ended_at": after(40), "last_at": after(90)}, 200, 40),
+        ({}, {"ended_at": None, "last_at": after(90)}, None, 600),
+        ({}, {"ended_at": None, "last_at": after(90)}, 30, 90),
+        ({}, {"ended_at": None, "last_at": after(20)}, 30, 30),
+        ({}, {"ended_at": None, "last_at": None}, 30, 30),
+        ({"message_at": after(50)}, {"ended_at": None, "last_at": after(20)}, 30, 50),
+        ({"message_at": after(700)}, {"ended_at": None, "last_at": after(20)}, 30, 600),
+    ],
+)
+def test_a_call_whose_channel_is_gone_ended_at_the_end_that_was_recorded_else_at_its_last_sign(
+    signs: dict[str, Any], told: dict[str, Any], lost_s: float | None, ended_s: float
+) -> None:
+    """What was seen of it, what the records tell, and when Asterisk was last heard. Never later than now."""
+    one, by_id = open_call(**signs), {"1.1": trail(**told)}
+    known = books(open_calls=[one], known={"1.1": one})
+    lost_at = None if lost_s is None else after(lost_s)
+    found = sweep(known, NOBODY, by_id, set(), after(600), lines=LINES, lost_at=lost_at)
+    assert found.changes == [Ended(CallRef("1.1", "a", NOON), after(ended_s))]
+    assert found.unsettled == list(by_id.values())
+
+
+@pytest.mark.parametrize(
+    ("talks", "lost", "told", "dropped"),
+    [
+        (True, True, {"ended_at": None}, True),
+        (True, True, {}, False),
+        (True, False, {"ended_at": None}, False),
+        (False, True, {"ended_at": None}, False),
+        (True, True, None, False),
+    ],
+)
+def test_a_conversation_dropped_only_when_asterisk_was_lost_in_it_and_recorded_no_end(
+    talks: bool, lost: bool, told: dict[str, Any] | None, dropped: bool
+) -> None:
+    """Without a record nobody knows how it ended. It dropped before it ended."""
+    one = open_call()
+    by_id = {} if told is None else {"1.1": trail(**told)}
+    talk = Conversation(call="a" if talks else "b", agent_id=1)
+    known = books(open_calls=[one], known={"1.1": one}, talks=[talk])
+    changes = sweep(
+        known, NOBODY, by_id, set(), after(600), lines=LINES, lost_at=after(50) if lost else None, lost_agents={1}
+    ).changes
+    assert [type(change) for change in changes] == ([Dropped] if dropped else []) + [Ended]
+
+
+@pytest.mark.parametrize(
+    ("row", "line", "noted", "channel", "written", "again"),
+    [
+        (False, "0800", set(), False, True, True),
+        (False, "0800", {"1.1"}, False, False, True),
+        (False, "0800", {"own"}, False, False, True),
+        (False, "0800", {"other"}, False, True, True),
+        (False, "0800", set(), True, False, True),
+        (False, "0999", set(), False, False, False),
+        (False, None, set(), False, False, False),
+        (True, "0800", set(), False, False, True),
+        (True, "0999", set(), False, False, True),
+    ],
+)
+def test_only_a_call_on_a_line_of_ours_that_is_over_and_that_nobody_wrote_is_written_from_its_records(
+    row: bool, line: str | None, noted: set[str], channel: bool, written: bool, again: bool
+) -> None:
+    """What waits in the spool, is still there or has a row is looked at again; what is no call of ours is not."""
+    one = trail("1.1", "own")
+    one.line = line
+    there = AsteriskSnapshot.of([event("CoreShowChannel", leg("trunk", "1.1"))]) if channel else NOBODY
+    known = books(known={"1.1": open_call()} if row else {})
+    found = sweep(known, there, {"1.1": one}, noted, after(600), lines=LINES)
+    assert arrived(found.changes) == (["own"] if written else [])
+    assert found.unsettled == ([one] if again else [])
+
+
+@pytest.mark.parametrize(
+    ("row", "told", "late"),
+    [
+        ({}, {}, []),
+        ({}, {"answered": (1, after(9))}, [Answered]),
+        ({"answered_at": NOON}, {"answered": (1, after(9))}, []),
+        ({}, {"failed_at": after(9)}, [Failed]),
+        ({"failed_at": NOON}, {"failed_at": after(9)}, []),
+        ({}, {"failed_at": after(9), "answered": (1, after(9))}, [Answered, Failed]),
+    ],
+)
+def test_what_the_records_know_better_of_a_call_that_is_over_is_told_until_it_is_written(
+    row: dict[str, Any], told: dict[str, Any], late: list[type[Change]]
+) -> None:
+    """Then there is nothing more to see in them."""
+    one = trail(**told)
+    found = sweep(
+        books(known={"1.1": open_call(ended_at=after(40), **row)}), NOBODY, {"1.1": one}, set(), after(600), lines=LINES
+    )
+    assert [type(change) for change in found.changes] == late
+    assert found.unsettled == ([one] if late else [])
+
+
+def test_an_answer_of_the_records_is_one_that_was_and_not_one_that_is() -> None:
+    """The agent is not put into a conversation by it. Also of a call that nobody wrote."""
+    told = trail(answered=(7, after(9)), failed_at=after(12))
+    changes = swept(books(), told)
+    assert [type(change) for change in changes] == [Arrived, Answered, Failed, Ended]
+    call = CallRef("1.1", None, NOON, "1800123456")
+    assert changes[1] == Answered(call, after(9), 7, still=False)
+    assert changes[2] == Failed(call, after(12))
+    one = open_call()
+    assert swept(books(open_calls=[one], known={"1.1": one}), told)[0] == Answered(
+        CallRef("1.1", "a", NOON), after(9), 7, still=False
+    )
