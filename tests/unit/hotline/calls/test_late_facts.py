@@ -239,3 +239,8 @@ def test_a_language_that_callers_chose_is_offered_to_them_again_and_one_they_did
         assert said(s, "b", "my", chosen=True) == "my"
         assert said(s, "c", "en", chosen=False) == "my"
         assert said(s, "d", "th", chosen=True) == "th"
+
+
+def test_what_came_with_a_fact_is_written_in_no_line_of_log() -> None:
+    """The number in the clear: a trace shows the words of what was told."""
+    assert "812345678" not in repr(Seen(linkedid="1.1", number="0812345678"))

@@ -327,3 +327,8 @@ def test_removing_what_is_gone_already_is_no_trouble(tmp_path: Path) -> None:
     left = only(Spool(tmp_path))
     path.unlink()
     assert remove(left.files)
+
+
+def test_the_number_of_a_note_is_written_in_no_line_of_log() -> None:
+    """A trace shows the words of what was read."""
+    assert "812345678" not in repr(read_note(json.dumps(SAID).encode(), CALL))
