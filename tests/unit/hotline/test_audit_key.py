@@ -332,3 +332,21 @@ def test_a_long_check_says_how_far_it_is(keyed: Database, monkeypatch: pytest.Mo
     with keyed.read() as session:
         assert audit.verify(session, Anchors(), on_progress=told.append) == Verdict(9)
     assert told == [4, 8]
+
+
+@pytest.mark.parametrize("whole", [0, 2])
+@pytest.mark.parametrize("torn", [b"{", b'{"at": "20', b'{"at": "2026", "entry": 1}'])
+def test_the_next_anchor_goes_in_the_place_of_a_torn_one_however_little_there_is_of_it(
+    keyed: Database, keys: Keys, settings: Settings, whole: int, torn: bytes
+) -> None:
+    """One byte is enough to spoil the line that is written behind it."""
+    path = settings.audit_anchors
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for n in range(whole):
+        audit_anchors.add(path, keys.audit, n, "digest")
+    with path.open("ab") as file:
+        file.write(torn)
+    anchored(keyed, keys, path)
+    anchors = audit_anchors.read(path, keys.audit)
+    assert (len(anchors.lines), anchors.forged) == (whole + 1, None)
+    assert torn + b"{" not in path.read_bytes()

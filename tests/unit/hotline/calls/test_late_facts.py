@@ -244,3 +244,20 @@ def test_a_language_that_callers_chose_is_offered_to_them_again_and_one_they_did
 def test_what_came_with_a_fact_is_written_in_no_line_of_log() -> None:
     """The number in the clear: a trace shows the words of what was told."""
     assert "812345678" not in repr(Seen(linkedid="1.1", number="0812345678"))
+
+
+def test_a_row_that_another_process_wrote_at_the_same_moment_is_taken(
+    db: Database, keys: Keys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was not there yet when this one looked."""
+    find, looks = calls.find, [0]
+
+    def too_early(session: Session, call: str | None = None, linkedid: str | None = None) -> Contact | None:
+        looks[0] += 1
+        return None if looks[0] == 1 else find(session, call, linkedid)
+
+    with db.write() as s:
+        first = calls.saw(s, keys, "a", Fact.ARRIVED, NOON)
+        monkeypatch.setattr(calls, "find", too_early)
+        assert calls.saw(s, keys, "a", Fact.KEY, after(2)).id == first.id
+        assert first.key_at == after(2)
