@@ -211,9 +211,9 @@ def test_a_leap_is_told_of_once_with_its_days(machine: Machine, capsys: pytest.C
     assert "days=40000.0" in told
     machine.runs(2 * DAY)
     assert "leapt" not in capsys.readouterr().out
-    machine.leaps(40 * DAY)
+    machine.leaps(40.04 * DAY)
     machine.look()
-    assert "days=40.0" in capsys.readouterr().out
+    assert "days=40.0\n" in capsys.readouterr().out
 
 
 def test_the_first_day_is_no_leap(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -226,3 +226,16 @@ def test_the_first_day_is_no_leap(tmp_path: Path, capsys: pytest.CaptureFixture[
 def test_the_look_is_kept_where_only_this_account_reads(machine: Machine) -> None:
     assert machine.path.parent.stat().st_mode & 0o777 == 0o700
     assert [path.name for path in machine.path.parent.iterdir()] == [machine.path.name]
+
+
+def test_a_leap_between_two_looks_at_the_same_moment_is_one(machine: Machine) -> None:
+    """Nothing passed by the steady clock; that is no new start of the machine, which may have been off for days."""
+    right = machine.wall
+    machine.leaps(2 * HOUR)
+    assert machine.look() == right
+
+
+def test_the_look_is_kept_though_no_folder_is_there_yet(tmp_path: Path) -> None:
+    made = Machine(tmp_path / "a" / "new" / "vault" / "clock.json")
+    made.look()
+    assert made.runs(DAY) == made.wall

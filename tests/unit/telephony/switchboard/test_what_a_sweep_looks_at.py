@@ -364,3 +364,13 @@ def test_an_answer_of_the_records_is_one_that_was_and_not_one_that_is() -> None:
     assert swept(books(open_calls=[one], known={"1.1": one}), told)[0] == Answered(
         CallRef("1.1", "a", NOON), after(9), 7, still=False
     )
+
+
+def test_a_call_without_a_linkedid_ended_when_its_own_records_say_and_not_those_of_another() -> None:
+    """They name it."""
+    one, other = open_call(id=2, linkedid=None), open_call(id=1, call="b", linkedid="1.0", ended_at=after(5))
+    by_id = {"1.0": trail("1.0", "b", ended_at=after(5)), "1.1": trail("1.1", "a")}
+    known = books(open_calls=[one], known={"1.0": other, "1.1": one})
+    assert sweep(known, NOBODY, by_id, set(), after(600), lines=LINES).changes == [
+        Ended(CallRef(None, "a", NOON), after(40))
+    ]
