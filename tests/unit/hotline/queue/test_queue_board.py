@@ -76,6 +76,7 @@ def test_a_row_of_the_queue_tells_the_wait_there_the_line_and_who_called_before(
             calls.saw(session, keys, name, Fact.ARRIVED, came, Seen(number=number, line=line, language="th"))
             calls.saw(session, keys, name, Fact.QUEUED, came + timedelta(seconds=30), Seen(queue="my"))
         rows = queue_waiting.waiting(session, staff.alice.id or 0)
+        assert [w.contact_id for w in rows] == [one.id for one in calls.waiting(session)]
     assert [(w.called_before, w.withheld, w.line, w.language) for w in rows] == [
         (2, False, "Workers' line", "my"),
         (0, False, None, "my"),
