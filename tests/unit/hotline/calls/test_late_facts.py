@@ -241,9 +241,12 @@ def test_a_language_that_callers_chose_is_offered_to_them_again_and_one_they_did
         assert said(s, "d", "th", chosen=True) == "th"
 
 
-def test_what_came_with_a_fact_is_written_in_no_line_of_log() -> None:
-    """The number in the clear: a trace shows the words of what was told."""
-    assert "812345678" not in repr(Seen(linkedid="1.1", number="0812345678"))
+def test_what_came_with_a_fact_is_written_in_no_line_of_log(db: Database, keys: Keys) -> None:
+    """The number in the clear: a trace shows the words of what was told, and a row those of what was kept."""
+    seen = Seen(linkedid="1.1", number="0812345678")
+    with db.write() as s:
+        contact = calls.saw(s, keys, "a", Fact.ARRIVED, NOON, seen)
+        assert "812345678" not in repr(seen) + repr(contact)
 
 
 def test_a_row_that_another_process_wrote_at_the_same_moment_is_taken(

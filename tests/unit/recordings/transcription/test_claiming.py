@@ -416,3 +416,49 @@ def test_what_is_whole_in_the_vault_again_is_transcribed_after_all_and_nothing_e
     assert (mended.state, mended.attempts, mended.next_try_at, mended.error) == (RecordingState.WAITING, 0, None, None)
     assert {one: found[one].state for one in stays | looked_at} == {one: before[one] for one in stays | looked_at}
     assert put_right(db, vault) == 0
+
+
+@pytest.mark.parametrize(("since", "comes"), [(10 * MINUTE, False), (10 * MINUTE + timedelta(seconds=1), True)])
+def test_the_call_has_ten_minutes_to_end_since_the_recording_came(
+    db: Database, keys: Keys, monkeypatch: pytest.MonkeyPatch, since: timedelta, comes: bool
+) -> None:
+    moment = now()
+    with db.write() as s:
+        recorded(s, keys, "live", over=False, ingested_at=moment - since)
+    monkeypatch.setattr(claims, "now", lambda: moment)
+    assert (worker(db).take() is not None) is comes
+
+
+@pytest.mark.parametrize(
+    ("values", "free"),
+    [
+        ({"next_try_at": timedelta()}, True),
+        ({"next_try_at": timedelta(seconds=1)}, False),
+        ({"state": RecordingState.TRANSCRIBING, "lease_until": timedelta()}, False),
+        ({"state": RecordingState.TRANSCRIBING, "lease_until": timedelta(seconds=-1)}, True),
+    ],
+)
+def test_a_try_is_due_at_its_moment_and_a_lease_is_over_after_it(
+    db: Database, keys: Keys, monkeypatch: pytest.MonkeyPatch, values: dict[str, object], free: bool
+) -> None:
+    moment = now()
+    moments = {name: moment + ahead for name, ahead in values.items() if isinstance(ahead, timedelta)}
+    with db.write() as s:
+        recorded(s, keys, "a", **(values | moments))
+    monkeypatch.setattr(claims, "now", lambda: moment)
+    assert (worker(db).take() is not None) is free
+
+
+@pytest.mark.parametrize("kind", [None, RecordingKind.MESSAGE])
+def test_behind_one_that_is_given_up_the_next_does_not_wait(
+    db: Database, keys: Keys, kind: RecordingKind | None
+) -> None:
+    """Of the kind that was asked for."""
+    with db.write() as s:
+        recorded(s, keys, "kills", 9 * MINUTE, attempts=3)
+        recorded(s, keys, "talk", 8 * MINUTE, kind=RecordingKind.CONVERSATION)
+        following = recorded(s, keys, "next", 2 * MINUTE)
+    claim = worker(db).take(kind)
+    assert claim is not None
+    assert claim.recording_id == following
+    assert {one.state for one in rows(db, Recording) if one.sha256 == "kills"} == {RecordingState.FAILED}
