@@ -13,6 +13,7 @@ from models import (
     CallbackSafety,
     Caller,
     Case,
+    CaseStatus,
     Channel,
     Contact,
     Database,
@@ -264,3 +265,15 @@ def test_a_row_that_another_process_wrote_at_the_same_moment_is_taken(
         monkeypatch.setattr(calls, "find", too_early)
         assert calls.saw(s, keys, "a", Fact.KEY, after(2)).id == first.id
         assert first.key_at == after(2)
+
+
+def test_a_brief_call_is_looked_at_again_each_time_it_is_closed(db: Database, keys: Keys) -> None:
+    """A key that was pressed after all opens its case again."""
+    with db.write() as s:
+        contact = calls.saw(s, keys, "a", Fact.ARRIVED, NOON)
+        calls.close(s, contact, after(3), **LIMITS)
+        case = s.get_one(Case, contact.case_id)
+        assert case.status is CaseStatus.CLOSED
+        contact.key_at = after(1)
+        calls.close(s, contact, after(3), **LIMITS)
+        assert case.status is CaseStatus.NEW
