@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlmodel import Session
+from sqlmodel import Session, select
 
 from hotline.calls import facts as calls
 from hotline.calls.facts import UNNAMED, Fact, Seen, met_by_time, outcome_of
@@ -13,11 +13,13 @@ from models import (
     CallbackSafety,
     Caller,
     Case,
+    CaseEvent,
     CaseStatus,
     Channel,
     Contact,
     Database,
     Direction,
+    EventKind,
     MessageEnd,
     Outcome,
     Recording,
@@ -176,6 +178,8 @@ def test_a_recording_is_attached_once_and_makes_a_message_of_its_call(db: Databa
         assert calls.attach(s, contact, a_recording("message"))
         assert not calls.attach(s, contact, a_recording("message"))
         assert (contact.outcome, contact.channel) == (Outcome.VOICEMAIL, Channel.VOICEMAIL)
+        told = [e.detail["what"] for e in s.exec(select(CaseEvent)) if e.kind is EventKind.RECORDED]
+        assert told == [RecordingKind.CONVERSATION, RecordingKind.MESSAGE], "the case says so, once each"
         calls.close(s, other, after(30), **LIMITS)
         assert (other.outcome, other.channel) == (Outcome.ABANDONED_IN_QUEUE, Channel.VOICE)
 

@@ -116,7 +116,7 @@ def test_somebody_new_in_a_higher_role_cannot_sign_in_before(
     with db.write() as s:
         eve, row = access_requests.add(s, "eve", "Eve", role, {}, staff.adam, settings)
         assert row is not None
-        assert (row.kind, eve.active) == (AccessKind.ADD, False)
+        assert (row.kind, eve.active, eve.must_change_password) == (AccessKind.ADD, False, True)
         with pytest.raises(Refused, match="waits"):
             access_requests.let_in(s, eve.id or 0, staff.adam, settings)
         with pytest.raises(Refused, match="cannot be fetched"):
@@ -138,7 +138,7 @@ def test_an_agent_is_added_and_helped_by_one_person(db: Database, staff: Cast, s
     """Nothing is gained by it that a supervisor has."""
     with db.write() as s:
         eve, row = access_requests.add(s, "eve", "Eve", Role.AGENT, {}, staff.adam, settings)
-        assert (eve.active, row) == (True, None)
+        assert (eve.active, row, eve.must_change_password) == (True, None, True)
         assert isinstance(access_requests.reset_password(s, eve.id or 0, staff.adam, settings), str)
         people.deactivate(s, eve.id or 0, by_id=staff.adam.id)
         assert access_requests.let_in(s, eve.id or 0, staff.adam, settings) is None
