@@ -67,7 +67,9 @@ def test_files_that_are_no_calls_are_told_apart(tmp_path: Path) -> None:
     for name in names:
         (tmp_path / name).write_text("x")
     (tmp_path / "rejected").mkdir()
-    (tmp_path / f"{CALL}.call").symlink_to("/etc/hostname")
+    elsewhere = tmp_path / "rejected" / "elsewhere"
+    elsewhere.write_text("{}")
+    (tmp_path / f"{CALL}.call").symlink_to(elsewhere)
     looked = Spool(tmp_path).look()
     assert (looked.left, looked.talks) == ([], [])
     assert len(looked.strangers) == len(names)
