@@ -99,8 +99,8 @@ def test_a_file_somebody_still_writes_is_known(tmp_path: Path) -> None:
     with path.open("wb") as file:
         file.write(b"x")
         assert being_written(path)
-    assert not being_written(path)
-    assert not being_written(tmp_path / "gone")
+    assert being_written(path) is False
+    assert being_written(tmp_path / "gone") is None, "nobody can tell"
 
 
 def test_a_message_is_quiet_only_since_nobody_had_it_open(tmp_path: Path) -> None:
