@@ -211,7 +211,10 @@ def test_the_end_of_a_long_file_of_anchors_is_enough_for_a_page(
             audit.note_act(session, "number_shown", f"case:{n}", by_id=None)
         anchored(keyed, keys, settings.audit_anchors)
     end = audit_anchors.read(settings.audit_anchors, keys.audit, all_of_it=False)
-    assert 1 <= len(end.lines) < 6
+    written = settings.audit_anchors.read_bytes()
+    whole = written[-700:].count(b"\n") - 1
+    assert 1 <= whole < 6, "the premise"
+    assert len(end.lines) == whole, "the line that begins before the end does is not one of them"
     assert (end.forged, verdict(keyed, end, 2).trouble) == (None, None)
     assert end.lines[-1] == audit_anchors.read(settings.audit_anchors, keys.audit).lines[-1]
 
@@ -287,7 +290,7 @@ def test_an_anchor_says_when_it_was_written_and_of_which_entry(keyed: Database, 
     with keyed.read() as session:
         assert (line.entry_id, line.digest) == audit.head(session)
         assert line.digest == rows(session)[-1].digest
-    assert audit_anchors.read(path, b"another key").forged == line.entry_id
+    assert audit_anchors.read(path, b"another key") == Anchors([], line.entry_id, expected=True)
     written = path.read_bytes()
     for was, becomes in ((line.at[:10], "2020-01-01"), (line.digest, "0" * 64)):
         path.write_bytes(written.replace(was.encode(), becomes.encode()))
@@ -350,3 +353,25 @@ def test_the_next_anchor_goes_in_the_place_of_a_torn_one_however_little_there_is
     anchors = audit_anchors.read(path, keys.audit)
     assert (len(anchors.lines), anchors.forged) == (whole + 1, None)
     assert torn + b"{" not in path.read_bytes()
+
+
+@pytest.mark.parametrize("row", [b"{}", b"nonsense", b"[]", b'{"at": "2026", "entry": "x", "digest": "d", "mac": "m"}'])
+def test_a_file_of_anchors_that_cannot_be_read_is_forged_after_the_last_entry_that_can(
+    keyed: Database, keys: Keys, settings: Settings, row: bytes
+) -> None:
+    """0 when none can."""
+    path = settings.audit_anchors
+    (line,) = anchored(keyed, keys, path).lines
+    whole = path.read_bytes()
+    path.write_bytes(whole + row + b"\n")
+    assert audit_anchors.read(path, keys.audit) == Anchors([line], line.entry_id, expected=True)
+    path.write_bytes(row + b"\n" + whole)
+    assert audit_anchors.read(path, keys.audit) == Anchors([], 0, expected=True)
+
+
+def test_the_anchors_are_kept_where_only_this_account_reads(tmp_path: Path) -> None:
+    """In a folder of their own, when there is none yet."""
+    path = tmp_path / "a" / "new" / "anchors"
+    audit_anchors.add(path, b"key", 1, "digest")
+    assert path.parent.stat().st_mode & 0o777 == 0o700
+    assert path.stat().st_mode & 0o777 == 0o600
