@@ -175,10 +175,12 @@ def test_a_full_disk_leaves_the_anchors_as_they_were(
     with keyed.write() as session:
         audit.note_act(session, "number_shown", "case:1", by_id=None)
     write = os.write
+    before = path.read_bytes()
     monkeypatch.setattr(os, "write", lambda where, what: write(where, what[:20]))
     with pytest.raises(OSError, match="full"):
         anchored(keyed, keys, path)
     monkeypatch.undo()
+    assert path.read_bytes() == before
     assert len(audit_anchors.read(path, keys.audit).lines) == 1
 
 
@@ -300,8 +302,8 @@ def test_an_anchor_says_when_it_was_written_and_of_which_entry(keyed: Database, 
 def test_the_same_entry_with_another_digest_is_another_head(keyed: Database, keys: Keys, settings: Settings) -> None:
     """A database that was put back from a copy gives its ids again."""
     path = settings.audit_anchors
-    for digest in ("a", "a", "b"):
-        audit_anchors.add(path, keys.audit, 7, digest)
+    written = [audit_anchors.add(path, keys.audit, 7, digest) for digest in ("a", "a", "b")]
+    assert [anchor and anchor.digest for anchor in written] == ["a", None, "b"]
     assert [line.digest for line in audit_anchors.read(path, keys.audit).lines] == ["a", "b"]
 
 

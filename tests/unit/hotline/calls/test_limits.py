@@ -56,7 +56,8 @@ def test_renewing_and_lifting_are_told_and_audited(db: Database, staff: Cast, ke
     with db.write() as s:
         case = a_case(s, keys)
         row = caller_limits.limit(s, case.id or 0, "threats", staff.sofia, AT, settings)
-        caller_limits.renew(s, row.id or 0, staff.sofia, AT + 2 * WEEK, settings)
+        renewed = caller_limits.renew(s, row.id or 0, staff.sofia, AT + 2 * WEEK, settings)
+        assert (renewed, renewed.review_at) == (row, AT + 3 * WEEK)
         assert caller_limits.is_limited(s, case.caller_id, AT + 2 * WEEK)
         caller_limits.lift(s, row.id or 0, staff.sofia, AT + 2 * WEEK)
         caller_limits.lift(s, row.id or 0, staff.sofia, AT + 2 * WEEK)
@@ -66,8 +67,11 @@ def test_renewing_and_lifting_are_told_and_audited(db: Database, staff: Cast, ke
         assert caller_limits.all_limits(s, AT) == []
         told = [e.detail["what"] for e in s.exec(select(CaseEvent)) if e.kind is EventKind.LIMITED]
         assert told == ["limited", "renewed", "lifted"]
-        acts = [e.act for e in s.exec(select(AuditEntry)) if e.act.startswith("caller_")]
-        assert acts == ["caller_limited", "caller_renewed", "caller_lifted"]
+        entries = [e for e in s.exec(select(AuditEntry)) if e.act.startswith("caller_")]
+        assert [e.act for e in entries] == ["caller_limited", "caller_renewed", "caller_lifted"]
+        about = (f"limit:{row.id}", staff.sofia.id, {"case": case.id})
+        assert [(e.subject, e.by_id, e.detail) for e in entries] == [about] * 3
+        assert (row.lifted_at, row.lifted_by_id) == (AT + 2 * WEEK, staff.sofia.id)
 
 
 def test_a_telephone_is_limited_once_and_anew_after_its_review(

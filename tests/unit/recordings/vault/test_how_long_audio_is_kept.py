@@ -206,18 +206,56 @@ def test_none_of_many_files_that_have_a_row_is_set_aside(db: Database, keys: Key
 
 
 def test_what_was_deleted_is_noted_once_with_the_days_it_was_kept(
-    db: Database, keys: Keys, settings: Settings, vault: Vault, limit: datetime
+    db: Database,
+    keys: Keys,
+    settings: Settings,
+    vault: Vault,
+    limit: datetime,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """A file that is gone already counts as deleted: the death of a process between file and row."""
+    """A file that is gone already counts as deleted: the death of a process between file and row. The log tells of those
+    that were deleted, and is still when there are none."""
     with db.write() as s:
         one = recorded(s, keys, vault, "a", heard_at=limit - SECOND)
         vault.delete(one.vault_key)
         gone = one.id
     before = now()
     assert delete_old_audio(db, vault, settings, now()) == 1
+    assert capsys.readouterr().out.count("was deleted") == 1
     assert delete_old_audio(db, vault, settings, now()) == 0
+    assert "was deleted" not in capsys.readouterr().out
     (row,) = rows(db, Recording)
     assert row.erased_at is not None
     assert before <= row.erased_at <= now()
     (entry,) = rows(db, AuditEntry)
     assert (entry.subject, entry.by_id, entry.detail) == (f"recording:{gone}", None, {"days": settings.audio_days})
+
+
+@pytest.mark.parametrize("how", ["erased", "row gone"])
+def test_what_another_process_dealt_with_in_the_meantime_is_not_noted_again(
+    db: Database,
+    keys: Keys,
+    settings: Settings,
+    vault: Vault,
+    limit: datetime,
+    monkeypatch: pytest.MonkeyPatch,
+    how: str,
+) -> None:
+    """Between the file and the row."""
+    with db.write() as s:
+        one = recorded(s, keys, vault, "a", heard_at=limit - SECOND).id
+    before, delete = now() - DAY, Vault.delete
+
+    def meanwhile(self: Vault, vault_key: str) -> bool:
+        with db.write() as s:
+            row = s.get_one(Recording, one)
+            if how == "erased":
+                row.erased_at = before
+            else:
+                s.delete(row)
+        return delete(self, vault_key)
+
+    monkeypatch.setattr(Vault, "delete", meanwhile)
+    assert delete_old_audio(db, vault, settings, now()) == 1
+    assert [row.erased_at for row in rows(db, Recording)] == ([before] if how == "erased" else [])
+    assert rows(db, AuditEntry) == []
