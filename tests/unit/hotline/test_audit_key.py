@@ -377,3 +377,8 @@ def test_the_anchors_are_kept_where_only_this_account_reads(tmp_path: Path) -> N
     audit_anchors.add(path, b"key", 1, "digest")
     assert path.parent.stat().st_mode & 0o777 == 0o700
     assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_an_audit_that_was_emptied_shows_by_the_anchor_of_its_first_entry(db: Database) -> None:
+    line = audit_anchors.Anchor("2026-11-22T12:00:00+00:00", 1, "digest", "mac")
+    assert verdict(db, Anchors([line])) == Verdict(0, Trouble.CUT, 1)

@@ -172,3 +172,9 @@ def test_a_speaker_is_in_the_queue_by_their_phone_and_at_home_by_their_mobile(
         if at_home:
             expected.add(queues.Member(queue, f"Local/m{bob}@confirm/n", penalty, reachable and there))
     assert members == expected
+
+
+def test_where_nobody_can_be_rung_no_backups_are_either(db: Database, staff: Cast) -> None:
+    with db.write() as s:
+        found = routing.route(s, "my", NOON, LINE)
+        assert (found.way, found.backups_at_once) == (Way.MESSAGE, False)
