@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hotline.numbers import NO_PREFIX, Barred, Numbering
+from hotline.numbers import NO_PREFIX, Barred, Numbering, for_the_eye
 
 THAI = Numbering(ours=("1800123456",))
 REGIONS = sorted(phonenumbers.SUPPORTED_REGIONS)
@@ -285,3 +285,10 @@ def test_a_form_with_the_settings_of_the_hint_is_certain() -> None:
         set_up = replace(THAI, **followed[hint.partition("=")[0]])  # type: ignore[arg-type]
         assert set_up.certain(sent) == "+66812345678"
         assert set_up.form(sent) == shape
+
+
+@pytest.mark.parametrize(
+    ("number", "shown"), [("+66812345678", "+66 81 234 5678"), ("191", "191"), ("somebody", "somebody")]
+)
+def test_what_is_no_number_is_shown_as_it_is(number: str, shown: str) -> None:
+    assert for_the_eye(number) == shown

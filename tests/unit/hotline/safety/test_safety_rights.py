@@ -255,3 +255,19 @@ def test_when_somebody_else_answered_our_call_it_is_unsafe_whoever_has_the_case(
         assert safety.callback is UNSAFE
         with pytest.raises(NotAllowed):
             safety_form.not_safe_to_call(s, contact.case_id or 0, staff.adam)
+
+
+def test_a_review_counts_as_work_on_the_case_and_makes_what_was_not_there(
+    db: Database, staff: Cast, keys: Keys
+) -> None:
+    """A further call of this telephone is no longer joined to the case by itself."""
+    with db.write() as s:
+        case = s.get_one(Case, filed(s, keys).case_id)
+        s.delete(s.get_one(Safety, case.id))
+        s.flush()
+        version = case.version
+        safety_form.set_safety(s, case.id or 0, staff.alice, callback=UNSAFE)
+        assert (case.touched_at is not None, case.version) == (True, version + 1)
+        case_id = case.id
+    with db.read() as s:
+        assert s.get_one(Safety, case_id).callback is UNSAFE
