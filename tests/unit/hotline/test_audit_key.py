@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -174,10 +175,12 @@ def test_a_full_disk_leaves_the_anchors_as_they_were(
     with keyed.write() as session:
         audit.note_act(session, "number_shown", "case:1", by_id=None)
     write = os.write
+    before = path.read_bytes()
     monkeypatch.setattr(os, "write", lambda where, what: write(where, what[:20]))
     with pytest.raises(OSError, match="full"):
         anchored(keyed, keys, path)
     monkeypatch.undo()
+    assert path.read_bytes() == before
     assert len(audit_anchors.read(path, keys.audit).lines) == 1
 
 
@@ -210,6 +213,172 @@ def test_the_end_of_a_long_file_of_anchors_is_enough_for_a_page(
             audit.note_act(session, "number_shown", f"case:{n}", by_id=None)
         anchored(keyed, keys, settings.audit_anchors)
     end = audit_anchors.read(settings.audit_anchors, keys.audit, all_of_it=False)
-    assert 1 <= len(end.lines) < 6
+    written = settings.audit_anchors.read_bytes()
+    whole = written[-700:].count(b"\n") - 1
+    assert 1 <= whole < 6, "the premise"
+    assert len(end.lines) == whole, "the line that begins before the end does is not one of them"
     assert (end.forged, verdict(keyed, end, 2).trouble) == (None, None)
     assert end.lines[-1] == audit_anchors.read(settings.audit_anchors, keys.audit).lines[-1]
+
+
+@pytest.mark.parametrize(
+    ("keyed", "digest"),
+    [
+        (False, "83a3da8de913f2466a865b185c7afd33ab9d5f7e73e131a1e855243e9baa05e6"),
+        (True, "93b644a6e81e154c393d547be436a5428446b956cec7948adf8e8efb18378bf8"),
+    ],
+)
+def test_an_entry_has_the_digest_that_it_always_had(keyed: bool, digest: str) -> None:
+    """What is written is checked for years, by programs that do not exist yet."""
+    entry = AuditEntry(
+        at=datetime(2026, 11, 22, 12, 0, tzinfo=UTC), by_id=3, act="number_shown", subject="case:7",
+        detail={"to": "b", "fields": ["x"]}, digest="", keyed=keyed,
+    )  # fmt: skip
+    assert digest_of(entry, audit.FIRST, b"a key") == digest
+
+
+@pytest.mark.parametrize(
+    ("since", "missing"),
+    [(timedelta(hours=3, seconds=1), True), (timedelta(hours=3), False), (timedelta(), False), (None, False)],
+)
+def test_anchors_are_missing_three_hours_after_the_first_entry_with_a_key(
+    monkeypatch: pytest.MonkeyPatch, since: timedelta | None, missing: bool
+) -> None:
+    """Where any are expected, and when there is such an entry."""
+    noon = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+    monkeypatch.setattr(audit_anchors, "now", lambda: noon)
+    oldest = None
+    if since is not None:
+        oldest = AuditEntry(at=noon - since, act="a", subject="s", digest="")
+    assert Anchors(expected=True).missing_since(oldest) is missing
+    assert not Anchors().missing_since(oldest)
+
+
+@pytest.mark.parametrize("content", [b"", b"\n", b"\n\n\n", b'{"at": "20'])
+@pytest.mark.parametrize("all_of_it", [False, True])
+def test_a_file_of_anchors_that_was_emptied_is_as_one_that_is_gone(
+    keyed: Database, keys: Keys, settings: Settings, monkeypatch: pytest.MonkeyPatch, content: bytes, all_of_it: bool
+) -> None:
+    settings.audit_anchors.parent.mkdir(parents=True, exist_ok=True)
+    settings.audit_anchors.write_bytes(content)
+    monkeypatch.setattr(audit_anchors, "DUE_AFTER", -audit_anchors.DUE_AFTER)
+    anchors = audit_anchors.read(settings.audit_anchors, keys.audit, all_of_it=all_of_it)
+    assert verdict(keyed, anchors).trouble is Trouble.ANCHORS_GONE
+
+
+@pytest.mark.parametrize("tail", [700, 64 * 1024])
+@pytest.mark.parametrize("all_of_it", [False, True])
+def test_an_empty_line_among_the_anchors_is_no_forgery(
+    keyed: Database, keys: Keys, settings: Settings, monkeypatch: pytest.MonkeyPatch, tail: int, all_of_it: bool
+) -> None:
+    """Who looked at the file with an editor may leave one."""
+    monkeypatch.setattr(audit_anchors, "TAIL_BYTES", tail)
+    for n in range(6):
+        with keyed.write() as session:
+            audit.note_act(session, "number_shown", f"case:{n}", by_id=None)
+        anchored(keyed, keys, settings.audit_anchors)
+    path = settings.audit_anchors
+    whole = path.read_bytes().replace(b"\n", b"\n\n")
+    path.write_bytes(whole)
+    anchors = audit_anchors.read(path, keys.audit, all_of_it=all_of_it)
+    assert anchors.forged is None
+    assert len(anchors.lines) == 6 or (tail == 700 and not all_of_it)
+
+
+def test_an_anchor_says_when_it_was_written_and_of_which_entry(keyed: Database, keys: Keys, settings: Settings) -> None:
+    """A changed moment or digest is none of ours, and neither is a line under another key."""
+    path = settings.audit_anchors
+    (line,) = anchored(keyed, keys, path).lines
+    with keyed.read() as session:
+        assert (line.entry_id, line.digest) == audit.head(session)
+        assert line.digest == rows(session)[-1].digest
+    assert audit_anchors.read(path, b"another key") == Anchors([], line.entry_id, expected=True)
+    written = path.read_bytes()
+    for was, becomes in ((line.at[:10], "2020-01-01"), (line.digest, "0" * 64)):
+        path.write_bytes(written.replace(was.encode(), becomes.encode()))
+        assert audit_anchors.read(path, keys.audit).forged == line.entry_id
+
+
+def test_the_same_entry_with_another_digest_is_another_head(keyed: Database, keys: Keys, settings: Settings) -> None:
+    """A database that was put back from a copy gives its ids again."""
+    path = settings.audit_anchors
+    written = [audit_anchors.add(path, keys.audit, 7, digest) for digest in ("a", "a", "b")]
+    assert [anchor and anchor.digest for anchor in written] == ["a", None, "b"]
+    assert [line.digest for line in audit_anchors.read(path, keys.audit).lines] == ["a", "b"]
+
+
+def test_entries_are_looked_through_from_the_newest_back(keyed: Database) -> None:
+    """So many at once, those before one that was seen, and those about one subject."""
+    with keyed.write() as session:
+        ids = [entry.id for entry in rows(session)]
+        about = [audit.note_act(session, "number_shown", "case:4", by_id=None).id or 0 for _ in range(2)]
+        every = [*reversed(about), *reversed(ids)]
+        assert [entry.id for entry in audit.newest(session, 99)] == every
+        assert [entry.id for entry in audit.newest(session, 3)] == every[:3]
+        assert [entry.id for entry in audit.newest(session, 3, before_id=every[2])] == every[3:6]
+        assert [entry.id for entry in audit.newest(session, 99, subject="case:4")] == [*reversed(about), ids[4]]
+        assert [entry.id for entry in audit.newest(session, 99, about[0], "case:4")] == [ids[4]]
+        assert audit.count(session) == len(every)
+        assert audit.head(session) == (about[1], rows(session)[-1].digest)
+
+
+def test_nothing_that_was_done_has_no_head_and_nothing_to_check(db: Database) -> None:
+    with db.read() as session:
+        assert audit.head(session) is None
+        assert audit.count(session) == 0
+    assert verdict(db) == Verdict(0)
+    assert verdict(db, last=4) == Verdict(0)
+
+
+def test_a_long_check_says_how_far_it_is(keyed: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And ends when whoever is told raises."""
+    monkeypatch.setattr(audit, "AT_ONCE", 4)
+    told: list[int] = []
+    with keyed.read() as session:
+        assert audit.verify(session, Anchors(), on_progress=told.append) == Verdict(9)
+    assert told == [4, 8]
+
+
+@pytest.mark.parametrize("whole", [0, 2])
+@pytest.mark.parametrize("torn", [b"{", b'{"at": "20', b'{"at": "2026", "entry": 1}'])
+def test_the_next_anchor_goes_in_the_place_of_a_torn_one_however_little_there_is_of_it(
+    keyed: Database, keys: Keys, settings: Settings, whole: int, torn: bytes
+) -> None:
+    """One byte is enough to spoil the line that is written behind it."""
+    path = settings.audit_anchors
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for n in range(whole):
+        audit_anchors.add(path, keys.audit, n, "digest")
+    with path.open("ab") as file:
+        file.write(torn)
+    anchored(keyed, keys, path)
+    anchors = audit_anchors.read(path, keys.audit)
+    assert (len(anchors.lines), anchors.forged) == (whole + 1, None)
+    assert torn + b"{" not in path.read_bytes()
+
+
+@pytest.mark.parametrize("row", [b"{}", b"nonsense", b"[]", b'{"at": "2026", "entry": "x", "digest": "d", "mac": "m"}'])
+def test_a_file_of_anchors_that_cannot_be_read_is_forged_after_the_last_entry_that_can(
+    keyed: Database, keys: Keys, settings: Settings, row: bytes
+) -> None:
+    """0 when none can."""
+    path = settings.audit_anchors
+    (line,) = anchored(keyed, keys, path).lines
+    whole = path.read_bytes()
+    path.write_bytes(whole + row + b"\n")
+    assert audit_anchors.read(path, keys.audit) == Anchors([line], line.entry_id, expected=True)
+    path.write_bytes(row + b"\n" + whole)
+    assert audit_anchors.read(path, keys.audit) == Anchors([], 0, expected=True)
+
+
+def test_the_anchors_are_kept_where_only_this_account_reads(tmp_path: Path) -> None:
+    """In a folder of their own, when there is none yet."""
+    path = tmp_path / "a" / "new" / "anchors"
+    audit_anchors.add(path, b"key", 1, "digest")
+    assert path.parent.stat().st_mode & 0o777 == 0o700
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_an_audit_that_was_emptied_shows_by_the_anchor_of_its_first_entry(db: Database) -> None:
+    line = audit_anchors.Anchor("2026-11-22T12:00:00+00:00", 1, "digest", "mac")
+    assert verdict(db, Anchors([line])) == Verdict(0, Trouble.CUT, 1)

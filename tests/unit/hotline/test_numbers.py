@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hotline.numbers import NO_PREFIX, Barred, Numbering
+from hotline.numbers import NO_PREFIX, Barred, Numbering, for_the_eye
 
 THAI = Numbering("TH", ours=("1800123456",))
 REGIONS = sorted(phonenumbers.SUPPORTED_REGIONS)
@@ -242,3 +242,53 @@ def test_a_call_back_is_offered_only_to_a_number_that_would_be_dialled() -> None
 )
 def test_people_may_type_a_number_as_they_write_it(typed: str, kept: str | None) -> None:
     assert THAI.typed(typed) == kept
+
+
+@pytest.mark.parametrize(
+    ("sent", "form"),
+    [
+        ("0812345678", "0ddddddddd"),
+        ("+66 81 234-5678", "+ddddddddddd"),
+        ("0066812345678", "00ddddddddddd international=00"),
+        ("00166812345678", "00dddddddddddd international=001"),
+        ("66812345678", "ddddddddddd e164"),
+        ("812345678", "ddddddddd national=none"),
+        ("12", "other"),
+        ("sip:somebody", "other"),
+        ("+1", "withheld"),
+        ("anonymous", "withheld"),
+        ("266696687", "withheld"),
+        ("0000", "withheld"),
+    ],
+)
+def test_a_form_tells_no_digit_and_how_the_trunk_is_to_be_set(sent: str, form: str) -> None:
+    """A certain number needs no hint."""
+    assert THAI.form(sent) == form
+
+
+def test_a_carriers_own_word_for_withheld_is_known_on_the_keys_of_a_telephone_too() -> None:
+    """GEHEIM is 434346 there."""
+    own = replace(THAI, stand_ins=("Geheim",))
+    assert {own.form(sent) for sent in ("geheim", "GEHEIM", "434346", "+434346", "00434346")} == {"withheld"}
+    assert "withheld" not in {THAI.form("434346"), own.form("434347")}
+
+
+def test_a_form_with_the_settings_of_the_hint_is_certain() -> None:
+    """Each hint, as somebody would follow it."""
+    followed = {
+        "e164": {"e164_without_plus": True},
+        "international": {"international": ("00",)},
+        "national": {"national": NO_PREFIX},
+    }
+    for sent in ("0066812345678", "66812345678", "812345678"):
+        shape, hint = THAI.form(sent).split()
+        set_up = replace(THAI, **followed[hint.partition("=")[0]])  # type: ignore[arg-type]
+        assert set_up.certain(sent) == "+66812345678"
+        assert set_up.form(sent) == shape
+
+
+@pytest.mark.parametrize(
+    ("number", "shown"), [("+66812345678", "+66 81 234 5678"), ("191", "191"), ("somebody", "somebody")]
+)
+def test_what_is_no_number_is_shown_as_it_is(number: str, shown: str) -> None:
+    assert for_the_eye(number) == shown

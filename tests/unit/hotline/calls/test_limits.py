@@ -56,8 +56,9 @@ def test_a_limit_holds_for_a_week_and_ends_by_itself(db: Database, staff: Cast, 
 def test_renewing_and_lifting_are_told_and_audited(db: Database, staff: Cast, keys: Keys, settings: Settings) -> None:
     with db.write() as s:
         case = a_case(s, keys)
-        row = caller_limits.limit(s, case.id, "threats", staff.sofia, AT, settings)
-        caller_limits.renew(s, row.id, staff.sofia, AT + 2 * WEEK, settings)
+        row = caller_limits.limit(s, case.id or 0, "threats", staff.sofia, AT, settings)
+        renewed = caller_limits.renew(s, row.id or 0, staff.sofia, AT + 2 * WEEK, settings)
+        assert (renewed, renewed.review_at) == (row, AT + 3 * WEEK)
         assert caller_limits.is_limited(s, case.caller_id, AT + 2 * WEEK)
         caller_limits.lift(s, row.id, staff.sofia, AT + 2 * WEEK)
         caller_limits.lift(s, row.id, staff.sofia, AT + 2 * WEEK)
@@ -67,8 +68,11 @@ def test_renewing_and_lifting_are_told_and_audited(db: Database, staff: Cast, ke
         assert caller_limits.all_limits(s, staff.sofia, AT) == []
         told = [e.detail["what"] for e in s.exec(select(CaseEvent)) if e.kind is EventKind.LIMITED]
         assert told == ["limited", "renewed", "lifted"]
-        acts = [e.act for e in s.exec(select(AuditEntry)) if e.act.startswith("caller_")]
-        assert acts == ["caller_limited", "caller_renewed", "caller_lifted"]
+        entries = [e for e in s.exec(select(AuditEntry)) if e.act.startswith("caller_")]
+        assert [e.act for e in entries] == ["caller_limited", "caller_renewed", "caller_lifted"]
+        about = (f"limit:{row.id}", staff.sofia.id, {"case": case.id})
+        assert [(e.subject, e.by_id, e.detail) for e in entries] == [about] * 3
+        assert (row.lifted_at, row.lifted_by_id) == (AT + 2 * WEEK, staff.sofia.id)
 
 
 def test_a_telephone_is_limited_once_and_anew_after_its_review(
@@ -110,3 +114,33 @@ def test_a_limited_telephone_goes_to_the_message(db: Database, staff: Cast, keys
         assert routing.route(s, "my", AT, LINE, case.caller_id).way is Way.MESSAGE
         assert routing.route(s, "my", AT + WEEK, LINE, case.caller_id).way is Way.QUEUE
         assert routing.route(s, "my", AT, LINE).way is Way.QUEUE
+
+
+@pytest.mark.parametrize(
+    ("after", "holds"),
+    [(-timedelta(seconds=1), False), (timedelta(), True), (WEEK - timedelta(seconds=1), True), (WEEK, False)],
+)
+def test_a_case_shows_the_limit_of_its_telephone_while_it_holds(
+    db: Database, staff: Cast, keys: Keys, settings: Settings, after: timedelta, holds: bool
+) -> None:
+    """From its first moment up to that of its review. One that was lifted, and one of another telephone, show nowhere."""
+    with db.write() as s:
+        case, other, withheld = a_case(s, keys), a_case(s, keys, "b", "0899999999"), a_case(s, keys, "c", None)
+        lifted = caller_limits.limit(s, other.id or 0, "threats", staff.sofia, AT, settings)
+        caller_limits.lift(s, lifted.id or 0, staff.sofia, AT)
+        row = caller_limits.limit(s, case.id or 0, "threats", staff.sofia, AT, settings)
+        assert caller_limits.of_case(s, case.id or 0, AT + after) == (row if holds else None)
+        assert caller_limits.of_case(s, other.id or 0, AT + after) is None
+        assert caller_limits.of_case(s, withheld.id or 0, AT + after) is None
+        (shown,) = caller_limits.all_limits(s, AT + after)
+        assert (shown.limit_id, shown.case_id, shown.applies) == (row.id, case.id, holds)
+        due = [one.limit_id for one in caller_limits.due_for_review(s, AT + after)]
+        assert due == ([row.id] if after >= WEEK else [])
+
+
+def test_a_reason_is_kept_up_to_two_hundred_characters(
+    db: Database, staff: Cast, keys: Keys, settings: Settings
+) -> None:
+    with db.write() as s:
+        row = caller_limits.limit(s, a_case(s, keys).id or 0, "x" * 200, staff.sofia, AT, settings)
+        assert row.reason == "x" * 200

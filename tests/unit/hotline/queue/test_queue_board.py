@@ -4,8 +4,10 @@ from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+from sqlmodel import col, select
 
 from hotline.calls import facts as calls
+from hotline.calls.facts import Fact, Seen
 from hotline.cases import rows as case_rows
 from hotline.cases.rows import Order
 from hotline.keys import Keys
@@ -13,10 +15,10 @@ from hotline.queue import waiting as queue_waiting
 from hotline.roster.coverage import gaps
 from hotline.scope import SYSTEM
 from hotline.staff import states as agents
-from models import AgentStatus, Case, Database, Outcome, RecordingState
+from models import AgentState, AgentStatus, Case, Database, Line, Outcome, RecordingState
 from models.db.types import now
 from tests.support import seed
-from tests.support.cast import Cast
+from tests.support.cast import LINE, Cast
 
 BANGKOK = ZoneInfo("Asia/Bangkok")
 
@@ -55,6 +57,47 @@ def test_answered_calls_and_ended_ones_wait_no_more(db: Database, board: datetim
             session.add(contact)
         session.flush()
         assert (queue_waiting.count_waiting(session), queue_waiting.answered_now(session)) == (0, 0)
+
+
+def test_a_row_of_the_queue_tells_the_wait_there_the_line_and_who_called_before(
+    db: Database, keys: Keys, staff: Cast
+) -> None:
+    """Since they are in the queue, not since the call came in. Of a withheld number nobody knows whether it called before;
+    a call that goes on is not one of before."""
+    at = now()
+    with db.write() as session:
+        session.exec(select(Line).where(col(Line.number) == LINE)).one().name = "Workers' line"
+        for n in range(2):
+            before = calls.saw(session, keys, f"before {n}", Fact.KEY, at, Seen(number="0812345678"))
+            calls.close(session, before, at, join_within_s=0, brief_s=10)
+        for minute, (name, number, line) in enumerate(
+            [("known", "0812345678", LINE), ("new", "0899999999", "1800999999"), ("withheld", None, None)]
+        ):
+            came = at - timedelta(minutes=9 - minute)
+            calls.saw(session, keys, name, Fact.ARRIVED, came, Seen(number=number, line=line, language="th"))
+            calls.saw(session, keys, name, Fact.QUEUED, came + timedelta(seconds=30), Seen(queue="my"))
+        rows = queue_waiting.waiting(session, staff.alice.id or 0)
+        assert [w.contact_id for w in rows] == [one.id for one in calls.waiting(session)]
+    assert [(w.called_before, w.withheld, w.line, w.language) for w in rows] == [
+        (2, False, "Workers' line", "my"),
+        (0, False, None, "my"),
+        (0, True, None, "my"),
+    ]
+    assert [w.since for w in rows] == [at - timedelta(minutes=9 - n) + timedelta(seconds=30) for n in range(3)]
+
+
+@pytest.mark.parametrize("reachable", [False, True])
+@pytest.mark.parametrize("status", list(AgentStatus))
+def test_only_who_is_ready_and_can_be_reached_counts_as_one_to_be_rung(
+    db: Database, keys: Keys, staff: Cast, status: AgentStatus, reachable: bool
+) -> None:
+    with db.write() as session:
+        calls.saw(session, keys, "a", Fact.QUEUED, now(), Seen(queue="my"))
+        session.merge(AgentState(agent_id=staff.alice.id or 0, status=status, reachable=reachable))
+        session.flush()
+        (row,) = queue_waiting.waiting(session, staff.alice.id or 0)
+    rung = reachable and status is AgentStatus.READY
+    assert (row.ready, row.you) == (int(rung), rung)
 
 
 def test_a_row_tells_the_newest_call_of_its_case(db: Database, board: datetime) -> None:

@@ -12,7 +12,7 @@ from hotline.queue.routing import Way
 from hotline.roster import shifts
 from hotline.settings import Settings
 from hotline.staff import states as agents
-from models import AgentStatus, Database
+from models import AgentState, AgentStatus, Database
 from tests.support.cast import Cast
 
 BANGKOK = ZoneInfo("Asia/Bangkok")
@@ -142,3 +142,39 @@ def test_not_ready_is_paused_and_never_removed(db: Database, staff: Cast) -> Non
         assert found["th", bob] == (0, True)
         assert found["km", bob] == (10, True)
         assert not any(i == f"PJSIP/agent{staff.charlie.id}" for _, i in found)
+
+
+@pytest.mark.parametrize("at_home", [False, True])
+@pytest.mark.parametrize("reachable", [False, True])
+@pytest.mark.parametrize("status", list(AgentStatus))
+def test_a_speaker_is_in_the_queue_by_their_phone_and_at_home_by_their_mobile(
+    db: Database,
+    staff: Cast,
+    monkeypatch: pytest.MonkeyPatch,
+    status: AgentStatus,
+    reachable: bool,
+    at_home: bool,
+) -> None:
+    """Ready, ringing and busy ones are not paused, and busy ones are past every caller's limit. The mobile is paused while
+    the phone is nearer, which it is when it can be rung and they are there."""
+    bob = staff.bob.id or 0
+    monkeypatch.setattr(queues, "on_duty", lambda *_: [bob] if at_home else [])
+    with db.write() as s:
+        s.merge(AgentState(agent_id=bob, status=status, reachable=reachable))
+        s.flush()
+        members = {one for one in queues.desired_members(s, NOON, LINE) if str(bob) in one.interface}
+    busy = status in {AgentStatus.ON_CALL, AgentStatus.WRAP_UP}
+    there = busy or status in {AgentStatus.READY, AgentStatus.RINGING}
+    expected = set()
+    for queue, first in (("th", 0), ("km", 10)):
+        penalty = 1000 if busy else first
+        expected.add(queues.Member(queue, f"PJSIP/agent{bob}", penalty, not there))
+        if at_home:
+            expected.add(queues.Member(queue, f"Local/m{bob}@confirm/n", penalty, reachable and there))
+    assert members == expected
+
+
+def test_where_nobody_can_be_rung_no_backups_are_either(db: Database, staff: Cast) -> None:
+    with db.write() as s:
+        found = routing.route(s, "my", NOON, LINE)
+        assert (found.way, found.backups_at_once) == (Way.MESSAGE, False)

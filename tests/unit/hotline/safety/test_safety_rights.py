@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 import pytest
-from sqlmodel import Session
+from sqlmodel import Session, col, select
 
 from hotline.calls import facts as calls
 from hotline.calls.facts import Fact, Seen
@@ -12,7 +12,18 @@ from hotline.errors import NotAllowed, Refused
 from hotline.intake import safety_form
 from hotline.keys import Keys
 from hotline.staff import states as agents
-from models import AgentStatus, CallbackSafety, Case, CaseStatus, Contact, Database, Safety
+from models import (
+    AgentStatus,
+    AuditEntry,
+    CallbackSafety,
+    Case,
+    CaseEvent,
+    CaseStatus,
+    Contact,
+    Database,
+    EventKind,
+    Safety,
+)
 from models.db.types import now
 from tests.support.cast import Cast
 from tests.support.thailand import saw
@@ -207,3 +218,57 @@ def test_a_brief_call_that_pressed_a_key_after_all_is_opened_again(db: Database,
         assert case.status is CaseStatus.CLOSED
         saw(s, keys, "a", Fact.KEY, now())
         assert (case.status, case.closed_at) == (CaseStatus.NEW, None)
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_what_was_asked_about_safety_is_kept_with_its_moment_and_told_by_field_and_not_by_value(
+    db: Database, staff: Cast, keys: Keys, known: bool
+) -> None:
+    """Who works on the case reads in it what was changed; the audit knows too. Whatever was said again is no change."""
+    with db.write() as s:
+        case_id = filed(s, keys).case_id or 0
+        if known:
+            safety_form.set_safety(s, case_id, staff.alice, callback=SAFE)
+        before = now()
+        safety = safety_form.set_safety(s, case_id, staff.alice, callback=SAFE, window="19:00-21:00")
+        assert (safety.case_id, safety.callback, safety.window) == (case_id, SAFE, "19:00-21:00")
+        assert s.get_one(Safety, case_id) is safety
+        assert safety.reviewed_at is not None
+        assert before <= safety.reviewed_at <= now()
+        fields = ["window"] if known else ["callback", "window"]
+        event = s.exec(select(CaseEvent).order_by(col(CaseEvent.id).desc())).first()
+        assert event is not None
+        assert (event.kind, event.case_id, event.detail) == (EventKind.SAFETY, case_id, {"fields": fields})
+        entry = s.exec(select(AuditEntry).order_by(col(AuditEntry.id).desc())).first()
+        assert entry is not None
+        assert (entry.act, entry.subject, entry.by_id) == ("safety_changed", f"case:{case_id}", staff.alice.id)
+        assert entry.detail == {"fields": fields}
+
+
+def test_when_somebody_else_answered_our_call_it_is_unsafe_whoever_has_the_case(
+    db: Database, staff: Cast, keys: Keys
+) -> None:
+    with db.write() as s:
+        contact = filed(s, keys)
+        work.claim(s, contact.case_id or 0, staff.bob)
+        safety = safety_form.not_safe_to_call(s, contact.case_id or 0, staff.alice)
+        assert safety is safety_of(s, contact)
+        assert safety.callback is UNSAFE
+        with pytest.raises(NotAllowed):
+            safety_form.not_safe_to_call(s, contact.case_id or 0, staff.adam)
+
+
+def test_a_review_counts_as_work_on_the_case_and_makes_what_was_not_there(
+    db: Database, staff: Cast, keys: Keys
+) -> None:
+    """A further call of this telephone is no longer joined to the case by itself."""
+    with db.write() as s:
+        case = s.get_one(Case, filed(s, keys).case_id)
+        s.delete(s.get_one(Safety, case.id))
+        s.flush()
+        version = case.version
+        safety_form.set_safety(s, case.id or 0, staff.alice, callback=UNSAFE)
+        assert (case.touched_at is not None, case.version) == (True, version + 1)
+        case_id = case.id
+    with db.read() as s:
+        assert s.get_one(Safety, case_id).callback is UNSAFE

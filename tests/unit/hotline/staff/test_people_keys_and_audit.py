@@ -8,7 +8,7 @@ from sqlmodel import col, select
 
 from hotline import audit
 from hotline.errors import Invalid, NotAllowed, NotFound, PartMissing, SettingsWrong
-from hotline.keys import IDENTITY, Keys, load_keys, make_keys
+from hotline.keys import IDENTITY, INDEX, PUBLIC, Keys, audit_key, load_keys, make_keys
 from hotline.line import languages
 from hotline.permissions import ALLOWED, Permission, may
 from hotline.settings import Settings
@@ -91,6 +91,35 @@ def test_keys_are_made_once_and_private(tmp_path: Path) -> None:
     make_keys(tmp_path / "keys")
     assert load_keys(tmp_path / "keys", may_open=True) == before
     assert all(p.stat().st_mode & 0o077 == 0 for p in (tmp_path / "keys").iterdir())
+    assert (tmp_path / "keys").stat().st_mode & 0o777 == 0o700
+    assert {p.name for p in (tmp_path / "keys").iterdir()} == {PUBLIC, IDENTITY, INDEX}, "nothing half written is left"
+
+
+def test_the_audits_key_is_there_without_the_identity_and_not_before_there_are_keys(settings: Settings) -> None:
+    assert audit_key(settings.keys) is None
+    make_keys(settings.keys)
+    made = load_keys(settings.keys, may_open=True).audit
+    (settings.keys / IDENTITY).unlink()
+    assert audit_key(settings.keys) == made
+
+
+@pytest.mark.parametrize("side", ["source", "target"])
+def test_trouble_on_either_side_of_opening_is_not_taken_for_damage(keys: Keys, side: str) -> None:
+    """A disk that cannot be read or is full, and not what is sealed; damage is told from it."""
+
+    class Torn(io.BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            raise OSError("torn")
+
+        def write(self, piece: object, /) -> int:
+            raise OSError("torn")
+
+    sealed = keys.seal(b"secret" * 1000)
+    source, target = (Torn(), io.BytesIO()) if side == "source" else (io.BytesIO(sealed), Torn())
+    with pytest.raises(OSError, match="torn"):
+        keys.open_stream(source, target)
+    with pytest.raises(ValueError, match="damaged"):
+        keys.open_stream(io.BytesIO(sealed[:-40]), io.BytesIO())
 
 
 def test_without_the_identity_nothing_opens(keys: Keys) -> None:

@@ -1,6 +1,9 @@
 """Which recording is transcribed next and by whom, told from rows alone."""
 
+import hashlib
 from datetime import datetime, timedelta
+from io import BytesIO
+from pathlib import Path
 
 import pytest
 from sqlmodel import Session
@@ -11,8 +14,9 @@ from hotline.keys import Keys
 from models import CaseEvent, Contact, Database, EventKind, Recording, RecordingKind, RecordingState, Transcript
 from models.db.types import now
 from recordings.transcription import claims
-from recordings.transcription.claims import Claims, requeue
+from recordings.transcription.claims import Claims, put_right, requeue
 from recordings.transcription.engines import Draft
+from recordings.vault.vault import Vault
 from tests.support.spooled import rows
 from tests.support.thailand import saw
 
@@ -243,3 +247,219 @@ def test_the_lease_runs_from_the_claim(db: Database, keys: Keys) -> None:
     until = row(db).lease_until
     assert until is not None
     assert before + MINUTE <= until <= now() + MINUTE
+
+
+@pytest.mark.parametrize(
+    ("values", "free"),
+    [
+        ({}, True),
+        ({"next_try_at": -1}, True),
+        ({"next_try_at": 60}, False),
+        ({"state": RecordingState.TRANSCRIBING, "lease_until": -1}, True),
+        ({"state": RecordingState.TRANSCRIBING, "lease_until": 60}, False),
+        ({"state": RecordingState.TRANSCRIBING}, True),
+        ({"state": RecordingState.TRANSCRIBED}, False),
+        ({"state": RecordingState.NEEDS_LISTENER}, False),
+        ({"state": RecordingState.FAILED, "next_try_at": -1, "lease_until": -1}, False),
+    ],
+)
+def test_only_what_waits_and_is_due_or_whose_lease_is_over_is_free(
+    db: Database, keys: Keys, values: dict[str, object], free: bool
+) -> None:
+    """Moments in seconds from now."""
+    moments = {name: now() + timedelta(seconds=s) for name, s in values.items() if isinstance(s, int)}
+    with db.write() as s:
+        recorded(s, keys, "a", **(values | moments))
+    assert (worker(db).take() is not None) is free
+
+
+def test_a_claim_tells_all_that_its_worker_needs(db: Database, keys: Keys) -> None:
+    """The language of the recording; of the call, when the recording says none, and that is kept."""
+    with db.write() as s:
+        talk = recorded(s, keys, "talk", 9 * MINUTE, kind=RecordingKind.CONVERSATION, language="my", rate_hz=16000)
+        message = recorded(s, keys, "message")
+    assert worker(db).take() == claims.Claim(
+        message, "one", "message", "message", 8000, 3.0, RecordingKind.MESSAGE, "ko", 1
+    )
+    assert worker(db, "two").take() == claims.Claim(
+        talk, "two", "talk", "talk", 16000, 3.0, RecordingKind.CONVERSATION, "my", 1
+    )
+    assert {one.language for one in rows(db, Recording)} == {"ko", "my"}
+
+
+@pytest.mark.parametrize(("backoff_s", "tried", "wait_s"), [(30, 0, 30), (30, 1, 120), (30, 3, 1920), (30, 4, 3600)])
+def test_each_wait_is_four_times_the_last_and_an_hour_at_most(
+    db: Database, keys: Keys, backoff_s: int, tried: int, wait_s: int
+) -> None:
+    with db.write() as s:
+        recorded(s, keys, "a", attempts=tried)
+    one = Claims(db, "one", lease_s=60, tries=50, backoff_s=backoff_s)
+    claim = one.take()
+    assert claim is not None
+    before = now()
+    ended = one.fail(claim, "again")
+    assert (ended.ours, ended.state) == (True, RecordingState.WAITING)
+    again = row(db).next_try_at
+    assert again is not None
+    assert before <= again - timedelta(seconds=wait_s) <= now()
+    assert (row(db).claimed_by, row(db).lease_until) == (None, None)
+
+
+@pytest.mark.parametrize("how", ["last", "permanent"])
+def test_what_is_given_up_is_told_to_its_case_with_the_number_of_its_tries(db: Database, keys: Keys, how: str) -> None:
+    with db.write() as s:
+        recording = recorded(s, keys, "a", attempts=2 if how == "last" else 0)
+    claim = worker(db).take()
+    assert claim is not None
+    ended = worker(db).fail(claim, "it broke", permanent=how == "permanent")
+    (contact,) = rows(db, Contact)
+    assert ended == claims.Ended(True, contact.case_id, contact.id, RecordingState.FAILED)
+    detail = next(event.detail for event in rows(db, CaseEvent) if event.kind is EventKind.TRANSCRIPTION_FAILED)
+    assert detail == {"recording": recording, "error": "it broke", "tries": 3 if how == "last" else 1}
+    assert row(db).next_try_at is None
+
+
+def test_a_case_is_told_who_transcribed_it_and_in_how_long(db: Database, keys: Keys) -> None:
+    with db.write() as s:
+        recording = recorded(s, keys, "a", error="before", next_try_at=now() - MINUTE)
+    claim = worker(db).take()
+    assert claim is not None
+    before = now()
+    worker(db).finish(claim, DRAFT, "vosk", "small", 12.345)
+    detail = next(event.detail for event in rows(db, CaseEvent) if event.kind is EventKind.TRANSCRIBED)
+    assert detail == {"recording": recording, "seconds": 12.3, "engine": "vosk", "model": "small"}
+    (transcript,) = rows(db, Transcript)
+    assert (transcript.recording_id, transcript.engine, transcript.model) == (recording, "vosk", "small")
+    assert before <= transcript.at <= now()
+    assert (row(db).error, row(db).next_try_at) == (None, None)
+
+
+def test_a_recording_whose_call_has_no_case_yet_is_transcribed_and_tells_none(db: Database, keys: Keys) -> None:
+    with db.write() as s:
+        recorded(s, keys, "a", over=False, ingested_at=now() - 11 * MINUTE)
+    claim = worker(db).take()
+    assert claim is not None
+    ended = worker(db).finish(claim, DRAFT, "vosk", "small", 1.0)
+    assert (ended.ours, ended.case_id, ended.contact_id) == (True, None, rows(db, Contact)[0].id)
+    assert told(db) == []
+
+
+def test_what_needs_a_listener_is_untried_again(db: Database, keys: Keys) -> None:
+    """When a model for its language comes, it has all its tries."""
+    with db.write() as s:
+        recorded(s, keys, "a", attempts=2)
+    claim = worker(db).take()
+    assert claim is not None
+    assert worker(db).needs_listener(claim).ours
+    assert row(db).attempts == 0
+    assert next(event.detail for event in rows(db, CaseEvent) if event.kind is EventKind.NEEDS_LISTENER) == {
+        "recording": claim.recording_id,
+        "language": "ko",
+    }
+    with db.write() as s:
+        s.get_one(Recording, claim.recording_id).attempts = 9
+    assert requeue(db, {"ko"}) == 1
+    assert (row(db).attempts, row(db).next_try_at) == (0, None)
+
+
+def test_a_renewed_lease_runs_from_now(db: Database, keys: Keys) -> None:
+    with db.write() as s:
+        recorded(s, keys, "a")
+    claim = worker(db, lease_s=1).take()
+    assert claim is not None
+    before = now()
+    assert worker(db, lease_s=60).renew(claim)
+    until = row(db).lease_until
+    assert until is not None
+    assert before <= until - MINUTE <= now()
+
+
+@pytest.fixture
+def vault(tmp_path: Path, keys: Keys) -> Vault:
+    return Vault(tmp_path / "vault", keys)
+
+
+def sealed(s: Session, keys: Keys, vault: Vault, name: str, **values: object) -> int:
+    """A recording that failed in the vault and is whole there now, unless said otherwise."""
+    recording = s.get_one(Recording, recorded(s, keys, name))
+    recording.vault_key = vault.put(BytesIO(name.encode()))
+    recording.sha256 = hashlib.sha256(name.encode()).hexdigest()
+    recording.state, recording.error, recording.attempts = RecordingState.FAILED, "The recording is missing.", 3
+    for field, value in values.items():
+        setattr(recording, field, value)
+    s.flush()
+    return recording.id or 0
+
+
+def test_what_is_whole_in_the_vault_again_is_transcribed_after_all_and_nothing_else_is(
+    db: Database, keys: Keys, vault: Vault
+) -> None:
+    """Not what failed otherwise, what was deleted for good, what is missing still, nor what is another's voice."""
+    beats: list[None] = []
+    assert put_right(db, vault, lambda: beats.append(None)) == 0
+    with db.write() as s:
+        whole = sealed(s, keys, vault, "whole", next_try_at=now() + MINUTE)
+        stays = {
+            sealed(s, keys, vault, "engine", error="the engine stopped"),
+            sealed(s, keys, vault, "nothing said", error=None),
+            sealed(s, keys, vault, "erased", erased_at=now()),
+            sealed(s, keys, vault, "done", state=RecordingState.TRANSCRIBED),
+        }
+        looked_at = {
+            sealed(s, keys, vault, "missing", vault_key="0" * 32),
+            sealed(s, keys, vault, "of another", sha256=hashlib.sha256(b"else").hexdigest()),
+        }
+    before = {one.id: one.state for one in rows(db, Recording)}
+    assert put_right(db, vault, lambda: beats.append(None)) == 1
+    assert len(beats) == 1 + len(looked_at)
+    found = {one.id: one for one in rows(db, Recording)}
+    mended = found[whole]
+    assert (mended.state, mended.attempts, mended.next_try_at, mended.error) == (RecordingState.WAITING, 0, None, None)
+    assert {one: found[one].state for one in stays | looked_at} == {one: before[one] for one in stays | looked_at}
+    assert put_right(db, vault) == 0
+
+
+@pytest.mark.parametrize(("since", "comes"), [(10 * MINUTE, False), (10 * MINUTE + timedelta(seconds=1), True)])
+def test_the_call_has_ten_minutes_to_end_since_the_recording_came(
+    db: Database, keys: Keys, monkeypatch: pytest.MonkeyPatch, since: timedelta, comes: bool
+) -> None:
+    moment = now()
+    with db.write() as s:
+        recorded(s, keys, "live", over=False, ingested_at=moment - since)
+    monkeypatch.setattr(claims, "now", lambda: moment)
+    assert (worker(db).take() is not None) is comes
+
+
+@pytest.mark.parametrize(
+    ("values", "free"),
+    [
+        ({"next_try_at": timedelta()}, True),
+        ({"next_try_at": timedelta(seconds=1)}, False),
+        ({"state": RecordingState.TRANSCRIBING, "lease_until": timedelta()}, False),
+        ({"state": RecordingState.TRANSCRIBING, "lease_until": timedelta(seconds=-1)}, True),
+    ],
+)
+def test_a_try_is_due_at_its_moment_and_a_lease_is_over_after_it(
+    db: Database, keys: Keys, monkeypatch: pytest.MonkeyPatch, values: dict[str, object], free: bool
+) -> None:
+    moment = now()
+    moments = {name: moment + ahead for name, ahead in values.items() if isinstance(ahead, timedelta)}
+    with db.write() as s:
+        recorded(s, keys, "a", **(values | moments))
+    monkeypatch.setattr(claims, "now", lambda: moment)
+    assert (worker(db).take() is not None) is free
+
+
+@pytest.mark.parametrize("kind", [None, RecordingKind.MESSAGE])
+def test_behind_one_that_is_given_up_the_next_does_not_wait(
+    db: Database, keys: Keys, kind: RecordingKind | None
+) -> None:
+    """Of the kind that was asked for."""
+    with db.write() as s:
+        recorded(s, keys, "kills", 9 * MINUTE, attempts=3)
+        recorded(s, keys, "talk", 8 * MINUTE, kind=RecordingKind.CONVERSATION)
+        following = recorded(s, keys, "next", 2 * MINUTE)
+    claim = worker(db).take(kind)
+    assert claim is not None
+    assert claim.recording_id == following
+    assert {one.state for one in rows(db, Recording) if one.sha256 == "kills"} == {RecordingState.FAILED}

@@ -2,6 +2,8 @@
 
 import os
 import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from io import BytesIO
 
@@ -160,3 +162,100 @@ def test_many_files_that_cannot_be_removed_do_not_hold_up_the_others_for_ever(
     monkeypatch.setattr(Vault, "delete", refuse)
     assert sum(delete_old_audio(db, vault, settings, now()) for _ in range(60)) == 1
     assert {key for key, _ in vault.kept()} == stuck
+
+
+@dataclass(frozen=True)
+class Shelf(Vault):
+    """A vault that says what it keeps and for how long, and notes what is set aside."""
+
+    ages: dict[str, float] = field(default_factory=dict)
+    aside: list[str] = field(default_factory=list)
+
+    def kept(self) -> Iterator[tuple[str, float]]:
+        yield from self.ages.items()
+
+    def set_aside(self, vault_key: str) -> None:
+        self.aside.append(vault_key)
+
+
+def shelf(settings: Settings, keys: Keys, ages: dict[str, float]) -> Shelf:
+    return Shelf(settings.vault, keys, ages=ages)
+
+
+@pytest.mark.parametrize(("age_s", "orphan"), [(3599.0, False), (3600.0, False), (3600.1, True)])
+def test_a_file_has_an_hour_to_get_its_row(
+    db: Database, keys: Keys, settings: Settings, capsys: pytest.CaptureFixture[str], age_s: float, orphan: bool
+) -> None:
+    """The log tells of those that are set aside, and is still when there are none."""
+    vault = shelf(settings, keys, {"a": age_s})
+    assert tidy_vault(db, vault, settings, None) == orphan
+    assert vault.aside == (["a"] if orphan else [])
+    assert capsys.readouterr().out.count("set aside") == orphan
+
+
+def test_none_of_many_files_that_have_a_row_is_set_aside(db: Database, keys: Keys, settings: Settings) -> None:
+    """However many there are."""
+    known = {f"{n:04}" for n in (0, 1, 498, 499, 500, 501, 999, 1000, 1001, 1100)}
+    vault = shelf(settings, keys, {f"{n:04}": ORPHAN_S + 1 for n in range(1101)})
+    real = Vault(settings.vault, keys)
+    with db.write() as s:
+        for key in known:
+            recorded(s, keys, real, key).vault_key = key
+    assert tidy_vault(db, vault, settings, None) == 1101 - len(known)
+    assert set(vault.aside) == set(vault.ages) - known
+
+
+def test_what_was_deleted_is_noted_once_with_the_days_it_was_kept(
+    db: Database,
+    keys: Keys,
+    settings: Settings,
+    vault: Vault,
+    limit: datetime,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A file that is gone already counts as deleted: the death of a process between file and row. The log tells of those
+    that were deleted, and is still when there are none."""
+    with db.write() as s:
+        one = recorded(s, keys, vault, "a", heard_at=limit - SECOND)
+        vault.delete(one.vault_key)
+        gone = one.id
+    before = now()
+    assert delete_old_audio(db, vault, settings, now()) == 1
+    assert capsys.readouterr().out.count("was deleted") == 1
+    assert delete_old_audio(db, vault, settings, now()) == 0
+    assert "was deleted" not in capsys.readouterr().out
+    (row,) = rows(db, Recording)
+    assert row.erased_at is not None
+    assert before <= row.erased_at <= now()
+    (entry,) = rows(db, AuditEntry)
+    assert (entry.subject, entry.by_id, entry.detail) == (f"recording:{gone}", None, {"days": settings.audio_days})
+
+
+@pytest.mark.parametrize("how", ["erased", "row gone"])
+def test_what_another_process_dealt_with_in_the_meantime_is_not_noted_again(
+    db: Database,
+    keys: Keys,
+    settings: Settings,
+    vault: Vault,
+    limit: datetime,
+    monkeypatch: pytest.MonkeyPatch,
+    how: str,
+) -> None:
+    """Between the file and the row."""
+    with db.write() as s:
+        one = recorded(s, keys, vault, "a", heard_at=limit - SECOND).id
+    before, delete = now() - DAY, Vault.delete
+
+    def meanwhile(self: Vault, vault_key: str) -> bool:
+        with db.write() as s:
+            row = s.get_one(Recording, one)
+            if how == "erased":
+                row.erased_at = before
+            else:
+                s.delete(row)
+        return delete(self, vault_key)
+
+    monkeypatch.setattr(Vault, "delete", meanwhile)
+    assert delete_old_audio(db, vault, settings, now()) == 1
+    assert [row.erased_at for row in rows(db, Recording)] == ([before] if how == "erased" else [])
+    assert rows(db, AuditEntry) == []

@@ -153,3 +153,89 @@ def test_this_machines_own_clocks_can_be_looked_at(tmp_path: Path) -> None:
     clock = TrustedClock(tmp_path / "clock.json")
     assert clock.look() is None
     assert clock.look() is None
+
+
+@pytest.mark.parametrize(("ahead_s", "believed"), [(3600.0, True), (3601.0, False), (-90000.0, True)])
+def test_between_two_looks_the_clock_may_be_an_hour_ahead_of_the_steady_one(
+    machine: Machine, ahead_s: float, believed: bool
+) -> None:
+    """It was corrected a little; more than that is a leap. Behind it may be as far as it likes."""
+    before = machine.wall
+    machine.wall += 1800 + ahead_s
+    machine.steady += 1800
+    assert machine.look() == (machine.wall if believed else before + 1800)
+
+
+@pytest.mark.parametrize(("off_s", "believed"), [(3 * DAY, True), (3 * DAY + 1, False)])
+def test_a_machine_may_have_been_off_for_three_days(machine: Machine, off_s: float, believed: bool) -> None:
+    before = machine.wall
+    machine.is_off(off_s)
+    assert machine.look() == (machine.wall if believed else before)
+
+
+def test_what_another_start_of_the_machine_counted_is_not_what_passed_since(machine: Machine) -> None:
+    """It was off for months, and ran for longer before the first look than it had before."""
+    before = machine.wall
+    machine.is_off(90 * DAY)
+    machine.steady = 30 * DAY
+    assert machine.look() == before
+
+
+def test_a_steady_clock_that_went_back_began_anew(machine: Machine) -> None:
+    """A machine that was put back from a picture of it says the same start of its own."""
+    machine.wall += DAY
+    machine.steady -= DAY
+    assert machine.look() == machine.wall
+
+
+@pytest.mark.parametrize("drift_s", [-3601.0, -3600.0, 3600.0, 3601.0])
+def test_a_leap_stands_while_the_clock_goes_on_within_an_hour_of_the_steady_one(
+    machine: Machine, drift_s: float
+) -> None:
+    """Else the day begins anew."""
+    machine.leaps(40 * DAY)
+    machine.look()
+    machine.runs(23 * HOUR)
+    machine.wall += HOUR + drift_s
+    machine.steady += HOUR
+    assert (machine.look() == machine.wall) is (abs(drift_s) <= HOUR)
+
+
+def test_a_leap_is_told_of_once_with_its_days(machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:
+    """And again when there is another one after it was believed."""
+    assert "leapt" not in capsys.readouterr().out
+    machine.leaps(40_000 * DAY)
+    machine.look()
+    told = capsys.readouterr().out
+    assert told.count("leapt ahead") == 1
+    assert "days=40000.0" in told
+    machine.runs(2 * DAY)
+    assert "leapt" not in capsys.readouterr().out
+    machine.leaps(40.04 * DAY)
+    machine.look()
+    assert "days=40.0\n" in capsys.readouterr().out
+
+
+def test_the_first_day_is_no_leap(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    made = Machine(tmp_path / "clock.json")
+    made.look()
+    made.runs(2 * DAY)
+    assert "leapt" not in capsys.readouterr().out
+
+
+def test_the_look_is_kept_where_only_this_account_reads(machine: Machine) -> None:
+    assert machine.path.parent.stat().st_mode & 0o777 == 0o700
+    assert [path.name for path in machine.path.parent.iterdir()] == [machine.path.name]
+
+
+def test_a_leap_between_two_looks_at_the_same_moment_is_one(machine: Machine) -> None:
+    """Nothing passed by the steady clock; that is no new start of the machine, which may have been off for days."""
+    right = machine.wall
+    machine.leaps(2 * HOUR)
+    assert machine.look() == right
+
+
+def test_the_look_is_kept_though_no_folder_is_there_yet(tmp_path: Path) -> None:
+    made = Machine(tmp_path / "a" / "new" / "vault" / "clock.json")
+    made.look()
+    assert made.runs(DAY) == made.wall
