@@ -103,7 +103,7 @@ def _left_alone(node: ast.AST) -> bool:
 
 
 def _for_the_types(node: ast.AST, child: ast.AST) -> bool:
-    """The 0 of `row.id or 0`: a row that was written has an id, and only the type checker asks what else it would be."""
+    """The 0 of `row.id`: a row that was written has an id, and only the type checker asks what else it would be."""
     if not isinstance(node, ast.BoolOp) or not isinstance(child, ast.Constant) or child.value != 0:
         return False
     name = ast.unparse(node.values[0])

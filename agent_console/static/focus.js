@@ -2,7 +2,7 @@
 (() => {
   "use strict";
   const FIELD = "[data-first], input:not([type=hidden]):not([disabled]), select, textarea";
-  const OPENER = "[data-key], summary, a.quiet-link, button";
+  const OPENER = "[id^=edit-], [data-key], summary, button"; // by its id htmx keeps the focus when the page around it is renewed
 
   // A menu with a form. The event does not bubble.
   document.addEventListener("toggle", ({ target }) => {

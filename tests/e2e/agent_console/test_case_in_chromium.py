@@ -236,11 +236,12 @@ def test_the_focus_goes_into_a_form_that_opens_and_back_when_it_closes(served: S
     page.keyboard.press("s")
     focused = page.locator(":focus")
     expect(focused).to_have_attribute("name", "in_danger")
+    expect(page.locator(".htmx-settling, .htmx-added")).to_have_count(0)
     page.keyboard.press("ArrowUp")
     page.keyboard.press("Control+Enter")
     expect(page.locator("#safety form")).to_have_count(0)
     expect(focused).to_have_attribute("data-key", "s")
-    expect(page.get_by_text("Safety reviewed")).to_be_visible()  # the rest of the page has fetched itself
+    expect(page.get_by_text("Safety reviewed", exact=True)).to_be_visible()  # the rest of the page has fetched itself
     page.keyboard.press("t")
     expect(focused).to_have_id("summary")
     page.keyboard.type("Passports held")

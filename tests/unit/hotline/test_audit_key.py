@@ -311,7 +311,7 @@ def test_entries_are_looked_through_from_the_newest_back(keyed: Database) -> Non
     """So many at once, those before one that was seen, and those about one subject."""
     with keyed.write() as session:
         ids = [entry.id for entry in rows(session)]
-        about = [audit.note_act(session, "number_shown", "case:4", by_id=None).id or 0 for _ in range(2)]
+        about = [audit.note_act(session, "number_shown", "case:4", by_id=None).id for _ in range(2)]
         every = [*reversed(about), *reversed(ids)]
         assert [entry.id for entry in audit.newest(session, 99)] == every
         assert [entry.id for entry in audit.newest(session, 3)] == every[:3]

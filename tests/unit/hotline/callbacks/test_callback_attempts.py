@@ -467,7 +467,7 @@ def test_only_a_call_of_ours_has_an_attempt(db: Database, staff: Cast, keys: Key
         inbound = s.get_one(Contact, o.item.contact_id)
         assert callback_attempts.unanswered(s, inbound, AT, settings) is None
         assert callback_attempts.of_call(s, inbound.call) is None
-        assert not callback_attempts.attempt_failed(s, inbound.id or 0, AT)
+        assert not callback_attempts.attempt_failed(s, inbound.id, AT)
         assert callback_attempts.attempt_failed(s, 99_999, AT) is False
 
 
@@ -543,7 +543,7 @@ def test_why_the_line_failed_is_told_on_the_case(
     with db.write() as s:
         o = owed(s, keys, settings, staff)
         contact, _ = o.begin()
-        assert callback_attempts.attempt_failed(s, contact.id or 0, AT + HOUR, why)
+        assert callback_attempts.attempt_failed(s, contact.id, AT + HOUR, why)
         line = s.exec(select(CaseEvent).order_by(col(CaseEvent.id))).all()[-1]
         assert (line.at, line.detail) == (
             AT + HOUR,
@@ -565,7 +565,7 @@ def test_a_line_that_fails_late_keeps_the_moments_that_are_known(
         if not clock_set_back:
             contact.failed_at, contact.ended_at = AT + timedelta(seconds=1), AT + timedelta(seconds=2)
         s.flush()
-        assert callback_attempts.attempt_failed(s, contact.id or 0, AT - HOUR if clock_set_back else AT + HOUR)
+        assert callback_attempts.attempt_failed(s, contact.id, AT - HOUR if clock_set_back else AT + HOUR)
         assert (contact.failed_at, contact.ended_at) == (
             (AT - HOUR, AT) if clock_set_back else (AT + timedelta(seconds=1), AT + timedelta(seconds=2))
         )
@@ -580,7 +580,7 @@ def test_a_line_that_failed_undoes_one_try_of_several(
         o.try_once(NOBODY)
         contact, _ = o.begin(at=AT + 3 * HOUR)
         assert o.item.attempts == 2
-        callback_attempts.attempt_failed(s, contact.id or 0, AT + 3 * HOUR)
+        callback_attempts.attempt_failed(s, contact.id, AT + 3 * HOUR)
         assert (o.item.attempts, len(s.exec(select(CallbackAttempt)).all())) == (1, 1)
 
 
@@ -596,7 +596,7 @@ def test_a_call_that_rang_after_all_or_of_which_something_was_said_is_a_try(
             changed_by_another(s, contact, answered_at=AT)
         else:
             o.say(said)
-        assert callback_attempts.attempt_failed(s, contact.id or 0, AT) is False
+        assert callback_attempts.attempt_failed(s, contact.id, AT) is False
         assert o.item.attempts == 1
 
 
@@ -680,10 +680,10 @@ def test_the_newest_try_is_the_one_of_which_is_said_what_came(
         found = callback_attempts.of_call(s, contact.call)
         assert found is not None
         assert (found[0].id, found[1].contact_id) == (o.id, contact.id)
-        newest = callback_attempts.unsaid(s, staff.alice.id or 0)
+        newest = callback_attempts.unsaid(s, staff.alice.id)
         assert newest is not None
         assert newest.contact_id == theirs.id
-        assert callback_attempts.unsaid(s, staff.bob.id or 0) is None
+        assert callback_attempts.unsaid(s, staff.bob.id) is None
         with pytest.raises(NotAllowed):
             o.say(MACHINE, who="adam")
         o.say(MACHINE, AT + 3 * HOUR)
@@ -727,11 +727,11 @@ def test_what_is_said_of_the_try_of_an_item_that_has_ended_changes_nothing_but_s
         o = owed(s, keys, settings, staff)
         contact, _ = o.begin()
         o.hang_up(contact, AT, answered=True)
-        callbacks.end(s, o.item, CallbackEnd.SHE_REACHED_US, AT)
+        callbacks.end(s, o.item, CallbackEnd.REACHED_US, AT)
         due_at = o.item.due_at
         o.say(DROPPED)
         assert (o.item.end, o.item.due_at, o.item.kind) == (
-            CallbackEnd.SHE_REACHED_US,
+            CallbackEnd.REACHED_US,
             due_at,
             CallbackKind.ABANDONED,
         )
@@ -805,7 +805,7 @@ def test_who_called_or_works_on_it_is_named(db: Database, staff: Cast, keys: Key
     with db.write() as s:
         o = owed(s, keys, settings, staff)
         callbacks.take(s, o.id, staff.bob, AT)
-        refusal = callbacks.may_dial(s, o.item, staff.alice, AT, BANGKOK, settings)
+        refusal = callbacks.may_dial(s, o.item, staff.alice, AT, settings)
         assert refusal is not None
         assert (refusal.code, refusal.about, refusal.opens_at) == (
             Reason.LOCKED_BY_OTHER,
@@ -814,6 +814,6 @@ def test_who_called_or_works_on_it_is_named(db: Database, staff: Cast, keys: Key
         )
         contact, _ = o.begin("bob")
         o.hang_up(contact, AT, answered=True)
-        refusal = callbacks.may_dial(s, o.item, staff.alice, AT, BANGKOK, settings)
+        refusal = callbacks.may_dial(s, o.item, staff.alice, AT, settings)
         assert refusal is not None
         assert (refusal.code, refusal.about) == (Reason.NOT_SAID, "Bob")

@@ -9,6 +9,7 @@ from sqlmodel import Session, col, select
 
 from hotline.callbacks import items as callbacks
 from hotline.errors import Invalid, NotAllowed, Refused
+from hotline.scope import SYSTEM
 from models import (
     AttemptOutcome,
     AuditEntry,
@@ -33,7 +34,7 @@ from tests.support.cast import Cast
 T = datetime.fromisoformat("2026-11-23T10:00:00+07:00")
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
 ABANDONED, MISSED = CallbackKind.ABANDONED, CallbackKind.MISSED
-REACHED, SHE_REACHED_US = CallbackEnd.REACHED, CallbackEnd.SHE_REACHED_US
+REACHED, REACHED_US = CallbackEnd.REACHED, CallbackEnd.REACHED_US
 OUTBOUND = Direction.OUTBOUND
 
 
@@ -45,7 +46,7 @@ class Telephone:
         caller = Caller(number_index=index, number_sealed=b"sealed")
         session.add(caller)
         session.flush()
-        self.id = caller.id or 0
+        self.id = caller.id
         self.case = self.another_case()
 
     def another_case(self, reviewed_at: datetime | None = None, **values: Any) -> Case:
@@ -53,7 +54,7 @@ class Telephone:
         self.s.add(case)
         self.s.flush()
         case.reference = f"C-{case.id}"
-        self.s.add(Safety(case_id=case.id or 0, reviewed_at=reviewed_at))
+        self.s.add(Safety(case_id=case.id, reviewed_at=reviewed_at))
         self.s.flush()
         return case
 
@@ -92,9 +93,7 @@ class Telephone:
 
     def tried(self, item: Callback, by_id: int | None, at: datetime, outcome: AttemptOutcome | None = None) -> None:
         ours = self.call(direction=OUTBOUND, arrived_at=at, ended_at=at)
-        self.s.add(
-            CallbackAttempt(callback_id=item.id or 0, contact_id=ours.id or 0, by_id=by_id or 0, at=at, outcome=outcome)
-        )
+        self.s.add(CallbackAttempt(callback_id=item.id, contact_id=ours.id, by_id=by_id or 0, at=at, outcome=outcome))
         self.s.flush()
 
     def told(self, case: Case | None = None) -> list[object]:
@@ -136,7 +135,7 @@ def test_only_an_ended_call_of_a_known_telephone_with_a_case_owes_one(phone: Tel
     """An item of that telephone that has ended is not taken for an open one either."""
     phone.item(phone.call(-HOUR), end=CallbackEnd.CLOSED, ended_at=T - HOUR)
     assert phone.note(phone.call(**values)) is None
-    assert callbacks.open_of_case(phone.s, phone.case.id or 0) is None
+    assert callbacks.open_of_case(phone.s, phone.case.id) is None
 
 
 def test_a_call_without_a_language_leaves_one_in_that_of_its_case_and_keeps_what_an_item_knows(
@@ -184,7 +183,7 @@ def test_an_item_stays_with_what_was_said_also_when_nothing_is_written_about_the
 def test_a_call_owed_by_hand_takes_further_calls_while_the_conversation_goes_on(phone: Telephone, staff: Cast) -> None:
     """The call behind it has no end yet: what ends after the click is newer. What had ended before was heard since."""
     live = phone.heard(timedelta(0), ended_at=None)
-    item = callbacks.open_for_case(phone.s, phone.case.id or 0, staff.alice, T + MINUTE)
+    item = callbacks.open_for_case(phone.s, phone.case.id, staff.alice, T + MINUTE)
     assert (item.created_at, item.contact_id) == (T + MINUTE, live.id)
     assert phone.note(phone.call(-HOUR)) is None
     newer = phone.call(HOUR)
@@ -238,7 +237,7 @@ HEARD_SINCE: dict[str, tuple[Left, bool]] = {
     "another telephone was heard": (of_another(heard(HOUR)), True),
     "we reached them later": (ended(REACHED, HOUR), False),
     "we reached them at that moment": (ended(REACHED, MINUTE), True),
-    "they reached us later": (ended(SHE_REACHED_US, HOUR), False),
+    "they reached us later": (ended(REACHED_US, HOUR), False),
     "we reached somebody in another language": (ended(REACHED, HOUR, language="th"), True),
     "we reached another telephone": (of_another(ended(REACHED, HOUR)), True),
     "one was closed later": (ended(CallbackEnd.CLOSED, HOUR), True),
@@ -276,7 +275,7 @@ def test_a_call_that_was_in_an_item_that_was_closed_is_not_owed_again(
 def test_the_very_call_of_an_item_that_was_closed_is_not_owed_again(phone: Telephone, staff: Cast) -> None:
     """Nor when it had no end yet; another call since is, whatever the one behind the item may become."""
     live = phone.heard(timedelta(0), ended_at=None)
-    item = callbacks.open_for_case(phone.s, phone.case.id or 0, staff.alice, T)
+    item = callbacks.open_for_case(phone.s, phone.case.id, staff.alice, T)
     callbacks.end(phone.s, item, CallbackEnd.CLOSED, T + SECOND)
     other = phone.note(phone.call(HOUR))
     assert other is not None
@@ -328,9 +327,9 @@ def test_an_item_that_a_colleague_opened_in_the_same_moment_is_not_told_as_opene
     phone: Telephone, staff: Cast, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     phone.call()
-    item = callbacks.open_for_case(phone.s, phone.case.id or 0, staff.bob, T)
+    item = callbacks.open_for_case(phone.s, phone.case.id, staff.bob, T)
     seen_only_after(monkeypatch, 1)
-    assert callbacks.open_for_case(phone.s, phone.case.id or 0, staff.alice, T) is item
+    assert callbacks.open_for_case(phone.s, phone.case.id, staff.alice, T) is item
     assert phone.told() == ["opened"]
 
 
@@ -341,8 +340,8 @@ def test_an_answer_ends_the_item_and_both_cases_tell_it(phone: Telephone) -> Non
     item, own = phone.item(), phone.case
     phone.case = phone.another_case()
     contact = phone.heard(HOUR)
-    assert callbacks.she_reached_us(phone.s, contact, T + HOUR) is item
-    assert (item.end, item.ended_at, item.open_for) == (SHE_REACHED_US, T + HOUR, None)
+    assert callbacks.reached_us(phone.s, contact, T + HOUR) is item
+    assert (item.end, item.ended_at, item.open_for) == (REACHED_US, T + HOUR, None)
     assert (phone.told(own), phone.told()) == (["she_reached_us"], ["she_reached_us"])
 
 
@@ -350,9 +349,9 @@ def test_an_answer_ends_the_item_and_both_cases_tell_it(phone: Telephone) -> Non
 def test_an_answer_in_the_same_case_or_in_none_is_told_once(phone: Telephone, with_case: bool) -> None:
     item = phone.item()
     contact = phone.heard(HOUR, **{} if with_case else {"case_id": None})
-    assert callbacks.she_reached_us(phone.s, contact, T + HOUR) is item
+    assert callbacks.reached_us(phone.s, contact, T + HOUR) is item
     assert phone.told() == ["she_reached_us"]
-    assert callbacks.she_reached_us(phone.s, contact, T + HOUR) is None
+    assert callbacks.reached_us(phone.s, contact, T + HOUR) is None
 
 
 def test_an_answer_of_the_very_call_that_told_its_end_too_early_ends_what_it_left(phone: Telephone) -> None:
@@ -362,8 +361,8 @@ def test_an_answer_of_the_very_call_that_told_its_end_too_early_ends_what_it_lef
     assert item is not None
     contact.answered_at, contact.outcome = T + SECOND, Outcome.ANSWERED
     phone.s.flush()
-    assert callbacks.she_reached_us(phone.s, contact, T + HOUR) is item
-    assert item.end is SHE_REACHED_US
+    assert callbacks.reached_us(phone.s, contact, T + HOUR) is item
+    assert item.end is REACHED_US
 
 
 NOT_REACHED: dict[str, dict[str, Any]] = {
@@ -379,7 +378,7 @@ def test_an_answer_that_says_nothing_of_who_waits_ends_no_item(phone: Telephone,
     """And none that has ended is ended once more."""
     phone.item(phone.call(-HOUR), end=CallbackEnd.CLOSED, ended_at=T - HOUR)
     phone.item()
-    assert callbacks.she_reached_us(phone.s, phone.heard(HOUR, **values), T + HOUR) is None
+    assert callbacks.reached_us(phone.s, phone.heard(HOUR, **values), T + HOUR) is None
     assert phone.told() == []
 
 
@@ -393,7 +392,7 @@ def test_the_answer_of_the_call_behind_an_item_told_once_more_ends_it_only_if_no
 ) -> None:
     contact = phone.heard(timedelta(0), **values)
     phone.item(contact, created_at=T)
-    assert (callbacks.she_reached_us(phone.s, contact, T) is not None) is ends
+    assert (callbacks.reached_us(phone.s, contact, T) is not None) is ends
 
 
 # --- the case that a call answers ------------------------------------------------------------------------------------
@@ -463,17 +462,17 @@ def test_a_call_owed_by_hand_is_for_the_newest_call_of_the_cases_own_telephone(p
     other = Telephone(phone.s, "other")
     other.call(2 * HOUR, case_id=phone.case.id)
     with pytest.raises(Refused, match="No call belongs"):
-        callbacks.open_for_case(phone.s, phone.case.id or 0, staff.alice, T)
+        callbacks.open_for_case(phone.s, phone.case.id, staff.alice, T)
     newest = phone.call(HOUR)
     phone.call()
-    item = callbacks.open_for_case(phone.s, phone.case.id or 0, staff.alice, T + DAY)
+    item = callbacks.open_for_case(phone.s, phone.case.id, staff.alice, T + DAY)
     assert (item.contact_id, item.kind, item.case_id) == (newest.id, CallbackKind.REQUESTED, phone.case.id)
     assert (item.created_at, item.due_at, item.attempts) == (T + DAY, T + DAY, 0)
     assert phone.told() == ["opened"]
     [act] = phone.s.exec(select(AuditEntry).where(col(AuditEntry.act) == "callback_opened"))
     assert (act.subject, act.by_id, act.detail) == (f"case:{phone.case.id}", staff.alice.id, {"callback": item.id})
-    assert callbacks.open_of_case(phone.s, phone.case.id or 0) is item
-    assert callbacks.open_of_case(phone.s, other.case.id or 0) is None
+    assert callbacks.open_of_case(phone.s, phone.case.id) is item
+    assert callbacks.open_of_case(phone.s, other.case.id) is None
 
 
 CARRIED: dict[str, tuple[Left, bool]] = {
@@ -498,7 +497,7 @@ def test_an_item_that_was_closed_and_is_opened_by_hand_keeps_its_tries_and_its_t
     later = T + 6 * HOUR
     phone.item(end=CallbackEnd.CLOSED, ended_at=T + 2 * HOUR, attempts=3, for_supervisor_at=T, due_at=later)
     since(phone)
-    item = callbacks.open_for_case(phone.s, phone.case.id or 0, staff.alice, T + 5 * HOUR)
+    item = callbacks.open_for_case(phone.s, phone.case.id, staff.alice, T + 5 * HOUR)
     assert (item.attempts, item.for_supervisor_at, item.due_at) == (
         (3, T, later) if carried else (0, None, T + 5 * HOUR)
     )
@@ -507,12 +506,12 @@ def test_an_item_that_was_closed_and_is_opened_by_hand_keeps_its_tries_and_its_t
 def test_of_two_items_that_were_closed_in_one_moment_the_newer_is_carried_on(phone: Telephone, staff: Cast) -> None:
     for tries in (1, 2):
         phone.item(end=CallbackEnd.CLOSED, ended_at=T + HOUR, attempts=tries)
-    assert callbacks.open_for_case(phone.s, phone.case.id or 0, staff.alice, T + DAY).attempts == 2
+    assert callbacks.open_for_case(phone.s, phone.case.id, staff.alice, T + DAY).attempts == 2
 
 
 def test_an_item_opened_by_hand_long_after_it_was_due_is_due_now(phone: Telephone, staff: Cast) -> None:
     phone.item(end=CallbackEnd.CLOSED, ended_at=T + MINUTE, due_at=T + HOUR)
-    assert callbacks.open_for_case(phone.s, phone.case.id or 0, staff.alice, T + DAY).due_at == T + DAY
+    assert callbacks.open_for_case(phone.s, phone.case.id, staff.alice, T + DAY).due_at == T + DAY
 
 
 # --- working on it ---------------------------------------------------------------------------------------------------
@@ -537,11 +536,11 @@ def test_an_item_is_taken_for_ten_minutes_unless_a_colleague_has_it_or_it_has_en
     of_item = {name: value for name, value in values.items() if name != "owner"}
     item, other = phone.item(owner_id=owner, **of_item), Telephone(phone.s, "other").item()
     if taken:
-        assert callbacks.take(phone.s, item.id or 0, staff.alice, T) is item
+        assert callbacks.take(phone.s, item.id, staff.alice, T) is item
         assert (item.owner_id, item.locked_until) == (staff.alice.id, T + 10 * MINUTE)
     else:
         with pytest.raises(Refused, match="has ended" if "end" in values else "Somebody else"):
-            callbacks.take(phone.s, item.id or 0, staff.alice, T)
+            callbacks.take(phone.s, item.id, staff.alice, T)
         assert item.owner_id == owner
     phone.s.refresh(other)
     assert other.owner_id is None
@@ -551,19 +550,19 @@ def test_a_lock_is_let_go_by_who_has_it_or_by_a_supervisor(phone: Telephone, sta
     """Without one nothing happens, whoever lets go."""
     item = phone.item()
     for who in (staff.alice, staff.sofia):
-        callbacks.take(phone.s, item.id or 0, staff.alice, T)
+        callbacks.take(phone.s, item.id, staff.alice, T)
         with pytest.raises(Refused):
-            callbacks.let_go(phone.s, item.id or 0, staff.bob)
-        assert callbacks.let_go(phone.s, item.id or 0, who) is item
+            callbacks.let_go(phone.s, item.id, staff.bob)
+        assert callbacks.let_go(phone.s, item.id, who) is item
         assert (item.owner_id, item.locked_until) == (None, None)
-        assert callbacks.let_go(phone.s, item.id or 0, staff.bob) is item
+        assert callbacks.let_go(phone.s, item.id, staff.bob) is item
 
 
 def test_an_item_is_closed_with_a_reason_of_up_to_200_characters(phone: Telephone, staff: Cast) -> None:
     item = phone.item()
     with pytest.raises(Invalid):
-        callbacks.close_item(phone.s, item.id or 0, staff.alice, "x" * 201, T)
-    assert callbacks.close_item(phone.s, item.id or 0, staff.alice, "\x00" + "x" * 200, T) is item
+        callbacks.close_item(phone.s, item.id, staff.alice, "x" * 201, T)
+    assert callbacks.close_item(phone.s, item.id, staff.alice, "\x00" + "x" * 200, T) is item
     assert (item.end_reason, item.ended_at, item.open_for) == ("x" * 200, T, None)
     [act] = phone.s.exec(select(AuditEntry).where(col(AuditEntry.act) == "callback_closed"))
     assert (act.subject, act.by_id, act.detail) == (f"case:{item.case_id}", staff.alice.id, {"callback": item.id})
@@ -575,11 +574,11 @@ def test_an_item_that_somebody_works_on_is_closed_by_them_or_a_supervisor(
 ) -> None:
     item = phone.item(owner_id=staff.alice.id, locked_until=T + SECOND)
     if closes:
-        ended_item = callbacks.close_item(phone.s, item.id or 0, getattr(staff, who), "they came by", T)
+        ended_item = callbacks.close_item(phone.s, item.id, getattr(staff, who), "they came by", T)
         assert (ended_item.owner_id, ended_item.locked_until) == (None, None)
     else:
         with pytest.raises(Refused, match="Somebody else"):
-            callbacks.close_item(phone.s, item.id or 0, getattr(staff, who), "they came by", T)
+            callbacks.close_item(phone.s, item.id, getattr(staff, who), "they came by", T)
 
 
 @pytest.mark.parametrize(
@@ -591,17 +590,17 @@ def test_only_an_own_try_of_which_nothing_is_said_keeps_an_item_open(
     item, other = phone.item(), Telephone(phone.s, "other")
     phone.tried(item if own else other.item(), staff.alice.id, T, outcome)
     if closes:
-        assert callbacks.close_item(phone.s, item.id or 0, staff.alice, "why", T).end is CallbackEnd.CLOSED
+        assert callbacks.close_item(phone.s, item.id, staff.alice, "why", T).end is CallbackEnd.CLOSED
     else:
         with pytest.raises(Refused, match="Say first"):
-            callbacks.close_item(phone.s, item.id or 0, staff.alice, "why", T)
+            callbacks.close_item(phone.s, item.id, staff.alice, "why", T)
 
 
 def test_an_item_that_was_ended_since_it_was_read_is_not_closed_again(phone: Telephone, staff: Cast) -> None:
     item = phone.item()
     changed_by_another(phone.s, item, ended_at=T, end=REACHED)
     with pytest.raises(Refused, match="has ended"):
-        callbacks.close_item(phone.s, item.id or 0, staff.alice, "why", T)
+        callbacks.close_item(phone.s, item.id, staff.alice, "why", T)
 
 
 def test_holding_an_item_reads_it_and_its_case_again(phone: Telephone) -> None:
@@ -610,7 +609,7 @@ def test_holding_an_item_reads_it_and_its_case_again(phone: Telephone) -> None:
     changed_by_another(phone.s, item, attempts=2)
     changed_by_another(phone.s, phone.case, status=CaseStatus.CLOSED)
     phone.case.summary = item.end_reason = "not written yet"
-    assert callbacks.hold(phone.s, item.id or 0) is item
+    assert callbacks.hold(phone.s, item.id, SYSTEM) is item
     assert (item.attempts, phone.case.status) == (2, CaseStatus.CLOSED)
     assert (item.end_reason, phone.case.summary) == ("not written yet",) * 2
 
@@ -630,6 +629,6 @@ def test_how_an_item_ended_is_told_with_who_and_why(phone: Telephone, staff: Cas
 def test_who_may_not_call_back_ends_and_lets_go_nothing(phone: Telephone, staff: Cast) -> None:
     item = phone.item(owner_id=staff.adam.id)
     with pytest.raises(NotAllowed):
-        callbacks.let_go(phone.s, item.id or 0, staff.adam)
+        callbacks.let_go(phone.s, item.id, staff.adam)
     with pytest.raises(NotAllowed):
-        callbacks.close_item(phone.s, item.id or 0, staff.adam, "why", T)
+        callbacks.close_item(phone.s, item.id, staff.adam, "why", T)

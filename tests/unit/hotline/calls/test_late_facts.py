@@ -28,6 +28,7 @@ from models import (
 )
 from models.db.types import now
 from tests.support.cast import Cast
+from tests.support.thailand import saw
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 LIMITS = {"join_within_s": 900, "brief_s": 10}
@@ -69,11 +70,11 @@ def test_what_is_said_first_of_a_call_is_kept_whole_and_never_written_over(db: D
     first = Seen("1.1", "1800123456", "my", "my", None, None, CallbackSafety.SAFE, True, MessageEnd.KEY)
     second = Seen("2.2", "1800999999", "th", "th", None, None, CallbackSafety.NEVER, True, MessageEnd.LIMIT)
     with db.write() as s:
-        calls.saw(s, keys, "a", Fact.ARRIVED, after(9))
-        calls.saw(s, keys, "a", Fact.MESSAGE, after(10), first)
-        calls.saw(s, keys, "a", Fact.MESSAGE, after(20), second)
-        contact = calls.saw(s, keys, "a", Fact.ARRIVED, after(5), second)
-        assert calls.saw(s, keys, "a", Fact.ARRIVED, after(7)).arrived_at == after(5)
+        saw(s, keys, "a", Fact.ARRIVED, after(9))
+        saw(s, keys, "a", Fact.MESSAGE, after(10), first)
+        saw(s, keys, "a", Fact.MESSAGE, after(20), second)
+        contact = saw(s, keys, "a", Fact.ARRIVED, after(5), second)
+        assert saw(s, keys, "a", Fact.ARRIVED, after(7)).arrived_at == after(5)
         assert contact.message_at == after(10)
         kept = (contact.linkedid, contact.line, contact.language, contact.queue, contact.callback_said)
         assert kept == (first.linkedid, first.line, first.language, first.queue, first.callback_said)
@@ -82,22 +83,22 @@ def test_what_is_said_first_of_a_call_is_kept_whole_and_never_written_over(db: D
 
 def test_a_fact_that_comes_while_the_call_goes_on_says_no_outcome(db: Database, keys: Keys, staff: Cast) -> None:
     """Though the call has its case since it was answered."""
-    alice = staff.alice.id or 0
+    alice = staff.alice.id
     with db.write() as s:
-        calls.saw(s, keys, "a", Fact.QUEUED, NOON, Seen(language="my"))
-        contact = calls.saw(s, keys, "a", Fact.ANSWERED, after(9), Seen(handler_id=alice))
+        saw(s, keys, "a", Fact.QUEUED, NOON, Seen(language="my"))
+        contact = saw(s, keys, "a", Fact.ANSWERED, after(9), Seen(handler_id=alice))
         calls.answered(s, contact, alice, after(9), join_within_s=900)
         assert contact.case_id is not None
-        calls.saw(s, keys, "a", Fact.CALLBACK, after(12))
+        saw(s, keys, "a", Fact.CALLBACK, after(12))
         assert contact.outcome is None
 
 
 def test_an_outcome_is_said_anew_when_a_fact_comes_after_the_end(db: Database, keys: Keys, staff: Cast) -> None:
     with db.write() as s:
-        contact = calls.saw(s, keys, "a", Fact.QUEUED, NOON, Seen(language="my"))
+        contact = saw(s, keys, "a", Fact.QUEUED, NOON, Seen(language="my"))
         calls.close(s, contact, after(30), **LIMITS)
         assert contact.outcome is Outcome.ABANDONED_IN_QUEUE
-        calls.saw(s, keys, "a", Fact.ANSWERED, after(9), Seen(handler_id=staff.alice.id))
+        saw(s, keys, "a", Fact.ANSWERED, after(9), Seen(handler_id=staff.alice.id))
         assert contact.outcome is Outcome.ANSWERED
 
 
@@ -105,7 +106,7 @@ def test_an_outcome_is_said_anew_when_a_fact_comes_after_the_end(db: Database, k
 def test_a_call_ends_once_and_not_before_it_came_in(db: Database, keys: Keys, closed_s: float, ended_s: float) -> None:
     """A clock that was set back."""
     with db.write() as s:
-        contact = calls.saw(s, keys, "a", Fact.ARRIVED, NOON)
+        contact = saw(s, keys, "a", Fact.ARRIVED, NOON)
         for closed in (closed_s, closed_s + 60):
             assert calls.close(s, contact, after(closed), **LIMITS) is contact
             assert contact.ended_at == after(ended_s)
@@ -113,7 +114,7 @@ def test_a_call_ends_once_and_not_before_it_came_in(db: Database, keys: Keys, cl
 
 def test_a_call_that_nobody_we_know_answered_has_its_case_and_no_owner(db: Database, keys: Keys, staff: Cast) -> None:
     with db.write() as s:
-        contact = calls.saw(s, keys, "a", Fact.ANSWERED, NOON, Seen(language="my"))
+        contact = saw(s, keys, "a", Fact.ANSWERED, NOON, Seen(language="my"))
         assert s.get(Agent, 99_999) is None
         calls.answered(s, contact, 99_999, NOON, join_within_s=900)
         assert s.get_one(Case, contact.case_id).owner_id is None
@@ -124,9 +125,9 @@ def test_an_answer_that_is_told_after_the_end_of_a_call_without_a_case_files_non
 ) -> None:
     """It is filed by whoever closes it."""
     with db.write() as s:
-        contact = calls.saw(s, keys, "a", Fact.ANSWERED, NOON, Seen(language="my"))
+        contact = saw(s, keys, "a", Fact.ANSWERED, NOON, Seen(language="my"))
         contact.ended_at = after(9)
-        calls.answered(s, contact, staff.alice.id or 0, after(9), join_within_s=900)
+        calls.answered(s, contact, staff.alice.id, after(9), join_within_s=900)
         assert contact.case_id is None
 
 
@@ -138,7 +139,7 @@ def test_only_who_was_answered_and_is_still_there_waits_again(
 ) -> None:
     """Since the first time; where, is kept when nobody says where now."""
     with db.write() as s:
-        contact = calls.saw(s, keys, "a", Fact.QUEUED, NOON, Seen(queue="my"))
+        contact = saw(s, keys, "a", Fact.QUEUED, NOON, Seen(queue="my"))
         contact.answered_at, contact.ended_at = after(5) if answered else None, after(9) if ended else None
         contact.recording = TalkRecording.RUNNING
         calls.waits_again(s, contact, after(20))
@@ -169,8 +170,8 @@ def a_recording(name: str, kind: RecordingKind = RecordingKind.MESSAGE) -> Recor
 def test_a_recording_is_attached_once_and_makes_a_message_of_its_call(db: Database, keys: Keys) -> None:
     """Also when the call is over; the recording of a conversation is no message, nor is another call's."""
     with db.write() as s:
-        contact = calls.saw(s, keys, "a", Fact.QUEUED, NOON, Seen(language="my"))
-        other = calls.saw(s, keys, "b", Fact.QUEUED, NOON, Seen(language="my"))
+        contact = saw(s, keys, "a", Fact.QUEUED, NOON, Seen(language="my"))
+        other = saw(s, keys, "b", Fact.QUEUED, NOON, Seen(language="my"))
         for one in (contact, other):
             calls.close(s, one, after(30), **LIMITS)
         assert calls.attach(s, contact, a_recording("talk", RecordingKind.CONVERSATION))
@@ -236,7 +237,7 @@ def test_a_language_that_callers_chose_is_offered_to_them_again_and_one_they_did
 ) -> None:
     def said(s: Session, call: str, language: str, *, chosen: bool) -> str | None:
         seen = Seen(number="0812345678", language=language, chosen=chosen)
-        contact = calls.saw(s, keys, call, Fact.LANGUAGE, now(), seen)
+        contact = saw(s, keys, call, Fact.LANGUAGE, now(), seen)
         return s.get_one(Caller, contact.caller_id).last_language
 
     with db.write() as s:
@@ -250,7 +251,7 @@ def test_what_came_with_a_fact_is_written_in_no_line_of_log(db: Database, keys: 
     """The number in the clear: a trace shows the words of what was told, and a row those of what was kept."""
     seen = Seen(linkedid="1.1", number="0812345678")
     with db.write() as s:
-        contact = calls.saw(s, keys, "a", Fact.ARRIVED, NOON, seen)
+        contact = saw(s, keys, "a", Fact.ARRIVED, NOON, seen)
         assert "812345678" not in repr(seen) + repr(contact)
 
 
@@ -265,16 +266,16 @@ def test_a_row_that_another_process_wrote_at_the_same_moment_is_taken(
         return None if looks[0] == 1 else find(session, call, linkedid)
 
     with db.write() as s:
-        first = calls.saw(s, keys, "a", Fact.ARRIVED, NOON)
+        first = saw(s, keys, "a", Fact.ARRIVED, NOON)
         monkeypatch.setattr(calls, "find", too_early)
-        assert calls.saw(s, keys, "a", Fact.KEY, after(2)).id == first.id
+        assert saw(s, keys, "a", Fact.KEY, after(2)).id == first.id
         assert first.key_at == after(2)
 
 
 def test_a_brief_call_is_looked_at_again_each_time_it_is_closed(db: Database, keys: Keys) -> None:
     """A key that was pressed after all opens its case again."""
     with db.write() as s:
-        contact = calls.saw(s, keys, "a", Fact.ARRIVED, NOON)
+        contact = saw(s, keys, "a", Fact.ARRIVED, NOON)
         calls.close(s, contact, after(3), **LIMITS)
         case = s.get_one(Case, contact.case_id)
         assert case.status is CaseStatus.CLOSED

@@ -13,6 +13,7 @@ from hotline.errors import Invalid, NotAllowed, NotFound, Refused
 from hotline.keys import Keys
 from hotline.queue import routing
 from hotline.queue.routing import Way
+from hotline.scope import SYSTEM
 from hotline.settings import Settings
 from hotline.staff import states as agents
 from models import AgentStatus, AuditEntry, CallerLimit, Case, CaseEvent, Database, EventKind
@@ -56,8 +57,8 @@ def test_a_limit_holds_for_a_week_and_ends_by_itself(db: Database, staff: Cast, 
 def test_renewing_and_lifting_are_told_and_audited(db: Database, staff: Cast, keys: Keys, settings: Settings) -> None:
     with db.write() as s:
         case = a_case(s, keys)
-        row = caller_limits.limit(s, case.id or 0, "threats", staff.sofia, AT, settings)
-        renewed = caller_limits.renew(s, row.id or 0, staff.sofia, AT + 2 * WEEK, settings)
+        row = caller_limits.limit(s, case.id, "threats", staff.sofia, AT, settings)
+        renewed = caller_limits.renew(s, row.id, staff.sofia, AT + 2 * WEEK, settings)
         assert (renewed, renewed.review_at) == (row, AT + 3 * WEEK)
         assert caller_limits.is_limited(s, case.caller_id, AT + 2 * WEEK)
         caller_limits.lift(s, row.id, staff.sofia, AT + 2 * WEEK)
@@ -126,15 +127,15 @@ def test_a_case_shows_the_limit_of_its_telephone_while_it_holds(
     """From its first moment up to that of its review. One that was lifted, and one of another telephone, show nowhere."""
     with db.write() as s:
         case, other, withheld = a_case(s, keys), a_case(s, keys, "b", "0899999999"), a_case(s, keys, "c", None)
-        lifted = caller_limits.limit(s, other.id or 0, "threats", staff.sofia, AT, settings)
-        caller_limits.lift(s, lifted.id or 0, staff.sofia, AT)
-        row = caller_limits.limit(s, case.id or 0, "threats", staff.sofia, AT, settings)
-        assert caller_limits.of_case(s, case.id or 0, AT + after) == (row if holds else None)
-        assert caller_limits.of_case(s, other.id or 0, AT + after) is None
-        assert caller_limits.of_case(s, withheld.id or 0, AT + after) is None
-        (shown,) = caller_limits.all_limits(s, AT + after)
+        lifted = caller_limits.limit(s, other.id, "threats", staff.sofia, AT, settings)
+        caller_limits.lift(s, lifted.id, staff.sofia, AT)
+        row = caller_limits.limit(s, case.id, "threats", staff.sofia, AT, settings)
+        assert caller_limits.of_case(s, case.id, SYSTEM, AT + after) == (row if holds else None)
+        assert caller_limits.of_case(s, other.id, SYSTEM, AT + after) is None
+        assert caller_limits.of_case(s, withheld.id, SYSTEM, AT + after) is None
+        (shown,) = caller_limits.all_limits(s, staff.sofia, AT + after)
         assert (shown.limit_id, shown.case_id, shown.applies) == (row.id, case.id, holds)
-        due = [one.limit_id for one in caller_limits.due_for_review(s, AT + after)]
+        due = [one.limit_id for one in caller_limits.due_for_review(s, staff.sofia, AT + after)]
         assert due == ([row.id] if after >= WEEK else [])
 
 
@@ -142,5 +143,5 @@ def test_a_reason_is_kept_up_to_two_hundred_characters(
     db: Database, staff: Cast, keys: Keys, settings: Settings
 ) -> None:
     with db.write() as s:
-        row = caller_limits.limit(s, a_case(s, keys).id or 0, "x" * 200, staff.sofia, AT, settings)
+        row = caller_limits.limit(s, a_case(s, keys).id, "x" * 200, staff.sofia, AT, settings)
         assert row.reason == "x" * 200

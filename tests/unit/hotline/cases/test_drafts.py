@@ -63,7 +63,7 @@ def test_what_is_too_long_or_on_no_case_is_refused(db: Database, staff: Cast, ke
 def test_a_draft_is_kept_up_to_the_length_of_a_note(db: Database, staff: Cast, keys: Keys) -> None:
     case_id = a_case(db, keys)
     with db.write() as s:
-        kept = drafts.keep(s, case_id, "x" * work.NOTE_MAX, staff.alice)
+        kept = drafts.save(s, case_id, "x" * work.NOTE_MAX, staff.alice)
         assert kept is not None
         assert len(kept.text) == len(work.add_note(s, case_id, kept.text, staff.alice).text) == work.NOTE_MAX
 
@@ -74,8 +74,8 @@ def test_throwing_a_draft_away_leaves_those_of_others_and_of_other_cases(db: Dat
         other = Case()
         s.add(other)
         s.flush()
-        for where, who in ((case_id, staff.alice), (case_id, staff.bob), (other.id or 0, staff.alice)):
-            drafts.keep(s, where, "words", who)
+        for where, who in ((case_id, staff.alice), (case_id, staff.bob), (other.id, staff.alice)):
+            drafts.save(s, where, "words", who)
         drafts.throw_away(s, case_id, staff.alice)
         left = {tuple(one) for one in s.exec(select(Draft.case_id, Draft.agent_id))}
         assert left == {(case_id, staff.bob.id), (other.id, staff.alice.id)}

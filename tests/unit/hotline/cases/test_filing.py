@@ -38,14 +38,14 @@ def a_caller(s: Session, index: str = "one") -> int:
     caller = Caller(number_index=index, number_sealed=b"sealed", first_seen_at=T, last_seen_at=T)
     s.add(caller)
     s.flush()
-    return caller.id or 0
+    return caller.id
 
 
 def a_case(s: Session, **values: Any) -> Case:
     case = Case(**{"opened_at": T, "language": "my"} | values)
     s.add(case)
     s.flush()
-    s.add(Safety(case_id=case.id or 0))
+    s.add(Safety(case_id=case.id))
     s.flush()
     return case
 
@@ -173,7 +173,7 @@ def test_a_recording_that_came_before_the_case_is_told_when_the_call_is_filed(db
 
 def a_recording(contact: Contact, kind: RecordingKind = RecordingKind.MESSAGE) -> Recording:
     return Recording(
-        spool_name=contact.call, contact_id=contact.id or 0, vault_key=contact.call, sha256="", kind=kind,
+        spool_name=contact.call, contact_id=contact.id, vault_key=contact.call, sha256="", kind=kind,
         duration_s=3.6, recorded_at=T + SECOND,
     )  # fmt: skip
 
@@ -219,7 +219,7 @@ def test_a_case_that_a_colleague_has_by_anything_but_this_call_stays_theirs(
             "with another call": (EventKind.ANSWERED, other, T),
             "since another moment": (EventKind.ANSWERED, contact, T - MINUTE),
         }[how]
-        s.add(CaseEvent(case_id=case.id or 0, at=at, kind=kind, by_id=staff.alice.id, detail={"contact": of.id}))
+        s.add(CaseEvent(case_id=case.id, at=at, kind=kind, by_id=staff.alice.id, detail={"contact": of.id}))
         s.flush()
         assert answer(s, contact, staff.bob, T + MINUTE).owner_id == staff.alice.id
         assert [e.kind for e in told(s, case)][1:] == [EventKind.ANSWERED]

@@ -181,9 +181,9 @@ def test_a_join_and_its_undoing_are_told_on_both_cases_and_audited(db: Database,
     """With the other case's reference, and with the move of the case that was left without a call."""
     with db.write() as s:
         first, second = a_call(s, keys, "a"), a_call(s, keys, "b", 30)
-        call_id, own, to = second.id or 0, s.get_one(Case, second.case_id), s.get_one(Case, first.case_id)
+        call_id, own, to = second.id, s.get_one(Case, second.case_id), s.get_one(Case, first.case_id)
         before = (own.version, to.version)
-        joining.join_call(s, call_id, to.id or 0, staff.alice)
+        joining.join_call(s, call_id, to.id, staff.alice)
         alice = staff.alice.id
         of_own: list[object] = [
             (EventKind.MOVED_CALL, alice, {"contact": call_id, "to": to.id, "reference": to.reference, "was": "new"}),
@@ -221,8 +221,8 @@ def test_a_case_that_a_person_had_closed_stays_closed_when_its_only_call_is_join
         own = s.get_one(Case, second.case_id)
         own.status, own.closing_reason = CaseStatus.CLOSED, "resolved"
         s.flush()
-        assert not joining.join_call(s, second.id or 0, first.case_id or 0, staff.alice).emptied
-        assert not joining.undo_join(s, second.id or 0, staff.alice).emptied
+        assert not joining.join_call(s, second.id, first.case_id or 0, staff.alice).emptied
+        assert not joining.undo_join(s, second.id, staff.alice).emptied
         assert (own.status, own.closing_reason) == (CaseStatus.CLOSED, "resolved")
         assert EventKind.MOVED not in [kind for kind, _, _ in told(s, own.id)]
 
@@ -233,10 +233,10 @@ def test_a_case_that_was_closed_again_for_another_reason_stays_closed_when_its_c
     with db.write() as s:
         first, second = a_call(s, keys, "a"), a_call(s, keys, "b", 30)
         own = s.get_one(Case, second.case_id)
-        joining.join_call(s, second.id or 0, first.case_id or 0, staff.alice)
+        joining.join_call(s, second.id, first.case_id or 0, staff.alice)
         own.closing_reason = "test"
         s.flush()
-        assert not joining.undo_join(s, second.id or 0, staff.alice).emptied
+        assert not joining.undo_join(s, second.id, staff.alice).emptied
         assert (own.status, own.closing_reason) == (CaseStatus.CLOSED, "test")
 
 
@@ -247,13 +247,13 @@ def test_of_two_joins_the_case_returns_to_the_status_before_its_own(db: Database
         own = s.get_one(Case, second.case_id)
         third.case_id = own.id
         s.flush()
-        joining.join_call(s, third.id or 0, first.case_id or 0, staff.alice)
-        work.claim(s, own.id or 0, staff.alice)
-        work.move(s, own.id or 0, CaseStatus.TRIAGED, staff.alice)
-        joining.join_call(s, second.id or 0, first.case_id or 0, staff.alice)
-        joining.undo_join(s, second.id or 0, staff.alice)
+        joining.join_call(s, third.id, first.case_id or 0, staff.alice)
+        work.claim(s, own.id, staff.alice)
+        work.move(s, own.id, CaseStatus.TRIAGED, staff.alice)
+        joining.join_call(s, second.id, first.case_id or 0, staff.alice)
+        joining.undo_join(s, second.id, staff.alice)
         assert own.status is CaseStatus.TRIAGED
-        assert joining.undo_join(s, third.id or 0, staff.alice).to_id == own.id
+        assert joining.undo_join(s, third.id, staff.alice).to_id == own.id
 
 
 @pytest.mark.parametrize("whose", ["source", "target"])
@@ -263,7 +263,7 @@ def test_a_colleague_keeps_both_the_case_a_call_leaves_and_the_one_it_would_come
     """An agent needs both to be theirs or nobody's, also to undo; a supervisor may, and who works no cases never."""
     with db.write() as s:
         first, second = a_call(s, keys, "a"), a_call(s, keys, "b", 30)
-        call_id, own_id, to_id = second.id or 0, second.case_id or 0, first.case_id or 0
+        call_id, own_id, to_id = second.id, second.case_id or 0, first.case_id or 0
         work.claim(s, own_id if whose == "source" else to_id, staff.bob)
         with pytest.raises(Refused, match="colleague"):
             joining.join_call(s, call_id, to_id, staff.alice)
@@ -289,7 +289,7 @@ def test_a_join_looks_at_what_others_changed_since_the_page_was_read(
             case = s.get_one(Case, own_id if what == "its own case" else to_id)
             changed_by_another(s, case, owner_id=staff.bob.id)
         with pytest.raises(Refused, match="already" if what == "the call" else "colleague"):
-            joining.join_call(s, second.id or 0, to_id, staff.alice)
+            joining.join_call(s, second.id, to_id, staff.alice)
         assert third.case_id not in {own_id, to_id}
 
 
@@ -300,6 +300,6 @@ def test_only_the_open_call_back_that_this_very_call_left_follows_it(db: Databas
         item = callbacks.open_of_case(s, second.case_id or 0)
         assert item is not None
         assert item.contact_id == second.id
-        joining.join_call(s, first.id or 0, second.case_id or 0, staff.alice)
-        joining.undo_join(s, first.id or 0, staff.alice)
+        joining.join_call(s, first.id, second.case_id or 0, staff.alice)
+        joining.undo_join(s, first.id, staff.alice)
         assert item.case_id == second.case_id

@@ -79,10 +79,10 @@ def test_a_look_counts_for_an_hour_from_its_moment_on(
         case, other = a_case(s), a_case(s)
         noted(s, act, f"case:{case.id}", staff.bob, ago)
         assert reading.amount(s, CASES, staff.bob) == reading.Amount(int(counts), T - ago if counts else None)
-        assert reading.seen_lately(s, case.id or 0, staff.bob) is counts
+        assert reading.seen_lately(s, case.id, staff.bob) is counts
         assert reading.must_be_noted(s, case, staff.bob) is not counts
-        assert not reading.seen_lately(s, other.id or 0, staff.bob)
-        assert not reading.seen_lately(s, case.id or 0, staff.alice)
+        assert not reading.seen_lately(s, other.id, staff.bob)
+        assert not reading.seen_lately(s, case.id, staff.alice)
         assert reading.amount(s, CASES, staff.alice).count == 0
 
 
@@ -165,8 +165,8 @@ def test_a_case_whose_call_back_is_due_is_worked_by_everybody_but_a_colleagues_l
         of_item = {name: value for name, value in values.items() if name != "owner"}
         s.add(
             Callback(
-                **{"due_at": T - HOUR} | of_item, caller_id=caller.id or 0, case_id=case.id or 0,
-                contact_id=contact.id or 0, kind=CallbackKind.MISSED,
+                **{"due_at": T - HOUR} | of_item, caller_id=caller.id, case_id=case.id,
+                contact_id=contact.id, kind=CallbackKind.MISSED,
                 owner_id=getattr(staff, owner).id if owner else None,
             )
         )  # fmt: skip
@@ -212,7 +212,7 @@ def test_only_the_call_that_a_person_has_now_is_theirs(db: Database, staff: Cast
         s.add_all([contact, other])
         s.flush()
         assert not reading.is_my_call(s, contact, staff.bob), "nothing is known of what they do"
-        state = s.get(AgentState, staff.bob.id) or AgentState(agent_id=staff.bob.id or 0)
+        state = s.get(AgentState, staff.bob.id) or AgentState(agent_id=staff.bob.id)
         state.status, state.call = AgentStatus.RINGING, "a"
         s.add(state)
         s.flush()

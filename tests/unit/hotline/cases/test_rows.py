@@ -9,6 +9,7 @@ from sqlmodel import Session
 
 from hotline.cases import rows
 from hotline.cases.rows import Order
+from hotline.scope import SYSTEM
 from models import (
     CallbackSafety,
     Caller,
@@ -47,12 +48,12 @@ def a_recording(s: Session, contact: Contact, text: str | None = None, **values:
     name = str(uuid.uuid4())
     usual = {"recorded_at": T, "duration_s": 5.5, "state": RecordingState.TRANSCRIBED}
     recording = Recording(
-        spool_name=name, contact_id=contact.id or 0, vault_key=name, sha256="", **usual | values
+        spool_name=name, contact_id=contact.id, vault_key=name, sha256="", **usual | values
     )  # fmt: skip
     s.add(recording)
     s.flush()
     if text is not None:
-        s.add(a_transcript(recording.id or 0, text))
+        s.add(a_transcript(recording.id, text))
         s.flush()
     return recording
 
@@ -103,10 +104,10 @@ def test_the_queue_holds_the_open_cases_of_nobody_as_they_are_chosen(
         a_call(s, cases["burmese"], "b", T, outcome=Outcome.VOICEMAIL)
         a_call(s, cases["thai"], "c", T - MINUTE, outcome=Outcome.VOICEMAIL)
         a_call(s, cases["thai"], "d", T, outcome=Outcome.ABANDONED_IN_MENU)
-        board = rows.unclaimed(s, at=T, **chosen)
+        board = rows.unclaimed(s, SYSTEM, at=T, **chosen)
         assert set(ids(board.rows)) == {cases[name].id for name in found}
         assert (board.found, board.all) == (len(found), 4), "the rows of what was chosen, and of all"
-        assert rows.count_unclaimed(s) == 4
+        assert rows.count_unclaimed(s, SYSTEM) == 4
 
 
 def test_the_queue_shows_the_first_rows_of_the_order_and_says_how_many_there_are(db: Database) -> None:
@@ -120,17 +121,17 @@ def test_the_queue_shows_the_first_rows_of_the_order_and_says_how_many_there_are
         oldest = [by_place[n] for n in (6, 7, 5, 4, 3, 2, 1, 0)]
         newest = [by_place[n] for n in (0, 1, 2, 3, 4, 5, 7, 6)]
         for order, expected in ((Order.URGENT, urgent), (Order.OLDEST, oldest), (Order.NEWEST, newest)):
-            board = rows.unclaimed(s, order=order, most=3, at=T)
+            board = rows.unclaimed(s, SYSTEM, order=order, most=3, at=T)
             assert ids(board.rows) == expected[:3], order
             assert (board.found, board.all) == (8, 8)
-            assert ids(rows.unclaimed(s, order=order, at=T).rows) == expected
+            assert ids(rows.unclaimed(s, SYSTEM, order=order, at=T).rows) == expected
 
 
 def test_urgency_goes_before_age(db: Database) -> None:
     with db.write() as s:
         levels = ["P0", "P1", None, "P2", "P3", "P4"]
         cases = [a_case(s, level=level, opened_at=T - n * MINUTE) for n, level in enumerate(levels)]
-        assert ids(rows.unclaimed(s, at=T).rows) == [case.id for case in cases]
+        assert ids(rows.unclaimed(s, SYSTEM, at=T).rows) == [case.id for case in cases]
 
 
 def test_the_desk_of_an_agent_has_their_open_cases_the_most_urgent_first(db: Database, staff: Cast) -> None:
@@ -141,8 +142,8 @@ def test_the_desk_of_an_agent_has_their_open_cases_the_most_urgent_first(db: Dat
         a_case(s, owner_id=staff.bob.id)
         a_case(s)
         a_case(s, owner_id=staff.alice.id, status=CaseStatus.CLOSED)
-        assert ids(rows.owned(s, staff.alice.id)) == [urgent.id, calm.id]
-        assert ids(rows.owned(s, staff.alice.id, most=1)) == [urgent.id]
+        assert ids(rows.owned(s, staff.alice)) == [urgent.id, calm.id]
+        assert ids(rows.owned(s, staff.alice, most=1)) == [urgent.id]
 
 
 @pytest.mark.parametrize(
@@ -181,7 +182,7 @@ def test_a_row_shows_the_facts_of_the_newest_call_and_of_its_case(db: Database) 
         a_call(s, case, "newest", T, outcome=Outcome.ANSWERED, queued_at=T + 5 * SECOND, answered_at=T + 9 * SECOND,
                ended_at=T + MINUTE)  # fmt: skip
         a_call(s, case, "oldest", T - HOUR, outcome=Outcome.FAILED)
-        s.add(Safety(case_id=case.id or 0, callback=CallbackSafety.SAFE, window="08:00-20:00", reviewed_at=T,
+        s.add(Safety(case_id=case.id, callback=CallbackSafety.SAFE, window="08:00-20:00", reviewed_at=T,
                      in_danger=True))  # fmt: skip
         s.flush()
         row = shown(s, case)
@@ -242,7 +243,7 @@ def test_words_that_a_person_corrected_are_shown_and_are_sure(db: Database) -> N
     with db.write() as s:
         case = a_case(s)
         recording = a_recording(s, a_call(s, case, "a"))
-        s.add(a_transcript(recording.id or 0, "he keeps our bus ports", "he keeps our passports"))
+        s.add(a_transcript(recording.id, "he keeps our bus ports", "he keeps our passports"))
         s.flush()
         row = shown(s, case)
         assert (row.first_words, row.sure) == ("he keeps our passports", None)

@@ -19,6 +19,7 @@ from models import AgentState, AgentStatus, Case, Database, Line, Outcome, Recor
 from models.db.types import now
 from tests.support import seed
 from tests.support.cast import LINE, Cast
+from tests.support.thailand import saw
 
 BANGKOK = ZoneInfo("Asia/Bangkok")
 
@@ -68,15 +69,15 @@ def test_a_row_of_the_queue_tells_the_wait_there_the_line_and_who_called_before(
     with db.write() as session:
         session.exec(select(Line).where(col(Line.number) == LINE)).one().name = "Workers' line"
         for n in range(2):
-            before = calls.saw(session, keys, f"before {n}", Fact.KEY, at, Seen(number="0812345678"))
+            before = saw(session, keys, f"before {n}", Fact.KEY, at, Seen(number="0812345678"))
             calls.close(session, before, at, join_within_s=0, brief_s=10)
         for minute, (name, number, line) in enumerate(
             [("known", "0812345678", LINE), ("new", "0899999999", "1800999999"), ("withheld", None, None)]
         ):
             came = at - timedelta(minutes=9 - minute)
-            calls.saw(session, keys, name, Fact.ARRIVED, came, Seen(number=number, line=line, language="th"))
-            calls.saw(session, keys, name, Fact.QUEUED, came + timedelta(seconds=30), Seen(queue="my"))
-        rows = queue_waiting.waiting(session, staff.alice.id or 0)
+            saw(session, keys, name, Fact.ARRIVED, came, Seen(number=number, line=line, language="th"))
+            saw(session, keys, name, Fact.QUEUED, came + timedelta(seconds=30), Seen(queue="my"))
+        rows = queue_waiting.waiting(session, staff.alice.id)
         assert [w.contact_id for w in rows] == [one.id for one in calls.waiting(session)]
     assert [(w.called_before, w.withheld, w.line, w.language) for w in rows] == [
         (2, False, "Workers' line", "my"),
@@ -92,10 +93,10 @@ def test_only_who_is_ready_and_can_be_reached_counts_as_one_to_be_rung(
     db: Database, keys: Keys, staff: Cast, status: AgentStatus, reachable: bool
 ) -> None:
     with db.write() as session:
-        calls.saw(session, keys, "a", Fact.QUEUED, now(), Seen(queue="my"))
-        session.merge(AgentState(agent_id=staff.alice.id or 0, status=status, reachable=reachable))
+        saw(session, keys, "a", Fact.QUEUED, now(), Seen(queue="my"))
+        session.merge(AgentState(agent_id=staff.alice.id, status=status, reachable=reachable))
         session.flush()
-        (row,) = queue_waiting.waiting(session, staff.alice.id or 0)
+        (row,) = queue_waiting.waiting(session, staff.alice.id)
     rung = reachable and status is AgentStatus.READY
     assert (row.ready, row.you) == (int(rung), rung)
 

@@ -157,7 +157,7 @@ def test_a_speaker_is_in_the_queue_by_their_phone_and_at_home_by_their_mobile(
 ) -> None:
     """Ready, ringing and busy ones are not paused, and busy ones are past every caller's limit. The mobile is paused while
     the phone is nearer, which it is when it can be rung and they are there."""
-    bob = staff.bob.id or 0
+    bob = staff.bob.id
     monkeypatch.setattr(queues, "on_duty", lambda *_: [bob] if at_home else [])
     with db.write() as s:
         s.merge(AgentState(agent_id=bob, status=status, reachable=reachable))

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from hotline.safety.gate import Facts, Reason, kind_of, next_opening, opens_at, why_not
+from hotline.safety.gate import CallFacts, Reason, kind_of, next_opening, opens_at, why_not
 from hotline.safety.hours import Window, read
 from models import CallbackKind, CallbackSafety, Contact, Outcome, Safety
 
@@ -16,13 +16,13 @@ AT = datetime(2026, 11, 23, 15, tzinfo=BANGKOK).astimezone(UTC)
 SECOND, HOUR, DAY = timedelta(seconds=1), timedelta(hours=1), timedelta(days=1)
 
 
-def facts(window: str | None = "08:00-20:00", reviewed: timedelta = DAY, **values: Any) -> Facts:
+def facts(window: str | None = "08:00-20:00", reviewed: timedelta = DAY, **values: Any) -> CallFacts:
     """All that allows a call at AT; reviewed so long before."""
     safety = Safety(case_id=1, callback=CallbackSafety.SAFE, window=window, reviewed_at=AT - reviewed)
-    return Facts(**{"due_at": AT, "safety": safety} | values)
+    return CallFacts(**{"due_at": AT, "safety": safety} | values)
 
 
-def code(these: Facts) -> Reason | None:
+def code(these: CallFacts) -> Reason | None:
     refusal = why_not(these, AT, BANGKOK)
     return None if refusal is None else refusal.code
 

@@ -267,7 +267,7 @@ def test_a_review_counts_as_work_on_the_case_and_makes_what_was_not_there(
         s.delete(s.get_one(Safety, case.id))
         s.flush()
         version = case.version
-        safety_form.set_safety(s, case.id or 0, staff.alice, callback=UNSAFE)
+        safety_form.set_safety(s, case.id, staff.alice, callback=UNSAFE)
         assert (case.touched_at is not None, case.version) == (True, version + 1)
         case_id = case.id
     with db.read() as s:

@@ -139,10 +139,10 @@ def test_an_agent_is_added_and_helped_by_one_person(db: Database, staff: Cast, s
     with db.write() as s:
         eve, row = access_requests.add(s, "eve", "Eve", Role.AGENT, {}, staff.adam, settings)
         assert (eve.active, row, eve.must_change_password) == (True, None, True)
-        assert isinstance(access_requests.reset_password(s, eve.id or 0, staff.adam, settings), str)
-        people.deactivate(s, eve.id or 0, by_id=staff.adam.id)
-        assert access_requests.let_in(s, eve.id or 0, staff.adam, settings) is None
-        assert access_requests.change(s, staff.sofia.id or 0, "S", Role.AGENT, {}, staff.adam, settings) is None
+        assert isinstance(access_requests.reset_password(s, eve.id, staff.adam, settings), str)
+        people.deactivate(s, eve.id, by_id=staff.adam.id)
+        assert access_requests.let_in(s, eve.id, staff.adam, settings) is None
+        assert access_requests.change(s, staff.sofia.id, "S", Role.AGENT, {}, staff.adam, settings) is None
         assert of(s, staff.sofia).role is Role.AGENT, "stepping down takes nobody else"
         assert access_requests.waiting(s) == []
         assert alerts.open_alerts(s) == []
@@ -226,13 +226,13 @@ def test_a_password_is_fetched_within_three_days_of_the_decision(
     db: Database, staff: Cast, settings: Settings, monkeypatch: pytest.MonkeyPatch, waited: timedelta, told: bool
 ) -> None:
     with db.write() as s:
-        row = access_requests.reset_password(s, staff.sofia.id or 0, staff.adam, settings)
+        row = access_requests.reset_password(s, staff.sofia.id, staff.adam, settings)
         assert isinstance(row, AccessRequest)
         access_requests.settle_due(s, row.due_at)
         moment = (row.ended_at or now()) + waited
         monkeypatch.setattr(access_requests, "now", lambda: moment)
         assert access_requests.to_fetch(row, staff.adam) is told
-        assert access_requests.fetched_by(s, staff.sofia.id or 0, staff.adam) is (row if told else None)
+        assert access_requests.fetched_by(s, staff.sofia.id, staff.adam) is (row if told else None)
 
 
 @pytest.mark.parametrize("kind", list(AccessKind))
@@ -242,17 +242,17 @@ def test_only_a_password_that_was_asked_for_and_is_in_force_is_fetched_by_who_as
 ) -> None:
     with db.write() as s:
         row = AccessRequest(
-            kind=kind, agent_id=staff.sofia.id or 0, role=Role.SUPERVISOR, asked_by_id=staff.adam.id or 0,
+            kind=kind, agent_id=staff.sofia.id, role=Role.SUPERVISOR, asked_by_id=staff.adam.id,
             asked_at=now(), due_at=now(), end=end, ended_at=None if end is None else now(),
         )  # fmt: skip
         s.add(row)
         s.flush()
         told = kind in {AccessKind.ADD, AccessKind.PASSWORD} and end in {AccessEnd.CONFIRMED, AccessEnd.WAITED}
         assert access_requests.to_fetch(row, staff.adam) is told
-        assert access_requests.fetched_by(s, staff.sofia.id or 0, staff.adam) is (row if told else None)
+        assert access_requests.fetched_by(s, staff.sofia.id, staff.adam) is (row if told else None)
         assert not access_requests.to_fetch(row, staff.sofia)
-        assert access_requests.fetched_by(s, staff.sofia.id or 0, staff.sofia) is None
-        assert access_requests.fetched_by(s, staff.bob.id or 0, staff.adam) is None
+        assert access_requests.fetched_by(s, staff.sofia.id, staff.sofia) is None
+        assert access_requests.fetched_by(s, staff.bob.id, staff.adam) is None
         row.used_at = now()
         s.flush()
         assert not access_requests.to_fetch(row, staff.adam)
@@ -262,11 +262,11 @@ def test_of_two_passwords_that_wait_the_newer_is_fetched(db: Database, staff: Ca
     with db.write() as s:
         rows = []
         for _ in range(2):
-            row = access_requests.reset_password(s, staff.sofia.id or 0, staff.adam, settings)
+            row = access_requests.reset_password(s, staff.sofia.id, staff.adam, settings)
             assert isinstance(row, AccessRequest)
             access_requests.settle_due(s, row.due_at)
             rows.append(row)
-        assert access_requests.fetched_by(s, staff.sofia.id or 0, staff.adam) is rows[1]
+        assert access_requests.fetched_by(s, staff.sofia.id, staff.adam) is rows[1]
 
 
 def test_requests_are_listed_while_they_wait_and_the_newest_of_those_decided(
@@ -278,12 +278,12 @@ def test_requests_are_listed_while_they_wait_and_the_newest_of_those_decided(
         for n in range(24):
             eve, row = access_requests.add(s, f"eve{n}", "Eve", Role.SUPERVISOR, {}, staff.adam, settings)
             assert row is not None
-            assert access_requests.open_of(s, eve.id or 0) is row
+            assert access_requests.open_of(s, eve.id) is row
             asked.append(row)
         assert access_requests.waiting(s) == asked
         assert access_requests.decided(s) == []
         for n, row in enumerate(asked[:22]):
-            access_requests.refuse(s, row.id or 0, staff.sofia).ended_at = now() + timedelta(minutes=n)
+            access_requests.refuse(s, row.id, staff.sofia).ended_at = now() + timedelta(minutes=n)
             assert access_requests.open_of(s, row.agent_id) is None
         s.flush()
         assert access_requests.waiting(s) == asked[22:]
@@ -294,7 +294,7 @@ def test_requests_are_listed_while_they_wait_and_the_newest_of_those_decided(
 def test_each_step_of_a_request_is_audited_with_what_it_is_about(db: Database, staff: Cast, settings: Settings) -> None:
     with db.write() as s:
         row = raise_bob(s, staff, settings)
-        access_requests.refuse(s, row.id or 0, staff.sofia)
+        access_requests.refuse(s, row.id, staff.sofia)
         entries = [e for e in s.exec(select(AuditEntry).order_by(col(AuditEntry.id))) if e.act.startswith("access_")]
         assert [(e.act, e.by_id) for e in entries] == [
             ("access_asked", staff.adam.id),
@@ -315,10 +315,10 @@ def test_what_was_asked_for_a_role_that_is_another_by_now_lapses(
         if kind is AccessKind.ADD:
             agent, row = access_requests.add(s, "eve", "Eve", Role.SUPERVISOR, {}, staff.adam, settings)
         elif kind is AccessKind.LET_IN:
-            people.deactivate(s, sofia.id or 0, by_id=staff.adam.id)
-            agent, row = sofia, access_requests.let_in(s, sofia.id or 0, staff.adam, settings)
+            people.deactivate(s, sofia.id, by_id=staff.adam.id)
+            agent, row = sofia, access_requests.let_in(s, sofia.id, staff.adam, settings)
         else:
-            found = access_requests.reset_password(s, sofia.id or 0, staff.adam, settings)
+            found = access_requests.reset_password(s, sofia.id, staff.adam, settings)
             assert isinstance(found, AccessRequest)
             agent, row = sofia, found
         assert row is not None
@@ -326,14 +326,14 @@ def test_what_was_asked_for_a_role_that_is_another_by_now_lapses(
         agent.role = Role.ADMINISTRATOR
         s.flush()
         eve = people.add_agent(s, "second", "Second", Role.SUPERVISOR, PASSWORD)
-        assert access_requests.confirm(s, row.id or 0, eve).end is AccessEnd.LAPSED
+        assert access_requests.confirm(s, row.id, eve).end is AccessEnd.LAPSED
         assert agent.active is active
-        assert access_requests.fetched_by(s, agent.id or 0, staff.adam) is None
+        assert access_requests.fetched_by(s, agent.id, staff.adam) is None
 
 
 def test_letting_in_who_never_left_asks_nobody(db: Database, staff: Cast, settings: Settings) -> None:
     with db.write() as s:
-        assert access_requests.let_in(s, staff.sofia.id or 0, staff.adam, settings) is None
+        assert access_requests.let_in(s, staff.sofia.id, staff.adam, settings) is None
         assert access_requests.waiting(s) == []
 
 
@@ -343,7 +343,7 @@ def test_a_request_that_nobody_knows_is_not_found(db: Database, staff: Cast, set
             with pytest.raises(NotFound):
                 act(s, 99_999, staff.sofia)
         with pytest.raises(NotFound):
-            access_requests.fetch_password(s, 99_999, staff.sofia.id or 0, staff.adam)
+            access_requests.fetch_password(s, 99_999, staff.sofia.id, staff.adam)
 
 
 def test_only_who_manages_people_asks_for_more_access(db: Database, staff: Cast, settings: Settings) -> None:
@@ -352,10 +352,10 @@ def test_only_who_manages_people_asks_for_more_access(db: Database, staff: Cast,
             with pytest.raises(NotAllowed):
                 access_requests.add(s, "eve", "Eve", Role.AGENT, {}, by, settings)
             with pytest.raises(NotAllowed):
-                access_requests.change(s, staff.bob.id or 0, "Bob", Role.AGENT, {}, by, settings)
+                access_requests.change(s, staff.bob.id, "Bob", Role.AGENT, {}, by, settings)
             with pytest.raises(NotAllowed):
-                access_requests.reset_password(s, staff.bob.id or 0, by, settings)
+                access_requests.reset_password(s, staff.bob.id, by, settings)
             with pytest.raises(NotAllowed):
-                access_requests.let_in(s, staff.bob.id or 0, by, settings)
+                access_requests.let_in(s, staff.bob.id, by, settings)
             with pytest.raises(NotAllowed):
-                access_requests.fetch_password(s, 1, staff.bob.id or 0, by)
+                access_requests.fetch_password(s, 1, staff.bob.id, by)

@@ -388,7 +388,7 @@ def sealed(s: Session, keys: Keys, vault: Vault, name: str, **values: object) ->
     for field, value in values.items():
         setattr(recording, field, value)
     s.flush()
-    return recording.id or 0
+    return recording.id
 
 
 def test_what_is_whole_in_the_vault_again_is_transcribed_after_all_and_nothing_else_is(

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from sqlmodel import Session
 
-from hotline.calls import facts as calls
 from hotline.calls.facts import Fact
 from hotline.keys import Keys
 from hotline.settings import Settings
@@ -30,6 +29,7 @@ from recordings.vault.consent_gate import NEVER_GIVEN, TAKEN_BACK, destroy_taken
 from recordings.vault.vault import Vault
 from tests.support.cast import Cast
 from tests.support.spooled import rows
+from tests.support.thailand import saw
 
 SECOND = timedelta(seconds=1)
 YES, NO = True, False
@@ -44,11 +44,11 @@ def a_case(s: Session) -> int:
     case = Case(opened_at=now())
     s.add(case)
     s.flush()
-    return case.id or 0
+    return case.id
 
 
 def a_call(s: Session, keys: Keys, name: str = "a", *, filed: bool = True) -> Contact:
-    contact = calls.saw(s, keys, name, Fact.ARRIVED, now())
+    contact = saw(s, keys, name, Fact.ARRIVED, now())
     contact.case_id = a_case(s) if filed else None
     s.flush()
     return contact
@@ -61,7 +61,7 @@ def said(
     s.add(
         Consent(
             case_id=case_id or a_case(s), contact_id=contact_id, purpose=ConsentPurpose.RECORDING, given=given,
-            language="my", script="2026-01", by_id=staff.alice.id or 0, at=at,
+            language="my", script="2026-01", by_id=staff.alice.id, at=at,
         )
     )  # fmt: skip
     s.flush()
@@ -123,14 +123,14 @@ def recorded(s: Session, vault: Vault, contact: Contact, at: datetime, **values:
     """A conversation of this call in the vault, with its words."""
     name = f"{contact.call}.talk{values.pop('number', 1)}.sln"
     one = Recording(
-        **{"kind": RecordingKind.CONVERSATION} | values, spool_name=name, contact_id=contact.id or 0, sha256=name,
+        **{"kind": RecordingKind.CONVERSATION} | values, spool_name=name, contact_id=contact.id, sha256=name,
         vault_key=vault.put(BytesIO(name.encode())), duration_s=3.0, recorded_at=at,
     )  # fmt: skip
     s.add(one)
     s.flush()
-    s.add(Transcript(recording_id=one.id or 0, engine="e", model="m", language="my", text="words", took_s=1))
+    s.add(Transcript(recording_id=one.id, engine="e", model="m", language="my", text="words", took_s=1))
     s.flush()
-    return one.id or 0
+    return one.id
 
 
 def audited(db: Database) -> list[AuditEntry]:

@@ -207,7 +207,7 @@ def test_a_leap_is_told_of_once_with_its_days(machine: Machine, capsys: pytest.C
     machine.leaps(40_000 * DAY)
     machine.look()
     told = capsys.readouterr().out
-    assert told.count("leapt ahead") == 1
+    assert told.count("jumped ahead") == 1
     assert "days=40000.0" in told
     machine.runs(2 * DAY)
     assert "leapt" not in capsys.readouterr().out

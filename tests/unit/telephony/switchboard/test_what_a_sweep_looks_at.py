@@ -166,7 +166,7 @@ def test_who_is_called_in_has_ten_seconds_to_be_there(since_s: float, gone: bool
     ("status", "held"), [(s, s in {AgentStatus.ON_CALL, AgentStatus.RINGING}) for s in AgentStatus]
 )
 def test_only_who_rings_or_talks_is_held_by_a_call(db: Database, staff: Cast, status: AgentStatus, held: bool) -> None:
-    alice = staff.alice.id or 0
+    alice = staff.alice.id
     with db.write() as session:
         session.merge(AgentState(agent_id=alice, status=status, call="gone"))
     changes = swept(read(db))
