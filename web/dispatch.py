@@ -70,7 +70,12 @@ class Hooks:
 
 
 def handler(route: Route, hooks: Hooks) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
-    """Return the route as aiohttp wants it. It carries its `route`, which the tests walk."""
+    """Return the route as aiohttp wants it. It carries its `route`, which the tests walk.
+
+    Raises ValueError for one that proves a password on a site that checks none.
+    """
+    if route.proves and hooks.prove is None:
+        raise ValueError(f"nothing checks the password of {route.path}")
 
     async def handle(request: web.Request) -> web.StreamResponse:
         site = request.app[SITE]

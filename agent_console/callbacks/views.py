@@ -84,6 +84,8 @@ def let_go(ask: Request) -> Answer:
 
 def again(ask: Request) -> Answer:
     """The page once more, with what is wrong."""
+    if _of_an_old_page(ask):
+        return _its_case(ask)
     return Page("callbacks/_list.html" if ask.visit.in_part else "callbacks/page.html", owed_now(ask))
 
 
@@ -96,6 +98,17 @@ def close(ask: Request) -> Answer:
 
 def back(ask: Request) -> Answer:
     """Where the act was made: the list anew, or the page."""
+    if _of_an_old_page(ask):
+        return _its_case(ask)
     if ask.visit.in_part:
         return Page("callbacks/_list.html", owed_now(ask), triggers=(CALLBACKS_CHANGED,))
     return Redirect(own_path(ask.form.get("next", "")) or "/callbacks")
+
+
+def _of_an_old_page(ask: Request) -> bool:
+    """Whether the form stands on a case's page that was drawn before an update: those post to addresses of the case now."""
+    return ask.visit.in_part and ask.visit.headers.get("HX-Target") == "case"
+
+
+def _its_case(ask: Request) -> Answer:
+    return Redirect(f"/cases/{callbacks.load(ask.session, ask.number('id'), ask.agent).case_id}")

@@ -5,7 +5,7 @@ from agent_console.console import Request
 from hotline.calls import facts as calls
 from hotline.calls import wrap_ups
 from hotline.errors import Invalid
-from hotline.nudges import AGENTS_CHANGED, QUEUE_CHANGED, case_changed
+from hotline.nudges import AGENTS_CHANGED, ALERTS_CHANGED, QUEUE_CHANGED, case_changed
 from hotline.permissions import Permission
 from hotline.staff import states as agents
 from models import AgentStatus, Disposition
@@ -40,7 +40,7 @@ def wrap_up(ask: Request) -> Answer:
         if said not in set(Disposition):
             raise Invalid(disposition=_("Choose what the call was."))
         contact = wrap_ups.describe(ask.session, call, Disposition(said), ask.agent)
-        ask.tell(case_changed(contact.case_id or 0), QUEUE_CHANGED, AGENTS_CHANGED)
+        ask.tell(case_changed(contact.case_id or 0), QUEUE_CHANGED, AGENTS_CHANGED, ALERTS_CHANGED)
     if "from_desk" in ask.form and ask.visit.htmx:
         return Page("desk/_undescribed.html", undescribed_now(ask), triggers=("agents-changed", "queue-changed"))
     if "more" in ask.form:

@@ -38,8 +38,8 @@ def attempt(ask: Request) -> Answer:
 
 @routes.post("/cases/{id}/callbacks/{callback}/outcome", Permission.CALL_BACK)
 def record_outcome(ask: Request) -> Answer:
-    """Write down what came of the newest try."""
-    acts.record_outcome(ask, _of_this_case(ask))
+    """Write down what came of the newest attempt, also of a call-back that was moved to another case meanwhile."""
+    acts.record_outcome(ask, ask.number("callback"))
     return case.back(ask, ask.number("id"))
 
 

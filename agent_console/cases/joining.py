@@ -5,7 +5,7 @@ from agent_console.console import Request
 from hotline.cases import joining as hotline_joining
 from hotline.cases.joining import Joined
 from hotline.errors import Invalid, NotFound
-from hotline.nudges import AGENTS_CHANGED, CALLBACKS_CHANGED, QUEUE_CHANGED, case_changed
+from hotline.nudges import AGENTS_CHANGED, ALERTS_CHANGED, CALLBACKS_CHANGED, QUEUE_CHANGED, case_changed
 from hotline.permissions import Permission
 from models import Contact
 from web.i18n import gettext as _
@@ -41,5 +41,6 @@ def _of_this_case(ask: Request) -> None:
 
 
 def _go(ask: Request, joined: Joined, said: str) -> Answer:
-    ask.tell(case_changed(joined.from_id), case_changed(joined.to_id), QUEUE_CHANGED, CALLBACKS_CHANGED, AGENTS_CHANGED)
+    ask.tell(case_changed(joined.from_id), case_changed(joined.to_id), QUEUE_CHANGED, CALLBACKS_CHANGED)
+    ask.tell(AGENTS_CHANGED, ALERTS_CHANGED)
     return Redirect(f"/cases/{joined.to_id}", said=said)

@@ -122,6 +122,7 @@ def status(ask: Request) -> Answer:
     if wanted not in set(CaseStatus):
         raise Invalid(status=_("Choose where the case goes."))
     work.move(ask.session, ask.number("id"), CaseStatus(wanted), ask.agent, ask.form.get("reason", ""))
+    ask.tell(ALERTS_CHANGED)
     return done(ask, ask.number("id"))
 
 
@@ -278,6 +279,7 @@ def disposition(ask: Request) -> Answer:
     if said not in set(Disposition):
         raise Invalid(disposition=_("Choose what the call was."))
     work.dispose(ask.session, ask.number("id"), ask.number("contact"), Disposition(said), ask.agent)
+    ask.tell(ALERTS_CHANGED)
     return done(ask, ask.number("id"))
 
 

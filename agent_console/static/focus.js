@@ -2,14 +2,14 @@
 (() => {
   "use strict";
   const FIELD = "[data-first], input:not([type=hidden]):not([disabled]), select, textarea";
-  const OPENER = "[id^=edit-], [data-key], summary, button"; // by its id htmx keeps the focus when the page around it is renewed
+  const OPENER = "[id^=edit-]"; // what opens a form in its own place; never the act of another row
 
   // A menu with a form. The event does not bubble.
   document.addEventListener("toggle", ({ target }) => {
     if (!target.matches?.("details.pop")) return;
     const summary = target.querySelector("summary");
     if (target.open) (target.querySelector("[data-first]") || target.querySelector(FIELD))?.focus();
-    else if (target.contains(document.activeElement) || document.activeElement === document.body) summary?.focus();
+    else if (target.contains(document.activeElement)) summary?.focus({ preventScroll: true });
   }, true);
   document.addEventListener("keydown", (event) => {
     const open = event.key === "Escape" && document.activeElement?.closest("details.pop[open]");
@@ -23,6 +23,7 @@
   document.addEventListener("htmx:beforeSwap", ({ detail: { target, requestConfig, xhr } }) => {
     // Of a form's own answer alone: a page that fetches itself again moves nobody's focus.
     const form = requestConfig?.elt?.closest?.("form");
+    if (requestConfig?.verb === "get" || target?.id === "main") return;
     if (form && target?.id && target.contains(form) && target.contains(document.activeElement)) closing.set(xhr, target.id);
   });
   document.addEventListener("htmx:afterSettle", ({ detail: { xhr } }) => {

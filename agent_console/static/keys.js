@@ -22,10 +22,11 @@
   const rows = () => [...document.querySelectorAll("[data-row]")];
   const current = () => document.querySelector("[data-row][aria-current]");
 
-  function choose(row) {
+  function choose(row, moving = false) {
     for (const other of rows()) other.removeAttribute("aria-current");
     if (!row) return;
     row.setAttribute("aria-current", "true");
+    if (!moving) return; // a row that was morphed is only marked again: somebody may be typing
     row.scrollIntoView({ block: "nearest" });
     // The focus itself moves: Enter opens the row, Tab goes on to what can be done with it, and a screen reader says which it is.
     row.querySelector("a[href]")?.focus({ preventScroll: true });
@@ -35,7 +36,7 @@
     const all = rows();
     if (!all.length) return;
     const at = all.indexOf(current());
-    choose(all[at < 0 ? (step > 0 ? 0 : all.length - 1) : Math.min(all.length - 1, Math.max(0, at + step))]);
+    choose(all[at < 0 ? (step > 0 ? 0 : all.length - 1) : Math.min(all.length - 1, Math.max(0, at + step))], true);
   }
 
   // The keys that the page has now, each with the words of its button; those that hold everywhere are in the template.
@@ -66,6 +67,7 @@
       return;
     }
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
+      if (event.repeat || event.isComposing || (blank() && !blank().hidden)) return;
       const answer = [...document.querySelectorAll("[data-answer]")].find((b) => b.getClientRects().length);
       if (answer) { event.preventDefault(); answer.click(); return; }
       const form = document.activeElement?.closest("form[method=post]");

@@ -6,7 +6,7 @@ from sqlmodel import Session, col, select
 
 from hotline import scope
 from hotline.audit import note_act
-from models import Agent, Alert, AlertKind, Case
+from models import Agent, Alert, AlertKind, Case, CaseStatus
 from models.db.types import now
 
 # A supervisor within a quarter of an hour: the rule of level P0.
@@ -20,15 +20,24 @@ def open_of(session: Session, case_id: int) -> Alert | None:
     return session.exec(query.limit(1)).first()
 
 
+def since(session: Session, case_ids: list[int]) -> dict[int, datetime]:
+    """Return since when each of these cases waits for a supervisor, of those that do."""
+    query = select(Alert.case_id, Alert.at).where(col(Alert.case_id).in_(case_ids), col(Alert.taken_at).is_(None))
+    return {case_id: at for case_id, at in session.exec(query) if case_id is not None}
+
+
 def standing(session: Session, who: Agent) -> list[tuple[Alert, Case]]:
     """Return the dangers that nobody has taken, with their cases, oldest first; of cases that this person may see."""
     joined = scope.cases(who, select(Alert, Case).join(Case, col(Case.id) == col(Alert.case_id)))
-    query = joined.where(col(Alert.taken_at).is_(None)).order_by(col(Alert.id))
+    waiting = (col(Alert.taken_at).is_(None), col(Case.status) != CaseStatus.CLOSED)
+    query = joined.where(*waiting).order_by(col(Alert.id))
     return [(alert, case) for alert, case in session.exec(query)]
 
 
 def raise_for(session: Session, case: Case, by: Agent) -> Alert:
-    """Tell supervisors that the worker of a case is in danger. Idempotent while nobody has taken it."""
+    """Tell supervisors that the worker of a case is in danger, which is level P0. Idempotent while nobody has taken it."""
+    case.level = LEVEL
+    session.add(case)
     known = open_of(session, case.id)
     if known is not None:
         return known

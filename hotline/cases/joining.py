@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from sqlmodel import Session, col, select
 
 from hotline import scope
+from hotline.alerts import dangers
 from hotline.audit import note_act
 from hotline.cases import timeline
 from hotline.cases.lifecycle import check_move
 from hotline.errors import NotFound, Refused
 from hotline.permissions import Permission, may, need
-from models import Agent, Callback, Case, CaseEvent, CaseStatus, Contact, EventKind
+from models import Agent, Callback, Case, CaseEvent, CaseStatus, Contact, EventKind, Safety
 from models.db.types import now
 
 DUPLICATE = "duplicate"
@@ -52,6 +53,7 @@ def join_call(session: Session, contact_id: int, to_case_id: int, by: Agent) -> 
     _tell(session, target, by, came)
     if emptied:
         source.status, source.closed_at, source.closing_reason = CaseStatus.CLOSED, at, DUPLICATE
+        _take_danger_along(session, source, target, by)
         timeline.tell(
             session, source, EventKind.MOVED, at, by, **{"from": was, "to": CaseStatus.CLOSED, "reason": DUPLICATE}
         )
@@ -80,12 +82,34 @@ def undo_join(session: Session, contact_id: int, by: Agent) -> Joined:
     if opened:
         was = CaseStatus(_status_before(session, source, contact_id))
         source.status, source.closed_at, source.closing_reason = was, None, None
+        if _in_danger(session, source):
+            dangers.raise_for(session, source, by)
         timeline.tell(
             session, source, EventKind.MOVED, at, by, **{"from": CaseStatus.CLOSED, "to": was, "reason": "undone"}
         )
     _touch(session, source, target)
     note_act(session, "call_join_undone", f"case:{source.id}", by_id=by.id, contact=contact_id, source=target.id)
     return Joined(contact_id, target.id, source.id, opened)
+
+
+def _in_danger(session: Session, case: Case) -> bool:
+    safety = session.get(Safety, case.id)
+    return safety is not None and bool(safety.in_danger)
+
+
+def _take_danger_along(session: Session, source: Case, target: Case, by: Agent) -> None:
+    """Danger goes with the call: the case that is left is in danger from now on. Undoing the join leaves it so."""
+    waited = dangers.end(session, source.id, by) is not None
+    if not _in_danger(session, source):
+        return
+    safety = session.get(Safety, target.id) or Safety(case_id=target.id)
+    safety.in_danger = True
+    session.add(safety)
+    target.level = dangers.LEVEL
+    session.add(target)
+    timeline.tell(session, target, EventKind.SAFETY, now(), by, fields=["in_danger"], source=source.id)
+    if waited:
+        dangers.raise_for(session, target, by)
 
 
 def _tell(session: Session, case: Case, by: Agent, detail: Mapping[str, object]) -> None:

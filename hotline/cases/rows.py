@@ -14,6 +14,7 @@ from sqlmodel import Session, col, func, select
 from sqlmodel.sql.expression import SelectOfScalar
 
 from hotline import scope
+from hotline.alerts import dangers
 from hotline.scope import Who
 from models import (
     Agent,
@@ -208,7 +209,16 @@ def rows(session: Session, cases: Sequence[Case]) -> list[CaseRow]:
     ):
         recordings[recording.contact_id] = (recording, transcript)
     safety = {s.case_id: s for s in session.exec(select(Safety).where(col(Safety.case_id).in_(ids)))}
-    return [_row(c, contacts[c.id], recordings, safety.get(c.id)) for c in cases]
+    danger = dangers.since(session, ids)
+    return [_row(c, contacts[c.id], recordings, safety.get(c.id), danger.get(c.id)) for c in cases]
+
+
+def _act_by(case: Case, safety: Safety | None, danger_since: datetime | None) -> datetime | None:
+    """When somebody should act first. In danger the clock runs from when that was written down until it is taken."""
+    if safety is not None and safety.in_danger:
+        return danger_since + dangers.ACT_WITHIN if danger_since is not None else None
+    within = ACT_WITHIN.get(case.level)
+    return case.opened_at + within if within is not None else None
 
 
 def _row(
@@ -216,10 +226,10 @@ def _row(
     contacts: list[Contact],
     recordings: dict[int, tuple[Recording, Transcript | None]],
     safety: Safety | None,
+    danger_since: datetime | None,
 ) -> CaseRow:
     last = contacts[-1] if contacts else None
     recording, transcript = recordings.get(last.id, (None, None)) if last else (None, None)
-    within = ACT_WITHIN.get(case.level)
     return CaseRow(
         case_id=case.id,
         reference=case.reference,
@@ -228,7 +238,7 @@ def _row(
         summary=case.summary,
         language=case.language,
         opened_at=case.opened_at,
-        act_by=case.opened_at + within if within is not None else None,
+        act_by=_act_by(case, safety, danger_since),
         workers_affected=case.workers_affected,
         workers_estimated=case.workers_estimated,
         contacts=len(contacts),

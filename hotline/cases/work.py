@@ -157,6 +157,7 @@ def dispose(session: Session, case_id: int, contact_id: int, disposition: Dispos
     kept = session.exec(select(Contact).where(col(Contact.case_id) == case_id)).all()
     if all(c.disposition in CLOSING for c in kept) and case.status is not CaseStatus.CLOSED:
         case.status, case.closed_at, case.closing_reason = CaseStatus.CLOSED, now(), disposition
+        dangers.end(session, case_id, by)
         tell(session, case, EventKind.MOVED, now(), by, to=CaseStatus.CLOSED, reason=disposition)
     return case
 

@@ -16,11 +16,13 @@ def follow(session: Session, case: Case, by: Agent, *, in_danger: bool | None) -
     """Raise or end the alert to supervisors. Danger is level P0, whatever else is known; without it the level is open again.
 
     Until cases are triaged no other rule sets a level, so that the one that danger set may be taken back with it.
+    Raises `Refused` for danger on a closed case, on which nobody acts.
     """
-    if in_danger and case.status is not CaseStatus.CLOSED:
-        case.level = dangers.LEVEL
+    if in_danger:
+        if case.status is CaseStatus.CLOSED:
+            raise Refused("This case is closed. Open it again first, so that somebody acts on the danger.")
         dangers.raise_for(session, case, by)
-    elif not in_danger:
+    else:
         case.level = None if case.level == dangers.LEVEL else case.level
         dangers.end(session, case.id, by)
     session.add(case)

@@ -172,6 +172,23 @@ def test_the_focus_moves_with_the_rows_and_enter_opens_one(screen_of: OpenScreen
     page.wait_for_url(f"**/cases/{case_id}")
 
 
+def test_a_list_that_renews_itself_takes_the_focus_from_nobody(served: Served, screen_of: OpenScreen) -> None:
+    """A row stays the current one; what has the focus keeps it, or letters would act as keys."""
+    page = screen_of("alice").open("/queue")
+    page.keyboard.press("j")
+    current = page.locator("[data-row][aria-current]").get_attribute("id") or ""
+    page.locator("select[name=order]").focus()
+    call = a_caller(served)
+    served.nudges.tell(QUEUE_CHANGED)
+    expect(page.locator(f"#call-{call}")).to_be_visible()
+    expect(page.locator("select[name=order]")).to_be_focused()
+    page.locator("select[name=age]").select_option("30m")
+    expect(page).to_have_url(re.compile("age=30m"))
+    expect(page.locator("#unclaimed .htmx-settling, .htmx-added")).to_have_count(0)
+    assert not page.evaluate("document.activeElement.matches('button, a')"), "no act lies under the next Enter"
+    assert current
+
+
 def test_question_mark_shows_the_keys_and_no_key_acts_behind_them(served: Served, screen_of: OpenScreen) -> None:
     """Those of the page with the words of their buttons; Escape closes, and the focus is where it was."""
     screen = screen_of("alice")

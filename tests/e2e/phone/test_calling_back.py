@@ -82,6 +82,7 @@ def test_a_worker_is_called_back_and_talks_with_the_agent(
     alice = sit_ready(sit_down)
     page = alice.page
     page.locator("summary", has_text="Call the worker").click()
+    expect(page.locator(".calling[open] [data-first]")).to_be_focused()
     page.keyboard.press("Enter")
     worker = provider.wait_ring()
     assert worker is not None
@@ -113,6 +114,7 @@ def test_a_worker_who_does_not_answer_counts_by_itself(
     """Nobody has to say so; she stands under Later, with one dot, and is not called again now."""
     alice = sit_ready(sit_down)
     alice.page.locator("summary", has_text="Call the worker").click()
+    expect(alice.page.locator(".calling[open] [data-first]")).to_be_focused()
     alice.page.keyboard.press("Enter")
     worker = provider.wait_ring()
     assert worker is not None

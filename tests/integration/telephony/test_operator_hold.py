@@ -213,7 +213,7 @@ def test_an_act_on_a_call_that_is_over_says_so(stage: Stage) -> None:
                 act(call, 1)
     with pytest.raises(LineFailed, match="over"):
         stage.operator.merge("nothing-like-it")
-    with pytest.raises(ValueError, match="word"):
+    with pytest.raises(ValueError, match="not allowed"):
         stage.operator.end("x,y")
 
 

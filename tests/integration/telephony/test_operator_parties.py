@@ -244,11 +244,11 @@ def test_what_is_no_number_is_never_dialled(stage: Stage) -> None:
     with ivr(stage.settings):
         stage.talk(alice)
         for number in ("", "0812345678@evil", "${SHELL(id)}", "0812 345", "+", "911&PJSIP/agent2", "1" * 30):
-            with pytest.raises(ValueError, match="word"):
+            with pytest.raises(ValueError, match="not allowed"):
                 stage.operator.call_outside(stage.call, 1, LEG, number)
-            with pytest.raises(ValueError, match="word"):
+            with pytest.raises(ValueError, match="not allowed"):
                 stage.operator.call_back("c0ffee", 1, number)
-            with pytest.raises(ValueError, match="word"):
+            with pytest.raises(ValueError, match="not allowed"):
                 stage.operator.set_mobile(1, number)
 
 

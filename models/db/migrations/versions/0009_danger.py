@@ -19,9 +19,18 @@ def upgrade() -> None:
         "UPDATE case_file SET level = 'P0' WHERE status <> 'closed' AND level IS NULL "
         "AND id IN (SELECT case_id FROM safety WHERE in_danger)"
     )
+    # Written down before: whoever wrote it last tells it now.
+    op.execute(
+        "INSERT INTO alert (kind, agent_id, case_id, at, last_at) "
+        "SELECT 'danger', e.by_id, c.id, s.reviewed_at, s.reviewed_at FROM case_file c "
+        "JOIN safety s ON s.case_id = c.id JOIN case_event e ON e.id = (SELECT MAX(id) FROM case_event "
+        "WHERE case_id = c.id AND kind = 'safety' AND by_id IS NOT NULL) "
+        "WHERE c.status <> 'closed' AND s.in_danger AND s.reviewed_at IS NOT NULL"
+    )
 
 
 def downgrade() -> None:
+    op.execute("DELETE FROM alert WHERE kind = 'danger'")
     op.drop_index("ix_alert_case_id", "alert")
     with op.batch_alter_table("alert") as table:
         table.drop_column("case_id")

@@ -8,7 +8,7 @@ from sqlmodel import Session, select
 from hotline.alerts import dangers
 from hotline.calls import facts as calls
 from hotline.calls.facts import Fact, Seen
-from hotline.cases import rows, work
+from hotline.cases import joining, rows, work
 from hotline.cases.next_steps import StepKind
 from hotline.cases.page import read
 from hotline.cases.rows import Order
@@ -16,7 +16,7 @@ from hotline.errors import NotAllowed, Refused
 from hotline.intake import dangers as intake_dangers
 from hotline.intake import safety_form
 from hotline.keys import Keys
-from models import Alert, AuditEntry, Case, CaseStatus, Database
+from models import Alert, AuditEntry, Case, CaseStatus, Contact, Database, Disposition, Safety
 from models.db.types import now
 from tests.support.cast import Cast
 from tests.support.thailand import saw
@@ -114,7 +114,68 @@ def test_closing_ends_the_alert_and_opening_again_raises_it(db: Database, case_i
         work.move(s, case_id, CaseStatus.CLOSED, staff.sofia, "needs met")
         assert dangers.standing(s, staff.sofia) == []
         work.move(s, case_id, CaseStatus.ACTIVE, staff.sofia, "they called again")
-        assert len(dangers.standing(s, staff.sofia)) == 1
+        assert [(case.id, case.level) for _alert, case in dangers.standing(s, staff.sofia)] == [(case_id, "P0")]
+        s.get_one(Case, case_id).level = None
+        dangers.end(s, case_id, staff.sofia)
+        s.get_one(Case, case_id).status = CaseStatus.RESOLVED
+        work.move(s, case_id, CaseStatus.CLOSED, staff.sofia, "needs met")
+        work.move(s, case_id, CaseStatus.ACTIVE, staff.sofia, "they called again")
+        assert s.get_one(Case, case_id).level == "P0", "open again, it is as urgent as it was"
+
+
+def test_a_disposition_that_closes_the_case_ends_the_alert(db: Database, case_id: int, staff: Cast) -> None:
+    """However a case is closed, its danger waits for nobody."""
+    with db.write() as s:
+        safety_form.set_safety(s, case_id, staff.alice, in_danger=True)
+        call = s.exec(select(Contact).where(Contact.case_id == case_id)).one()
+        work.dispose(s, case_id, call.id, Disposition.TEST, staff.alice)
+        assert s.get_one(Case, case_id).status is CaseStatus.CLOSED
+        assert dangers.standing(s, staff.sofia) == []
+        with pytest.raises(Refused, match="is closed"):
+            safety_form.set_safety(s, case_id, staff.alice, in_danger=None)
+            safety_form.set_safety(s, case_id, staff.alice, in_danger=True)
+
+
+def test_danger_goes_with_the_call_that_is_joined_to_another_case(
+    db: Database, keys: Keys, case_id: int, staff: Cast
+) -> None:
+    """The case that is left is P0 and on every supervisor's page; undone, both are."""
+    with db.write() as s:
+        other = filed(s, keys, "b", "0877777777")
+        safety_form.set_safety(s, case_id, staff.alice, in_danger=True)
+        call = s.exec(select(Contact).where(Contact.case_id == case_id)).one()
+        assert joining.join_call(s, call.id, other, staff.alice).emptied
+        assert [(case.id, case.level) for _alert, case in dangers.standing(s, staff.sofia)] == [(other, "P0")]
+        assert s.get_one(Safety, other).in_danger
+        joining.undo_join(s, call.id, staff.alice)
+        assert {case.id for _alert, case in dangers.standing(s, staff.sofia)} == {other, case_id}
+
+
+def test_a_danger_that_was_taken_is_not_told_again_by_a_join(
+    db: Database, keys: Keys, case_id: int, staff: Cast
+) -> None:
+    """The supervisor who took it knows; the other case is P0 all the same."""
+    with db.write() as s:
+        other = filed(s, keys, "b", "0877777777")
+        safety_form.set_safety(s, case_id, staff.alice, in_danger=True)
+        intake_dangers.take(s, case_id, staff.sofia)
+        call = s.exec(select(Contact).where(Contact.case_id == case_id)).one()
+        joining.join_call(s, call.id, other, staff.alice)
+        assert dangers.standing(s, staff.sofia) == []
+        assert s.get_one(Case, other).level == "P0"
+
+
+def test_the_clock_of_danger_runs_from_when_it_was_written_down(db: Database, case_id: int, staff: Cast) -> None:
+    """An old case is not overdue the moment it is in danger; once a supervisor has taken it no clock runs."""
+    with db.write() as s:
+        safety_form.set_safety(s, case_id, staff.alice, in_danger=True)
+        [row] = rows.owned(s, staff.alice)
+        alert = dangers.open_of(s, case_id)
+        assert alert is not None
+        assert row.act_by == alert.at + timedelta(minutes=15)
+        assert not row.late(now())
+        intake_dangers.take(s, case_id, staff.sofia)
+        assert rows.owned(s, staff.alice)[0].act_by is None
 
 
 def test_who_may_see_no_case_sees_no_danger(db: Database, case_id: int, staff: Cast) -> None:
