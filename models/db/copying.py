@@ -177,7 +177,11 @@ def _why(error: Exception) -> str:
     """Return what went wrong, without what was written: some messages of a database quote it."""
     if isinstance(error, LookupError):
         return "it holds a value that this Freeline does not know. Update Freeline first"
-    said = getattr(getattr(getattr(error, "orig", None), "diag", None), "message_primary", None)
+    cause = getattr(error, "orig", None)
+    # What PostgreSQL says of its own end may arrive before the connection breaks, or not.
+    if str(getattr(cause, "sqlstate", None)).startswith("57P"):
+        return "the connection broke"
+    said = getattr(getattr(cause, "diag", None), "message_primary", None)
     if said and isinstance(error, OperationalError | IntegrityError):
         return str(said)
     if isinstance(error, OperationalError):

@@ -181,7 +181,7 @@ class Heard:
     def __init__(self) -> None:
         self.names: list[str] = []
 
-    def hear(self, name: str) -> bool:
+    def receive(self, name: str) -> bool:
         self.names.append(name)
         return True
 

@@ -25,7 +25,7 @@ from models import (
 )
 from models.db.types import now
 from telephony.operator.ami_actions import HALF_DONE
-from telephony.operator.operator import LineFailed
+from telephony.operator.operator import LineFailed, Operator
 from tests.support.browsers import BOOSTED, HTMX, Browser, SignIn
 from tests.support.cast import Cast
 from tests.support.owed_callbacks import (
@@ -209,15 +209,39 @@ async def test_a_supervisor_says_it_for_somebody_who_has_gone(
     assert await say(sofia, callback_id, "nobody", tries(db)[0].id) == 200
 
 
-async def test_a_line_that_refuses_is_no_try_and_says_why(
+async def test_without_a_trunk_nothing_is_tried_and_nothing_is_filed(
     alice: Browser, wire: Wire, owed: tuple[int, int], db: Database, settings: Settings
 ) -> None:
-    """No trunk: nothing rang, so nothing was tried, and she can be called at once when it is mended."""
+    """The button is off and says why; a form that comes all the same is refused."""
     _, callback_id = owed
     settings.trunk_host = ""
+    page = await alice.text("/callbacks")
+    assert "No trunk is set up" in page
+    assert f'action="/callbacks/{callback_id}/attempts"' not in page
     answer = await alice.post(f"/callbacks/{callback_id}/attempts", HTMX)
     assert answer.status == 409
     assert "No trunk is set up" in await answer.text()
+    with db.read() as session:
+        assert session.exec(select(Contact).where(Contact.direction == Direction.OUTBOUND)).all() == []
+    settings.trunk_host = "127.0.0.1"
+    await dial(alice, callback_id)
+    assert len(wire.dialled) == 1
+
+
+async def test_a_line_that_refuses_is_no_try_and_says_why(
+    alice: Browser, wire: Wire, owed: tuple[int, int], db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing rang, so nothing was tried, and the worker can be called at once when it is mended."""
+    _, callback_id = owed
+
+    def refuses(*_args: object) -> None:
+        raise LineFailed("Your phone cannot ring just now.")
+
+    with monkeypatch.context() as refusing:
+        refusing.setattr(Operator, "call_back", refuses)
+        answer = await alice.post(f"/callbacks/{callback_id}/attempts", HTMX)
+    assert answer.status == 409
+    assert "cannot ring just now" in await answer.text()
     assert tries(db) == []
     assert item_of(db, callback_id).attempts == 0
     with db.read() as session:
@@ -227,7 +251,6 @@ async def test_a_line_that_refuses_is_no_try_and_says_why(
     assert "We called back and reached nobody" in shown, "the newest call of her case, in the list"
     assert "Not reached" in shown
     assert "No call yet" not in shown
-    settings.trunk_host = "127.0.0.1"
     await dial(alice, callback_id)
     assert len(wire.dialled) == 1
 

@@ -29,7 +29,10 @@ def a_case(s: Session, owner: Agent | None = None, *calls: Disposition | None) -
 
 
 def calls_of(s: Session, case_id: int) -> list[int]:
-    return [found or 0 for found in s.exec(select(Contact.id).where(col(Contact.case_id) == case_id))]
+    return [
+        found or 0
+        for found in s.exec(select(Contact.id).where(col(Contact.case_id) == case_id).order_by(col(Contact.id)))
+    ]
 
 
 def told(s: Session, case: Case) -> list[CaseEvent]:
