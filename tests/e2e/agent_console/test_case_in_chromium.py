@@ -283,6 +283,14 @@ def test_the_page_fits_its_screen(served: Served, screen_of: OpenScreen, width: 
     tops = [page.locator(f"#{name}").bounding_box() for name in ("safety", f"recording-{recording_id}", "timeline")]
     assert all(tops)
     assert tops[0]["y"] <= tops[1]["y"] < tops[2]["y"]  # type: ignore[index]
+    menus = page.locator("main details.pop")
+    assert menus.count() >= 3
+    for menu in menus.all():
+        menu.locator("> summary").click()
+        box = menu.locator(".pop-body").bounding_box()
+        assert box is not None
+        assert 0 <= box["x"] <= box["x"] + box["width"] <= width, menu.get_attribute("id")
+        menu.locator("> summary").click()
     assert screen.faults == []
 
 
